@@ -1,0 +1,136 @@
+//! The baseline of many: of a peer group, or of everyone in the partition.
+//!
+//! It counts adoptions: a value is added when one identity shows it for the first time, so one
+//! busy identity does not speak for all.
+
+use crate::baseline::profile::LEVELS;
+use crate::params::Parameters;
+use crate::stats::category::CategoryMap;
+use crate::stats::hour_of_week::{HourDensity, HourProfile, UNIFORM};
+use crate::stats::student::Moments;
+
+/// What is known of a group.
+#[derive(Clone, Debug)]
+pub struct Collective {
+    /// Hosts.
+    pub host: CategoryMap,
+    /// Network prefixes.
+    pub prefix: CategoryMap,
+    /// Networks.
+    pub network: CategoryMap,
+    /// Countries.
+    pub country: CategoryMap,
+    /// Client families.
+    pub client: CategoryMap,
+    /// Actions.
+    pub action: CategoryMap,
+    /// Resource families.
+    pub resource: CategoryMap,
+    /// Adopted actions by access level.
+    pub levels: [f64; LEVELS],
+    /// Failed uses.
+    pub failed: f64,
+    /// All uses.
+    pub tried: f64,
+    /// Natural logarithms of silences in hours.
+    pub log_silence: Moments,
+    hours: HourProfile,
+    density: HourDensity,
+}
+
+/// Hours that the uniform prior of a group's rhythm is worth.
+const UNIFORM_HOURS: f32 = 24.0;
+
+impl Collective {
+    /// A group of which nothing is known, keeping `values` values of each feature.
+    #[must_use]
+    pub fn new(values: usize) -> Self {
+        Self {
+            host: CategoryMap::new(values),
+            prefix: CategoryMap::new(values),
+            network: CategoryMap::new(values),
+            country: CategoryMap::new(values),
+            client: CategoryMap::new(values),
+            action: CategoryMap::new(values),
+            resource: CategoryMap::new(values),
+            levels: [0.0; LEVELS],
+            failed: 0.0,
+            tried: 0.0,
+            log_silence: Moments::default(),
+            hours: HourProfile::default(),
+            density: UNIFORM,
+        }
+    }
+
+    /// Counts one active hour of one identity.
+    pub fn add_hour(&mut self, bin: usize, weight: f32, weight_now: f32) {
+        self.hours.add(bin, weight);
+        self.density = self.hours.density(weight_now, &UNIFORM, UNIFORM_HOURS);
+    }
+
+    /// When its members are active.
+    #[must_use]
+    pub fn density(&self) -> &HourDensity {
+        &self.density
+    }
+
+    /// Multiplies all weights by `factor`.
+    pub fn rescale(&mut self, factor: f32) {
+        for map in self.maps_mut() {
+            map.rescale(factor);
+        }
+        let factor_f64 = f64::from(factor);
+        self.levels.iter_mut().for_each(|l| *l *= factor_f64);
+        self.failed *= factor_f64;
+        self.tried *= factor_f64;
+        self.log_silence.rescale(factor);
+        self.hours.rescale(factor);
+    }
+
+    fn maps_mut(&mut self) -> [&mut CategoryMap; 7] {
+        [
+            &mut self.host,
+            &mut self.prefix,
+            &mut self.network,
+            &mut self.country,
+            &mut self.client,
+            &mut self.action,
+            &mut self.resource,
+        ]
+    }
+
+    /// Failure rate of the members, with the prior's say.
+    #[must_use]
+    pub fn failure_rate(&self, weight_now: f32, prior_rate: f64, prior_trials: f64) -> f64 {
+        let weight_now = f64::from(weight_now);
+        let (failed, tried) = (self.failed / weight_now, self.tried / weight_now);
+        (failed + prior_rate * prior_trials) / (tried + prior_trials)
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let maps = [
+            &self.host,
+            &self.prefix,
+            &self.network,
+            &self.country,
+            &self.client,
+            &self.action,
+            &self.resource,
+        ];
+        let held: usize = maps
+            .iter()
+            .map(|m| m.memory_bytes() - size_of::<CategoryMap>())
+            .sum();
+        size_of::<Self>() + held
+    }
+}
+
+/// Share of calls with at least the level of index `rank`, by the prior of the model.
+#[must_use]
+pub fn prior_share_from(rank: usize, parameters: &Parameters) -> f64 {
+    let shares = &parameters.prior.level_shares;
+    let total: f64 = shares.iter().sum();
+    shares[rank.min(LEVELS - 1)..].iter().sum::<f64>() / total
+}

@@ -1,0 +1,85 @@
+//! Texts behind the keys that baselines count, for explanations only.
+
+use hashbrown::HashMap;
+
+/// Key → text, bounded. Past the limit a value goes unnamed in explanations; scores never depend
+/// on this table.
+#[derive(Clone, Debug)]
+pub struct Names {
+    texts: HashMap<u32, Box<str>>,
+    text_bytes: usize,
+    capacity: usize,
+    refused: u64,
+}
+
+/// Longest text kept.
+const NAME_BYTES: usize = 120;
+
+impl Names {
+    /// An empty table of at most `capacity` texts.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            texts: HashMap::new(),
+            text_bytes: 0,
+            capacity,
+            refused: 0,
+        }
+    }
+
+    /// Remembers the text of `key`, if there is room.
+    pub fn remember(&mut self, key: u32, text: &str) {
+        if self.texts.contains_key(&key) {
+            return;
+        }
+        if self.texts.len() >= self.capacity {
+            self.refused += 1;
+            return;
+        }
+        let end = text.floor_char_boundary(NAME_BYTES);
+        self.text_bytes += end;
+        self.texts.insert(key, text[..end].into());
+    }
+
+    /// The text of `key`; a placeholder where it is not kept.
+    #[must_use]
+    pub fn show(&self, key: u32) -> String {
+        self.texts
+            .get(&key)
+            .map_or_else(|| format!("(unnamed {key:08x})"), ToString::to_string)
+    }
+
+    /// How many texts had no room.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.texts.allocation_size() + self.text_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn past_the_limit_values_go_unnamed_and_are_counted() {
+        let mut names = Names::new(1);
+        names.remember(7, "build-17");
+        names.remember(8, "build-18");
+        assert_eq!(names.show(7), "build-17");
+        assert_eq!(names.show(8), "(unnamed 00000008)");
+        assert_eq!(names.refused(), 1);
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let mut names = Names::new(1);
+        names.remember(7, &"ö".repeat(100));
+        assert_eq!(names.show(7).chars().count(), NAME_BYTES / 2);
+    }
+}

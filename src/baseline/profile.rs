@@ -1,0 +1,180 @@
+//! The baseline of one identity: one fixed-size record, no pointers, so that an event touches a
+//! few neighbouring cache lines and memory is known in advance.
+
+use crate::catalogue::AccessLevel;
+use crate::stats::category::CategoryTable;
+use crate::stats::decay::{HalfLife, Landmark};
+use crate::stats::hour_of_week::HourProfile;
+use crate::stats::student::Moments;
+use crate::units::{EventTime, MS_PER_SEC};
+
+/// How many access levels there are.
+pub const LEVELS: usize = AccessLevel::ALL.len();
+
+/// Lifetimes of the tokens of one issuer and kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct IssuerLifetimes {
+    /// Issuer and kind; 0 for an empty slot.
+    pub issuer: u32,
+    /// Natural logarithms of seconds.
+    pub log_secs: Moments,
+}
+
+/// Failures lately and in the long run.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct FailureCounts {
+    /// Failed uses, forward-decayed with the baseline.
+    pub failed: f32,
+    /// All uses, forward-decayed with the baseline.
+    pub tried: f32,
+    /// Failed uses in the recent window, as of `recent_secs`.
+    pub recent_failed: f32,
+    /// All uses in the recent window, as of `recent_secs`.
+    pub recent_tried: f32,
+    /// When the recent window was brought up to date, in seconds since the epoch.
+    pub recent_secs: u32,
+}
+
+impl FailureCounts {
+    /// Failed and all uses of the recent window at `now`.
+    #[must_use]
+    pub fn recent_at(&self, now: EventTime, window: HalfLife) -> (f32, f32) {
+        let then_ms = i64::from(self.recent_secs) * MS_PER_SEC;
+        let remaining = window.remaining(now.epoch_ms() - then_ms) as f32;
+        (
+            self.recent_failed * remaining,
+            self.recent_tried * remaining,
+        )
+    }
+}
+
+/// What is known of one identity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    /// Where the weights of this record count from.
+    pub landmark: Landmark,
+    /// First event.
+    pub first_seen: EventTime,
+    /// Latest event; never moves back.
+    pub last_seen: EventTime,
+    /// Events seen, undecayed.
+    pub events: u32,
+    /// Day of `day_peak_nats`, in days since the epoch.
+    pub day: u16,
+    /// Whether the store of incidents holds one for it.
+    pub has_incident: bool,
+    /// Largest score of that day.
+    pub day_peak_nats: f32,
+    /// Hours since the epoch of the last hour learned as active.
+    pub active_hour: u32,
+    /// Hosts.
+    pub host: CategoryTable<8>,
+    /// Network prefixes.
+    pub prefix: CategoryTable<8>,
+    /// Networks.
+    pub network: CategoryTable<6>,
+    /// Countries.
+    pub country: CategoryTable<4>,
+    /// Client families.
+    pub client: CategoryTable<6>,
+    /// Actions.
+    pub action: CategoryTable<16>,
+    /// Resource families.
+    pub resource: CategoryTable<8>,
+    /// Uses by access level.
+    pub levels: [f32; LEVELS],
+    /// Failures.
+    pub failures: FailureCounts,
+    /// Natural logarithms of silences, in hours, longer than one hour.
+    pub log_silence: Moments,
+    /// Token lifetimes.
+    pub lifetimes: [IssuerLifetimes; 4],
+    /// Active hours.
+    pub hours: HourProfile,
+}
+
+impl Profile {
+    /// An identity of which nothing is known, first seen at `time`.
+    #[must_use]
+    pub fn new(time: EventTime) -> Self {
+        Self {
+            landmark: Landmark::new(time),
+            first_seen: time,
+            last_seen: time,
+            events: 0,
+            day: 0,
+            has_incident: false,
+            day_peak_nats: 0.0,
+            active_hour: 0,
+            host: CategoryTable::default(),
+            prefix: CategoryTable::default(),
+            network: CategoryTable::default(),
+            country: CategoryTable::default(),
+            client: CategoryTable::default(),
+            action: CategoryTable::default(),
+            resource: CategoryTable::default(),
+            levels: [0.0; LEVELS],
+            failures: FailureCounts::default(),
+            log_silence: Moments::default(),
+            lifetimes: [IssuerLifetimes::default(); 4],
+            hours: HourProfile::default(),
+        }
+    }
+
+    /// The moment at which `time` finds this identity: late events never move it back.
+    #[must_use]
+    pub fn now(&self, time: EventTime) -> EventTime {
+        time.max(self.last_seen)
+    }
+
+    /// Brings the record to `now` and says what an observation made now weighs in it.
+    pub fn weigh(&mut self, now: EventTime, half_life: HalfLife) -> f32 {
+        let weighing = self.landmark.weigh(now, half_life);
+        if let Some(factor) = weighing.rescale {
+            self.rescale(factor);
+        }
+        weighing.weight_now
+    }
+
+    fn rescale(&mut self, factor: f32) {
+        self.host.rescale(factor);
+        self.prefix.rescale(factor);
+        self.network.rescale(factor);
+        self.country.rescale(factor);
+        self.client.rescale(factor);
+        self.action.rescale(factor);
+        self.resource.rescale(factor);
+        self.levels.iter_mut().for_each(|l| *l *= factor);
+        self.failures.failed *= factor;
+        self.failures.tried *= factor;
+        self.log_silence.rescale(factor);
+        self.lifetimes
+            .iter_mut()
+            .for_each(|l| l.log_secs.rescale(factor));
+        self.hours.rescale(factor);
+    }
+
+    /// Decayed number of events, the measure of how useful this record is.
+    #[must_use]
+    pub fn usefulness(&self, now: EventTime, half_life: HalfLife) -> f64 {
+        let weight_now = self.landmark.weight_at(self.now(now), half_life);
+        f64::from(self.failures.tried / weight_now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_record_fits_the_budget() {
+        // 1 KiB an identity, less what index, names and id take.
+        assert!(size_of::<Profile>() <= 900, "{}", size_of::<Profile>());
+    }
+
+    #[test]
+    fn late_events_do_not_move_time_back() {
+        let now = EventTime::EARLIEST.saturating_add_ms(1_000);
+        assert_eq!(Profile::new(now).now(EventTime::EARLIEST), now);
+    }
+}

@@ -1,0 +1,293 @@
+//! All baselines of a shard, bounded.
+//!
+//! At the limit the least useful of a few records under a moving hand gives way, if it is worth
+//! less than [`WORTH_KEEPING`] events by now; otherwise the newcomer is not admitted: it is scored
+//! against its peers and the population, and counted.
+
+use crate::baseline::collective::Collective;
+use crate::baseline::names::Names;
+use crate::baseline::profile::Profile;
+use crate::enrich::Features;
+use crate::params::Parameters;
+use crate::stats::decay::{HalfLife, Landmark};
+use crate::units::EventTime;
+use hashbrown::{HashMap, HashTable};
+
+/// A record worth fewer decayed events than this may give way to a newcomer.
+pub const WORTH_KEEPING: f64 = 2.0;
+/// Records that one newcomer looks at.
+const HAND_STEPS: usize = 16;
+
+/// One identity's record with its key and name.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    key: u64,
+    id: Box<str>,
+    /// The baseline.
+    pub profile: Profile,
+}
+
+impl Entry {
+    /// Name of the identity.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// What happened at the limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreCounts {
+    /// Records that gave way.
+    pub evicted: u64,
+    /// Events of identities that found no room.
+    pub unadmitted: u64,
+}
+
+/// Identities, groups, population and names of one shard.
+#[derive(Clone, Debug)]
+pub struct Store {
+    entries: Vec<Entry>,
+    index: HashTable<u32>,
+    hand: usize,
+    capacity: usize,
+    counts: StoreCounts,
+    groups: Vec<Collective>,
+    group_index: HashMap<u64, usize>,
+    group_capacity: usize,
+    group_values: usize,
+    landmark: Option<Landmark>,
+    /// Everyone in the partition.
+    pub population: Collective,
+    /// Texts for explanations.
+    pub names: Names,
+}
+
+impl Store {
+    /// An empty store of at most `capacity` identities.
+    #[must_use]
+    pub fn new(capacity: usize, parameters: &Parameters) -> Self {
+        let bounds = &parameters.bounds;
+        Self {
+            entries: Vec::new(),
+            index: HashTable::new(),
+            hand: 0,
+            capacity: capacity.max(1),
+            counts: StoreCounts::default(),
+            groups: Vec::new(),
+            group_index: HashMap::new(),
+            group_capacity: bounds.groups.max(1),
+            group_values: bounds.group_values,
+            landmark: None,
+            population: Collective::new(bounds.population_values),
+            names: Names::new(bounds.names),
+        }
+    }
+
+    /// Where the record of `key` stands.
+    #[must_use]
+    pub fn find(&self, key: u64) -> Option<usize> {
+        self.index
+            .find(key, |slot| self.entries[*slot as usize].key == key)
+            .map(|slot| *slot as usize)
+    }
+
+    /// The record of an identity, made if it is new and there is room.
+    pub fn admit(
+        &mut self,
+        key: u64,
+        id: &str,
+        now: EventTime,
+        half_life: HalfLife,
+    ) -> Option<usize> {
+        if let Some(slot) = self.find(key) {
+            return Some(slot);
+        }
+        let entry = Entry {
+            key,
+            id: id.into(),
+            profile: Profile::new(now),
+        };
+        if self.entries.len() < self.capacity {
+            let slot = self.entries.len();
+            self.entries.push(entry);
+            self.enter(key, slot);
+            return Some(slot);
+        }
+        let Some(slot) = self.least_useful(now, half_life) else {
+            self.counts.unadmitted += 1;
+            return None;
+        };
+        self.leave(slot);
+        self.counts.evicted += 1;
+        self.entries[slot] = entry;
+        self.enter(key, slot);
+        Some(slot)
+    }
+
+    fn least_useful(&mut self, now: EventTime, half_life: HalfLife) -> Option<usize> {
+        let mut least: Option<(f64, usize)> = None;
+        for _ in 0..HAND_STEPS.min(self.entries.len()) {
+            self.hand = (self.hand + 1) % self.entries.len();
+            let profile = &self.entries[self.hand].profile;
+            let usefulness = profile.usefulness(now, half_life);
+            let evictable = !profile.has_incident && usefulness < WORTH_KEEPING;
+            if evictable && least.is_none_or(|(best, _)| usefulness < best) {
+                least = Some((usefulness, self.hand));
+            }
+        }
+        least.map(|(_, slot)| slot)
+    }
+
+    fn enter(&mut self, key: u64, slot: usize) {
+        let entries = &self.entries;
+        self.index
+            .insert_unique(key, slot as u32, |other| entries[*other as usize].key);
+    }
+
+    fn leave(&mut self, slot: usize) {
+        let key = self.entries[slot].key;
+        if let Ok(found) = self.index.find_entry(key, |other| *other as usize == slot) {
+            found.remove();
+        }
+    }
+
+    /// The record at `slot`.
+    #[must_use]
+    pub fn entry(&self, slot: usize) -> &Entry {
+        &self.entries[slot]
+    }
+
+    /// Where the peers of an event stand, made if they are new; the kind's beyond the limit.
+    pub fn group_slot(&mut self, features: &Features) -> usize {
+        for key in [features.group, features.kind_group] {
+            if let Some(slot) = self.group_index.get(&key) {
+                return *slot;
+            }
+            // The last places are kept for the kinds themselves.
+            let reserve = if key == features.kind_group { 0 } else { 4 };
+            if self.groups.len() + reserve < self.group_capacity {
+                self.groups.push(Collective::new(self.group_values));
+                self.group_index.insert(key, self.groups.len() - 1);
+                return self.groups.len() - 1;
+            }
+        }
+        0
+    }
+
+    /// The peers at `slot`.
+    #[must_use]
+    pub fn group(&self, slot: usize) -> &Collective {
+        &self.groups[slot]
+    }
+
+    /// Brings the shared baselines to `now` and says what an observation weighs in them.
+    pub fn weigh_shared(&mut self, now: EventTime, half_life: HalfLife) -> f32 {
+        let weighing = self
+            .landmark
+            .get_or_insert_with(|| Landmark::new(now))
+            .weigh(now, half_life);
+        if let Some(factor) = weighing.rescale {
+            self.groups.iter_mut().for_each(|g| g.rescale(factor));
+            self.population.rescale(factor);
+        }
+        weighing.weight_now
+    }
+
+    /// Everything that learning writes to, at once.
+    pub fn split(&mut self, slot: Option<usize>, group: usize) -> Learnt<'_> {
+        Learnt {
+            profile: slot.map(|slot| &mut self.entries[slot].profile),
+            peers: &mut self.groups[group],
+            population: &mut self.population,
+            names: &mut self.names,
+        }
+    }
+
+    /// How many identities are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no identity is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many peer groups are known.
+    #[must_use]
+    pub fn group_count(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// What happened at the limit.
+    #[must_use]
+    pub fn counts(&self) -> StoreCounts {
+        self.counts
+    }
+
+    /// Bytes held; O(groups), for metrics and not for the hot path.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let ids: usize = self.entries.iter().map(|e| e.id.len()).sum();
+        self.entries.capacity() * size_of::<Entry>()
+            + ids
+            + self.index.allocation_size()
+            + self
+                .groups
+                .iter()
+                .map(Collective::memory_bytes)
+                .sum::<usize>()
+            + self.population.memory_bytes()
+            + self.names.memory_bytes()
+    }
+}
+
+/// The parts of the store that one event teaches.
+pub struct Learnt<'s> {
+    /// The identity's; `None` where it found no room.
+    pub profile: Option<&'s mut Profile>,
+    /// Its peers'.
+    pub peers: &'s mut Collective,
+    /// Everyone's.
+    pub population: &'s mut Collective,
+    /// Texts.
+    pub names: &'s mut Names,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::model::Model;
+
+    fn half_life() -> HalfLife {
+        HalfLife::from_days(30.0).unwrap()
+    }
+
+    #[test]
+    fn at_the_limit_the_useful_stay_and_newcomers_are_counted() {
+        let model = Model::embedded().unwrap();
+        let mut store = Store::new(2, &model.parameters);
+        let now = EventTime::EARLIEST;
+        for (key, events) in [(1, 50.0), (2, 50.0)] {
+            let slot = store.admit(key, "known", now, half_life()).unwrap();
+            let group = 0;
+            store.groups.push(Collective::new(8));
+            store
+                .split(Some(slot), group)
+                .profile
+                .unwrap()
+                .failures
+                .tried = events;
+        }
+        assert_eq!(store.admit(3, "new", now, half_life()), None);
+        assert_eq!(store.counts().unadmitted, 1);
+        assert!(store.find(1).is_some() && store.find(2).is_some());
+
+        let years_later = now.saturating_add_ms(3_650 * crate::units::MS_PER_DAY);
+        assert!(store.admit(3, "new", years_later, half_life()).is_some());
+        assert_eq!((store.counts().evicted, store.len()), (1, 2));
+    }
+}

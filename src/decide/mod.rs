@@ -1,0 +1,47 @@
+//! From a case to an action: policy ([`policy`]), then guardrails that can only weaken it
+//! ([`guardrail`]). Pure; what is decided is returned as a value.
+
+pub mod guardrail;
+pub mod policy;
+
+use crate::event::spelled;
+
+spelled! {
+    /// What an executor is asked to do, from the mildest.
+    Action {
+        /// Tell somebody.
+        Notify = "notify",
+        /// Ask the identity to prove itself again.
+        StepUp = "step_up",
+        /// Replace the credential.
+        Rotate = "rotate",
+        /// End the credential.
+        Revoke = "revoke",
+        /// Disable the identity.
+        Suspend = "suspend",
+    }
+}
+
+spelled! {
+    /// Whether executors act.
+    Mode {
+        /// Everything is published, nothing is to be acted on. The default.
+        DryRun = "dry_run",
+        /// Orders are to be carried out.
+        Enforce = "enforce",
+    }
+}
+
+spelled! {
+    /// What weakened a decision.
+    Weakening {
+        /// Dry run.
+        DryRun = "dry_run",
+        /// The identity is protected (break-glass).
+        Protected = "protected",
+        /// Too many orders in an hour.
+        RateCap = "rate_cap",
+        /// Too large a share of the active identities.
+        BlastRadius = "blast_radius",
+    }
+}

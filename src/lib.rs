@@ -1,0 +1,29 @@
+//! credwatch: a streaming anomaly detector for credential-usage telemetry.
+//!
+//! Data flows one way: decode → enrich → baseline → score → decide → learn → publish → commit.
+//! The modules below are listed in that order of dependence: each imports only what stands above
+//! it (`tests/architecture.rs` holds them to it). The core, everything up to [`engine`], is pure
+//! and deterministic. `ARCHITECTURE.md` draws the map.
+
+pub mod units;
+
+pub mod stats;
+
+pub mod event;
+pub mod verdict;
+
+pub mod catalogue;
+pub mod params;
+
+pub mod enrich;
+
+pub mod baseline;
+pub mod signal;
+
+pub mod score;
+
+pub mod decide;
+
+pub mod engine;
+
+pub mod wire;

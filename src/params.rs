@@ -1,0 +1,132 @@
+//! The numbers of the model, as the core takes them. They are read from `models/parameters.toml`
+//! outside the core; names carry units.
+
+use crate::stats::decay::HalfLife;
+
+/// How fast things are forgotten.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decay {
+    /// Baselines.
+    pub baseline: HalfLife,
+    /// The same in days, for sketches that age in steps.
+    pub baseline_days: f64,
+    /// The recent window of the failure signal.
+    pub failure_window: HalfLife,
+    /// Accumulated evidence of an incident.
+    pub incident: HalfLife,
+    /// Peaks that the threshold rests on.
+    pub peak: HalfLife,
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Distinct values of one feature in a peer group.
+    pub group_values: usize,
+    /// Distinct values of one feature in the population.
+    pub population_values: usize,
+    /// Peer groups.
+    pub groups: usize,
+    /// Texts for explanations.
+    pub names: usize,
+    /// Issuer and kind pairs with a lifetime histogram.
+    pub issuers: usize,
+    /// Incidents open or remembered.
+    pub open_incidents: usize,
+}
+
+/// Beliefs before anything was seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prior {
+    /// Share of calls by access level, in the order of `catalogue::AccessLevel`.
+    pub level_shares: [f64; 5],
+    /// Share of calls that are known from attacks.
+    pub abused_share: f64,
+    /// Observations that the peers' ranks are worth.
+    pub level_strength: f64,
+    /// Active hours that the peers' rhythm is worth.
+    pub peer_hours: f64,
+    /// Share of uses that fail.
+    pub failure_rate: f64,
+    /// Trials that the peers' failure rate is worth.
+    pub failure_strength: f64,
+    /// Middle of the silences longer than an hour, in hours.
+    pub silence_hours: f64,
+    /// Their spread, in natural logarithms.
+    pub silence_log_sd: f64,
+    /// Spread of token lifetimes of one identity and issuer, in natural logarithms.
+    pub lifetime_log_sd: f64,
+    /// Probability of a grant to oneself.
+    pub self_grant_p: f64,
+}
+
+/// From readings to a score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scoring {
+    /// Deviations of other groups count from here, in nats.
+    pub group_excess_from_nats: f64,
+    /// Share of their excess that is added.
+    pub group_excess_share: f64,
+    /// Events below this are no evidence for an incident.
+    pub evidence_from_nats: f64,
+    /// What a fact already in the incident adds, as a share.
+    pub repeat_share: f64,
+    /// Learned fully up to here.
+    pub trust_until_nats: f64,
+}
+
+/// The alert threshold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ThresholdLaw {
+    /// Until the tail of the score is known.
+    pub initial_nats: f64,
+    /// Never below.
+    pub lowest_nats: f64,
+    /// The tail counts fully after so many days.
+    pub learned_after_days: f64,
+    /// Fastest rise.
+    pub rise_nats_per_day: f64,
+    /// Fastest fall.
+    pub fall_nats_per_day: f64,
+}
+
+/// Severity by excess over the threshold, in nats.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SeverityLaw {
+    /// Medium from here.
+    pub medium_above_nats: f64,
+    /// High from here.
+    pub high_above_nats: f64,
+    /// Critical from here.
+    pub critical_above_nats: f64,
+}
+
+/// The life of an incident.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct IncidentLaw {
+    /// Growth that is worth an update.
+    pub update_step_nats: f64,
+    /// Closed when evidence falls below this share of the threshold.
+    pub closed_share_of_threshold: f64,
+    /// How long facts of a closed incident are remembered, in milliseconds.
+    pub remembered_ms: i64,
+}
+
+/// All of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameters {
+    /// How fast things are forgotten.
+    pub decay: Decay,
+    /// How much is kept.
+    pub bounds: Bounds,
+    /// Beliefs before anything was seen.
+    pub prior: Prior,
+    /// From readings to a score.
+    pub scoring: Scoring,
+    /// The alert threshold.
+    pub threshold: ThresholdLaw,
+    /// Severities.
+    pub severity: SeverityLaw,
+    /// The life of an incident.
+    pub incident: IncidentLaw,
+}

@@ -1,0 +1,380 @@
+//! The running case of one identity: weak evidence adds up, one case gives one alert.
+//!
+//! # Rule
+//! An event adds what it exceeds `evidence_from_nats`; the sum halves every incident half-life.
+//! Facts that the case already holds (the same new host again) add only `repeat_share`, so a
+//! hundred uses of one new host are not a hundred oddities. The score of an event is the larger of
+//! its own fresh surprise and of what has accumulated.
+
+use crate::event::Credential;
+use crate::params::{Parameters, Scoring};
+use crate::score::combine::{Readings, combine, is_fact};
+use crate::stats::decay::HalfLife;
+use crate::units::EventTime;
+use crate::verdict::{Severity, SignalVerdict, Technique};
+use std::collections::BTreeMap;
+
+/// Facts that one case remembers; the oldest give way.
+const FACTS: usize = 24;
+/// A case without alert whose evidence is below this says nothing any more.
+const FORGOTTEN_NATS: f64 = 0.25;
+
+/// Alert state of a case.
+#[derive(Clone, Debug)]
+pub struct AlertState {
+    /// The alert's id.
+    pub alert_id: String,
+    /// When it was opened.
+    pub opened: EventTime,
+    /// Whether it has been closed.
+    pub closed: bool,
+    /// Severity as last published.
+    pub severity: Severity,
+    /// Score as last published.
+    pub published_nats: f64,
+    /// Largest score.
+    pub peak_nats: f64,
+    /// Events that added evidence.
+    pub events: u32,
+    /// The strongest verdict of each signal.
+    pub signals: Vec<SignalVerdict>,
+    /// Techniques seen, in order of appearance.
+    pub techniques: Vec<Technique>,
+    /// The identity and credential, for what is published later.
+    pub subject: Subject,
+}
+
+/// Whom a case is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subject {
+    /// Identity.
+    pub id: String,
+    /// Its kind.
+    pub kind: crate::event::IdentityKind,
+    /// Its group.
+    pub group: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// The credential of the latest evidence.
+    pub credential: Option<SubjectCredential>,
+}
+
+/// The credential that a case is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectCredential {
+    /// Identifier.
+    pub id: String,
+    /// Kind, if known.
+    pub kind: Option<crate::event::CredentialKind>,
+    /// Issuer, if known.
+    pub issuer: Option<String>,
+}
+
+impl SubjectCredential {
+    /// Copies what a case needs of a credential.
+    #[must_use]
+    pub fn of(credential: &Credential<'_>) -> Self {
+        Self {
+            id: credential.id.clone().into_owned(),
+            kind: credential.kind,
+            issuer: credential.issuer.as_deref().map(str::to_owned),
+        }
+    }
+}
+
+/// The running case of one identity.
+#[derive(Clone, Debug)]
+pub struct Incident {
+    evidence_nats: f64,
+    updated: EventTime,
+    facts: [u32; FACTS],
+    next_fact: usize,
+    /// Its alert, if it has one.
+    pub alert: Option<AlertState>,
+}
+
+/// What one event means in its case.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weighed {
+    /// The event alone.
+    pub event_nats: f64,
+    /// With what has accumulated.
+    pub score_nats: f64,
+    /// Evidence of the case after the event.
+    pub evidence_nats: f64,
+    /// Whether the event tells something that the case did not hold.
+    pub fresh: bool,
+}
+
+impl Incident {
+    fn new(time: EventTime) -> Self {
+        Self {
+            evidence_nats: 0.0,
+            updated: time,
+            facts: [0; FACTS],
+            next_fact: 0,
+            alert: None,
+        }
+    }
+
+    fn knows(&self, fact: u32) -> bool {
+        self.facts.contains(&fact)
+    }
+
+    /// Evidence left at `now`.
+    #[must_use]
+    pub fn evidence_at(&self, now: EventTime, half_life: HalfLife) -> f64 {
+        self.evidence_nats * half_life.remaining(now.ms_since(self.updated))
+    }
+
+    /// Takes the event's evidence in.
+    fn absorb(&mut self, readings: &Readings, weighed: &Weighed, now: EventTime) {
+        self.evidence_nats = weighed.evidence_nats;
+        self.updated = self.updated.max(now);
+        for reading in readings.iter().flatten().filter(|r| is_fact(r)) {
+            if !self.knows(reading.fact) {
+                self.facts[self.next_fact] = reading.fact;
+                self.next_fact = (self.next_fact + 1) % FACTS;
+            }
+        }
+    }
+}
+
+/// Weighs an event against the case it belongs to. Pure.
+#[must_use]
+pub fn weigh(
+    readings: &Readings,
+    incident: Option<&Incident>,
+    now: EventTime,
+    scoring: &Scoring,
+    half_life: HalfLife,
+) -> Weighed {
+    let event_nats = combine(readings, scoring, |_| true);
+    let from = scoring.evidence_from_nats;
+    let (fresh_nats, before) = match incident {
+        None => (event_nats, 0.0),
+        Some(case) => (
+            combine(readings, scoring, |r| !case.knows(r.fact)),
+            case.evidence_at(now, half_life),
+        ),
+    };
+    let fresh_excess = (fresh_nats - from).max(0.0);
+    let repeated_excess = (event_nats - fresh_nats.max(from)).max(0.0);
+    let effective_excess = fresh_excess + scoring.repeat_share * repeated_excess;
+    let evidence_nats = before + effective_excess;
+    let alone = if effective_excess > 0.0 {
+        from + effective_excess
+    } else {
+        event_nats.min(from)
+    };
+    let accumulated = if evidence_nats > 0.0 && effective_excess > 0.0 {
+        from + evidence_nats
+    } else {
+        0.0
+    };
+    Weighed {
+        event_nats,
+        score_nats: alone.max(accumulated),
+        evidence_nats,
+        fresh: fresh_excess > 0.0,
+    }
+}
+
+/// All cases of a shard, bounded, in key order so that nothing depends on the order of a hash.
+#[derive(Clone, Debug, Default)]
+pub struct Incidents {
+    cases: BTreeMap<u64, Incident>,
+    dropped: u64,
+}
+
+impl Incidents {
+    /// The case of an identity.
+    #[must_use]
+    pub fn get(&self, identity: u64) -> Option<&Incident> {
+        self.cases.get(&identity)
+    }
+
+    /// Takes the evidence of an event into the case of its identity. Identities whose case had to
+    /// give way are appended to `let_go`.
+    pub fn absorb(
+        &mut self,
+        identity: u64,
+        readings: &Readings,
+        weighed: &Weighed,
+        now: EventTime,
+        capacity: usize,
+        let_go: &mut Vec<u64>,
+    ) -> &mut Incident {
+        if self.cases.len() >= capacity && !self.cases.contains_key(&identity) {
+            self.make_room(let_go);
+        }
+        let case = self
+            .cases
+            .entry(identity)
+            .or_insert_with(|| Incident::new(now));
+        case.absorb(readings, weighed, now);
+        case
+    }
+
+    /// States the alert of an identity's case, if it has a case.
+    pub fn set_alert(&mut self, identity: u64, alert: AlertState) {
+        if let Some(case) = self.cases.get_mut(&identity) {
+            case.alert = Some(alert);
+        }
+    }
+
+    /// Lets the weaker half of the cases go that have no open alert, and closed ones before all.
+    #[cold]
+    fn make_room(&mut self, let_go: &mut Vec<u64>) {
+        let mut candidates: Vec<(f64, u64)> = self
+            .cases
+            .iter()
+            .filter(|(_, case)| case.alert.as_ref().is_none_or(|alert| alert.closed))
+            .map(|(key, case)| (case.evidence_nats, *key))
+            .collect();
+        if candidates.is_empty() {
+            candidates = self
+                .cases
+                .iter()
+                .map(|(k, c)| (c.evidence_nats, *k))
+                .collect();
+        }
+        candidates.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        for (_, key) in &candidates[..candidates.len().div_ceil(2)] {
+            self.cases.remove(key);
+            self.dropped += 1;
+            let_go.push(*key);
+        }
+    }
+
+    /// Closes and forgets what has decayed by `now`; returns the cases whose alert was closed, and
+    /// appends the identities whose case ended to `let_go`.
+    pub fn sweep(
+        &mut self,
+        now: EventTime,
+        threshold_nats: f64,
+        parameters: &Parameters,
+        let_go: &mut Vec<u64>,
+    ) -> Vec<AlertState> {
+        let half_life = parameters.decay.incident;
+        let law = &parameters.incident;
+        let mut closed = Vec::new();
+        self.cases.retain(|key, case| {
+            let evidence = case.evidence_at(now, half_life);
+            let age_ms = now.ms_since(case.updated);
+            let keep = match &mut case.alert {
+                None => evidence >= FORGOTTEN_NATS,
+                Some(alert) => {
+                    let over = evidence < law.closed_share_of_threshold * threshold_nats;
+                    if over && !alert.closed {
+                        alert.closed = true;
+                        closed.push(alert.clone());
+                    }
+                    age_ms < law.remembered_ms
+                }
+            };
+            if !keep {
+                let_go.push(*key);
+            }
+            keep
+        });
+        closed
+    }
+
+    /// How many cases are held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.cases.len()
+    }
+
+    /// Whether no case is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.cases.is_empty()
+    }
+
+    /// Cases with an open alert.
+    #[must_use]
+    pub fn open_alerts(&self) -> usize {
+        let open = |case: &&Incident| case.alert.as_ref().is_some_and(|alert| !alert.closed);
+        self.cases.values().filter(open).count()
+    }
+
+    /// Cases let go at the limit.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signal::SIGNALS;
+    use crate::units::MS_PER_SEC;
+    use crate::verdict::{Level, Reading};
+    use crate::wire::model::Model;
+
+    fn reading(p: f64, fact: u32) -> Readings {
+        let mut readings = [None; SIGNALS.len()];
+        readings[0] = Some(Reading::new(p, Level::Identity, 50.0, fact));
+        readings
+    }
+
+    /// Scores of events with these facts, a minute apart, each of probability `p`.
+    fn scores(p: f64, facts: &[u32]) -> Vec<f64> {
+        let parameters = Model::embedded().unwrap().parameters;
+        let mut incidents = Incidents::default();
+        let mut now = EventTime::EARLIEST;
+        facts
+            .iter()
+            .map(|fact| {
+                now = now.saturating_add_ms(60 * MS_PER_SEC);
+                let readings = reading(p, *fact);
+                let (scoring, half_life) = (&parameters.scoring, parameters.decay.incident);
+                let weighed = weigh(&readings, incidents.get(7), now, scoring, half_life);
+                incidents.absorb(7, &readings, &weighed, now, 10, &mut Vec::new());
+                weighed.score_nats
+            })
+            .collect()
+    }
+
+    #[test]
+    fn ten_different_oddities_add_up() {
+        let scores = scores(0.002, &(1..=10).collect::<Vec<_>>());
+        assert!((scores[0] - 6.21).abs() < 0.01);
+        assert!(scores[9] > 25.0, "{scores:?}");
+    }
+
+    #[test]
+    fn one_oddity_repeated_does_not() {
+        let scores = scores(0.002, &[5; 10]);
+        assert!(scores[9] < 9.0, "{scores:?}");
+    }
+
+    #[test]
+    fn cases_are_bounded_and_the_strong_stay() {
+        let mut incidents = Incidents::default();
+        let mut let_go = Vec::new();
+        for identity in 0..100u64 {
+            let weighed = Weighed {
+                event_nats: 5.0,
+                score_nats: 5.0,
+                evidence_nats: identity as f64,
+                fresh: true,
+            };
+            let readings = reading(0.01, 1);
+            incidents.absorb(
+                identity,
+                &readings,
+                &weighed,
+                EventTime::EARLIEST,
+                10,
+                &mut let_go,
+            );
+            assert!(incidents.len() <= 10);
+        }
+        assert!(incidents.get(99).is_some() && incidents.get(0).is_none());
+        assert_eq!(let_go.len() as u64, incidents.dropped());
+    }
+}

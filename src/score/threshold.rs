@@ -1,0 +1,153 @@
+//! At which score does the SOC hear of it? Where the tail of daily peaks passes as often as the
+//! operator said that alerts can be read.
+//!
+//! # Rule
+//! Every identity's largest score of a day is a peak. Once a day the level is read off the tail
+//! ([`crate::stats::tail`]). A young tail is mixed with the initial level by how many days it has
+//! seen, up to `learned_after_days`. A day moves the threshold by no more than
+//! `rise_nats_per_day` or `fall_nats_per_day`, so that a flood cannot buy silence.
+
+use crate::params::{Decay, ThresholdLaw};
+use crate::stats::tail::PeakTail;
+use crate::units::MS_PER_DAY;
+
+/// Days of silence after which further ones change nothing.
+const MOST_DAYS: i64 = 60;
+
+/// The alert threshold of one shard.
+#[derive(Clone, Debug)]
+pub struct Threshold {
+    tail: PeakTail,
+    nats: f64,
+    alerts_per_day: f64,
+    law: ThresholdLaw,
+    day: Option<i64>,
+    days_seen: f64,
+    alerts_today: u32,
+    daily_alerts: f64,
+    remaining_a_day: f64,
+}
+
+impl Threshold {
+    /// A threshold for `alerts_per_day` alerts a day of this shard.
+    #[must_use]
+    pub fn new(alerts_per_day: f64, law: ThresholdLaw, decay: &Decay) -> Self {
+        Self {
+            tail: PeakTail::default(),
+            nats: law.initial_nats,
+            alerts_per_day,
+            law,
+            day: None,
+            days_seen: 0.0,
+            alerts_today: 0,
+            daily_alerts: 0.0,
+            remaining_a_day: decay.peak.remaining(MS_PER_DAY),
+        }
+    }
+
+    /// Alerts begin here.
+    #[must_use]
+    pub fn nats(&self) -> f64 {
+        self.nats
+    }
+
+    /// How much of the threshold is learned rather than initial, 0 to 1.
+    #[must_use]
+    pub fn learned_share(&self) -> f64 {
+        (self.days_seen / self.law.learned_after_days).min(1.0)
+    }
+
+    /// Alerts a day lately, over the budget; `None` before a day is over.
+    #[must_use]
+    pub fn budget_drift(&self) -> Option<f64> {
+        (self.days_seen >= 1.0)
+            .then(|| self.daily_alerts / self.tail.days().max(1.0) / self.alerts_per_day)
+    }
+
+    /// The largest score of one identity on a past day.
+    pub fn add_peak(&mut self, peak_nats: f64) {
+        self.tail.add(peak_nats);
+    }
+
+    /// Counts an alert towards the drift.
+    pub fn count_alert(&mut self) {
+        self.alerts_today += 1;
+    }
+
+    /// The shard's time has reached `day` (days since the epoch).
+    #[inline]
+    pub fn reach_day(&mut self, day: i64) {
+        match self.day {
+            Some(today) if day <= today => {}
+            Some(today) => self.close_days(day - today, day),
+            None => self.day = Some(day),
+        }
+    }
+
+    #[cold]
+    fn close_days(&mut self, days: i64, day: i64) {
+        self.day = Some(day);
+        for _ in 0..days.min(MOST_DAYS) {
+            self.tail.close_day(self.remaining_a_day);
+            self.days_seen += 1.0;
+            self.daily_alerts =
+                self.daily_alerts * self.remaining_a_day + f64::from(self.alerts_today);
+            self.alerts_today = 0;
+            self.adjust();
+        }
+    }
+
+    fn adjust(&mut self) {
+        let Some(level) = self.tail.level_for_rate(self.alerts_per_day) else {
+            return;
+        };
+        let learned = self.learned_share();
+        let goal = learned * level + (1.0 - learned) * self.law.initial_nats;
+        self.nats = goal
+            .clamp(
+                self.nats - self.law.fall_nats_per_day,
+                self.nats + self.law.rise_nats_per_day,
+            )
+            .max(self.law.lowest_nats);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::model::Model;
+
+    fn threshold() -> Threshold {
+        let parameters = Model::embedded().unwrap().parameters;
+        Threshold::new(5.0, parameters.threshold, &parameters.decay)
+    }
+
+    #[test]
+    fn a_flood_cannot_push_it_up_faster_than_stated() {
+        let mut threshold = threshold();
+        threshold.reach_day(0);
+        for day in 1..=30 {
+            (0..10_000).for_each(|_| threshold.add_peak(40.0));
+            let before = threshold.nats();
+            threshold.reach_day(day);
+            assert!(threshold.nats() <= before + 0.5 + 1e-9);
+        }
+    }
+
+    #[test]
+    fn it_settles_where_the_budget_is_met() {
+        let mut threshold = threshold();
+        threshold.reach_day(0);
+        for day in 1..=60 {
+            for draw in 0..1_000 {
+                threshold.add_peak(-((f64::from(draw) + 0.5) / 1_000.0).ln());
+            }
+            threshold.reach_day(day);
+        }
+        assert!(
+            (threshold.nats() - (1_000.0f64 / 5.0).ln()).abs() < 0.4,
+            "{}",
+            threshold.nats()
+        );
+    }
+}

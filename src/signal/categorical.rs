@@ -1,0 +1,138 @@
+//! What every signal over values shares: back-off from identity to peers to population.
+//!
+//! # Assumption, formula, source
+//! See [`crate::stats::category`]. A value known to the identity is judged by the identity alone;
+//! a newcomer by θ of the identity times its tail among the peers' adoptions, and so on upwards;
+//! at the top stands the prior tail that the caller gives (1 where nothing is believed).
+//!
+//! # At n = 0
+//! θ is 1 at every level: being new is no anomaly, and only the prior speaks.
+
+use crate::enrich::{Feature, text};
+use crate::signal::{Lesson, View, one_in};
+use crate::stats::category::{CategoryMap, CategoryTable, Standing};
+use crate::units::Span;
+use crate::verdict::{Explanation, Level, Reading};
+
+/// The reading of `key` under the identity's `table`, its peers and the population.
+pub(super) fn read<const N: usize>(
+    key: u32,
+    table: &CategoryTable<N>,
+    peers: &CategoryMap,
+    population: &CategoryMap,
+    prior_tail: f64,
+    view: &View<'_>,
+) -> Reading {
+    let observations = table.observations(view.profile_weight);
+    let own_rate = match table.standing(key, view.profile_weight) {
+        Standing::Known { tail, .. } => {
+            return Reading::new(tail, Level::Identity, observations, key);
+        }
+        Standing::New { newcomer_rate } => newcomer_rate,
+    };
+    let (above, level) = match peers.standing(key, view.shared_weight) {
+        Standing::Known { tail, .. } => (tail, Level::Peers),
+        Standing::New { newcomer_rate } => {
+            let top = match population.standing(key, view.shared_weight) {
+                Standing::Known { tail, .. } => tail,
+                Standing::New { newcomer_rate } => newcomer_rate * prior_tail,
+            };
+            (newcomer_rate * top, Level::Population)
+        }
+    };
+    Reading::new(own_rate * above, level, observations, key)
+}
+
+/// Counts `key`, and its adoption one level up where it was new.
+pub(super) fn learn<const N: usize>(
+    key: Option<u32>,
+    feature: Feature,
+    lesson: &mut Lesson<'_>,
+    table: impl FnOnce(&mut crate::baseline::profile::Profile) -> &mut CategoryTable<N>,
+    map: impl Fn(&mut crate::baseline::collective::Collective) -> &mut CategoryMap,
+) -> bool {
+    let (Some(key), Some(profile)) = (key, lesson.learnt.profile.as_deref_mut()) else {
+        return false;
+    };
+    // An untrusted observation must not take a slot either.
+    if lesson.profile_weight <= 0.0 {
+        return false;
+    }
+    if !table(profile).add(key, lesson.profile_weight) {
+        return false;
+    }
+    if map(lesson.learnt.peers).add(key, lesson.shared_weight) {
+        map(lesson.learnt.population).add(key, lesson.shared_weight);
+    }
+    lesson
+        .learnt
+        .names
+        .remember(key, &text(lesson.event, feature));
+    true
+}
+
+/// How many known values an explanation names.
+const VALUES_NAMED: usize = 3;
+
+/// The identity's known values in words: `build-17 (61 %), build-18 (38 %)`.
+pub(super) fn expected<const N: usize>(table: &CategoryTable<N>, view: &View<'_>) -> String {
+    let strongest = table.strongest();
+    if strongest.is_empty() {
+        return "nothing known yet".to_owned();
+    }
+    let named: Vec<String> = strongest
+        .iter()
+        .take(VALUES_NAMED)
+        .map(|(key, share)| format!("{} ({:.0} %)", view.names.show(*key), share * 100.0))
+        .collect();
+    let rest = strongest.len().saturating_sub(VALUES_NAMED);
+    let more = if rest > 0 {
+        format!(" and {rest} more")
+    } else {
+        String::new()
+    };
+    named.join(", ") + &more
+}
+
+/// Explains a value of `feature`; `what` names it in a sentence, such as "host".
+pub(super) fn explain<const N: usize>(
+    what: &str,
+    feature: Feature,
+    table: &CategoryTable<N>,
+    view: &View<'_>,
+    reading: &Reading,
+) -> Explanation {
+    let observed = text(view.event, feature).into_owned();
+    let expected = expected(table, view);
+    let seen = history(reading.observations, view);
+    let sentence = match reading.level {
+        Level::Identity => format!(
+            "{what} {observed}, known but rare for it ({}); {seen}: {expected}",
+            one_in(reading.p)
+        ),
+        Level::Peers => format!(
+            "first use of {what} {observed}, which its peers know ({}); {seen}: {expected}",
+            one_in(reading.p)
+        ),
+        Level::Population => format!(
+            "first use of {what} {observed}, new to its peers too ({}); {seen}: {expected}",
+            one_in(reading.p)
+        ),
+    };
+    Explanation {
+        observed,
+        expected,
+        sentence,
+    }
+}
+
+/// How much is known of the identity, in words.
+pub(super) fn history(observations: f64, view: &View<'_>) -> String {
+    if observations < 0.5 {
+        return "no history yet".to_owned();
+    }
+    let span = Span {
+        ms: view.profile.last_seen.ms_since(view.profile.first_seen),
+    };
+    format!("in about {observations:.0} uses over {span}")
+}

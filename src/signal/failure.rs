@@ -1,0 +1,139 @@
+//! Too many failures lately, or a success right after them?
+//!
+//! # Assumption
+//! Uses fail independently at a rate that is the identity's own, centred on its peers'.
+//!
+//! # Formula
+//! With *k* failures among *m* uses in the recent window (exponentially decayed, this event
+//! included), P(K ≥ k) under the beta–binomial whose Beta holds the long-run failures and
+//! successes plus the peers' rate worth `failure_strength` trials
+//! ([`crate::stats::beta_binomial`]). A success speaks only after at least
+//! [`FAILURES_BEFORE_SUCCESS`] recent failures, with the same tail: they led somewhere.
+//!
+//! # At n = 0
+//! The peers' rate, behind it the prior's. Cost: abstains at once without recent failures;
+//! otherwise O(m), m ≤ [`MOST_TRIALS`].
+
+use super::{BRUTE_FORCE, FactGroup, Lesson, Signal, View, one_in};
+use crate::event::Outcome;
+use crate::stats::beta_binomial::{Beta, upper_tail};
+use crate::stats::hash::key32;
+use crate::units::MS_PER_SEC;
+use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+
+/// The `failure` signal.
+pub struct Failure;
+
+/// A success after so many recent failures speaks.
+pub const FAILURES_BEFORE_SUCCESS: u32 = 3;
+/// Larger windows are scaled down to this many trials.
+pub const MOST_TRIALS: f32 = 400.0;
+const FAILURE_SPACE: u64 = 0xfa;
+
+/// Failures and trials of the recent window, this event included.
+fn window(view: &View<'_>) -> (u32, u32) {
+    let failed_now = u8::from(view.event.outcome != Outcome::Success);
+    let law = view.parameters.decay.failure_window;
+    let (failed, tried) = view.profile.failures.recent_at(view.event.time, law);
+    let (failed, tried) = (failed + f32::from(failed_now), tried + 1.0);
+    let scale = (MOST_TRIALS / tried).min(1.0);
+    // The slack keeps whole numbers whole through decay within the window.
+    let whole = |count: f32| (count * scale + 0.25) as u32;
+    (whole(failed), whole(tried).max(whole(failed)))
+}
+
+fn believed_rate(view: &View<'_>) -> Beta {
+    let prior = &view.parameters.prior;
+    let strength = prior.failure_strength;
+    let rate = view
+        .peers
+        .failure_rate(view.shared_weight, prior.failure_rate, strength);
+    let counts = &view.profile.failures;
+    let (failed, tried) = (
+        f64::from(counts.failed / view.profile_weight),
+        f64::from(counts.tried / view.profile_weight),
+    );
+    Beta {
+        hits: failed + strength * rate,
+        misses: (tried - failed).max(0.0) + strength * (1.0 - rate),
+    }
+}
+
+impl Signal for Failure {
+    fn name(&self) -> SignalName {
+        SignalName::Failure
+    }
+
+    fn group(&self) -> FactGroup {
+        FactGroup::Volume
+    }
+
+    fn techniques(&self) -> &'static [Technique] {
+        &[BRUTE_FORCE]
+    }
+
+    fn score(&self, view: &View<'_>) -> Option<Reading> {
+        let succeeded = view.event.outcome == Outcome::Success;
+        if succeeded && view.profile.failures.recent_failed < 0.75 {
+            return None;
+        }
+        let (failed, tried) = window(view);
+        if failed == 0 || (succeeded && failed < FAILURES_BEFORE_SUCCESS) {
+            return None;
+        }
+        let observations = f64::from(view.profile.failures.tried / view.profile_weight);
+        let level = if observations >= view.parameters.prior.failure_strength {
+            Level::Identity
+        } else {
+            Level::Peers
+        };
+        let p = upper_tail(failed, tried, believed_rate(view));
+        // Each doubling of the burst is one further fact, not each failure.
+        let doublings = u32::BITS - failed.leading_zeros();
+        let fact = key32(FAILURE_SPACE, &[doublings as u8, u8::from(succeeded)]);
+        Some(Reading::new(p, level, observations, fact))
+    }
+
+    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+        let (failed, tried) = window(view);
+        let rate = believed_rate(view);
+        let usual = 100.0 * rate.hits / (rate.hits + rate.misses);
+        let observed = format!("{failed} of {tried} recent uses failed");
+        let expected = format!("{usual:.1} % fail");
+        let then = if view.event.outcome == Outcome::Success {
+            ", then one succeeded"
+        } else {
+            ""
+        };
+        let sentence = format!(
+            "{observed}{then}, where {expected} as a rule ({})",
+            one_in(reading.p)
+        );
+        Explanation {
+            observed,
+            expected,
+            sentence,
+        }
+    }
+
+    fn learn(&self, lesson: &mut Lesson<'_>) {
+        let failed = f32::from(u8::from(lesson.event.outcome != Outcome::Success));
+        let window = lesson.parameters.decay.failure_window;
+        let (weight, shared) = (lesson.profile_weight, f64::from(lesson.shared_weight));
+        for collective in [&mut *lesson.learnt.peers, &mut *lesson.learnt.population] {
+            collective.failed += shared * f64::from(failed);
+            collective.tried += shared;
+        }
+        let Some(profile) = lesson.learnt.profile.as_deref_mut() else {
+            return;
+        };
+        let counts = &mut profile.failures;
+        let (recent_failed, recent_tried) = counts.recent_at(lesson.now, window);
+        // What happened lately is a fact whatever it is trusted to teach.
+        counts.recent_failed = recent_failed + failed;
+        counts.recent_tried = recent_tried + 1.0;
+        counts.recent_secs = (lesson.now.epoch_ms() / MS_PER_SEC) as u32;
+        counts.failed += weight * failed;
+        counts.tried += weight;
+    }
+}

@@ -1,0 +1,185 @@
+//! One file a signal. A signal scores (reads only), explains, and learns (writes); it answers
+//! with a tail probability under the baseline, or abstains.
+
+pub mod action;
+pub mod categorical;
+pub mod client;
+pub mod dormancy;
+pub mod failure;
+pub mod host;
+pub mod network;
+pub mod privilege;
+pub mod rhythm;
+pub mod token_lifetime;
+
+use crate::baseline::collective::Collective;
+use crate::baseline::names::Names;
+use crate::baseline::profile::Profile;
+use crate::baseline::store::Learnt;
+use crate::enrich::Features;
+use crate::event::Event;
+use crate::params::Parameters;
+use crate::stats::lifetime::LifetimeHistogram;
+use crate::units::EventTime;
+use crate::verdict::{Explanation, Reading, SignalName, Technique};
+
+/// Which signals tell of the same kind of fact. One fact moves several signals of a group, so a
+/// group counts once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactGroup {
+    /// Where from.
+    Place,
+    /// With what.
+    Tool,
+    /// Doing what.
+    Deed,
+    /// The credential itself.
+    Token,
+    /// When.
+    Time,
+    /// How often.
+    Volume,
+}
+
+/// How many fact groups there are.
+pub const FACT_GROUPS: usize = 6;
+
+/// What a signal sees. Reads only.
+#[derive(Clone, Copy)]
+pub struct View<'v> {
+    /// The event.
+    pub event: &'v Event<'v>,
+    /// Its features.
+    pub features: &'v Features,
+    /// The identity's baseline; empty for one never seen.
+    pub profile: &'v Profile,
+    /// What an observation made now weighs in it.
+    pub profile_weight: f32,
+    /// The peers' baseline.
+    pub peers: &'v Collective,
+    /// Everyone's.
+    pub population: &'v Collective,
+    /// What an observation made now weighs in the shared baselines.
+    pub shared_weight: f32,
+    /// Lifetimes that this issuer gives to everyone; `None` where unknown.
+    pub issuer_lifetimes: Option<&'v LifetimeHistogram>,
+    /// Texts for explanations.
+    pub names: &'v Names,
+    /// The numbers of the model.
+    pub parameters: &'v Parameters,
+}
+
+/// What a signal learns from and writes to.
+pub struct Lesson<'l> {
+    /// The event.
+    pub event: &'l Event<'l>,
+    /// Its features.
+    pub features: &'l Features,
+    /// The moment at which the event finds the identity.
+    pub now: EventTime,
+    /// Baselines to write to.
+    pub learnt: Learnt<'l>,
+    /// What this observation weighs in the identity's baseline: decay times trust.
+    pub profile_weight: f32,
+    /// The same for the shared baselines.
+    pub shared_weight: f32,
+    /// What a fully trusted observation weighs in the shared baselines.
+    pub shared_weight_now: f32,
+    /// Lifetimes of this issuer.
+    pub issuer_lifetimes: Option<&'l mut LifetimeHistogram>,
+    /// The numbers of the model.
+    pub parameters: &'l Parameters,
+}
+
+/// One way in which an event can deviate.
+pub trait Signal: Sync {
+    /// Its name.
+    fn name(&self) -> SignalName;
+
+    /// Which kind of fact it tells of.
+    fn group(&self) -> FactGroup;
+
+    /// What a deviation may be a sign of.
+    fn techniques(&self) -> &'static [Technique];
+
+    /// Tail probability under the baseline; `None` to abstain. Pure.
+    fn score(&self, view: &View<'_>) -> Option<Reading>;
+
+    /// The reading in words. Called only for what somebody will read.
+    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation;
+
+    /// Teaches the baselines.
+    fn learn(&self, lesson: &mut Lesson<'_>);
+}
+
+/// All signals, in the order in which they are reported.
+pub static SIGNALS: [&dyn Signal; 9] = [
+    &host::Host,
+    &network::Network,
+    &client::Client,
+    &action::Action,
+    &privilege::Privilege,
+    &token_lifetime::TokenLifetime,
+    &rhythm::Rhythm,
+    &failure::Failure,
+    &dormancy::Dormancy,
+];
+
+/// T1078.
+pub const VALID_ACCOUNTS: Technique = Technique {
+    id: "T1078",
+    name: "Valid Accounts",
+};
+/// T1098.
+pub const ACCOUNT_MANIPULATION: Technique = Technique {
+    id: "T1098",
+    name: "Account Manipulation",
+};
+/// T1110.
+pub const BRUTE_FORCE: Technique = Technique {
+    id: "T1110",
+    name: "Brute Force",
+};
+/// T1550.
+pub const ALTERNATE_AUTHENTICATION: Technique = Technique {
+    id: "T1550",
+    name: "Use Alternate Authentication Material",
+};
+/// T1606.
+pub const FORGED_CREDENTIALS: Technique = Technique {
+    id: "T1606",
+    name: "Forge Web Credentials",
+};
+
+/// A probability as a person says it: `1 in 48,000`.
+#[must_use]
+pub fn one_in(p: f64) -> String {
+    let odds = (1.0 / p).min(1e12).max(1.0);
+    let rounded = if odds >= 1_000.0 {
+        let step = libm::pow(10.0, libm::floor(libm::log10(odds)) - 1.0);
+        libm::round(odds / step) * step
+    } else {
+        libm::round(odds)
+    };
+    let digits = format!("{rounded:.0}");
+    let mut grouped = String::with_capacity(digits.len() + 4);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("1 in {grouped}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odds_read_as_a_person_says_them() {
+        assert_eq!(one_in(0.5), "1 in 2");
+        assert_eq!(one_in(1.0 / 48_123.0), "1 in 48,000");
+        assert_eq!(one_in(0.0), "1 in 1,000,000,000,000");
+    }
+}

@@ -1,0 +1,127 @@
+//! Does the event use a permission above anything used so far, or widen the identity's own?
+//!
+//! # Assumption
+//! The rank of what an identity uses (list < read < tagging < write < permissions) is drawn from
+//! a fixed law of its own, centred on its peers'.
+//!
+//! # Formula
+//! Mid-p tail of the posterior mean: P(rank > r) + ½ P(rank = r), each level's share being
+//! (count + s·peer share)/(n + s); the peers' share has the same form over the prior of the model.
+//! A grant to oneself has the fixed probability `self_grant_p`.
+//!
+//! # At n = 0
+//! The peers' shares; without peers the prior's. Cost: O(5).
+//!
+//! # Source
+//! Dirichlet–multinomial posterior mean: Gelman et al., "Bayesian Data Analysis", §3.4.
+
+use super::{
+    ACCOUNT_MANIPULATION, FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in,
+};
+use crate::baseline::profile::LEVELS;
+use crate::catalogue::AccessLevel;
+use crate::stats::hash::key32;
+use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+
+/// The `privilege` signal.
+pub struct Privilege;
+
+const LEVEL_SPACE: u64 = 0x11;
+const SELF_GRANT: &[u8] = b"self-grant";
+
+fn shares(counts: [f64; LEVELS], prior: [f64; LEVELS], strength: f64) -> [f64; LEVELS] {
+    let total: f64 = counts.iter().sum();
+    std::array::from_fn(|at| (counts[at] + strength * prior[at]) / (total + strength))
+}
+
+fn expected_shares(view: &View<'_>) -> [f64; LEVELS] {
+    let prior = &view.parameters.prior;
+    let shared_weight = f64::from(view.shared_weight);
+    let scaled = |counts: &[f64; LEVELS]| counts.map(|c| c / shared_weight);
+    let total: f64 = prior.level_shares.iter().sum();
+    let believed = prior.level_shares.map(|s| s / total);
+    let everyone = shares(
+        scaled(&view.population.levels),
+        believed,
+        prior.level_strength,
+    );
+    let peers = shares(scaled(&view.peers.levels), everyone, prior.level_strength);
+    let own = view
+        .profile
+        .levels
+        .map(|c| f64::from(c / view.profile_weight));
+    shares(own, peers, prior.level_strength)
+}
+
+impl Signal for Privilege {
+    fn name(&self) -> SignalName {
+        SignalName::Privilege
+    }
+
+    fn group(&self) -> FactGroup {
+        FactGroup::Deed
+    }
+
+    fn techniques(&self) -> &'static [Technique] {
+        &[VALID_ACCOUNTS, ACCOUNT_MANIPULATION]
+    }
+
+    fn score(&self, view: &View<'_>) -> Option<Reading> {
+        let level = view.features.level?;
+        let observations = f64::from(view.profile.levels.iter().sum::<f32>() / view.profile_weight);
+        if view.features.self_grant {
+            let fact = key32(LEVEL_SPACE, SELF_GRANT);
+            let p = view.parameters.prior.self_grant_p;
+            return Some(Reading::new(p, Level::Population, observations, fact));
+        }
+        if level == AccessLevel::List {
+            return None;
+        }
+        let expected = expected_shares(view);
+        let rank = level as usize;
+        let above: f64 = expected[rank + 1..].iter().sum();
+        let source = if observations >= view.parameters.prior.level_strength {
+            Level::Identity
+        } else {
+            Level::Peers
+        };
+        let fact = key32(LEVEL_SPACE, &[rank as u8]);
+        Some(Reading::new(
+            above + 0.5 * expected[rank],
+            source,
+            observations,
+            fact,
+        ))
+    }
+
+    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+        let level = view.features.level.map_or("", AccessLevel::as_str);
+        let expected = expected_shares(view);
+        let named: Vec<String> = AccessLevel::ALL
+            .iter()
+            .zip(expected)
+            .filter(|(_, share)| *share >= 0.005)
+            .map(|(level, share)| format!("{level} ({:.0} %)", share * 100.0))
+            .collect();
+        let expected = named.join(", ");
+        let history = categorical::history(reading.observations, view);
+        let sentence = if view.features.self_grant {
+            "grants a permission to itself".to_owned()
+        } else {
+            let odds = one_in(reading.p);
+            format!("uses a {level} permission, {odds} for it; {history}: {expected}")
+        };
+        Explanation {
+            observed: level.to_owned(),
+            expected,
+            sentence,
+        }
+    }
+
+    fn learn(&self, lesson: &mut Lesson<'_>) {
+        let level = lesson.features.level;
+        if let (Some(level), Some(profile)) = (level, lesson.learnt.profile.as_deref_mut()) {
+            profile.levels[level as usize] += lesson.profile_weight;
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Estimators. They know no events: numbers and hashed values in, probabilities out.
+//!
+//! Every transcendental function comes from `libm`, so that the same input gives the same bits on
+//! every machine.
+
+pub mod beta_binomial;
+pub mod category;
+pub mod decay;
+pub mod hash;
+pub mod hour_of_week;
+pub mod lifetime;
+pub mod special;
+pub mod student;
+pub mod tail;

@@ -1,0 +1,134 @@
+//! The upper tail of a score, and the level that it passes at a stated rate: peaks over threshold.
+//!
+//! # Assumption
+//! Far out, excesses over a high level are exponential. A surprise is −ln *p*, which is exactly
+//! exponential where *p* is uniform; the general law is a generalised Pareto, and shape 0 is its
+//! choice for such scores.
+//!
+//! # Formula
+//! rate(> x) = rate(> u) · exp(−(x − u)/σ), with *u* the level that the strongest
+//! [`TAIL_PEAKS`] peaks exceed, σ their mean excess, each excess cut off at [`EXCESS_CAP_NATS`] so
+//! that a few attacks cannot stretch the tail.
+//!
+//! # Source
+//! Pickands, "Statistical inference using extreme order statistics", Ann. Statist. 3 (1975);
+//! streaming use: Siffer et al., "Anomaly detection in streams with extreme value theory", KDD
+//! 2017.
+
+/// Width of a bin.
+const BIN_NATS: f64 = 0.25;
+const BINS: usize = 256;
+/// How many of the strongest peaks make the tail.
+pub const TAIL_PEAKS: f64 = 100.0;
+/// An excess above this counts as this.
+pub const EXCESS_CAP_NATS: f64 = 6.0;
+
+/// Decayed histogram of peaks over a decayed number of days.
+#[derive(Clone, Debug)]
+pub struct PeakTail {
+    counts: [f64; BINS],
+    days: f64,
+}
+
+impl Default for PeakTail {
+    fn default() -> Self {
+        Self {
+            counts: [0.0; BINS],
+            days: 0.0,
+        }
+    }
+}
+
+fn bin(score_nats: f64) -> usize {
+    ((score_nats.max(0.0) / BIN_NATS) as usize).min(BINS - 1)
+}
+
+fn middle(bin: usize) -> f64 {
+    (bin as f64 + 0.5) * BIN_NATS
+}
+
+impl PeakTail {
+    /// Counts one peak.
+    pub fn add(&mut self, peak_nats: f64) {
+        if peak_nats.is_finite() {
+            self.counts[bin(peak_nats)] += 1.0;
+        }
+    }
+
+    /// A day has passed: what is older keeps `remaining` of its weight.
+    pub fn close_day(&mut self, remaining: f64) {
+        self.counts.iter_mut().for_each(|c| *c *= remaining);
+        self.days = self.days * remaining + 1.0;
+    }
+
+    /// Decayed number of days observed.
+    #[must_use]
+    pub fn days(&self) -> f64 {
+        self.days
+    }
+
+    /// The level passed `per_day` times a day; `None` before a day is over or without peaks.
+    #[must_use]
+    pub fn level_for_rate(&self, per_day: f64) -> Option<f64> {
+        if self.days < 0.5 || per_day <= 0.0 {
+            return None;
+        }
+        let wanted = per_day * self.days;
+        let (mut above, mut base) = (0.0, BINS);
+        while base > 0 && above < TAIL_PEAKS.max(wanted) {
+            base -= 1;
+            above += self.counts[base];
+        }
+        if above <= 0.0 {
+            return None;
+        }
+        let level = base as f64 * BIN_NATS;
+        let excess: f64 = (base..BINS)
+            .map(|b| self.counts[b] * (middle(b) - level).min(EXCESS_CAP_NATS))
+            .sum();
+        let sigma = (excess / above).max(BIN_NATS);
+        Some((level + sigma * libm::log(above / wanted)).max(0.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Exact quantiles of the unit exponential stand for a million draws.
+    fn exponential_days(days: usize, peaks_a_day: usize) -> PeakTail {
+        let mut tail = PeakTail::default();
+        let n = days * peaks_a_day;
+        for draw in 0..n {
+            tail.add(-(((draw as f64) + 0.5) / n as f64).ln());
+        }
+        (0..days).for_each(|_| tail.close_day(1.0));
+        tail
+    }
+
+    #[test]
+    fn the_level_of_an_exponential_tail_is_found() {
+        let tail = exponential_days(30, 1_000);
+        for per_day in [0.1, 1.0, 5.0, 50.0] {
+            let exact = (1_000.0f64 / per_day).ln();
+            let found = tail.level_for_rate(per_day).unwrap();
+            assert!(
+                (found - exact).abs() < 0.5,
+                "{per_day}: {found} against {exact}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_seen_gives_no_level() {
+        assert_eq!(PeakTail::default().level_for_rate(5.0), None);
+    }
+
+    #[test]
+    fn a_few_attacks_do_not_stretch_the_tail() {
+        let mut tail = exponential_days(30, 1_000);
+        let before = tail.level_for_rate(1.0).unwrap();
+        (0..5).for_each(|_| tail.add(60.0));
+        assert!(tail.level_for_rate(1.0).unwrap() < before + 0.7);
+    }
+}

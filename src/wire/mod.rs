@@ -1,0 +1,16 @@
+//! Formats in and out. Wire types are not core types: what is read becomes an
+//! [`crate::event::Event`], what is written is made from verdicts and alerts.
+
+pub mod audit;
+pub mod cloudtrail;
+pub mod cloudtrail_principal;
+pub mod dead_letter;
+pub mod format;
+pub mod model;
+pub mod native;
+pub mod native_out;
+pub mod object;
+pub mod ocsf;
+pub mod order;
+pub mod time;
+pub mod verdict_line;

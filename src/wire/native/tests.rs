@@ -1,0 +1,129 @@
+use super::*;
+use proptest::prelude::*;
+
+const EXAMPLE: &str = r#"{"event_id":"01J9","time":"2026-11-23T10:15:30.123Z",
+ "identity":{"id":"svc-deploy","kind":"service","group":"ci","owner":"team-platform"},
+ "credential":{"id":"jti-83f1","kind":"access_token","issuer":"vault-prod","issued_at":"2026-11-23T10:10:00Z","expires_at":1795429500000,"scopes":["repo:read"]},
+ "activity":"use","action":"s3:GetObject","resource":"arn:aws:s3:::builds/app.tgz",
+ "source":{"host":"build-17","ip":"10.2.3.4","user_agent":"aws-cli/2.17","country":"NO","asn":29695,"latitude":59.9,"longitude":10.7},
+ "purpose":"job/4711","outcome":"success","from_the_future":[{"a":[1,2.5,null,true]}]}"#;
+
+fn error_of(record: &str) -> String {
+    decode(record.as_bytes()).unwrap_err().to_string()
+}
+
+#[test]
+fn the_example_of_the_design_is_read_whole_and_borrowed() {
+    let decoded = decode(EXAMPLE.as_bytes()).unwrap();
+    let event = decoded.event;
+    assert_eq!(decoded.unknown_members, 1);
+    assert!(matches!(event.identity.id, Cow::Borrowed("svc-deploy")));
+    let credential = event.credential.unwrap();
+    let (issued, expires) = (
+        credential.issued_at.unwrap(),
+        credential.expires_at.unwrap(),
+    );
+    assert_eq!(expires.ms_since(issued), 15 * 60_000);
+    assert_eq!(event.source.position, Some((59.9, 10.7)));
+    assert_eq!(event.source.asn, Some(29_695));
+}
+
+#[test]
+fn three_members_are_enough() {
+    let record = r#"{"time":1700000000000,"identity":{"id":"x"},"activity":"use","purpose":null}"#;
+    let event = decode(record.as_bytes()).unwrap().event;
+    assert_eq!(event.event_id, "");
+    assert_eq!(event.identity.kind, IdentityKind::Service);
+    assert_eq!(event.outcome, Outcome::Success);
+    assert!(event.credential.is_none());
+}
+
+#[test]
+fn errors_say_what_to_mend() {
+    let base = |time: &str, identity: &str, activity: &str| {
+        error_of(&format!(
+            r#"{{"time":{time},"identity":{identity},"activity":{activity}}}"#
+        ))
+    };
+    let id = r#"{"id":"x"}"#;
+    assert_eq!(
+        base("1700000000000", r#"{"id":""}"#, r#""use""#),
+        "member `identity.id` is empty"
+    );
+    assert_eq!(
+        base("1700000000000", "{}", r#""use""#),
+        "member `identity.id` is missing"
+    );
+    assert!(base("1700000000000", id, r#""yawn""#).starts_with("member `activity` is \"yawn\""));
+    assert!(base("\"0000-01-01T00:00:00Z\"", id, r#""use""#).contains("2000 to 2099"));
+    assert!(base("\"9999-12-31T23:59:59Z\"", id, r#""use""#).contains("2000 to 2099"));
+    assert!(base("\"soon\"", id, r#""use""#).contains("time: not an RFC 3339 time"));
+    assert!(base("true", id, r#""use""#).contains("time: invalid type"));
+    assert!(base("1700000000000", "[1]", r#""use""#).contains("identity: invalid type"));
+    assert!(error_of(r#"{"time":17000"#).contains("EOF"));
+}
+
+#[test]
+fn deep_nesting_is_refused_wherever_it_stands() {
+    let deep = "[".repeat(10_000) + &"]".repeat(10_000);
+    assert!(error_of(&format!(r#"{{"x":{deep}}}"#)).contains("recursion limit"));
+    assert!(error_of(&deep).contains("invalid type"));
+}
+
+#[test]
+fn large_records_and_long_texts_are_refused() {
+    assert!(error_of(&" ".repeat(RECORD_BYTES + 1)).contains("over the limit"));
+    let long = "x".repeat(ID_BYTES + 1);
+    let record =
+        format!(r#"{{"time":1700000000000,"identity":{{"id":"{long}"}},"activity":"use"}}"#);
+    assert_eq!(
+        error_of(&record),
+        "member `identity.id` is longer than 1024 bytes"
+    );
+}
+
+#[test]
+fn a_token_in_place_of_its_id_goes_no_further() {
+    let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2VjcmV0";
+    let record = format!(
+        r#"{{"time":1700000000000,"identity":{{"id":"x"}},"activity":"use","credential":{{"id":"{token}"}}}}"#
+    );
+    let event = decode(record.as_bytes()).unwrap().event;
+    let id = event.credential.unwrap().id;
+    assert!(id.starts_with("fp-") && !id.contains("eyJ"));
+}
+
+#[test]
+fn addresses_may_have_leading_zeros() {
+    assert_eq!(parse_address("253.252.51.07"), "253.252.51.7".parse().ok());
+    assert_eq!(parse_address("2001:db8::1"), "2001:db8::1".parse().ok());
+    assert_eq!(parse_address("256.1.1.1"), None);
+    assert_eq!(parse_address("1.2.3"), None);
+    assert_eq!(parse_address("+1.2.3.4"), None);
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = decode(&bytes);
+    }
+
+    #[test]
+    fn a_damaged_event_never_panics(at in 0usize..700, byte in any::<u8>()) {
+        let mut record = EXAMPLE.as_bytes().to_vec();
+        let position = at % record.len();
+        record[position] = byte;
+        let _ = decode(&record);
+        let _ = decode(&record[..position]);
+    }
+
+    #[test]
+    fn any_text_survives(id in "[^\u{0}]{1,40}", action in ".{1,40}") {
+        let record = serde_json::json!({
+            "time": 1_700_000_000_000i64, "identity": {"id": id}, "activity": "use", "action": action,
+        }).to_string();
+        let event = decode(record.as_bytes()).unwrap().event;
+        prop_assert_eq!(&*event.identity.id, id.as_str());
+        prop_assert_eq!(event.action.as_deref(), Some(action.as_str()));
+    }
+}

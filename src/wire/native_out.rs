@@ -1,0 +1,108 @@
+//! Writing native events: what source adapters and the simulator produce.
+
+use serde::Serialize;
+
+fn absent<T>(value: &Option<T>) -> bool {
+    value.is_none()
+}
+
+/// A native event to be written. Member names are those of the format.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct NativeEvent {
+    /// Unique id.
+    #[serde(skip_serializing_if = "absent")]
+    pub event_id: Option<String>,
+    /// RFC 3339.
+    pub time: String,
+    /// Whose credential.
+    pub identity: NativeIdentity,
+    /// Which credential.
+    #[serde(skip_serializing_if = "absent")]
+    pub credential: Option<NativeCredential>,
+    /// What was done with it.
+    pub activity: &'static str,
+    /// Operation.
+    #[serde(skip_serializing_if = "absent")]
+    pub action: Option<String>,
+    /// Its object.
+    #[serde(skip_serializing_if = "absent")]
+    pub resource: Option<String>,
+    /// Where from.
+    #[serde(skip_serializing_if = "absent")]
+    pub source: Option<NativeSource>,
+    /// Declared purpose.
+    #[serde(skip_serializing_if = "absent")]
+    pub purpose: Option<String>,
+    /// How it ended.
+    pub outcome: &'static str,
+}
+
+/// Identity of a native event.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct NativeIdentity {
+    /// Key of the stream.
+    pub id: String,
+    /// Kind.
+    pub kind: &'static str,
+    /// Peer group.
+    #[serde(skip_serializing_if = "absent")]
+    pub group: Option<String>,
+    /// Who answers for it.
+    #[serde(skip_serializing_if = "absent")]
+    pub owner: Option<String>,
+}
+
+/// Credential of a native event.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NativeCredential {
+    /// Identifier.
+    pub id: String,
+    /// Kind.
+    pub kind: &'static str,
+    /// Issuer.
+    #[serde(skip_serializing_if = "absent")]
+    pub issuer: Option<String>,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "absent")]
+    pub issued_at: Option<String>,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "absent")]
+    pub expires_at: Option<String>,
+    /// What it permits.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+}
+
+/// Source of a native event.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct NativeSource {
+    /// Host name.
+    #[serde(skip_serializing_if = "absent")]
+    pub host: Option<String>,
+    /// Address.
+    #[serde(skip_serializing_if = "absent")]
+    pub ip: Option<String>,
+    /// Client's description.
+    #[serde(skip_serializing_if = "absent")]
+    pub user_agent: Option<String>,
+    /// ISO 3166 code.
+    #[serde(skip_serializing_if = "absent")]
+    pub country: Option<String>,
+    /// Autonomous system.
+    #[serde(skip_serializing_if = "absent")]
+    pub asn: Option<u32>,
+    /// Degrees north.
+    #[serde(skip_serializing_if = "absent")]
+    pub latitude: Option<f64>,
+    /// Degrees east.
+    #[serde(skip_serializing_if = "absent")]
+    pub longitude: Option<f64>,
+}
+
+impl NativeEvent {
+    /// One line of JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}

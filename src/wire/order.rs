@@ -1,0 +1,92 @@
+//! Containment orders (`credential.revocations`).
+
+use crate::engine::{Alert, Decision};
+use crate::units::EventTime;
+use crate::wire::time::format_rfc3339;
+use serde::Serialize;
+
+/// An order is void after this.
+const VALID_FOR_MS: i64 = 15 * 60 * 1_000;
+
+#[derive(Serialize)]
+struct Order<'a> {
+    order_id: &'a str,
+    alert_id: &'a str,
+    issued_at: String,
+    not_after: String,
+    mode: &'static str,
+    action: &'static str,
+    identity: OrderIdentity<'a>,
+    credential: Option<OrderCredential<'a>>,
+    severity: &'static str,
+    reason: String,
+    policy: &'static str,
+    weakened_by: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct OrderIdentity<'a> {
+    id: &'a str,
+    kind: &'static str,
+}
+
+#[derive(Serialize)]
+struct OrderCredential<'a> {
+    id: &'a str,
+    kind: Option<&'static str>,
+    issuer: Option<&'a str>,
+}
+
+/// Why, in one line: the strongest signals' sentences.
+#[must_use]
+pub fn reason(alert: &Alert) -> String {
+    let sentences: Vec<&str> = alert
+        .case
+        .signals
+        .iter()
+        .take(3)
+        .map(|signal| signal.explanation.sentence.as_str())
+        .collect();
+    if sentences.is_empty() {
+        return "many small deviations within a short time".to_owned();
+    }
+    sentences.join("; ")
+}
+
+/// The order of `decision` as JSON, issued at `issued_at` by the wall clock.
+#[must_use]
+pub fn to_json(alert: &Alert, decision: &Decision, issued_at: EventTime) -> Vec<u8> {
+    let subject = &alert.case.subject;
+    let order = Order {
+        order_id: &decision.order_id,
+        alert_id: &alert.case.alert_id,
+        issued_at: format_rfc3339(issued_at),
+        not_after: format_rfc3339(issued_at.saturating_add_ms(VALID_FOR_MS)),
+        mode: decision.allowed.mode.as_str(),
+        action: decision.allowed.action.as_str(),
+        identity: OrderIdentity {
+            id: &subject.id,
+            kind: subject.kind.as_str(),
+        },
+        credential: subject
+            .credential
+            .as_ref()
+            .map(|credential| OrderCredential {
+                id: &credential.id,
+                kind: credential.kind.map(|kind| kind.as_str()),
+                issuer: credential.issuer.as_deref(),
+            }),
+        severity: alert.case.severity.as_str(),
+        reason: reason(alert),
+        policy: decision.policy,
+        weakened_by: weakened_by(decision),
+    };
+    serde_json::to_vec(&order).unwrap_or_default()
+}
+
+/// Names of what weakened a decision.
+#[must_use]
+pub fn weakened_by(decision: &Decision) -> Vec<&'static str> {
+    let weakenings = &decision.allowed.weakened_by;
+    weakenings.iter().map(|w| w.as_str()).collect()
+}
