@@ -27,3 +27,22 @@ pub mod decide;
 pub mod engine;
 
 pub mod wire;
+
+pub mod config;
+
+pub mod clock;
+
+pub mod shard;
+
+pub mod metrics;
+pub mod status;
+
+pub mod file;
+pub mod http;
+pub mod ingest;
+pub mod kafka;
+
+pub mod sim;
+
+pub mod app;
+pub mod cli;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `credwatch` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    credwatch::cli::main()
+}

@@ -100,7 +100,11 @@ pub fn tail(density: &HourDensity, bin: usize) -> f64 {
     let (mut below, mut equal) = (0.0f32, 0.0f32);
     for other in density {
         below += if *other < own { *other } else { 0.0 };
-        equal += if other.to_bits() == own.to_bits() { *other } else { 0.0 };
+        equal += if other.to_bits() == own.to_bits() {
+            *other
+        } else {
+            0.0
+        };
     }
     f64::from(below + 0.5 * equal)
 }

@@ -12,5 +12,6 @@ pub mod native_out;
 pub mod object;
 pub mod ocsf;
 pub mod order;
+pub mod partition;
 pub mod time;
 pub mod verdict_line;

@@ -1,0 +1,67 @@
+//! `credwatch check`: everything that could stop `run`, all at once.
+
+use crate::config::Config;
+use crate::kafka::topics::{self, Wanted};
+use crate::shard::load_model;
+use crate::wire::model::Model;
+
+/// What was looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// What is in order.
+    pub fine: Vec<String>,
+    /// What is not, with the way out.
+    pub problems: Vec<String>,
+}
+
+/// Looks at model, connection and topics.
+#[must_use]
+pub fn check(config: &Config) -> Report {
+    let mut report = Report::default();
+    match load_model(config) {
+        Ok(model) => report.fine.push(model_line(config, &model)),
+        Err(error) => report.problems.push(error.to_string()),
+    }
+    let wanted = topics::wanted(config);
+    let names: Vec<String> = wanted.iter().map(|topic| topic.name.clone()).collect();
+    match topics::partitions(config, &names) {
+        Err(error) => report.problems.push(error.to_string()),
+        Ok(found) => check_topics(config, &wanted, &found, &mut report),
+    }
+    report
+}
+
+fn model_line(config: &Config, model: &Model) -> String {
+    let detect = &config.detect;
+    let hash = model.hash_with(detect.alerts_per_day, detect.max_identities);
+    format!(
+        "model {hash}: {} actions known by name",
+        model.catalogue.len()
+    )
+}
+
+fn check_topics(config: &Config, wanted: &[Wanted], found: &[Option<usize>], report: &mut Report) {
+    report.fine.push(format!(
+        "broker at {} answers",
+        config.kafka.bootstrap_servers
+    ));
+    let events = found.first().copied().flatten();
+    for (topic, found) in wanted.iter().zip(found) {
+        match found {
+            None => report.problems.push(format!(
+                "topic {} is missing; create it with `credwatch topics create`",
+                topic.name
+            )),
+            Some(partitions) if topic.co_partitioned && Some(*partitions) != events => {
+                let events = events.unwrap_or(0);
+                report.problems.push(format!(
+                    "topic {} has {partitions} partitions, {} has {events}: they must be equal",
+                    topic.name, config.topics.events
+                ));
+            }
+            Some(partitions) => report
+                .fine
+                .push(format!("topic {}, {partitions} partitions", topic.name)),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! `credwatch demo`: a simulated organisation under attack, live through the real engine.
+
+use crate::app::summary::{Summary, incident_text};
+use crate::config::Config;
+use crate::engine::Phase;
+use crate::metrics::Metrics;
+use crate::shard::{Blueprint, LoadModelError, Shard, load_model};
+use crate::sim::SimulatedEvent;
+use crate::sim::attack::{SCENARIOS, campaign};
+use crate::sim::organisation::Organisation;
+use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
+use crate::wire::time::parse_rfc3339;
+
+/// Identities of the organisation.
+const SIZE: usize = 120;
+/// Days of ordinary work that are learned before anything is shown.
+const HISTORY_DAYS: i64 = 28;
+/// The first day of the simulation, a Monday.
+const FIRST_DAY: &str = "2026-01-05T00:00:00Z";
+/// Hour of the day at which the live part's attacks begin, and how far apart.
+const FIRST_ATTACK_HOUR: i64 = 1;
+const HOURS_BETWEEN_ATTACKS: i64 = 4;
+
+/// A demonstration under way.
+pub struct Demo {
+    organisation: Organisation,
+    shard: Shard,
+    summary: Summary,
+    metrics: Metrics,
+    midnight: EventTime,
+    offset: i64,
+    attacks: usize,
+}
+
+impl Demo {
+    /// An organisation of which nothing is known yet.
+    ///
+    /// # Errors
+    /// The model cannot be read.
+    pub fn new(config: &Config, seed: u64, metrics: Metrics) -> Result<Self, LoadModelError> {
+        let blueprint = Blueprint::new(config, load_model(config)?, 1);
+        let first = parse_rfc3339(FIRST_DAY).and_then(EventTime::from_epoch_ms);
+        Ok(Self {
+            organisation: Organisation::new(seed, SIZE),
+            shard: blueprint.shard(0),
+            summary: Summary::new(config.guardrails.mode),
+            metrics,
+            midnight: first.unwrap_or(EventTime::EARLIEST),
+            offset: 0,
+            attacks: 0,
+        })
+    }
+
+    /// Learns the ordinary past; returns how many events it held.
+    pub fn learn_history(&mut self) -> i64 {
+        for _ in 0..HISTORY_DAYS {
+            for simulated in self.organisation.day(self.midnight) {
+                self.take(&simulated);
+            }
+            self.midnight = self.midnight.saturating_add_ms(MS_PER_DAY);
+        }
+        self.summary = Summary::new(crate::decide::Mode::DryRun);
+        self.offset
+    }
+
+    /// The next live day, attacks included, in order of time.
+    pub fn next_day(&mut self) -> Vec<SimulatedEvent> {
+        let mut events = self.organisation.day(self.midnight);
+        let mut hour = FIRST_ATTACK_HOUR;
+        while hour < 24 {
+            let start = self.midnight.saturating_add_ms(hour * MS_PER_HOUR);
+            let scenario = SCENARIOS[self.attacks % SCENARIOS.len()];
+            events.extend(campaign(&mut self.organisation, scenario, start));
+            self.attacks += 1;
+            hour += HOURS_BETWEEN_ATTACKS;
+        }
+        events.sort_by_key(|simulated| simulated.time);
+        self.midnight = self.midnight.saturating_add_ms(MS_PER_DAY);
+        events
+    }
+
+    /// Judges one event; returns what it raised in words.
+    pub fn take(&mut self, simulated: &SimulatedEvent) -> Option<String> {
+        let json = simulated.event.to_json();
+        let handled = self.shard.handle(&json, self.offset, false).ok()?;
+        self.offset += 1;
+        self.summary.add_event(&handled);
+        self.metrics.records.with_label_values(&["detect"]).inc();
+        let mut told = None;
+        for alert in &handled.stepped.alerts {
+            self.summary.add_alert(alert);
+            self.metrics.add_alert(alert);
+            if alert.phase == Phase::Opened {
+                let decision = alert.decision.as_ref();
+                let action = decision.map_or("notify", |d| d.allowed.action.as_str());
+                let text = incident_text(self.summary.alerts(), &alert.case, alert.time);
+                told = Some(format!("{text}     order: {action} (dry run)\n"));
+            }
+        }
+        let _ = self.shard.publications(&handled.stepped.alerts, None);
+        told
+    }
+
+    /// Shows the state in metrics.
+    pub fn show_health(&self) {
+        self.metrics.set_health(0, &self.shard.health());
+    }
+
+    /// The end of it.
+    #[must_use]
+    pub fn finish(mut self) -> Summary {
+        self.summary.add_health(&self.shard.health());
+        self.summary
+    }
+
+    /// How many attacks the live part has launched.
+    #[must_use]
+    pub fn attacks(&self) -> usize {
+        self.attacks
+    }
+}

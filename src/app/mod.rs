@@ -1,0 +1,7 @@
+//! What the commands do, put together from shards and edges.
+
+pub mod check;
+pub mod demo;
+pub mod replay;
+pub mod run;
+pub mod summary;

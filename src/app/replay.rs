@@ -1,0 +1,266 @@
+//! `credwatch replay`: files through the same shards as `credwatch run`.
+
+use crate::app::summary::Summary;
+use crate::config::Config;
+use crate::file::{self, InputError};
+use crate::ingest::{Item, expand};
+use crate::shard::{Blueprint, LoadModelError, Outgoing, Shard, Stream, load_model};
+use crate::wire::dead_letter::DeadLetter;
+use crate::wire::format::{Format, guess};
+use crate::wire::partition::partition_of;
+use crate::wire::verdict_line;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// What to replay, and where to write what.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Files, folders, or `-`.
+    pub inputs: Vec<PathBuf>,
+    /// Format of the inputs; guessed by document where not given.
+    pub format: Option<Format>,
+    /// Shards.
+    pub partitions: u32,
+    /// One verdict an event.
+    pub verdicts: Option<PathBuf>,
+    /// Alerts.
+    pub alerts: Option<PathBuf>,
+    /// Containment orders.
+    pub orders: Option<PathBuf>,
+    /// Audit trail.
+    pub audit: Option<PathBuf>,
+    /// Records set aside.
+    pub dead: Option<PathBuf>,
+}
+
+/// Why a replay failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// An input cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The model cannot be read.
+    #[error(transparent)]
+    Model(#[from] LoadModelError),
+    /// An output cannot be written.
+    #[error("{}: {why}", .path.display())]
+    Output {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: io::Error,
+    },
+}
+
+/// A file of JSON lines, or nothing.
+struct Lines(Option<(PathBuf, BufWriter<File>)>);
+
+impl Lines {
+    fn create(path: Option<&PathBuf>) -> Result<Self, ReplayError> {
+        let Some(path) = path else {
+            return Ok(Self(None));
+        };
+        match File::create(path) {
+            Ok(file) => Ok(Self(Some((path.clone(), BufWriter::new(file))))),
+            Err(why) => Err(ReplayError::Output {
+                path: path.clone(),
+                why,
+            }),
+        }
+    }
+
+    fn write(&mut self, line: &[u8]) -> Result<(), ReplayError> {
+        let Some((path, file)) = &mut self.0 else {
+            return Ok(());
+        };
+        let written = file.write_all(line).and_then(|()| file.write_all(b"\n"));
+        written.map_err(|why| ReplayError::Output {
+            path: path.clone(),
+            why,
+        })
+    }
+
+    fn finish(&mut self) -> Result<(), ReplayError> {
+        match &mut self.0 {
+            None => Ok(()),
+            Some((path, file)) => file.flush().map_err(|why| ReplayError::Output {
+                path: path.clone(),
+                why,
+            }),
+        }
+    }
+}
+
+/// The files that a replay writes.
+struct Sinks {
+    verdicts: Lines,
+    alerts: Lines,
+    orders: Lines,
+    audit: Lines,
+    dead: Lines,
+}
+
+impl Sinks {
+    fn create(options: &Options) -> Result<Self, ReplayError> {
+        Ok(Self {
+            verdicts: Lines::create(options.verdicts.as_ref())?,
+            alerts: Lines::create(options.alerts.as_ref())?,
+            orders: Lines::create(options.orders.as_ref())?,
+            audit: Lines::create(options.audit.as_ref())?,
+            dead: Lines::create(options.dead.as_ref())?,
+        })
+    }
+
+    fn publish(&mut self, outgoing: &Outgoing) -> Result<(), ReplayError> {
+        let lines = match outgoing.stream {
+            Stream::Alerts => &mut self.alerts,
+            Stream::Revocations => &mut self.orders,
+            Stream::Decisions => &mut self.audit,
+            Stream::DeadLetter => &mut self.dead,
+            Stream::Events => return Ok(()),
+        };
+        lines.write(&outgoing.payload)
+    }
+
+    fn finish(&mut self) -> Result<(), ReplayError> {
+        for lines in [
+            &mut self.verdicts,
+            &mut self.alerts,
+            &mut self.orders,
+            &mut self.audit,
+            &mut self.dead,
+        ] {
+            lines.finish()?;
+        }
+        Ok(())
+    }
+}
+
+/// One partition: its shard and the offset of its next record.
+struct Lane {
+    shard: Shard,
+    next_offset: i64,
+}
+
+/// A replay under way.
+struct Replay {
+    lanes: Vec<Lane>,
+    explain: bool,
+    sinks: Sinks,
+    summary: Summary,
+}
+
+/// Replays `options.inputs`; calls `progress` with the bytes of each document done.
+///
+/// # Errors
+/// An input cannot be read or an output not written. Records that cannot be read are no error:
+/// they are set aside and counted.
+pub fn replay(
+    config: &Config,
+    options: &Options,
+    mut progress: impl FnMut(&Path, u64),
+) -> Result<Summary, ReplayError> {
+    let files = file::list(&options.inputs)?;
+    let partitions = options.partitions.max(1);
+    let blueprint = Blueprint::new(config, load_model(config)?, partitions);
+    let lanes = (0..partitions).map(|partition| Lane {
+        shard: blueprint.shard(partition as i32),
+        next_offset: 0,
+    });
+    let mut replay = Replay {
+        lanes: lanes.collect(),
+        explain: options.verdicts.is_some(),
+        sinks: Sinks::create(options)?,
+        summary: Summary::new(config.guardrails.mode),
+    };
+    for path in files {
+        let document = file::read(&path)?;
+        replay.document(&path, &document, options.format)?;
+        progress(&path, document.len() as u64);
+    }
+    replay.sinks.finish()?;
+    for lane in &replay.lanes {
+        replay.summary.add_health(&lane.shard.health());
+    }
+    Ok(replay.summary)
+}
+
+impl Replay {
+    fn document(
+        &mut self,
+        path: &Path,
+        document: &[u8],
+        format: Option<Format>,
+    ) -> Result<(), ReplayError> {
+        let head = &document[..document.len().min(65_536)];
+        let format = format.unwrap_or_else(|| guess(head));
+        let name = path.display().to_string();
+        let mut verdicts = Vec::new();
+        for item in expand(document, format) {
+            let index = item.index;
+            match self.item(&name, &item)? {
+                Some(line) if self.explain => verdicts.push((index, line)),
+                _ => {}
+            }
+        }
+        // A bag was taken by time; its verdicts are written by place.
+        verdicts.sort_by_key(|(index, _)| *index);
+        for (_, line) in &verdicts {
+            self.sinks.verdicts.write(line)?;
+        }
+        Ok(())
+    }
+
+    /// Judges one record; returns its verdict line where one is wanted.
+    fn item(&mut self, name: &str, item: &Item<'_>) -> Result<Option<Vec<u8>>, ReplayError> {
+        let native = match &item.outcome {
+            Ok(native) => native,
+            Err(reason) => return self.set_aside(name, item, reason).map(|()| None),
+        };
+        self.summary.unread_expiries += u64::from(native.expiry_unread);
+        let lane = match self.lanes.len() {
+            1 => 0,
+            lanes => match native.key() {
+                Ok(key) => partition_of(key.as_bytes(), lanes as i32) as usize,
+                Err(error) => {
+                    return self
+                        .set_aside(name, item, &error.to_string())
+                        .map(|()| None);
+                }
+            },
+        };
+        let lane = &mut self.lanes[lane];
+        let handled = match lane
+            .shard
+            .handle(&native.json, lane.next_offset, self.explain)
+        {
+            Ok(handled) => handled,
+            Err(error) => {
+                return self
+                    .set_aside(name, item, &error.to_string())
+                    .map(|()| None);
+            }
+        };
+        lane.next_offset += 1;
+        self.summary.add_event(&handled);
+        let line =
+            handled.stepped.verdict.as_ref().map(|verdict| {
+                verdict_line::to_json(&handled.event, &handled.event.event_id, verdict)
+            });
+        for alert in &handled.stepped.alerts {
+            self.summary.add_alert(alert);
+        }
+        for outgoing in lane.shard.publications(&handled.stepped.alerts, None) {
+            self.sinks.publish(&outgoing)?;
+        }
+        Ok(line)
+    }
+
+    fn set_aside(&mut self, name: &str, item: &Item<'_>, reason: &str) -> Result<(), ReplayError> {
+        let coordinates = (name, -1, item.index as i64);
+        let letter = DeadLetter::new(reason, "replay", coordinates, item.raw);
+        self.summary.add_dead(name, item.index, reason);
+        self.sinks.publish(&Outgoing::dead_letter(&letter))
+    }
+}

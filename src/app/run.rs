@@ -1,0 +1,158 @@
+//! `credwatch run`: the stages on Kafka, the pages, and an orderly end.
+
+use crate::config::Config;
+use crate::http::{HttpError, Pages, Server};
+use crate::kafka::detect::Detect;
+use crate::kafka::ingest::Ingest;
+use crate::kafka::worker::{self, Shared};
+use crate::kafka::{KafkaError, client, topics};
+use crate::metrics::{Metrics, MetricsError};
+use crate::shard::{Blueprint, LoadModelError, load_model};
+use crate::status::Status;
+use crate::wire::model::Model;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use tracing::{info, warn};
+
+/// Which stages this process runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Stages {
+    /// Raw logs to events.
+    pub ingest: bool,
+    /// Events to alerts.
+    pub detect: bool,
+}
+
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The model cannot be read.
+    #[error(transparent)]
+    Model(#[from] LoadModelError),
+    /// Metrics clash.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// No pages.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// A thread or the runtime could not be started.
+    #[error("cannot start: {0}")]
+    Start(#[from] std::io::Error),
+}
+
+/// Runs until SIGTERM or SIGINT, then drains, commits and leaves the group.
+///
+/// # Errors
+/// The service could not start. A broker that is not there is no such error: it is waited for.
+pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
+    let model = load_model(&config)?;
+    let detect = &config.detect;
+    let model_hash = model.hash_with(detect.alerts_per_day, detect.max_identities);
+    let metrics = Metrics::new(&model_hash)?;
+    let shared = Shared {
+        metrics: metrics.clone(),
+        status: Arc::new(Status::default()),
+        stop: Arc::new(AtomicBool::new(false)),
+        config: Arc::new(config),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let pages = Pages {
+        metrics,
+        status: Some(Arc::clone(&shared.status)),
+    };
+    let listen = shared.config.listen;
+    let server = runtime.block_on(Server::bind(listen, pages))?;
+    info!("pages on http://{}", server.address()?);
+    runtime.spawn(server.serve());
+    let mode = shared.config.guardrails.mode;
+    info!(
+        "model {model_hash}, configuration {}, containment {mode}",
+        shared.config.hash
+    );
+    let threads = start(&shared, &model, stages)?;
+    runtime.block_on(asked_to_end());
+    info!("asked to end: draining");
+    shared.stop.store(true, Ordering::Relaxed);
+    for thread in threads {
+        if thread.join().is_err() {
+            warn!("a worker had failed");
+        }
+    }
+    runtime.shutdown_background();
+    info!("committed and left the group");
+    Ok(())
+}
+
+fn start(shared: &Shared, model: &Model, stages: Stages) -> Result<Vec<JoinHandle<()>>, RunError> {
+    let mut threads = Vec::new();
+    if stages.ingest && !shared.config.ingest.is_empty() {
+        threads.push(spawn("ingest", 0, shared, None)?);
+    }
+    if stages.detect {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let configured = shared.config.kafka.workers;
+        let workers = if configured == 0 { cores } else { configured };
+        for worker in 0..workers {
+            threads.push(spawn("detect", worker, shared, Some(model))?);
+        }
+    }
+    Ok(threads)
+}
+
+/// Starts one worker; `model` for detect, none for ingest.
+fn spawn(
+    name: &'static str,
+    worker: usize,
+    shared: &Shared,
+    model: Option<&Model>,
+) -> Result<JoinHandle<()>, RunError> {
+    let (shared, model) = (shared.clone(), model.cloned());
+    let work = move || {
+        worker::keep_running(name, &shared, || match &model {
+            None => ingest_once(&shared, worker),
+            Some(model) => detect_once(&shared, model, worker),
+        });
+    };
+    let thread = std::thread::Builder::new().name(format!("{name}-{worker}"));
+    Ok(thread.spawn(work)?)
+}
+
+fn ingest_once(shared: &Shared, worker: usize) -> Result<(), KafkaError> {
+    let config = &shared.config;
+    topics::require(config, &topics::needed(&config.topics, config, true, false))?;
+    let mut stage = Ingest::new(config.ingest.clone(), shared.metrics.clone());
+    let group = format!("{}-ingest", config.kafka.group_id);
+    let id = client::transactional_id(&config.kafka, "ingest", worker);
+    worker::run(&mut stage, &group, &id, shared)
+}
+
+fn detect_once(shared: &Shared, model: &Model, worker: usize) -> Result<(), KafkaError> {
+    let config = &shared.config;
+    let needed = topics::needed(&config.topics, config, false, true);
+    let partitions = topics::require(config, &needed)?;
+    let blueprint = Blueprint::new(config, model.clone(), partitions as u32);
+    let mut stage = Detect::new(blueprint, &config.topics.events, shared.metrics.clone());
+    let group = format!("{}-detect", config.kafka.group_id);
+    let id = client::transactional_id(&config.kafka, "detect", worker);
+    worker::run(&mut stage, &group, &id, shared)
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        warn!("signals cannot be heard; only SIGKILL ends this process");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}

@@ -1,0 +1,265 @@
+//! The end of a replay or demo, as a person wants to read it.
+
+use crate::decide::Mode;
+use crate::engine::{Alert, Health, Phase};
+use crate::score::incident::AlertState;
+use crate::shard::Handled;
+use crate::units::{EventTime, MS_PER_DAY, Span};
+use crate::wire::time::format_rfc3339;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+
+/// Incidents listed.
+const INCIDENTS_SHOWN: usize = 10;
+/// Reasons listed for each.
+const REASONS_SHOWN: usize = 4;
+/// Records set aside that are named.
+const DEAD_SHOWN: usize = 5;
+
+/// Counts and the strongest incidents.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    mode: Mode,
+    /// Events judged.
+    pub events: u64,
+    /// Records set aside.
+    pub dead: u64,
+    dead_named: Vec<String>,
+    unknown_members: u64,
+    /// Stated expiries that did not parse.
+    pub unread_expiries: u64,
+    span: Option<(EventTime, EventTime)>,
+    incidents: BTreeMap<String, (AlertState, EventTime)>,
+    updates: u64,
+    orders: u64,
+    identities: usize,
+    late: u64,
+    evicted: u64,
+    unadmitted: u64,
+    thresholds_nats: Vec<f64>,
+}
+
+impl Summary {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            events: 0,
+            dead: 0,
+            dead_named: Vec::new(),
+            unknown_members: 0,
+            unread_expiries: 0,
+            span: None,
+            incidents: BTreeMap::new(),
+            updates: 0,
+            orders: 0,
+            identities: 0,
+            late: 0,
+            evicted: 0,
+            unadmitted: 0,
+            thresholds_nats: Vec::new(),
+        }
+    }
+
+    /// Counts an event.
+    pub fn add_event(&mut self, handled: &Handled<'_>) {
+        let time = handled.event.time;
+        self.events += 1;
+        self.unknown_members += u64::from(handled.unknown_members);
+        let (from, to) = self.span.unwrap_or((time, time));
+        self.span = Some((from.min(time), to.max(time)));
+    }
+
+    /// Counts an alert's publication.
+    pub fn add_alert(&mut self, alert: &Alert) {
+        self.updates += u64::from(alert.phase == Phase::Updated);
+        self.orders += u64::from(alert.decision.is_some());
+        let case = alert.case.clone();
+        let id = case.alert_id.clone();
+        self.incidents.insert(id, (case, alert.time));
+    }
+
+    /// Counts a record set aside.
+    pub fn add_dead(&mut self, name: &str, index: usize, reason: &str) {
+        self.dead += 1;
+        if self.dead_named.len() < DEAD_SHOWN {
+            let short: String = reason.chars().take(160).collect();
+            self.dead_named
+                .push(format!("{name}, record {index}: {short}"));
+        }
+    }
+
+    /// Adds a shard's counts.
+    pub fn add_health(&mut self, health: &Health) {
+        self.identities += health.identities;
+        self.late += health.late;
+        self.evicted += health.evicted;
+        self.unadmitted += health.unadmitted;
+        self.thresholds_nats.push(health.threshold_nats);
+    }
+
+    /// Alerts opened.
+    #[must_use]
+    pub fn alerts(&self) -> usize {
+        self.incidents.len()
+    }
+
+    fn span_ms(&self) -> i64 {
+        self.span.map_or(0, |(from, to)| to.ms_since(from))
+    }
+}
+
+/// A count as a person writes it: `12,345`.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn plural(count: u64, one: &str, many: &str) -> String {
+    let noun = if count == 1 { one } else { many };
+    format!("{} {noun}", grouped(count))
+}
+
+/// `2023-07-10 12:05` of a moment.
+fn minute(time: EventTime) -> String {
+    format_rfc3339(time)[..16].replace('T', " ")
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = Span { ms: self.span_ms() };
+        let events = plural(self.events, "event", "events");
+        let identities = plural(self.identities as u64, "identity", "identities");
+        write!(f, "{events} of {identities}")?;
+        if let Some((from, to)) = self.span {
+            write!(f, " over {span} ({} to {} UTC)", minute(from), minute(to))?;
+        }
+        writeln!(f, ", {} set aside", grouped(self.dead))?;
+        for named in &self.dead_named {
+            writeln!(f, "  set aside: {named}")?;
+        }
+        if self.dead > self.dead_named.len() as u64 {
+            writeln!(
+                f,
+                "  … and {} more",
+                grouped(self.dead - self.dead_named.len() as u64)
+            )?;
+        }
+        self.write_alerts(f)?;
+        self.write_limits(f)?;
+        self.write_incidents(f)
+    }
+}
+
+impl Summary {
+    fn write_alerts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let days = self.span_ms() as f64 / MS_PER_DAY as f64;
+        let alerts = plural(self.alerts() as u64, "alert", "alerts");
+        write!(f, "{alerts}, {}", plural(self.updates, "update", "updates"))?;
+        if days >= 1.0 {
+            write!(f, ", {:.1} alerts a day", self.alerts() as f64 / days)?;
+        }
+        let count = self.thresholds_nats.len().max(1) as f64;
+        let threshold = self.thresholds_nats.iter().sum::<f64>() / count;
+        writeln!(f, "; threshold {threshold:.1} nats")?;
+        let orders = plural(self.orders, "containment order", "containment orders");
+        match self.mode {
+            Mode::DryRun => writeln!(f, "{orders}: dry run, nothing is to be carried out"),
+            Mode::Enforce => writeln!(f, "{orders} to be enforced"),
+        }
+    }
+
+    fn write_limits(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut notes = Vec::new();
+        if self.late > 0 {
+            notes.push(format!(
+                "{} arrived late",
+                plural(self.late, "event", "events")
+            ));
+        }
+        if self.unread_expiries > 0 {
+            notes.push(format!(
+                "{} did not parse",
+                plural(self.unread_expiries, "expiry", "expiries")
+            ));
+        }
+        if self.unknown_members > 0 {
+            let members = plural(self.unknown_members, "unknown member", "unknown members");
+            notes.push(format!("{members} ignored"));
+        }
+        if self.evicted + self.unadmitted > 0 {
+            notes.push(format!(
+                "identity limit reached: {} gave way, {} judged by peers only",
+                plural(self.evicted, "baseline", "baselines"),
+                plural(self.unadmitted, "event", "events")
+            ));
+        }
+        if notes.is_empty() {
+            Ok(())
+        } else {
+            writeln!(f, "{}", notes.join("; "))
+        }
+    }
+
+    fn write_incidents(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut incidents: Vec<&(AlertState, EventTime)> = self.incidents.values().collect();
+        incidents.sort_by(|a, b| b.0.peak_nats.total_cmp(&a.0.peak_nats).then(a.1.cmp(&b.1)));
+        if incidents.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nTop incidents")?;
+        for (place, (case, until)) in incidents.iter().take(INCIDENTS_SHOWN).enumerate() {
+            write!(f, "{}", incident_text(place + 1, case, *until))?;
+        }
+        let rest = incidents.len().saturating_sub(INCIDENTS_SHOWN);
+        if rest > 0 {
+            writeln!(f, "… and {rest} more (--alerts FILE writes them all)")?;
+        }
+        Ok(())
+    }
+}
+
+/// One incident in words.
+#[must_use]
+pub fn incident_text(place: usize, case: &AlertState, until: EventTime) -> String {
+    let mut text = String::new();
+    let (identity, severity) = (&case.subject.id, case.severity.as_str());
+    let (peak, opened) = (case.peak_nats, minute(case.opened));
+    let span = Span {
+        ms: until.ms_since(case.opened),
+    };
+    let _ = writeln!(
+        text,
+        "{place:>3}. {severity:<8} {peak:>5.1} nats  {identity}"
+    );
+    let _ = writeln!(
+        text,
+        "     from {opened} UTC, {span}, {} events, alert {}",
+        case.events, case.alert_id
+    );
+    for signal in case.signals.iter().take(REASONS_SHOWN) {
+        let nats = signal.reading.surprise_nats();
+        let _ = writeln!(
+            text,
+            "     • {}: {} [{nats:.1} nats]",
+            signal.name, signal.explanation.sentence
+        );
+    }
+    if !case.techniques.is_empty() {
+        let named: Vec<String> = case
+            .techniques
+            .iter()
+            .map(|t| format!("{} {}", t.id, t.name))
+            .collect();
+        let _ = writeln!(text, "     ATT&CK: {}", named.join(" · "));
+    }
+    text
+}

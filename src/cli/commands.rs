@@ -1,0 +1,252 @@
+//! One function a command: settings in, exit code out.
+
+use super::terminal::{complain, progress, say};
+use super::{
+    Command, ConfigArguments, ConfigCommand, DemoArguments, FormatArgument, ReplayArguments,
+    RunArguments, Stage, TopicsCommand, exit,
+};
+use crate::app::check;
+use crate::app::demo::Demo;
+use crate::app::replay::{self, replay};
+use crate::app::run::{self, Stages};
+use crate::clock::Stopwatch;
+use crate::config::{self, Config, Sources};
+use crate::http::{Pages, Server};
+use crate::kafka::topics;
+use crate::metrics::Metrics;
+use crate::shard::{Blueprint, load_model};
+use crate::units::EventTime;
+use crate::wire::format::Format;
+use crate::wire::model::Model;
+use std::time::Duration;
+
+pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
+    match command {
+        Command::Demo(arguments) => demo(arguments),
+        Command::Run(arguments) => run(arguments),
+        Command::Topics {
+            command: TopicsCommand::Create(arguments),
+        } => with_config(&arguments.config, |config| topics_create(&config)),
+        Command::Replay(arguments) => replay_files(arguments, quiet),
+        Command::Check(arguments) => with_config(&arguments.config, |config| check_all(&config)),
+        Command::Config {
+            command: ConfigCommand::Default,
+        } => {
+            say(config::DEFAULT);
+            0
+        }
+    }
+}
+
+pub(super) fn version() -> u8 {
+    let hash = Model::embedded()
+        .ok()
+        .zip(Config::load(&Sources::default()).ok());
+    let hash = hash.map_or_else(
+        || "broken".to_owned(),
+        |(model, config)| {
+            model.hash_with(config.detect.alerts_per_day, config.detect.max_identities)
+        },
+    );
+    let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("CREDWATCH_COMMIT"));
+    say(&format!(
+        "credwatch {version} (commit {commit}, model {hash})\n"
+    ));
+    0
+}
+
+fn with_config(arguments: &ConfigArguments, perform: impl FnOnce(Config) -> u8) -> u8 {
+    match load(arguments) {
+        Ok(config) => perform(config),
+        Err(problems) => {
+            problems.iter().for_each(|problem| complain(problem));
+            exit::USAGE
+        }
+    }
+}
+
+fn load(arguments: &ConfigArguments) -> Result<Config, Vec<String>> {
+    let mut sources = Sources::default();
+    let mut problems = Vec::new();
+    for path in &arguments.files {
+        match std::fs::read_to_string(path) {
+            Ok(text) => sources.files.push((path.display().to_string(), text)),
+            Err(why) => problems.push(format!("{}: {why}", path.display())),
+        }
+    }
+    sources.environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    match Config::load(&sources) {
+        Ok(config) if problems.is_empty() => Ok(config),
+        Ok(_) => Err(problems),
+        Err(error) => {
+            problems.extend(error.problems);
+            Err(problems)
+        }
+    }
+}
+
+/// Reports `result`'s error; 0 without one.
+fn code_of<E: std::fmt::Display>(result: Result<(), E>) -> u8 {
+    match result {
+        Ok(()) => 0,
+        Err(error) => {
+            complain(&error.to_string());
+            exit::FAILED
+        }
+    }
+}
+
+fn run(arguments: &RunArguments) -> u8 {
+    let stages = Stages {
+        ingest: arguments.stages.contains(&Stage::Ingest),
+        detect: arguments.stages.contains(&Stage::Detect),
+    };
+    with_config(&arguments.config, |config| {
+        code_of(run::run(config, stages))
+    })
+}
+
+fn topics_create(config: &Config) -> u8 {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return code_of(Err(error)),
+    };
+    match runtime.block_on(topics::create(config)) {
+        Ok((lines, differing)) => {
+            lines.iter().for_each(|line| say(&format!("{line}\n")));
+            if differing == 0 { 0 } else { exit::FAILED }
+        }
+        Err(error) => code_of(Err(error)),
+    }
+}
+
+fn check_all(config: &Config) -> u8 {
+    let report = check::check(config);
+    report
+        .fine
+        .iter()
+        .for_each(|line| say(&format!("ok       {line}\n")));
+    report
+        .problems
+        .iter()
+        .for_each(|line| say(&format!("problem  {line}\n")));
+    if report.problems.is_empty() {
+        0
+    } else {
+        exit::FAILED
+    }
+}
+
+fn replay_files(arguments: &ReplayArguments, quiet: bool) -> u8 {
+    let options = replay::Options {
+        inputs: arguments.inputs.clone(),
+        format: arguments.format.map(|format| match format {
+            FormatArgument::Native => Format::Native,
+            FormatArgument::Cloudtrail => Format::CloudTrail,
+        }),
+        partitions: arguments.partitions,
+        verdicts: arguments.verdicts.clone(),
+        alerts: arguments.alerts.clone(),
+        orders: arguments.orders.clone(),
+        audit: arguments.audit.clone(),
+        dead: arguments.dead.clone(),
+    };
+    with_config(&arguments.config, |config| {
+        let bar = progress(quiet);
+        let result = replay(&config, &options, |path, bytes| {
+            bar.inc(bytes);
+            bar.set_message(path.display().to_string());
+        });
+        bar.finish_and_clear();
+        match result {
+            Ok(summary) => {
+                say(&summary.to_string());
+                if arguments.strict && summary.dead > 0 {
+                    exit::SET_ASIDE
+                } else {
+                    0
+                }
+            }
+            Err(error) => code_of(Err(error)),
+        }
+    })
+}
+
+fn demo(arguments: &DemoArguments) -> u8 {
+    with_config(&ConfigArguments::default(), |config| {
+        let runtime = match tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+        {
+            Ok(runtime) => runtime,
+            Err(error) => return code_of(Err(error)),
+        };
+        code_of(runtime.block_on(demonstrate(&config, arguments)))
+    })
+}
+
+async fn demonstrate(
+    config: &Config,
+    arguments: &DemoArguments,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let blueprint = Blueprint::new(config, load_model(config)?, 1);
+    let metrics = Metrics::new(blueprint.model_hash())?;
+    let pages = Pages {
+        metrics: metrics.clone(),
+        status: None,
+    };
+    let server = Server::bind(arguments.listen, pages).await?;
+    say("credwatch demo: a simulated organisation, no Kafka, dry run\n");
+    say(&format!(
+        "metrics on http://{}/metrics\n",
+        server.address()?
+    ));
+    tokio::spawn(server.serve());
+    let mut demo = Demo::new(config, arguments.seed, metrics)?;
+    let learning = Stopwatch::start();
+    let learned = demo.learn_history();
+    let took = learning.elapsed().as_secs_f64();
+    say(&format!(
+        "learned 28 quiet days, {learned} events, in {took:.1} s; now live, under attack\n\n"
+    ));
+    tokio::select! {
+        () = play(&mut demo, arguments) => {}
+        result = tokio::signal::ctrl_c() => result?,
+    }
+    let attacks = demo.attacks();
+    say(&format!(
+        "\n{attacks} attacks were prepared for the days begun.\n{}",
+        demo.finish()
+    ));
+    Ok(())
+}
+
+/// Plays live days at the wanted speed until the time is up.
+async fn play(demo: &mut Demo, arguments: &DemoArguments) {
+    let clock = Stopwatch::start();
+    let speed = arguments.speed.max(0.001);
+    let mut begun: Option<EventTime> = None;
+    loop {
+        for simulated in demo.next_day() {
+            let start = *begun.get_or_insert(simulated.time);
+            let due =
+                Duration::from_secs_f64(simulated.time.ms_since(start) as f64 / 1_000.0 / speed);
+            if arguments.for_.is_some_and(|limit| due > limit) {
+                return;
+            }
+            let wait = due.saturating_sub(clock.elapsed());
+            if wait > Duration::from_millis(5) {
+                demo.show_health();
+                tokio::time::sleep(wait).await;
+            }
+            if let Some(text) = demo.take(&simulated) {
+                say(&text);
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Settings: raw TOML → validated values, every error reported at once.
+//!
+//! The embedded, commented default is the schema: a key that is not in it is unknown, a value of
+//! another type is wrong.
+
+mod merge;
+mod validate;
+
+pub use merge::Sources;
+
+use crate::decide::guardrail::Guardrails;
+use crate::wire::format::Format;
+use std::collections::BTreeMap;
+
+/// The commented default configuration.
+pub const DEFAULT: &str = include_str!("../../config/default.toml");
+
+/// All that is wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .problems.join("\n"))]
+pub struct ConfigError {
+    /// One line a problem.
+    pub problems: Vec<String>,
+}
+
+/// Connection to Kafka.
+#[derive(Clone, Debug)]
+pub struct Kafka {
+    /// Brokers to ask first.
+    pub bootstrap_servers: String,
+    /// Prefix of the consumer groups.
+    pub group_id: String,
+    /// Part of transaction ids.
+    pub instance_id: String,
+    /// Threads of the detect stage.
+    pub workers: usize,
+    /// Longest time between commits, in milliseconds.
+    pub commit_interval_ms: u64,
+    /// Passed through to librdkafka.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Names of topics.
+#[derive(Clone, Debug)]
+pub struct Topics {
+    /// Events, keyed by identity.
+    pub events: String,
+    /// Alerts.
+    pub alerts: String,
+    /// Containment orders.
+    pub revocations: String,
+    /// Audit trail.
+    pub decisions: String,
+    /// What analysts and executors answer.
+    pub feedback: String,
+    /// What could not be read.
+    pub deadletter: String,
+    /// Durable baselines.
+    pub baselines: String,
+    /// The view by source.
+    pub sightings: String,
+    /// Partitions of topics to create.
+    pub partitions: i32,
+    /// Replicas of topics to create.
+    pub replication: i32,
+}
+
+/// A raw topic to map to events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ingest {
+    /// Topic.
+    pub topic: String,
+    /// Its format.
+    pub format: Format,
+}
+
+/// Detection.
+#[derive(Clone, Debug)]
+pub struct Detect {
+    /// Alerts a day over all partitions.
+    pub alerts_per_day: f64,
+    /// Identities over all partitions.
+    pub max_identities: usize,
+    /// Model parameters, where not the embedded ones.
+    pub model_file: Option<String>,
+}
+
+/// Validated settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Connection to Kafka.
+    pub kafka: Kafka,
+    /// Names of topics.
+    pub topics: Topics,
+    /// Raw topics.
+    pub ingest: Vec<Ingest>,
+    /// Detection.
+    pub detect: Detect,
+    /// Limits on containment, over all partitions.
+    pub guardrails: Guardrails,
+    /// Address of the HTTP server.
+    pub listen: std::net::SocketAddr,
+    /// Hash of everything that shapes decisions.
+    pub hash: String,
+}
+
+impl Config {
+    /// Reads the default with what `sources` change.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        let (table, mut problems) = merge::merge(DEFAULT, sources);
+        let config = validate::validate(&table, &mut problems);
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(ConfigError { problems }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(file: &str, environment: &[(&str, &str)]) -> Sources {
+        Sources {
+            files: vec![("mine.toml".to_owned(), file.to_owned())],
+            environment: environment
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect(),
+        }
+    }
+
+    fn problems(file: &str) -> Vec<String> {
+        Config::load(&sources(file, &[])).unwrap_err().problems
+    }
+
+    #[test]
+    fn the_default_is_valid_and_safe() {
+        let config = Config::load(&Sources::default()).unwrap();
+        assert_eq!(config.guardrails.mode, crate::decide::Mode::DryRun);
+        assert!(config.listen.ip().is_loopback());
+        assert_eq!(config.ingest.len(), 1);
+    }
+
+    #[test]
+    fn three_mistakes_are_named_at_once() {
+        let file = "[detect]\nalerts_per_day = -1.0\nmax_identites = 5\n[kafka]\ngroup_id = 7\n";
+        let problems = problems(file);
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert!(
+            problems
+                .iter()
+                .any(|p| p.contains("detect.max_identites") && p.contains("unknown"))
+        );
+        assert!(
+            problems
+                .iter()
+                .any(|p| p.contains("kafka.group_id") && p.contains("string"))
+        );
+        assert!(problems.iter().any(|p| p.contains("detect.alerts_per_day")));
+    }
+
+    #[test]
+    fn the_environment_wins_over_files() {
+        let config = Config::load(&sources(
+            "[kafka]\nbootstrap_servers = \"a:1\"\n[detect]\nalerts_per_day = 2\n",
+            &[
+                ("CREDWATCH_KAFKA__BOOTSTRAP_SERVERS", "b:2"),
+                ("CREDWATCH_TOPICS__PARTITIONS", "12"),
+                ("CREDWATCH_KAFKA__PROPERTIES__SECURITY_PROTOCOL", "SASL_SSL"),
+                ("CREDWATCH_CONTAINMENT__PROTECTED", "[\"root\"]"),
+                ("HOME", "/root"),
+            ],
+        ))
+        .unwrap();
+        assert_eq!(config.kafka.bootstrap_servers, "b:2");
+        assert_eq!(config.topics.partitions, 12);
+        assert_eq!(config.kafka.properties["security.protocol"], "SASL_SSL");
+        assert!((config.detect.alerts_per_day - 2.0).abs() < 1e-12);
+        assert!(config.guardrails.protected.contains("root"));
+    }
+
+    #[test]
+    fn an_unknown_variable_of_ours_is_an_error() {
+        let error = Config::load(&sources("", &[("CREDWATCH_KAFKA__BOOTSTRAP", "x")])).unwrap_err();
+        assert!(error.to_string().contains("CREDWATCH_KAFKA__BOOTSTRAP"));
+    }
+
+    #[test]
+    fn enforcement_without_signatures_is_refused() {
+        let problems = problems("[containment]\nmode = \"enforce\"\n");
+        assert!(problems[0].contains("containment.mode"), "{problems:?}");
+    }
+
+    #[test]
+    fn broken_toml_names_the_file_and_line() {
+        let problems = problems("[kafka\n");
+        assert!(problems[0].contains("mine.toml") && problems[0].contains("line 1"));
+    }
+}

@@ -1,0 +1,218 @@
+//! Ranges and words. Types were checked against the default when sources were merged.
+
+use super::{Config, Detect, Ingest, Kafka, Topics};
+use crate::decide::Mode;
+use crate::decide::guardrail::Guardrails;
+use crate::wire::format::Format;
+use std::collections::{BTreeMap, BTreeSet};
+use toml::{Table, Value};
+
+/// Reads typed values and notes what is out of range.
+struct Reader<'t> {
+    table: &'t Table,
+    problems: &'t mut Vec<String>,
+}
+
+impl Reader<'_> {
+    fn value(&self, path: &str) -> Option<&Value> {
+        let mut levels = path.split('.');
+        let first = self.table.get(levels.next()?)?;
+        levels.try_fold(first, |value, level| value.as_table()?.get(level))
+    }
+
+    fn text(&self, path: &str) -> String {
+        self.value(path)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    fn name(&mut self, path: &str) -> String {
+        let text = self.text(path);
+        if text.trim().is_empty() {
+            self.problems.push(format!("`{path}` must not be empty"));
+        }
+        text
+    }
+
+    fn whole(&mut self, path: &str, least: i64, most: i64) -> i64 {
+        let value = self
+            .value(path)
+            .and_then(Value::as_integer)
+            .unwrap_or(least);
+        if !(least..=most).contains(&value) {
+            let problem = format!("`{path}` is {value}, must lie between {least} and {most}");
+            self.problems.push(problem);
+        }
+        value.clamp(least, most)
+    }
+
+    fn number(&mut self, path: &str, above: f64, most: f64) -> f64 {
+        let value = self.value(path).and_then(Value::as_float).unwrap_or(most);
+        if !(value > above && value <= most) {
+            let problem = format!("`{path}` is {value}, must be above {above} and at most {most}");
+            self.problems.push(problem);
+        }
+        value
+    }
+}
+
+/// Settings that shape decisions; their text goes into the configuration hash.
+const DECIDING: [&str; 2] = ["detect", "containment"];
+
+pub(super) fn validate(table: &Table, problems: &mut Vec<String>) -> Option<Config> {
+    if table.is_empty() {
+        return None;
+    }
+    let mut hasher = blake3::Hasher::new();
+    for section in DECIDING {
+        hasher.update(
+            table
+                .get(section)
+                .map(ToString::to_string)
+                .unwrap_or_default()
+                .as_bytes(),
+        );
+    }
+    let hash = hasher.finalize().to_hex()[..16].to_owned();
+    let mut reader = Reader { table, problems };
+    let ingest = ingest_of(&mut reader);
+    let guardrails = guardrails_of(&mut reader);
+    let listen = reader.text("http.listen");
+    let listen = listen.parse().ok().or_else(|| {
+        let problem = format!("`http.listen` is \"{listen}\", must be an address and port");
+        reader.problems.push(problem);
+        None
+    });
+    let topics = topics_of(&mut reader);
+    if let Some(clash) = ingest.iter().find(|i| i.topic == topics.events) {
+        let topic = &clash.topic;
+        reader.problems.push(format!(
+            "`ingest` must not read `topics.events` (\"{topic}\")"
+        ));
+    }
+    reader.whole("state.checkpoint_secs", 1, 3_600);
+    Some(Config {
+        kafka: kafka_of(&mut reader),
+        topics,
+        ingest,
+        detect: Detect {
+            alerts_per_day: reader.number("detect.alerts_per_day", 0.0, 100_000.0),
+            max_identities: reader.whole("detect.max_identities", 1, 100_000_000) as usize,
+            model_file: Some(reader.text("detect.model_file")).filter(|file| !file.is_empty()),
+        },
+        guardrails,
+        listen: listen?,
+        hash,
+    })
+}
+
+fn kafka_of(reader: &mut Reader<'_>) -> Kafka {
+    let properties: BTreeMap<String, String> = reader
+        .value("kafka.properties")
+        .and_then(Value::as_table)
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            (key.clone(), text)
+        })
+        .collect();
+    Kafka {
+        bootstrap_servers: reader.name("kafka.bootstrap_servers"),
+        group_id: reader.name("kafka.group_id"),
+        instance_id: reader.text("kafka.instance_id"),
+        workers: reader.whole("kafka.workers", 0, 256) as usize,
+        commit_interval_ms: reader.whole("kafka.commit_interval_ms", 1, 10_000) as u64,
+        properties,
+    }
+}
+
+fn topics_of(reader: &mut Reader<'_>) -> Topics {
+    let topics = Topics {
+        events: reader.name("topics.events"),
+        alerts: reader.name("topics.alerts"),
+        revocations: reader.name("topics.revocations"),
+        decisions: reader.name("topics.decisions"),
+        feedback: reader.name("topics.feedback"),
+        deadletter: reader.name("topics.deadletter"),
+        baselines: reader.name("topics.baselines"),
+        sightings: reader.name("topics.sightings"),
+        partitions: reader.whole("topics.partitions", 1, 10_000) as i32,
+        replication: reader.whole("topics.replication", 1, 16) as i32,
+    };
+    let mut seen = BTreeSet::new();
+    for name in [
+        &topics.events,
+        &topics.alerts,
+        &topics.revocations,
+        &topics.decisions,
+        &topics.feedback,
+        &topics.deadletter,
+        &topics.baselines,
+        &topics.sightings,
+    ] {
+        if !seen.insert(name) {
+            reader
+                .problems
+                .push(format!("`topics`: \"{name}\" is named twice"));
+        }
+    }
+    topics
+}
+
+fn ingest_of(reader: &mut Reader<'_>) -> Vec<Ingest> {
+    let entries = reader.value("ingest").and_then(Value::as_array).cloned();
+    let mut ingest = Vec::new();
+    for (at, entry) in entries.into_iter().flatten().enumerate() {
+        let member = |name: &str| entry.get(name).and_then(Value::as_str);
+        let format = member("format").and_then(Format::parse);
+        match (member("topic").filter(|topic| !topic.is_empty()), format) {
+            (Some(topic), Some(format)) => ingest.push(Ingest {
+                topic: topic.to_owned(),
+                format,
+            }),
+            _ => {
+                let formats: Vec<&str> = Format::ALL.iter().map(|f| f.as_str()).collect();
+                let formats = formats.join(", ");
+                let problem =
+                    format!("`ingest` {at} needs a topic and a format, one of: {formats}");
+                reader.problems.push(problem);
+            }
+        }
+    }
+    ingest
+}
+
+fn guardrails_of(reader: &mut Reader<'_>) -> Guardrails {
+    let mode = match Mode::parse(&reader.text("containment.mode")) {
+        Some(Mode::DryRun) => Mode::DryRun,
+        Some(Mode::Enforce) => {
+            let why = "`containment.mode` cannot be \"enforce\": orders are not signed yet, and \
+                       an unsigned order must not be acted on";
+            reader.problems.push(why.to_owned());
+            Mode::DryRun
+        }
+        None => {
+            reader
+                .problems
+                .push("`containment.mode` must be \"dry_run\" or \"enforce\"".to_owned());
+            Mode::DryRun
+        }
+    };
+    let protected = reader
+        .value("containment.protected")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|value| value.as_str().map(str::to_owned))
+        .collect();
+    Guardrails {
+        mode,
+        protected,
+        max_per_hour: reader.whole("containment.max_per_hour", 0, 1_000_000) as u32,
+        max_share: reader.number("containment.max_share", 0.0, 1.0),
+    }
+}

@@ -1,0 +1,154 @@
+//! Documents from files, folders and standard input, compressed or not.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Largest document, decompressed.
+pub const DOCUMENT_BYTES: u64 = 8 << 30;
+
+/// Why an input cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// Not there, not readable, or broken compression.
+    #[error("{}: {why}", .path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: io::Error,
+    },
+    /// A folder without files.
+    #[error("{}: no files in this folder", .0.display())]
+    Empty(PathBuf),
+    /// Over the size limit.
+    #[error("{}: more than {DOCUMENT_BYTES} bytes once decompressed; split it", .0.display())]
+    TooLarge(PathBuf),
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> InputError + '_ {
+    move |why| InputError::Io {
+        path: path.to_path_buf(),
+        why,
+    }
+}
+
+/// The files behind `inputs`, in the order given; a folder's in the order of their names,
+/// subfolders included. `-` stands for standard input.
+///
+/// # Errors
+/// An input is not there, or a folder holds no file.
+pub fn list(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, InputError> {
+    let mut files = Vec::new();
+    for input in inputs {
+        if input.as_os_str() == "-" {
+            files.push(input.clone());
+            continue;
+        }
+        let metadata = std::fs::metadata(input).map_err(at(input))?;
+        if metadata.is_dir() {
+            let before = files.len();
+            walk(input, &mut files)?;
+            if files.len() == before {
+                return Err(InputError::Empty(input.clone()));
+            }
+        } else {
+            files.push(input.clone());
+        }
+    }
+    Ok(files)
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), InputError> {
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
+        .map_err(at(folder))?
+        .map(|entry| entry.map(|e| e.path()))
+        .collect::<Result<_, _>>()
+        .map_err(at(folder))?;
+    entries.sort();
+    for path in entries {
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if hidden {
+            continue;
+        }
+        if path.is_dir() {
+            walk(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Reads one document, decompressed by what its first bytes say.
+///
+/// # Errors
+/// It cannot be read, or is too large.
+pub fn read(path: &Path) -> Result<Vec<u8>, InputError> {
+    let mut raw: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(path).map_err(at(path))?)
+    };
+    let mut magic = Vec::new();
+    raw.by_ref()
+        .take(4)
+        .read_to_end(&mut magic)
+        .map_err(at(path))?;
+    let is_gzip = magic.starts_with(&[0x1f, 0x8b]);
+    let is_zstd = magic == [0x28, 0xb5, 0x2f, 0xfd];
+    let whole = io::Cursor::new(magic).chain(raw);
+    let plain: Box<dyn Read> = if is_gzip {
+        Box::new(flate2::read::MultiGzDecoder::new(whole))
+    } else if is_zstd {
+        Box::new(zstd::stream::read::Decoder::new(whole).map_err(at(path))?)
+    } else {
+        Box::new(whole)
+    };
+    let mut document = Vec::new();
+    let read = plain.take(DOCUMENT_BYTES + 1).read_to_end(&mut document);
+    read.map_err(at(path))?;
+    if document.len() as u64 > DOCUMENT_BYTES {
+        return Err(InputError::TooLarge(path.to_path_buf()));
+    }
+    Ok(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn compressed_files_are_recognised_by_their_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"hello").unwrap();
+        let gzip = write("b.gz", &gzip.finish().unwrap());
+        let zstd = write("a.zst", &zstd::encode_all(&b"hello"[..], 1).unwrap());
+        let plain = write("c.json", b"hello");
+        for path in [&gzip, &zstd, &plain] {
+            assert_eq!(read(path).unwrap(), b"hello");
+        }
+        let listed = list(&[folder.path().to_path_buf()]).unwrap();
+        assert_eq!(listed, [zstd, gzip, plain]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_named() {
+        let error = list(&[PathBuf::from("/nowhere/at/all")]).unwrap_err();
+        assert!(error.to_string().starts_with("/nowhere/at/all: "));
+        let empty = tempfile::tempdir().unwrap();
+        assert!(matches!(
+            list(&[empty.path().to_path_buf()]),
+            Err(InputError::Empty(_))
+        ));
+    }
+}

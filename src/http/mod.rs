@@ -1,0 +1,112 @@
+//! `/metrics`, `/healthz`, `/readyz`.
+
+use crate::metrics::Metrics;
+use crate::status::{Readiness, Status};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+/// What the pages tell of.
+#[derive(Clone)]
+pub struct Pages {
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Where each partition stands; `None` where nothing is read from Kafka.
+    pub status: Option<Arc<Status>>,
+}
+
+/// Why there are no pages.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {why}; choose another address for http.listen")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        why: std::io::Error,
+    },
+    /// The server ended.
+    #[error("http: {0}")]
+    Serve(std::io::Error),
+}
+
+/// A server that has its address.
+pub struct Server {
+    listener: TcpListener,
+    router: Router,
+}
+
+impl Server {
+    /// Takes the address.
+    ///
+    /// # Errors
+    /// It is taken, or not ours.
+    pub async fn bind(address: SocketAddr, pages: Pages) -> Result<Self, HttpError> {
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|why| HttpError::Bind { address, why })?;
+        let router = Router::new()
+            .route("/metrics", get(metrics))
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready))
+            .with_state(pages);
+        Ok(Self { listener, router })
+    }
+
+    /// The address that was taken.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until the runtime ends.
+    ///
+    /// # Errors
+    /// The listener failed.
+    pub async fn serve(self) -> Result<(), HttpError> {
+        axum::serve(self.listener, self.router)
+            .await
+            .map_err(HttpError::Serve)
+    }
+}
+
+async fn metrics(State(pages): State<Pages>) -> impl IntoResponse {
+    if let Some(status) = &pages.status {
+        pages.metrics.assigned.set(status.assigned() as f64);
+    }
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (kind, pages.metrics.text())
+}
+
+async fn ready(State(pages): State<Pages>) -> impl IntoResponse {
+    let Some(status) = &pages.status else {
+        return (StatusCode::OK, "ready\n".to_owned());
+    };
+    match status.readiness() {
+        Readiness::Ready { partitions } => {
+            (StatusCode::OK, format!("ready: {partitions} partitions\n"))
+        }
+        Readiness::Unassigned => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not ready: no partition is assigned (is the broker reachable?)\n".to_owned(),
+        ),
+        Readiness::Stuck {
+            topic,
+            partition,
+            lag,
+        } => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!(
+                "not ready: {topic} partition {partition} is {lag} records behind and does not move\n"
+            ),
+        ),
+    }
+}

@@ -1,0 +1,179 @@
+//! A raw document → native events, in the order in which they are taken.
+//!
+//! A document is a Kafka record or a file: one JSON object, lines of them, an array, or
+//! `{"Records":[…]}`. The elements of an array carry no order: they are taken by their time, and
+//! by their place where times are equal. Lines are a log and stay as they are.
+
+use crate::wire::cloudtrail;
+use crate::wire::format::{Document, Format, split};
+use crate::wire::native;
+use crate::wire::time::parse_rfc3339;
+use std::borrow::Cow;
+
+/// A native event ready to be published or judged.
+#[derive(Debug)]
+pub struct Native<'d> {
+    /// The record.
+    pub json: Cow<'d, [u8]>,
+    /// Key of the identity; `None` for a native line, which is not read here.
+    pub key: Option<String>,
+    /// Whether a stated expiry did not parse.
+    pub expiry_unread: bool,
+}
+
+/// One record of a document.
+#[derive(Debug)]
+pub struct Item<'d> {
+    /// Its place in the document, from 0.
+    pub index: usize,
+    /// As it was found.
+    pub raw: &'d [u8],
+    /// What became of it, or why nothing did.
+    pub outcome: Result<Native<'d>, String>,
+}
+
+/// Splits and maps a document; items come in the order in which they are to be taken.
+#[must_use]
+pub fn expand(document: &[u8], format: Format) -> Vec<Item<'_>> {
+    match split(document) {
+        Document::Lines(lines) => items(&lines, |line| match format {
+            Format::Native => Ok((0, native_line(line))),
+            Format::CloudTrail => from_cloudtrail(line),
+        })
+        .into_iter()
+        .map(|(_, item)| item)
+        .collect(),
+        Document::Bag { records, cut_short } => {
+            let last = records.len().wrapping_sub(1);
+            let mut items = items(&records, |record| match format {
+                Format::Native => from_native(record),
+                Format::CloudTrail => from_cloudtrail(record),
+            });
+            if cut_short {
+                mark_cut(&mut items, last);
+            }
+            items.sort_by_key(|(time_ms, _)| *time_ms);
+            items.into_iter().map(|(_, item)| item).collect()
+        }
+    }
+}
+
+type Timed<T> = Result<(i64, T), String>;
+
+fn items<'d>(
+    records: &[&'d [u8]],
+    map: impl Fn(&'d [u8]) -> Timed<Native<'d>>,
+) -> Vec<(i64, Item<'d>)> {
+    let numbered = records.iter().enumerate();
+    numbered
+        .map(|(index, raw)| {
+            // What could not be read has no time and is set aside last.
+            let (time_ms, outcome) = match map(raw) {
+                Ok((time_ms, native)) => (time_ms, Ok(native)),
+                Err(reason) => (i64::MAX, Err(reason)),
+            };
+            (
+                time_ms,
+                Item {
+                    index,
+                    raw,
+                    outcome,
+                },
+            )
+        })
+        .collect()
+}
+
+fn mark_cut(items: &mut [(i64, Item<'_>)], last: usize) {
+    if let Some((_, item)) = items.get_mut(last) {
+        if let Err(reason) = &mut item.outcome {
+            *reason = format!("the document is cut short here: {reason}");
+        }
+    }
+}
+
+fn native_line(line: &[u8]) -> Native<'_> {
+    Native {
+        json: Cow::Borrowed(line),
+        key: None,
+        expiry_unread: false,
+    }
+}
+
+fn from_native(record: &[u8]) -> Timed<Native<'_>> {
+    let decoded = native::decode(record).map_err(|error| error.to_string())?;
+    let native = Native {
+        key: Some(decoded.event.identity.id.into_owned()),
+        ..native_line(record)
+    };
+    Ok((decoded.event.time.epoch_ms(), native))
+}
+
+fn from_cloudtrail(record: &[u8]) -> Timed<Native<'_>> {
+    let mapped = cloudtrail::map(record).map_err(|error| error.to_string())?;
+    let native = Native {
+        json: Cow::Owned(mapped.event.to_json()),
+        key: Some(mapped.event.identity.id.clone()),
+        expiry_unread: mapped.expiry_unread,
+    };
+    Ok((
+        parse_rfc3339(&mapped.event.time).unwrap_or(i64::MAX),
+        native,
+    ))
+}
+
+impl Native<'_> {
+    /// Key of the identity, read from the record where it is not known yet.
+    ///
+    /// # Errors
+    /// The record is no native event.
+    pub fn key(&self) -> Result<Cow<'_, str>, native::NativeError> {
+        match &self.key {
+            Some(key) => Ok(Cow::Borrowed(key)),
+            None => Ok(native::decode(&self.json)?.event.identity.id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(id: &str, ms: i64) -> String {
+        format!(r#"{{"time":{ms},"identity":{{"id":"{id}"}},"activity":"use"}}"#)
+    }
+
+    fn order(document: &str) -> Vec<usize> {
+        expand(document.as_bytes(), Format::Native)
+            .iter()
+            .map(|i| i.index)
+            .collect()
+    }
+
+    #[test]
+    fn a_bag_is_taken_by_time_and_a_log_as_it_is() {
+        let (late, early) = (event("a", 1_700_000_002_000), event("b", 1_700_000_001_000));
+        assert_eq!(order(&format!("[{late},{early},{early}]")), [1, 2, 0]);
+        assert_eq!(order(&format!("{late}\n{early}\n")), [0, 1]);
+    }
+
+    #[test]
+    fn one_broken_element_costs_that_element() {
+        let good = event("a", 1_700_000_001_000);
+        let document = format!("[{good},{{\"time\":[}},{good}]");
+        let items = expand(document.as_bytes(), Format::Native);
+        assert_eq!(items.iter().filter(|i| i.outcome.is_ok()).count(), 2);
+    }
+
+    #[test]
+    fn a_cut_document_says_so() {
+        let good = event("a", 1_700_000_001_000);
+        let document = format!("{{\"Records\":[{good},{{\"time\"");
+        let items = expand(document.as_bytes(), Format::Native);
+        let reason = items[1].outcome.as_ref().unwrap_err();
+        assert!(
+            reason.starts_with("the document is cut short here"),
+            "{reason}"
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! The detect stage: events in, alerts, orders and decisions out. One shard a partition.
+
+use crate::clock::wall_time;
+use crate::kafka::worker::{Processed, Record, Stage};
+use crate::metrics::Metrics;
+use crate::shard::{Blueprint, Outgoing, Shard};
+use crate::signal::SIGNALS;
+use crate::wire::dead_letter::DeadLetter;
+use std::collections::BTreeMap;
+use tracing::info;
+
+/// A reason for a record without value.
+const NO_VALUE: &str = "record without value";
+
+/// Shards of one worker.
+pub struct Detect {
+    blueprint: Blueprint,
+    topic: String,
+    shards: BTreeMap<i32, Shard>,
+    metrics: Metrics,
+    readings: Vec<u64>,
+}
+
+impl Detect {
+    /// A stage that owns nothing yet.
+    #[must_use]
+    pub fn new(blueprint: Blueprint, topic: &str, metrics: Metrics) -> Self {
+        Self {
+            blueprint,
+            topic: topic.to_owned(),
+            shards: BTreeMap::new(),
+            metrics,
+            readings: vec![0; SIGNALS.len()],
+        }
+    }
+
+    fn set_aside(&self, record: &Record<'_>, reason: &str) -> Processed {
+        self.metrics
+            .dead_letters
+            .with_label_values(&["detect"])
+            .inc();
+        let coordinates = (record.topic, record.partition, record.offset);
+        let letter = DeadLetter::new(reason, "detect", coordinates, record.payload);
+        Processed {
+            outputs: vec![Outgoing::dead_letter(&letter)],
+            urgent: false,
+        }
+    }
+}
+
+impl Stage for Detect {
+    fn name(&self) -> &'static str {
+        "detect"
+    }
+
+    fn topics(&self) -> Vec<String> {
+        vec![self.topic.clone()]
+    }
+
+    fn process(&mut self, record: &Record<'_>) -> Processed {
+        if record.payload.is_empty() {
+            return self.set_aside(record, NO_VALUE);
+        }
+        let partition = record.partition;
+        let blueprint = &self.blueprint;
+        let shard = self.shards.entry(partition).or_insert_with(|| {
+            let offset = record.offset;
+            info!(
+                partition,
+                offset, "shard starts cold: it learns from here on"
+            );
+            blueprint.shard(partition)
+        });
+        let handled = match shard.handle(record.payload, record.offset, false) {
+            Ok(handled) => handled,
+            Err(error) => return self.set_aside(record, &error.to_string()),
+        };
+        for (signal, count) in self.readings.iter_mut().enumerate() {
+            *count += u64::from(handled.stepped.spoke >> signal & 1);
+        }
+        if handled.unknown_members > 0 {
+            self.metrics
+                .unknown_members
+                .inc_by(handled.unknown_members.into());
+        }
+        if record.key != handled.event.identity.id.as_bytes() {
+            self.metrics.foreign_keys.inc();
+        }
+        let alerts = handled.stepped.alerts;
+        if alerts.is_empty() {
+            return Processed::default();
+        }
+        alerts
+            .iter()
+            .for_each(|alert| self.metrics.add_alert(alert));
+        Processed {
+            urgent: alerts.iter().any(|alert| alert.decision.is_some()),
+            outputs: shard.publications(&alerts, Some(wall_time())),
+        }
+    }
+
+    fn revoke(&mut self, _: &str, partition: i32) {
+        self.shards.remove(&partition);
+        self.metrics.drop_shard(partition);
+    }
+
+    fn tick(&mut self) {
+        self.metrics.add_readings(&self.readings);
+        self.readings.fill(0);
+        for (partition, shard) in &self.shards {
+            self.metrics.set_health(*partition, &shard.health());
+        }
+    }
+}

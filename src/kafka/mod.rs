@@ -1,0 +1,40 @@
+//! Kafka: clients ([`client`]), the topics that must be there ([`topics`]), a transaction of
+//! outputs and offsets ([`transaction`]), the loop of one consumer ([`worker`]), and the stages
+//! that it drives ([`ingest`], [`detect`]).
+
+pub mod client;
+pub mod detect;
+pub mod ingest;
+pub mod topics;
+pub mod transaction;
+pub mod worker;
+
+/// Why Kafka could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaError {
+    /// A client could not be made: a property is wrong.
+    #[error("kafka.properties: {0}")]
+    Client(rdkafka::error::KafkaError),
+    /// Nobody answers.
+    #[error(
+        "no broker answers at {servers} ({why}): check kafka.bootstrap_servers, and that Kafka is up"
+    )]
+    Unreachable {
+        /// Where.
+        servers: String,
+        /// Why.
+        why: rdkafka::error::KafkaError,
+    },
+    /// Topics are missing.
+    #[error("missing topics: {}; create them with `credwatch topics create`", .0.join(", "))]
+    MissingTopics(Vec<String>),
+    /// A transaction failed for good; the partitions are read again by whoever owns them.
+    #[error("transaction: {0}")]
+    Transaction(rdkafka::error::KafkaError),
+    /// The consumer failed for good.
+    #[error("consumer: {0}")]
+    Consumer(rdkafka::error::KafkaError),
+    /// An administrative request failed.
+    #[error("topics: {0}")]
+    Admin(String),
+}

@@ -1,0 +1,194 @@
+//! The topics that credwatch needs: made, compared, looked for.
+
+use crate::config::{Config, Topics};
+use crate::kafka::{KafkaError, client};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
+use std::time::Duration;
+
+/// How long a broker may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(8);
+
+/// A topic as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Name.
+    pub name: String,
+    /// `delete` or `compact`.
+    pub cleanup: &'static str,
+    /// Whether its partition count must equal that of the events topic.
+    pub co_partitioned: bool,
+}
+
+/// All topics that `topics create` makes.
+#[must_use]
+pub fn wanted(config: &Config) -> Vec<Wanted> {
+    let topics = &config.topics;
+    let own = [
+        (&topics.events, "delete", true),
+        (&topics.alerts, "delete", false),
+        (&topics.revocations, "delete", false),
+        (&topics.decisions, "delete", true),
+        (&topics.feedback, "delete", true),
+        (&topics.deadletter, "delete", false),
+        (&topics.baselines, "compact", true),
+        (&topics.sightings, "delete", false),
+    ];
+    let raw = config
+        .ingest
+        .iter()
+        .map(|ingest| (&ingest.topic, "delete", false));
+    own.into_iter()
+        .chain(raw)
+        .map(|(name, cleanup, co_partitioned)| Wanted {
+            name: name.clone(),
+            cleanup,
+            co_partitioned,
+        })
+        .collect()
+}
+
+/// Partitions of each existing topic among `names`.
+///
+/// # Errors
+/// No broker answers.
+pub fn partitions(config: &Config, names: &[String]) -> Result<Vec<Option<usize>>, KafkaError> {
+    let consumer: BaseConsumer = client::base(&config.kafka)
+        .create()
+        .map_err(KafkaError::Client)?;
+    let metadata = consumer
+        .fetch_metadata(None, ANSWER_WITHIN)
+        .map_err(|why| KafkaError::Unreachable {
+            servers: config.kafka.bootstrap_servers.clone(),
+            why,
+        })?;
+    let count = |name: &String| {
+        let topic = metadata
+            .topics()
+            .iter()
+            .find(|topic| topic.name() == name)?;
+        topic.error().is_none().then(|| topic.partitions().len())
+    };
+    Ok(names.iter().map(count).collect())
+}
+
+/// Topics that the given stages read or write.
+#[must_use]
+pub fn needed(topics: &Topics, config: &Config, ingest: bool, detect: bool) -> Vec<String> {
+    let mut names = vec![topics.events.clone(), topics.deadletter.clone()];
+    if ingest {
+        names.extend(config.ingest.iter().map(|ingest| ingest.topic.clone()));
+    }
+    if detect {
+        let outputs = [&topics.alerts, &topics.revocations, &topics.decisions];
+        names.extend(outputs.into_iter().cloned());
+    }
+    names
+}
+
+/// The partition count of the events topic, once all of `needed` are there.
+///
+/// # Errors
+/// No broker answers, or topics are missing.
+pub fn require(config: &Config, needed: &[String]) -> Result<usize, KafkaError> {
+    let found = partitions(config, needed)?;
+    let missing: Vec<String> = needed
+        .iter()
+        .zip(&found)
+        .filter(|(_, partitions)| partitions.is_none())
+        .map(|(name, _)| name.clone())
+        .collect();
+    match found.first() {
+        Some(Some(partitions)) if missing.is_empty() => Ok(*partitions),
+        _ => Err(KafkaError::MissingTopics(missing)),
+    }
+}
+
+/// Creates what is missing; returns a line for each topic, and how many of them differ from what
+/// is wanted.
+///
+/// # Errors
+/// No broker answers, or it refuses.
+pub async fn create(config: &Config) -> Result<(Vec<String>, usize), KafkaError> {
+    let wanted = wanted(config);
+    let names: Vec<String> = wanted.iter().map(|topic| topic.name.clone()).collect();
+    let found = partitions(config, &names)?;
+    let admin: AdminClient<DefaultClientContext> = client::base(&config.kafka)
+        .create()
+        .map_err(KafkaError::Client)?;
+    let options = AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN));
+    let (mut lines, mut differing) = (Vec::new(), 0);
+    for (topic, found) in wanted.iter().zip(found) {
+        let line = match found {
+            None => make(&admin, &options, config, topic).await?,
+            Some(partitions) => {
+                let difference = compare(&admin, &options, config, topic, partitions).await?;
+                differing += usize::from(difference.is_some());
+                difference.unwrap_or_else(|| format!("{}: as it should be", topic.name))
+            }
+        };
+        lines.push(line);
+    }
+    Ok((lines, differing))
+}
+
+async fn make(
+    admin: &AdminClient<DefaultClientContext>,
+    options: &AdminOptions,
+    config: &Config,
+    topic: &Wanted,
+) -> Result<String, KafkaError> {
+    let partitions = config.topics.partitions;
+    let replication = TopicReplication::Fixed(config.topics.replication);
+    let new =
+        NewTopic::new(&topic.name, partitions, replication).set("cleanup.policy", topic.cleanup);
+    let results = admin
+        .create_topics(&[new], options)
+        .await
+        .map_err(|error| KafkaError::Admin(error.to_string()))?;
+    match results.first() {
+        Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {
+            Ok(format!("{}: made by somebody else just now", topic.name))
+        }
+        Some(Err((name, code))) => Err(KafkaError::Admin(format!("cannot create {name}: {code}"))),
+        _ => Ok(format!(
+            "{}: created, {partitions} partitions, cleanup {}",
+            topic.name, topic.cleanup
+        )),
+    }
+}
+
+async fn compare(
+    admin: &AdminClient<DefaultClientContext>,
+    options: &AdminOptions,
+    config: &Config,
+    topic: &Wanted,
+    partitions: usize,
+) -> Result<Option<String>, KafkaError> {
+    let resources = [ResourceSpecifier::Topic(&topic.name)];
+    let described = admin
+        .describe_configs(&resources, options)
+        .await
+        .map_err(|error| KafkaError::Admin(error.to_string()))?;
+    let cleanup = described
+        .first()
+        .and_then(|resource| resource.as_ref().ok())
+        .and_then(|resource| resource.get("cleanup.policy")?.value.clone())
+        .unwrap_or_default();
+    let mut differences = Vec::new();
+    if cleanup != topic.cleanup {
+        differences.push(format!(
+            "cleanup.policy is {cleanup}, should be {}",
+            topic.cleanup
+        ));
+    }
+    let wanted = config.topics.partitions as usize;
+    if topic.co_partitioned && partitions != wanted {
+        differences.push(format!(
+            "has {partitions} partitions, topics.partitions says {wanted}"
+        ));
+    }
+    Ok((!differences.is_empty()).then(|| format!("{}: {}", topic.name, differences.join("; "))))
+}

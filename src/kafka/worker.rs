@@ -1,0 +1,381 @@
+//! One consumer, one thread, one transactional producer: poll, process, commit.
+//!
+//! A partition belongs to one worker at a time. When partitions are taken away, what was read
+//! from them is committed first, inside the rebalance callback, so that the next owner begins
+//! where this one stopped and nothing is published twice. Offsets go with the generation of the
+//! group: a worker that lost its partitions without noticing cannot commit.
+
+use crate::clock::{Stopwatch, wall_time};
+use crate::config::Config;
+use crate::kafka::transaction::Transaction;
+use crate::kafka::{KafkaError, client};
+use crate::metrics::Metrics;
+use crate::shard::Outgoing;
+use crate::status::Status;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::{ClientContext, Statistics, TopicPartitionList};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tracing::{error, info, warn};
+
+/// Outputs that force a commit.
+const MOST_OUTPUTS: usize = 20_000;
+/// How long one poll may wait.
+const POLL_WITHIN: Duration = Duration::from_millis(20);
+/// Transactions are initialised within this.
+const INITIALISED_WITHIN: Duration = Duration::from_secs(20);
+
+/// One record as a stage takes it.
+pub struct Record<'m> {
+    /// Topic.
+    pub topic: &'m str,
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+    /// Key; empty where there is none.
+    pub key: &'m [u8],
+    /// Value; empty where there is none.
+    pub payload: &'m [u8],
+}
+
+/// What a stage makes of a record.
+#[derive(Default)]
+pub struct Processed {
+    /// To be published.
+    pub outputs: Vec<Outgoing>,
+    /// Whether to commit at once.
+    pub urgent: bool,
+}
+
+/// A stage of the pipeline: records in, outputs out.
+pub trait Stage {
+    /// Name in metrics and logs.
+    fn name(&self) -> &'static str;
+
+    /// Topics to read.
+    fn topics(&self) -> Vec<String>;
+
+    /// Takes one record. Nothing is an error: what cannot be read becomes a dead letter.
+    fn process(&mut self, record: &Record<'_>) -> Processed;
+
+    /// A partition was taken away.
+    fn revoke(&mut self, topic: &str, partition: i32);
+
+    /// Called about once a second, for what is too dear to do at every record.
+    fn tick(&mut self);
+}
+
+/// What all workers of a process share.
+#[derive(Clone)]
+pub struct Shared {
+    /// Settings.
+    pub config: Arc<Config>,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Where partitions stand.
+    pub status: Arc<Status>,
+    /// Set when the process is asked to end.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Shared {
+    /// Whether the process is asked to end.
+    #[must_use]
+    pub fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// Shared between the loop and the rebalance callback, which runs inside the loop's own `poll`.
+struct Owner {
+    transaction: Mutex<Transaction>,
+    revoked: Mutex<Vec<(String, i32)>>,
+    failed: Mutex<Option<KafkaError>>,
+    status: Arc<Status>,
+    metrics: Metrics,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Context(Arc<Owner>);
+
+impl ClientContext for Context {
+    fn stats(&self, statistics: Statistics) {
+        for (topic, of_topic) in &statistics.topics {
+            for (partition, standing) in &of_topic.partitions {
+                if *partition < 0 || standing.fetch_state != "active" {
+                    continue;
+                }
+                let lag = standing.consumer_lag.max(0);
+                let owner = &self.0;
+                owner
+                    .status
+                    .report(topic, *partition, standing.app_offset, lag);
+                let label = partition.to_string();
+                owner
+                    .metrics
+                    .lag
+                    .with_label_values(&[topic.as_str(), &label])
+                    .set(lag);
+            }
+        }
+    }
+}
+
+impl ConsumerContext for Context {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let Rebalance::Revoke(partitions) = rebalance else {
+            return;
+        };
+        let mut transaction = lock(&self.0.transaction);
+        if consumer.assignment_lost() {
+            // Somebody else reads them already; committing would be refused.
+            transaction.discard();
+            warn!("partitions were lost: the group did not hear from this consumer in time");
+        } else if let Some(group) = consumer.group_metadata() {
+            if let Err(error) = transaction.commit(&group) {
+                transaction.discard();
+                lock(&self.0.failed).get_or_insert(error);
+            }
+        }
+        let mut revoked = lock(&self.0.revoked);
+        for (topic, partition) in names(partitions) {
+            self.0.status.revoke(&topic, partition);
+            let _ = self
+                .0
+                .metrics
+                .lag
+                .remove_label_values(&[&topic, &partition.to_string()]);
+            revoked.push((topic, partition));
+        }
+    }
+
+    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(partitions) = rebalance {
+            for (topic, partition) in names(partitions) {
+                self.0.status.assign(&topic, partition);
+            }
+        }
+    }
+}
+
+fn names(partitions: &TopicPartitionList) -> Vec<(String, i32)> {
+    let elements = partitions.elements();
+    elements
+        .iter()
+        .map(|e| (e.topic().to_owned(), e.partition()))
+        .collect()
+}
+
+/// Runs `stage` until the process is asked to end.
+///
+/// # Errors
+/// The consumer or producer failed for good. What was read and not committed will be read again.
+pub fn run(
+    stage: &mut dyn Stage,
+    group: &str,
+    transactional_id: &str,
+    shared: &Shared,
+) -> Result<(), KafkaError> {
+    let kafka = &shared.config.kafka;
+    let producer: BaseProducer = client::producer(kafka, transactional_id)
+        .create()
+        .map_err(KafkaError::Client)?;
+    producer
+        .init_transactions(INITIALISED_WITHIN)
+        .map_err(KafkaError::Transaction)?;
+    let transaction = Transaction::new(
+        producer,
+        shared.config.topics.clone(),
+        shared.metrics.clone(),
+    );
+    let owner = Arc::new(Owner {
+        transaction: Mutex::new(transaction),
+        revoked: Mutex::default(),
+        failed: Mutex::default(),
+        status: Arc::clone(&shared.status),
+        metrics: shared.metrics.clone(),
+    });
+    let consumer: BaseConsumer<Context> = client::consumer(kafka, group)
+        .create_with_context(Context(Arc::clone(&owner)))
+        .map_err(KafkaError::Client)?;
+    let topics = stage.topics();
+    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+    consumer.subscribe(&topics).map_err(KafkaError::Consumer)?;
+    let mut worker = Worker {
+        stage,
+        owner,
+        consumer,
+        commit_every: Duration::from_millis(kafka.commit_interval_ms),
+        since_commit: Stopwatch::start(),
+        since_tick: Stopwatch::start(),
+        topic_name: Arc::from(""),
+        oldest_ms: None,
+        shared,
+        taken: 0,
+    };
+    let result = worker.work();
+    worker.leave();
+    result
+}
+
+struct Worker<'w> {
+    stage: &'w mut dyn Stage,
+    owner: Arc<Owner>,
+    consumer: BaseConsumer<Context>,
+    commit_every: Duration,
+    since_commit: Stopwatch,
+    since_tick: Stopwatch,
+    topic_name: Arc<str>,
+    oldest_ms: Option<i64>,
+    shared: &'w Shared,
+    taken: u64,
+}
+
+impl Worker<'_> {
+    fn work(&mut self) -> Result<(), KafkaError> {
+        let mut urgent = false;
+        while !self.shared.stopping() {
+            let wait = self
+                .commit_every
+                .saturating_sub(self.since_commit.elapsed());
+            let consumer = &self.consumer;
+            let polled = consumer.poll(wait.min(POLL_WITHIN));
+            match polled {
+                None => {}
+                Some(Ok(message)) => {
+                    // The partitions may have changed hands inside `poll`.
+                    Self::drop_revoked(&self.owner, self.stage);
+                    urgent = Self::take(&self.owner, self.stage, &message, &mut self.topic_name);
+                    let stamped_ms = message.timestamp().to_millis();
+                    self.oldest_ms = self.oldest_ms.or(stamped_ms);
+                    self.taken += 1;
+                }
+                Some(Err(error)) => Self::complain(&error)?,
+            }
+            Self::drop_revoked(&self.owner, self.stage);
+            if let Some(error) = lock(&self.owner.failed).take() {
+                return Err(error);
+            }
+            if urgent || self.since_commit.elapsed() >= self.commit_every {
+                self.commit()?;
+                urgent = false;
+            }
+        }
+        self.commit()
+    }
+
+    fn take(
+        owner: &Owner,
+        stage: &mut dyn Stage,
+        message: &BorrowedMessage<'_>,
+        topic_name: &mut Arc<str>,
+    ) -> bool {
+        let record = Record {
+            topic: message.topic(),
+            partition: message.partition(),
+            offset: message.offset(),
+            key: message.key().unwrap_or_default(),
+            payload: message.payload().unwrap_or_default(),
+        };
+        let processed = stage.process(&record);
+        if **topic_name != *record.topic {
+            *topic_name = Arc::from(record.topic);
+        }
+        let mut transaction = lock(&owner.transaction);
+        transaction.advance(topic_name, record.partition, record.offset + 1);
+        transaction.push(processed.outputs);
+        processed.urgent || transaction.len() >= MOST_OUTPUTS
+    }
+
+    fn drop_revoked(owner: &Owner, stage: &mut dyn Stage) {
+        for (topic, partition) in lock(&owner.revoked).drain(..) {
+            info!(
+                topic,
+                partition,
+                stage = stage.name(),
+                "partition went elsewhere"
+            );
+            stage.revoke(&topic, partition);
+        }
+    }
+
+    /// Errors that pass by themselves are told; others end the worker.
+    fn complain(error: &rdkafka::error::KafkaError) -> Result<(), KafkaError> {
+        if let rdkafka::error::KafkaError::MessageConsumptionFatal(_) = error {
+            return Err(KafkaError::Consumer(error.clone()));
+        }
+        warn!(%error, "consumer");
+        std::thread::sleep(Duration::from_millis(50));
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), KafkaError> {
+        self.since_commit = Stopwatch::start();
+        if let Some(group) = self.consumer.group_metadata() {
+            lock(&self.owner.transaction).commit(&group)?;
+        }
+        let name = self.stage.name();
+        self.shared
+            .metrics
+            .records
+            .with_label_values(&[name])
+            .inc_by(self.taken);
+        self.taken = 0;
+        if let Some(stamped_ms) = self.oldest_ms.take() {
+            let waited_ms = (wall_time().epoch_ms() - stamped_ms).max(0);
+            self.shared
+                .metrics
+                .latency_seconds
+                .observe(waited_ms as f64 / 1_000.0);
+        }
+        if self.since_tick.elapsed() >= Duration::from_secs(1) {
+            self.since_tick = Stopwatch::start();
+            self.stage.tick();
+        }
+        Ok(())
+    }
+
+    /// Leaves the group, so that others take over at once.
+    fn leave(&mut self) {
+        if let Ok(assignment) = self.consumer.assignment() {
+            for (topic, partition) in names(&assignment) {
+                self.shared.status.revoke(&topic, partition);
+            }
+        }
+        self.consumer.unsubscribe();
+        lock(&self.owner.transaction).discard();
+    }
+}
+
+/// Runs `work` again and again, with growing pauses, until the process is asked to end.
+pub fn keep_running(
+    stage: &str,
+    shared: &Shared,
+    mut work: impl FnMut() -> Result<(), KafkaError>,
+) {
+    let mut pause = Duration::from_millis(500);
+    while !shared.stopping() {
+        let since = Stopwatch::start();
+        match work() {
+            Ok(()) => return,
+            Err(error) => {
+                if since.elapsed() > Duration::from_secs(60) {
+                    pause = Duration::from_millis(500);
+                }
+                error!(stage, "{error}; next try in {:.1} s", pause.as_secs_f64());
+            }
+        }
+        let waiting = Stopwatch::start();
+        while waiting.elapsed() < pause && !shared.stopping() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        pause = (pause * 2).min(Duration::from_secs(30));
+    }
+}

@@ -1,0 +1,334 @@
+//! All metrics in one file, handles resolved at start. Never a label per identity.
+
+use crate::engine::{Alert, Health, Phase};
+use crate::signal::SIGNALS;
+use prometheus::{
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec,
+    Opts, Registry, TextEncoder,
+};
+
+/// Seconds; from a millisecond to half a minute.
+const LATENCY_BUCKETS: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// Handles of everything that is measured.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+    /// Records taken in, by stage.
+    pub records: IntCounterVec,
+    /// Records set aside, by stage.
+    pub dead_letters: IntCounterVec,
+    /// Members that this version does not know.
+    pub unknown_members: IntCounter,
+    /// Stated expiries that did not parse.
+    pub unread_expiries: IntCounter,
+    /// Records whose key is not the identity.
+    pub foreign_keys: IntCounter,
+    readings: Vec<IntCounter>,
+    alerts: IntCounterVec,
+    orders: IntCounterVec,
+    weakenings: IntCounterVec,
+    identities: IntGaugeVec,
+    groups: IntGaugeVec,
+    state_bytes: IntGaugeVec,
+    evicted: IntGaugeVec,
+    unadmitted: IntGaugeVec,
+    incidents: IntGaugeVec,
+    incidents_dropped: IntGaugeVec,
+    open_alerts: IntGaugeVec,
+    late: IntGaugeVec,
+    threshold: GaugeVec,
+    drift: GaugeVec,
+    /// Records not yet taken in, by topic and partition.
+    pub lag: IntGaugeVec,
+    /// Partitions that this process owns.
+    pub assigned: Gauge,
+    /// Time of a commit.
+    pub commit_seconds: Histogram,
+    /// From a record's time stamp in Kafka to the commit of its outputs.
+    pub latency_seconds: Histogram,
+    /// Transactions that had to be repeated.
+    pub commit_retries: IntCounter,
+}
+
+/// A metric could not be registered: two share a name.
+#[derive(Debug, thiserror::Error)]
+#[error("metrics: {0}")]
+pub struct MetricsError(#[from] prometheus::Error);
+
+struct Builder(Registry);
+
+impl Builder {
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        let metric = IntCounter::new(name, help)?;
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        by: &[&str],
+    ) -> Result<IntCounterVec, prometheus::Error> {
+        let metric = IntCounterVec::new(Opts::new(name, help), by)?;
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn gauges(
+        &self,
+        name: &str,
+        help: &str,
+        by: &[&str],
+    ) -> Result<IntGaugeVec, prometheus::Error> {
+        let metric = IntGaugeVec::new(Opts::new(name, help), by)?;
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn numbers(&self, name: &str, help: &str, by: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+        let metric = GaugeVec::new(Opts::new(name, help), by)?;
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn histogram(&self, name: &str, help: &str) -> Result<Histogram, prometheus::Error> {
+        let options = HistogramOpts::new(name, help).buckets(LATENCY_BUCKETS.to_vec());
+        let metric = Histogram::with_opts(options)?;
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+}
+
+impl Metrics {
+    /// Registers everything. `model_hash` is told by `credwatch_build_info`.
+    ///
+    /// # Errors
+    /// Two metrics share a name, which a test would have shown.
+    pub fn new(model_hash: &str) -> Result<Self, MetricsError> {
+        let build = Builder(Registry::new());
+        let info = build.gauges(
+            "credwatch_build_info",
+            "Always 1.",
+            &["version", "model_hash"],
+        )?;
+        info.with_label_values(&[env!("CARGO_PKG_VERSION"), model_hash])
+            .set(1);
+        let by_signal = build.counters(
+            "credwatch_signal_readings_total",
+            "Verdicts in which a signal spoke.",
+            &["signal"],
+        )?;
+        let readings = SIGNALS
+            .iter()
+            .map(|s| by_signal.with_label_values(&[s.name().as_str()]));
+        let shard = &["partition"];
+        let assigned = Gauge::new(
+            "credwatch_assigned_partitions",
+            "Partitions this process owns.",
+        )?;
+        build.0.register(Box::new(assigned.clone()))?;
+        Ok(Self {
+            readings: readings.collect(),
+            records: build.counters("credwatch_records_total", "Records taken in.", &["stage"])?,
+            dead_letters: build.counters(
+                "credwatch_dead_letters_total",
+                "Records set aside.",
+                &["stage"],
+            )?,
+            unknown_members: build
+                .counter("credwatch_unknown_members_total", "Members ignored.")?,
+            unread_expiries: build.counter(
+                "credwatch_unread_expiries_total",
+                "Expiries that did not parse.",
+            )?,
+            foreign_keys: build.counter(
+                "credwatch_foreign_keys_total",
+                "Events whose key is not the identity.",
+            )?,
+            alerts: build.counters(
+                "credwatch_alerts_total",
+                "Alert publications.",
+                &["severity", "phase"],
+            )?,
+            orders: build.counters(
+                "credwatch_orders_total",
+                "Containment orders.",
+                &["action", "mode"],
+            )?,
+            weakenings: build.counters(
+                "credwatch_weakenings_total",
+                "Decisions weakened.",
+                &["by"],
+            )?,
+            identities: build.gauges(
+                "credwatch_identities",
+                "Identities with a baseline.",
+                shard,
+            )?,
+            groups: build.gauges(
+                "credwatch_peer_groups",
+                "Peer groups with a baseline.",
+                shard,
+            )?,
+            state_bytes: build.gauges("credwatch_state_bytes", "Bytes of state.", shard)?,
+            evicted: build.gauges(
+                "credwatch_evicted_identities",
+                "Baselines that gave way at the limit.",
+                shard,
+            )?,
+            unadmitted: build.gauges(
+                "credwatch_unadmitted_events",
+                "Events judged by peers only, at the limit.",
+                shard,
+            )?,
+            incidents: build.gauges("credwatch_incidents", "Cases held.", shard)?,
+            incidents_dropped: build.gauges(
+                "credwatch_dropped_incidents",
+                "Cases let go at the limit.",
+                shard,
+            )?,
+            open_alerts: build.gauges("credwatch_open_alerts", "Alerts open.", shard)?,
+            late: build.gauges(
+                "credwatch_late_events",
+                "Events older than their identity's latest.",
+                shard,
+            )?,
+            threshold: build.numbers(
+                "credwatch_threshold_nats",
+                "Score at which alerts begin.",
+                shard,
+            )?,
+            drift: build.numbers(
+                "credwatch_alert_budget_ratio",
+                "Alerts a day over the budget.",
+                shard,
+            )?,
+            lag: build.gauges(
+                "credwatch_lag_records",
+                "Records not yet taken in.",
+                &["topic", "partition"],
+            )?,
+            commit_seconds: build.histogram(
+                "credwatch_commit_seconds",
+                "Time of a transaction's commit.",
+            )?,
+            latency_seconds: build.histogram(
+                "credwatch_latency_seconds",
+                "From a record's time stamp to the commit of its outputs.",
+            )?,
+            commit_retries: build
+                .counter("credwatch_commit_retries_total", "Transactions repeated.")?,
+            assigned,
+            registry: build.0,
+        })
+    }
+
+    /// Counts the signals that spoke, by bit.
+    pub fn add_readings(&self, counts: &[u64]) {
+        for (counter, count) in self.readings.iter().zip(counts) {
+            counter.inc_by(*count);
+        }
+    }
+
+    /// Counts an alert's publication and what was decided for it.
+    pub fn add_alert(&self, alert: &Alert) {
+        let phase = match alert.phase {
+            Phase::Opened => "opened",
+            Phase::Updated => "updated",
+            Phase::Closed => "closed",
+        };
+        let severity = alert.case.severity.as_str();
+        self.alerts.with_label_values(&[severity, phase]).inc();
+        if let Some(decision) = &alert.decision {
+            let (action, mode) = (
+                decision.allowed.action.as_str(),
+                decision.allowed.mode.as_str(),
+            );
+            self.orders.with_label_values(&[action, mode]).inc();
+            for weakening in &decision.allowed.weakened_by {
+                self.weakenings
+                    .with_label_values(&[weakening.as_str()])
+                    .inc();
+            }
+        }
+    }
+
+    /// Shows the state of a shard.
+    pub fn set_health(&self, partition: i32, health: &Health) {
+        let label = partition.to_string();
+        let whole = |gauge: &IntGaugeVec, value: u64| {
+            gauge
+                .with_label_values(&[label.as_str()])
+                .set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        whole(&self.identities, health.identities as u64);
+        whole(&self.groups, health.groups as u64);
+        whole(&self.state_bytes, health.state_bytes as u64);
+        whole(&self.evicted, health.evicted);
+        whole(&self.unadmitted, health.unadmitted);
+        whole(&self.incidents, health.incidents as u64);
+        whole(&self.incidents_dropped, health.incidents_dropped);
+        whole(&self.open_alerts, health.open_alerts as u64);
+        whole(&self.late, health.late);
+        self.threshold
+            .with_label_values(&[label.as_str()])
+            .set(health.threshold_nats);
+        if let Some(drift) = health.budget_drift {
+            self.drift.with_label_values(&[label.as_str()]).set(drift);
+        }
+    }
+
+    /// Forgets the state of a shard that went elsewhere.
+    pub fn drop_shard(&self, partition: i32) {
+        let label = partition.to_string();
+        for gauge in [
+            &self.identities,
+            &self.groups,
+            &self.state_bytes,
+            &self.evicted,
+            &self.unadmitted,
+            &self.incidents,
+            &self.incidents_dropped,
+            &self.open_alerts,
+            &self.late,
+        ] {
+            let _ = gauge.remove_label_values(&[label.as_str()]);
+        }
+        for gauge in [&self.threshold, &self.drift] {
+            let _ = gauge.remove_label_values(&[label.as_str()]);
+        }
+    }
+
+    /// Everything in Prometheus' text format.
+    #[must_use]
+    pub fn text(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        // Writing to memory fails only for a metric without samples, which then shows nothing.
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_registers_and_the_build_is_told() {
+        let metrics = Metrics::new("abcd").unwrap();
+        metrics.set_health(3, &Health::default());
+        let text = String::from_utf8(metrics.text()).unwrap();
+        assert!(text.contains(r#"model_hash="abcd""#));
+        assert!(text.contains(r#"credwatch_identities{partition="3"} 0"#));
+        metrics.drop_shard(3);
+        assert!(
+            !String::from_utf8(metrics.text())
+                .unwrap()
+                .contains(r#"partition="3""#)
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! Where each partition stands, shared between the threads that work and the page that tells.
+
+use dashmap::DashMap;
+use std::time::Duration;
+
+use crate::clock::Stopwatch;
+
+/// A partition with lag whose position has not moved for this long is stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
+
+/// One owned partition.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    position: i64,
+    lag: i64,
+    moved: Stopwatch,
+}
+
+/// Partitions by topic and number.
+#[derive(Debug, Default)]
+pub struct Status {
+    partitions: DashMap<(String, i32), Standing>,
+}
+
+/// What `/readyz` answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Partitions are assigned and move.
+    Ready {
+        /// How many.
+        partitions: usize,
+    },
+    /// Nothing is assigned.
+    Unassigned,
+    /// A partition has lag and does not move.
+    Stuck {
+        /// Which topic.
+        topic: String,
+        /// Which partition.
+        partition: i32,
+        /// Its lag.
+        lag: i64,
+    },
+}
+
+impl Status {
+    /// A partition was assigned.
+    pub fn assign(&self, topic: &str, partition: i32) {
+        let standing = Standing {
+            position: -1,
+            lag: 0,
+            moved: Stopwatch::start(),
+        };
+        self.partitions
+            .insert((topic.to_owned(), partition), standing);
+    }
+
+    /// A partition went elsewhere.
+    pub fn revoke(&self, topic: &str, partition: i32) {
+        self.partitions.remove(&(topic.to_owned(), partition));
+    }
+
+    /// The client's own statistics: next offset to take, and records behind it.
+    pub fn report(&self, topic: &str, partition: i32, position: i64, lag: i64) {
+        if let Some(mut standing) = self.partitions.get_mut(&(topic.to_owned(), partition)) {
+            if position != standing.position || lag <= 0 {
+                standing.moved = Stopwatch::start();
+            }
+            standing.position = position;
+            standing.lag = lag;
+        }
+    }
+
+    /// How many partitions are owned.
+    #[must_use]
+    pub fn assigned(&self) -> usize {
+        self.partitions.len()
+    }
+
+    /// Whether work is being done.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        for entry in &self.partitions {
+            if entry.lag > 0 && entry.moved.elapsed() > STUCK_AFTER {
+                let (topic, partition) = entry.key().clone();
+                return Readiness::Stuck {
+                    topic,
+                    partition,
+                    lag: entry.lag,
+                };
+            }
+        }
+        match self.partitions.len() {
+            0 => Readiness::Unassigned,
+            partitions => Readiness::Ready { partitions },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_means_assigned() {
+        let status = Status::default();
+        assert_eq!(status.readiness(), Readiness::Unassigned);
+        status.assign("t", 0);
+        status.report("t", 0, 5, 100);
+        assert_eq!(status.readiness(), Readiness::Ready { partitions: 1 });
+        status.revoke("t", 0);
+        assert_eq!(status.readiness(), Readiness::Unassigned);
+    }
+}
