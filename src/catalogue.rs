@@ -29,8 +29,17 @@ const ACTION_SPACE: u64 = 0x0a;
 pub struct ActionFacts {
     /// What it permits.
     pub level: AccessLevel,
+    /// What attackers do with it.
+    pub abuse: Option<Abuse>,
+}
+
+/// What attackers do with an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abuse {
     /// The technique that it is known from.
-    pub technique: Option<Technique>,
+    pub technique: Technique,
+    /// Whether an organisation hardly ever does it for its own good.
+    pub rarely_legitimate: bool,
 }
 
 /// Actions by name.
@@ -46,21 +55,18 @@ impl Catalogue {
         self.facts
             .entry(key)
             .and_modify(|facts| facts.level = level)
-            .or_insert(ActionFacts {
-                level,
-                technique: None,
-            });
+            .or_insert(ActionFacts { level, abuse: None });
     }
 
     /// States that attackers are known to use `action`.
-    pub fn set_technique(&mut self, action: &str, technique: Technique) {
+    pub fn set_abuse(&mut self, action: &str, abuse: Abuse) {
         let key = hash64(ACTION_SPACE, action.as_bytes());
         self.facts
             .entry(key)
-            .and_modify(|facts| facts.technique = Some(technique))
+            .and_modify(|facts| facts.abuse = Some(abuse))
             .or_insert(ActionFacts {
                 level: level_by_verb(action).unwrap_or(AccessLevel::Write),
-                technique: Some(technique),
+                abuse: Some(abuse),
             });
     }
 
@@ -68,12 +74,10 @@ impl Catalogue {
     #[must_use]
     pub fn facts(&self, action: &str) -> Option<ActionFacts> {
         let key = hash64(ACTION_SPACE, action.as_bytes());
-        self.facts.get(&key).copied().or_else(|| {
-            level_by_verb(action).map(|level| ActionFacts {
-                level,
-                technique: None,
-            })
-        })
+        self.facts
+            .get(&key)
+            .copied()
+            .or_else(|| level_by_verb(action).map(|level| ActionFacts { level, abuse: None }))
     }
 
     /// How many actions are known by name.

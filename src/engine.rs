@@ -9,13 +9,13 @@ use crate::catalogue::Catalogue;
 use crate::decide::guardrail::{Allowed, Guardrails, Recent};
 use crate::decide::{Action, policy};
 use crate::enrich::{Features, enrich};
-use crate::event::Event;
+use crate::event::{Activity, Event};
 use crate::params::Parameters;
 use crate::score::combine::Readings;
 use crate::score::incident::{AlertState, Incidents, Subject, SubjectCredential, Weighed, weigh};
 use crate::score::severity::severity;
 use crate::score::threshold::Threshold;
-use crate::signal::{Lesson, SIGNALS, View};
+use crate::signal::{ACCOUNT_MANIPULATION, Lesson, SIGNALS, View};
 use crate::stats::lifetime::LifetimeHistogram;
 use crate::units::EventTime;
 use crate::verdict::{SignalVerdict, Technique, Verdict};
@@ -373,6 +373,7 @@ impl Engine {
             .absorb(identity, readings, weighed, now, capacity, let_go);
         if let Some(alert) = case.alert.as_mut().filter(|alert| !alert.closed) {
             alert.events += 1;
+            alert.last_evidence = now;
             alert.peak_nats = alert.peak_nats.max(weighed.score_nats);
         }
         self.release();
@@ -409,6 +410,7 @@ impl Engine {
         let mut case = known.unwrap_or_else(|| AlertState {
             alert_id: alert_id(event, &self.settings.model_hash),
             opened: event.time,
+            last_evidence: event.time,
             closed: false,
             severity,
             published_nats: 0.0,
@@ -423,7 +425,8 @@ impl Engine {
         case.peak_nats = case.peak_nats.max(weighed.score_nats);
         case.subject = subject;
         merge_signals(&mut case.signals, signals);
-        merge_techniques(&mut case.techniques, features.technique, signals);
+        let known = features.abuse.map(|abuse| abuse.technique);
+        merge_techniques(&mut case.techniques, event.activity, known, signals);
         if phase == Phase::Opened {
             self.threshold.count_alert();
         }
@@ -615,6 +618,7 @@ fn merge_signals(kept: &mut Vec<SignalVerdict>, new: &[SignalVerdict]) {
 /// Adds what the action is known from, and what the strong signals may be a sign of.
 fn merge_techniques(
     kept: &mut Vec<Technique>,
+    activity: Activity,
     known: Option<Technique>,
     signals: &[SignalVerdict],
 ) {
@@ -623,7 +627,8 @@ fn merge_techniques(
         .filter(|verdict| verdict.reading.surprise_nats() >= NAMED_FROM_NATS)
         .filter_map(|verdict| SIGNALS.iter().find(|signal| signal.name() == verdict.name))
         .flat_map(|signal| signal.techniques().iter().copied());
-    for technique in known.into_iter().chain(speaking) {
+    let granting = (activity == Activity::Grant && known.is_none()).then_some(ACCOUNT_MANIPULATION);
+    for technique in known.into_iter().chain(granting).chain(speaking) {
         if !kept.contains(&technique) {
             kept.push(technique);
         }

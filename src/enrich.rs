@@ -1,12 +1,11 @@
 //! Decoded event → features: stable keys of what baselines count, and what is known of the
 //! action beforehand. Pure; nothing is looked up outside the catalogue.
 
-use crate::catalogue::{AccessLevel, Catalogue, level_of_scope};
+use crate::catalogue::{Abuse, AccessLevel, Catalogue, level_of_scope};
 use crate::event::{Activity, Event, IdentityKind};
 use crate::stats::hash::{hash64, key32};
 use crate::stats::hour_of_week;
 use crate::units::{MS_PER_HOUR, MS_PER_SEC};
-use crate::verdict::Technique;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -63,7 +62,7 @@ pub struct Features {
     /// What the event permits or uses, if known.
     pub level: Option<AccessLevel>,
     /// Known abuse of this action.
-    pub technique: Option<Technique>,
+    pub abuse: Option<Abuse>,
     /// Whether the identity widens its own permissions.
     pub self_grant: bool,
     /// Lifetime of the token in seconds, if stated and positive.
@@ -113,7 +112,7 @@ pub fn enrich(event: &Event<'_>, catalogue: &Catalogue) -> Features {
         action: key(event, Feature::Action),
         resource: key(event, Feature::Resource),
         level: level_of(event, facts.map(|f| f.level)),
-        technique: facts.and_then(|f| f.technique),
+        abuse: facts.and_then(|f| f.abuse),
         self_grant: event.activity == Activity::Grant
             && event.resource.as_deref() == Some(&*event.identity.id),
         lifetime_secs,

@@ -40,10 +40,14 @@ pub struct Bounds {
 pub struct Prior {
     /// Share of calls by access level, in the order of `catalogue::AccessLevel`.
     pub level_shares: [f64; 5],
-    /// Share of calls that are known from attacks.
+    /// Share of first uses that are known from attacks but have common legitimate use.
     pub abused_share: f64,
-    /// Observations that the peers' ranks are worth.
+    /// Share of first uses that are known from attacks and hardly have legitimate use.
+    pub abused_rare_share: f64,
+    /// Observations that the peers' ranks are worth to an identity.
     pub level_strength: f64,
+    /// Observations that the prior's ranks are worth to the peers.
+    pub level_prior_strength: f64,
     /// Active hours that the peers' rhythm is worth.
     pub peer_hours: f64,
     /// Share of uses that fail.
@@ -106,6 +110,8 @@ pub struct SeverityLaw {
 pub struct IncidentLaw {
     /// Growth that is worth an update.
     pub update_step_nats: f64,
+    /// The same as a share of what was last published; the larger holds.
+    pub update_step_share: f64,
     /// Closed when evidence falls below this share of the threshold.
     pub closed_share_of_threshold: f64,
     /// How long facts of a closed incident are remembered, in milliseconds.

@@ -93,7 +93,7 @@ impl Demo {
             if alert.phase == Phase::Opened {
                 let decision = alert.decision.as_ref();
                 let action = decision.map_or("notify", |d| d.allowed.action.as_str());
-                let text = incident_text(self.summary.alerts(), &alert.case, alert.time);
+                let text = incident_text(self.summary.alerts(), &alert.case);
                 told = Some(format!("{text}     order: {action} (dry run)\n"));
             }
         }

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::http::{HttpError, Pages, Server};
 use crate::kafka::detect::Detect;
 use crate::kafka::ingest::Ingest;
+use crate::kafka::pool::Pool;
 use crate::kafka::worker::{self, Shared};
 use crate::kafka::{KafkaError, client, topics};
 use crate::metrics::{Metrics, MetricsError};
@@ -90,35 +91,33 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
 fn start(shared: &Shared, model: &Model, stages: Stages) -> Result<Vec<JoinHandle<()>>, RunError> {
     let mut threads = Vec::new();
     if stages.ingest && !shared.config.ingest.is_empty() {
-        threads.push(spawn("ingest", 0, shared, None)?);
+        threads.push(spawn("ingest", 0, shared, ingest_once)?);
     }
     if stages.detect {
+        let pool = Arc::new(Pool::default());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let configured = shared.config.kafka.workers;
         let workers = if configured == 0 { cores } else { configured };
         for worker in 0..workers {
-            threads.push(spawn("detect", worker, shared, Some(model))?);
+            let (model, pool) = (model.clone(), Arc::clone(&pool));
+            let work = move |shared: &Shared, worker| detect_once(shared, &model, &pool, worker);
+            threads.push(spawn("detect", worker, shared, work)?);
         }
     }
     Ok(threads)
 }
 
-/// Starts one worker; `model` for detect, none for ingest.
+/// Starts one worker.
 fn spawn(
     name: &'static str,
     worker: usize,
     shared: &Shared,
-    model: Option<&Model>,
+    work: impl Fn(&Shared, usize) -> Result<(), KafkaError> + Send + 'static,
 ) -> Result<JoinHandle<()>, RunError> {
-    let (shared, model) = (shared.clone(), model.cloned());
-    let work = move || {
-        worker::keep_running(name, &shared, || match &model {
-            None => ingest_once(&shared, worker),
-            Some(model) => detect_once(&shared, model, worker),
-        });
-    };
+    let shared = shared.clone();
     let thread = std::thread::Builder::new().name(format!("{name}-{worker}"));
-    Ok(thread.spawn(work)?)
+    let body = move || worker::keep_running(name, &shared, || work(&shared, worker));
+    Ok(thread.spawn(body)?)
 }
 
 fn ingest_once(shared: &Shared, worker: usize) -> Result<(), KafkaError> {
@@ -130,12 +129,22 @@ fn ingest_once(shared: &Shared, worker: usize) -> Result<(), KafkaError> {
     worker::run(&mut stage, &group, &id, shared)
 }
 
-fn detect_once(shared: &Shared, model: &Model, worker: usize) -> Result<(), KafkaError> {
+fn detect_once(
+    shared: &Shared,
+    model: &Model,
+    pool: &Arc<Pool>,
+    worker: usize,
+) -> Result<(), KafkaError> {
     let config = &shared.config;
     let needed = topics::needed(&config.topics, config, false, true);
     let partitions = topics::require(config, &needed)?;
     let blueprint = Blueprint::new(config, model.clone(), partitions as u32);
-    let mut stage = Detect::new(blueprint, &config.topics.events, shared.metrics.clone());
+    let mut stage = Detect::new(
+        blueprint,
+        &config.topics.events,
+        Arc::clone(pool),
+        shared.metrics.clone(),
+    );
     let group = format!("{}-detect", config.kafka.group_id);
     let id = client::transactional_id(&config.kafka, "detect", worker);
     worker::run(&mut stage, &group, &id, shared)

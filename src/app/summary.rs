@@ -29,7 +29,7 @@ pub struct Summary {
     /// Stated expiries that did not parse.
     pub unread_expiries: u64,
     span: Option<(EventTime, EventTime)>,
-    incidents: BTreeMap<String, (AlertState, EventTime)>,
+    incidents: BTreeMap<String, AlertState>,
     updates: u64,
     orders: u64,
     identities: usize,
@@ -77,7 +77,7 @@ impl Summary {
         self.orders += u64::from(alert.decision.is_some());
         let case = alert.case.clone();
         let id = case.alert_id.clone();
-        self.incidents.insert(id, (case, alert.time));
+        self.incidents.insert(id, case);
     }
 
     /// Counts a record set aside.
@@ -210,14 +210,18 @@ impl Summary {
     }
 
     fn write_incidents(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut incidents: Vec<&(AlertState, EventTime)> = self.incidents.values().collect();
-        incidents.sort_by(|a, b| b.0.peak_nats.total_cmp(&a.0.peak_nats).then(a.1.cmp(&b.1)));
+        let mut incidents: Vec<&AlertState> = self.incidents.values().collect();
+        incidents.sort_by(|a, b| {
+            b.peak_nats
+                .total_cmp(&a.peak_nats)
+                .then(a.opened.cmp(&b.opened))
+        });
         if incidents.is_empty() {
             return Ok(());
         }
         writeln!(f, "\nTop incidents")?;
-        for (place, (case, until)) in incidents.iter().take(INCIDENTS_SHOWN).enumerate() {
-            write!(f, "{}", incident_text(place + 1, case, *until))?;
+        for (place, case) in incidents.iter().take(INCIDENTS_SHOWN).enumerate() {
+            write!(f, "{}", incident_text(place + 1, case))?;
         }
         let rest = incidents.len().saturating_sub(INCIDENTS_SHOWN);
         if rest > 0 {
@@ -227,14 +231,22 @@ impl Summary {
     }
 }
 
+/// How much an incident holds, in words.
+fn extent(case: &AlertState, span: Span) -> String {
+    match case.events {
+        0 | 1 => "1 event".to_owned(),
+        events => format!("{events} events within {span}"),
+    }
+}
+
 /// One incident in words.
 #[must_use]
-pub fn incident_text(place: usize, case: &AlertState, until: EventTime) -> String {
+pub fn incident_text(place: usize, case: &AlertState) -> String {
     let mut text = String::new();
     let (identity, severity) = (&case.subject.id, case.severity.as_str());
     let (peak, opened) = (case.peak_nats, minute(case.opened));
     let span = Span {
-        ms: until.ms_since(case.opened),
+        ms: case.last_evidence.ms_since(case.opened),
     };
     let _ = writeln!(
         text,
@@ -242,8 +254,9 @@ pub fn incident_text(place: usize, case: &AlertState, until: EventTime) -> Strin
     );
     let _ = writeln!(
         text,
-        "     from {opened} UTC, {span}, {} events, alert {}",
-        case.events, case.alert_id
+        "     from {opened} UTC, {}, alert {}",
+        extent(case, span),
+        case.alert_id
     );
     for signal in case.signals.iter().take(REASONS_SHOWN) {
         let nats = signal.reading.surprise_nats();

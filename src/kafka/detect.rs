@@ -1,12 +1,14 @@
 //! The detect stage: events in, alerts, orders and decisions out. One shard a partition.
 
 use crate::clock::wall_time;
+use crate::kafka::pool::Pool;
 use crate::kafka::worker::{Processed, Record, Stage};
 use crate::metrics::Metrics;
 use crate::shard::{Blueprint, Outgoing, Shard};
 use crate::signal::SIGNALS;
 use crate::wire::dead_letter::DeadLetter;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tracing::info;
 
 /// A reason for a record without value.
@@ -17,6 +19,7 @@ pub struct Detect {
     blueprint: Blueprint,
     topic: String,
     shards: BTreeMap<i32, Shard>,
+    pool: Arc<Pool>,
     metrics: Metrics,
     readings: Vec<u64>,
 }
@@ -24,11 +27,12 @@ pub struct Detect {
 impl Detect {
     /// A stage that owns nothing yet.
     #[must_use]
-    pub fn new(blueprint: Blueprint, topic: &str, metrics: Metrics) -> Self {
+    pub fn new(blueprint: Blueprint, topic: &str, pool: Arc<Pool>, metrics: Metrics) -> Self {
         Self {
             blueprint,
             topic: topic.to_owned(),
             shards: BTreeMap::new(),
+            pool,
             metrics,
             readings: vec![0; SIGNALS.len()],
         }
@@ -62,14 +66,16 @@ impl Stage for Detect {
             return self.set_aside(record, NO_VALUE);
         }
         let partition = record.partition;
-        let blueprint = &self.blueprint;
+        let (blueprint, pool) = (&self.blueprint, &self.pool);
         let shard = self.shards.entry(partition).or_insert_with(|| {
-            let offset = record.offset;
-            info!(
-                partition,
-                offset, "shard starts cold: it learns from here on"
-            );
-            blueprint.shard(partition)
+            pool.take(partition).unwrap_or_else(|| {
+                let offset = record.offset;
+                info!(
+                    partition,
+                    offset, "shard starts cold: it learns from here on"
+                );
+                blueprint.shard(partition)
+            })
         });
         let handled = match shard.handle(record.payload, record.offset, false) {
             Ok(handled) => handled,
@@ -100,15 +106,28 @@ impl Stage for Detect {
     }
 
     fn revoke(&mut self, _: &str, partition: i32) {
-        self.shards.remove(&partition);
+        if let Some(shard) = self.shards.remove(&partition) {
+            self.pool.park(partition, shard);
+        }
         self.metrics.drop_shard(partition);
     }
 
     fn tick(&mut self) {
         self.metrics.add_readings(&self.readings);
         self.readings.fill(0);
+        self.pool.expire();
         for (partition, shard) in &self.shards {
             self.metrics.set_health(*partition, &shard.health());
+        }
+    }
+}
+
+/// What a failed worker read and did not commit will be read again, by engines that must not have
+/// seen it before: its shards are lost.
+impl Drop for Detect {
+    fn drop(&mut self) {
+        for partition in self.shards.keys() {
+            self.pool.forget(*partition);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Kafka: clients ([`client`]), the topics that must be there ([`topics`]), a transaction of
 //! outputs and offsets ([`transaction`]), the loop of one consumer ([`worker`]), and the stages
-//! that it drives ([`ingest`], [`detect`]).
+//! that it drives ([`ingest`], [`detect`], with the [`pool`] through which shards move).
 
 pub mod client;
 pub mod detect;
 pub mod ingest;
+pub mod pool;
 pub mod topics;
 pub mod transaction;
 pub mod worker;
@@ -34,6 +35,9 @@ pub enum KafkaError {
     /// The consumer failed for good.
     #[error("consumer: {0}")]
     Consumer(rdkafka::error::KafkaError),
+    /// The group took the partitions away without asking.
+    #[error("partitions were lost: the group did not hear from this consumer in time")]
+    Lost,
     /// An administrative request failed.
     #[error("topics: {0}")]
     Admin(String),

@@ -112,7 +112,14 @@ impl ClientContext for Context {
                 if *partition < 0 || standing.fetch_state != "active" {
                     continue;
                 }
-                let lag = standing.consumer_lag.max(0);
+                // Commit markers count as records, but nobody reads them: what was fetched to the
+                // end and handed out is no lag.
+                let at_end = standing.next_offset >= standing.ls_offset && standing.fetchq_cnt == 0;
+                let lag = if at_end {
+                    0
+                } else {
+                    standing.consumer_lag.max(0)
+                };
                 let owner = &self.0;
                 owner
                     .status
@@ -137,7 +144,7 @@ impl ConsumerContext for Context {
         if consumer.assignment_lost() {
             // Somebody else reads them already; committing would be refused.
             transaction.discard();
-            warn!("partitions were lost: the group did not hear from this consumer in time");
+            lock(&self.0.failed).get_or_insert(KafkaError::Lost);
         } else if let Some(group) = consumer.group_metadata() {
             if let Err(error) = transaction.commit(&group) {
                 transaction.discard();
@@ -251,7 +258,7 @@ impl Worker<'_> {
                 None => {}
                 Some(Ok(message)) => {
                     // The partitions may have changed hands inside `poll`.
-                    Self::drop_revoked(&self.owner, self.stage);
+                    Self::settle_rebalance(&self.owner, self.stage)?;
                     urgent = Self::take(&self.owner, self.stage, &message, &mut self.topic_name);
                     let stamped_ms = message.timestamp().to_millis();
                     self.oldest_ms = self.oldest_ms.or(stamped_ms);
@@ -259,10 +266,7 @@ impl Worker<'_> {
                 }
                 Some(Err(error)) => Self::complain(&error)?,
             }
-            Self::drop_revoked(&self.owner, self.stage);
-            if let Some(error) = lock(&self.owner.failed).take() {
-                return Err(error);
-            }
+            Self::settle_rebalance(&self.owner, self.stage)?;
             if urgent || self.since_commit.elapsed() >= self.commit_every {
                 self.commit()?;
                 urgent = false;
@@ -294,7 +298,12 @@ impl Worker<'_> {
         processed.urgent || transaction.len() >= MOST_OUTPUTS
     }
 
-    fn drop_revoked(owner: &Owner, stage: &mut dyn Stage) {
+    /// Does what a rebalance inside `poll` left to do. Where its commit failed, the stage has seen
+    /// more than is committed and must not go on.
+    fn settle_rebalance(owner: &Owner, stage: &mut dyn Stage) -> Result<(), KafkaError> {
+        if let Some(error) = lock(&owner.failed).take() {
+            return Err(error);
+        }
         for (topic, partition) in lock(&owner.revoked).drain(..) {
             info!(
                 topic,
@@ -304,6 +313,7 @@ impl Worker<'_> {
             );
             stage.revoke(&topic, partition);
         }
+        Ok(())
     }
 
     /// Errors that pass by themselves are told; others end the worker.

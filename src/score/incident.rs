@@ -26,6 +26,8 @@ pub struct AlertState {
     pub alert_id: String,
     /// When it was opened.
     pub opened: EventTime,
+    /// When evidence was last added.
+    pub last_evidence: EventTime,
     /// Whether it has been closed.
     pub closed: bool,
     /// Severity as last published.

@@ -20,15 +20,18 @@ pub struct Action;
 /// Mid-p tail of an action that nobody used yet, by what it permits.
 fn prior_tail(view: &View<'_>) -> f64 {
     let prior = &view.parameters.prior;
-    if view.features.technique.is_some() {
-        return 0.5 * prior.abused_share;
+    match view.features.abuse {
+        Some(abuse) if abuse.rarely_legitimate => return 0.5 * prior.abused_rare_share,
+        Some(_) => return prior.abused_rare_share + 0.5 * prior.abused_share,
+        None => {}
     }
     let Some(level) = view.features.level else {
         return 1.0;
     };
     let rank = level as usize;
     let own = prior.level_shares[rank];
-    prior.abused_share + prior_share_from(rank, view.parameters) - 0.5 * own
+    prior.abused_rare_share + prior.abused_share + prior_share_from(rank, view.parameters)
+        - 0.5 * own
 }
 
 fn read_action(view: &View<'_>) -> Option<Reading> {
@@ -91,7 +94,7 @@ impl Signal for Action {
         }
         let mut explanation =
             categorical::explain("action", Feature::Action, &profile.action, view, reading);
-        if let Some(technique) = view.features.technique {
+        if let Some(technique) = view.features.abuse.map(|abuse| abuse.technique) {
             let known = format!(
                 "; known from attacks as {} {}",
                 technique.id, technique.name
@@ -111,9 +114,7 @@ impl Signal for Action {
             |c| &mut c.action,
         );
         if let (true, Some(level)) = (adopted, lesson.features.level) {
-            let weight = f64::from(lesson.shared_weight);
-            lesson.learnt.peers.levels[level as usize] += weight;
-            lesson.learnt.population.levels[level as usize] += weight;
+            lesson.learnt.peers.levels[level as usize] += f64::from(lesson.shared_weight);
         }
         categorical::learn(
             resource,

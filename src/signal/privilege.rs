@@ -7,6 +7,8 @@
 //! # Formula
 //! Mid-p tail of the posterior mean: P(rank > r) + ½ P(rank = r), each level's share being
 //! (count + s·peer share)/(n + s); the peers' share has the same form over the prior of the model.
+//! Peers count first uses of an action, not uses. The population is left out: it holds the same
+//! first uses, and would count them twice.
 //! A grant to oneself has the fixed probability `self_grant_p`.
 //!
 //! # At n = 0
@@ -15,9 +17,7 @@
 //! # Source
 //! Dirichlet–multinomial posterior mean: Gelman et al., "Bayesian Data Analysis", §3.4.
 
-use super::{
-    ACCOUNT_MANIPULATION, FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in,
-};
+use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in};
 use crate::baseline::profile::LEVELS;
 use crate::catalogue::AccessLevel;
 use crate::stats::hash::key32;
@@ -37,20 +37,23 @@ fn shares(counts: [f64; LEVELS], prior: [f64; LEVELS], strength: f64) -> [f64; L
 fn expected_shares(view: &View<'_>) -> [f64; LEVELS] {
     let prior = &view.parameters.prior;
     let shared_weight = f64::from(view.shared_weight);
-    let scaled = |counts: &[f64; LEVELS]| counts.map(|c| c / shared_weight);
     let total: f64 = prior.level_shares.iter().sum();
     let believed = prior.level_shares.map(|s| s / total);
-    let everyone = shares(
-        scaled(&view.population.levels),
-        believed,
-        prior.level_strength,
-    );
-    let peers = shares(scaled(&view.peers.levels), everyone, prior.level_strength);
+    let of_peers = view.peers.levels.map(|count| count / shared_weight);
+    let peers = shares(of_peers, believed, prior.level_prior_strength);
     let own = view
         .profile
         .levels
         .map(|c| f64::from(c / view.profile_weight));
     shares(own, peers, prior.level_strength)
+}
+
+/// A level as a sentence names it.
+fn in_words(level: AccessLevel) -> &'static str {
+    match level {
+        AccessLevel::Permissions => "permissions-management",
+        other => other.as_str(),
+    }
 }
 
 impl Signal for Privilege {
@@ -63,7 +66,7 @@ impl Signal for Privilege {
     }
 
     fn techniques(&self) -> &'static [Technique] {
-        &[VALID_ACCOUNTS, ACCOUNT_MANIPULATION]
+        &[VALID_ACCOUNTS]
     }
 
     fn score(&self, view: &View<'_>) -> Option<Reading> {
@@ -95,13 +98,13 @@ impl Signal for Privilege {
     }
 
     fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
-        let level = view.features.level.map_or("", AccessLevel::as_str);
+        let level = view.features.level.map_or("", in_words);
         let expected = expected_shares(view);
         let named: Vec<String> = AccessLevel::ALL
             .iter()
             .zip(expected)
             .filter(|(_, share)| *share >= 0.005)
-            .map(|(level, share)| format!("{level} ({:.0} %)", share * 100.0))
+            .map(|(level, share)| format!("{} ({:.0} %)", in_words(*level), share * 100.0))
             .collect();
         let expected = named.join(", ");
         let history = categorical::history(reading.observations, view);
@@ -109,7 +112,7 @@ impl Signal for Privilege {
             "grants a permission to itself".to_owned()
         } else {
             let odds = one_in(reading.p);
-            format!("uses a {level} permission, {odds} for it; {history}: {expected}")
+            format!("acts at {level} level, {odds} for it; {history}: {expected}")
         };
         Explanation {
             observed: level.to_owned(),

@@ -1,6 +1,6 @@
 //! The model as data: `models/` read into the core's parameters and catalogue.
 
-use crate::catalogue::{AccessLevel, Catalogue};
+use crate::catalogue::{Abuse, AccessLevel, Catalogue};
 use crate::params::{
     Bounds, Decay, IncidentLaw, Parameters, Prior, Scoring, SeverityLaw, ThresholdLaw,
 };
@@ -89,7 +89,9 @@ struct RawPrior {
     share_write: f64,
     share_permissions: f64,
     share_abused: f64,
+    share_abused_rare: f64,
     level_strength: f64,
+    level_prior_strength: f64,
     peer_hours: f64,
     failure_rate: f64,
     failure_strength: f64,
@@ -131,6 +133,7 @@ struct RawSeverity {
 #[serde(deny_unknown_fields)]
 struct RawIncident {
     update_step_nats: f64,
+    update_step_share: f64,
     closed_share_of_threshold: f64,
     remembered_secs: i64,
 }
@@ -183,6 +186,7 @@ fn parameters_of(raw: &Raw) -> Result<Parameters, ModelError> {
     let (decay, prior) = (&raw.decay, &raw.prior);
     let positive = [
         ("prior.level_strength", prior.level_strength),
+        ("prior.level_prior_strength", prior.level_prior_strength),
         ("prior.failure_rate", prior.failure_rate),
         ("prior.failure_strength", prior.failure_strength),
         ("prior.silence_hours", prior.silence_hours),
@@ -231,7 +235,9 @@ fn parameters_of(raw: &Raw) -> Result<Parameters, ModelError> {
                 prior.share_permissions,
             ],
             abused_share: prior.share_abused,
+            abused_rare_share: prior.share_abused_rare,
             level_strength: prior.level_strength,
+            level_prior_strength: prior.level_prior_strength,
             peer_hours: prior.peer_hours,
             failure_rate: prior.failure_rate,
             failure_strength: prior.failure_strength,
@@ -261,6 +267,7 @@ fn parameters_of(raw: &Raw) -> Result<Parameters, ModelError> {
         },
         incident: IncidentLaw {
             update_step_nats: raw.incident.update_step_nats,
+            update_step_share: raw.incident.update_step_share,
             closed_share_of_threshold: raw.incident.closed_share_of_threshold,
             remembered_ms: raw.incident.remembered_secs * MS_PER_SEC,
         },
@@ -301,13 +308,24 @@ fn catalogue() -> Result<Catalogue, ModelError> {
             line,
             why,
         };
-        let (action, id) = row
-            .split_once('\t')
-            .ok_or_else(|| fail("expected action, technique"))?;
+        let mut columns = row.split('\t');
+        let (Some(action), Some(id), Some(use_)) = (columns.next(), columns.next(), columns.next())
+        else {
+            return Err(fail("expected action, technique, legitimate use"));
+        };
+        let rarely_legitimate = match use_ {
+            "common" => false,
+            "rare" => true,
+            _ => return Err(fail("legitimate use must be common or rare")),
+        };
         let name = names
             .get(id)
             .ok_or_else(|| fail("technique is not in techniques.tsv"))?;
-        catalogue.set_technique(action, Technique { id, name });
+        let abuse = Abuse {
+            technique: Technique { id, name },
+            rarely_legitimate,
+        };
+        catalogue.set_abuse(action, abuse);
     }
     Ok(catalogue)
 }
@@ -321,7 +339,7 @@ mod tests {
         let model = Model::embedded().unwrap();
         assert!(model.catalogue.len() > 20_000);
         let facts = model.catalogue.facts("cloudtrail:StopLogging").unwrap();
-        assert_eq!(facts.technique.unwrap().id, "T1562.008");
+        assert_eq!(facts.abuse.unwrap().technique.id, "T1562.008");
         assert_eq!(facts.level, AccessLevel::Write);
     }
 

@@ -1,0 +1,51 @@
+# Shared by the scripts: where things are, and what they need by version.
+# Sourced, not run.
+
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+CACHE=${CREDWATCH_CACHE:-"$ROOT/.cache"}
+KAFKA_VERSION=4.3.1
+SCALA_VERSION=2.13
+SLF4J_VERSION=2.0.17
+
+say() { printf '%s\n' "── $*" >&2; }
+fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# Installs Debian packages that are missing. Says what it could not install and stops.
+need_packages() {
+  local missing=()
+  local package
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  say "installing ${missing[*]}"
+  local as_root=()
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  "${as_root[@]}" apt-get update -qq >&2
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq "${missing[@]}" >&2 \
+    || fail "cannot install ${missing[*]}: install them by hand and run again"
+}
+
+# What building needs.
+need_build_tools() {
+  need_packages build-essential pkg-config cmake libssl-dev zlib1g-dev
+  command -v cargo >/dev/null || fail "cargo is not there: install Rust from https://rustup.rs"
+}
+
+# A port that nobody listens on, outside the range that the system hands out by itself.
+free_port() {
+  python3 - <<'PY'
+import random, socket
+while True:
+    port = random.randrange(20000, 30000)
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        print(port)
+        break
+PY
+}
