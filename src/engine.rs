@@ -162,6 +162,16 @@ pub struct Engine {
     let_go: Vec<u64>,
 }
 
+/// One event with all that was made of it.
+struct Judged<'j> {
+    event: &'j Event<'j>,
+    origin: &'j Origin,
+    features: Features,
+    readings: Readings,
+    weighed: Weighed,
+    place: Place,
+}
+
 /// Where and with which weight an event meets the baselines.
 struct Place {
     slot: Option<usize>,
@@ -208,24 +218,32 @@ impl Engine {
         stepped.event_nats = weighed.event_nats;
         stepped.score_nats = weighed.score_nats;
         let alerting = self.alerting(&features, &weighed);
-        if explain || alerting {
-            let signals = explained(&view, &readings);
-            if alerting {
-                let alert = self.raise(event, origin, &features, &readings, &weighed, &signals);
-                stepped.alerts.extend(alert);
-            }
-            let alert_id = self.alert_id_of(features.identity, &weighed);
-            stepped.verdict = explain.then(|| Verdict {
+        let signals = if explain || alerting {
+            explained(&view, &readings)
+        } else {
+            Vec::new()
+        };
+        let judged = Judged {
+            event,
+            origin,
+            features,
+            readings,
+            weighed,
+            place,
+        };
+        self.note_evidence(&judged);
+        if alerting {
+            stepped.alerts.push(self.raise(&judged, &signals));
+        }
+        if explain {
+            stepped.verdict = Some(Verdict {
                 score_nats: weighed.score_nats,
                 event_nats: weighed.event_nats,
-                alert_id,
+                alert_id: self.alert_id_of(&judged),
                 signals,
             });
         }
-        if !alerting {
-            self.note_evidence(&features, &readings, &weighed, place.now, place.slot);
-        }
-        self.learn(event, &features, &weighed, &place);
+        self.learn(&judged);
         stepped
     }
 
@@ -265,10 +283,10 @@ impl Engine {
     /// Identities without a case are marked so.
     fn release(&mut self) {
         for key in self.let_go.drain(..) {
-            if let Some(slot) = self.store.find(key) {
-                if let Some(profile) = self.store.split(Some(slot), 0).profile {
-                    profile.has_incident = false;
-                }
+            if let Some(slot) = self.store.find(key)
+                && let Some(profile) = self.store.split(Some(slot), 0).profile
+            {
+                profile.has_incident = false;
             }
         }
     }
@@ -346,56 +364,48 @@ impl Engine {
         }
     }
 
-    fn alert_id_of(&self, identity: u64, weighed: &Weighed) -> Option<String> {
-        let feeds = weighed.event_nats >= self.settings.parameters.scoring.evidence_from_nats;
-        self.open_alert(identity)
-            .filter(|_| feeds)
+    fn alert_id_of(&self, judged: &Judged<'_>) -> Option<String> {
+        let from = self.settings.parameters.scoring.evidence_from_nats;
+        self.open_alert(judged.features.identity)
+            .filter(|_| judged.weighed.event_nats >= from)
             .map(|alert| alert.alert_id.clone())
     }
 
-    /// Takes weak evidence into the case, and into the open alert's record.
-    fn note_evidence(
-        &mut self,
-        features: &Features,
-        readings: &Readings,
-        weighed: &Weighed,
-        now: EventTime,
-        slot: Option<usize>,
-    ) {
-        if weighed.event_nats < self.settings.parameters.scoring.evidence_from_nats {
+    /// Takes evidence into the identity's case, and into the open alert's record.
+    fn note_evidence(&mut self, judged: &Judged<'_>) {
+        let parameters = &self.settings.parameters;
+        if judged.weighed.event_nats < parameters.scoring.evidence_from_nats {
             return;
         }
-        let capacity = self.settings.parameters.bounds.open_incidents;
-        let identity = features.identity;
-        let let_go = &mut self.let_go;
-        let case = self
-            .incidents
-            .absorb(identity, readings, weighed, now, capacity, let_go);
+        let case = self.incidents.absorb(
+            judged.features.identity,
+            &judged.readings,
+            &judged.weighed,
+            judged.place.now,
+            parameters.bounds.open_incidents,
+            &mut self.let_go,
+        );
         if let Some(alert) = case.alert.as_mut().filter(|alert| !alert.closed) {
             alert.events += 1;
-            alert.last_evidence = now;
-            alert.peak_nats = alert.peak_nats.max(weighed.score_nats);
+            alert.last_evidence = judged.place.now;
+            alert.peak_nats = alert.peak_nats.max(judged.weighed.score_nats);
         }
         self.release();
-        if let Some(profile) = self.store.split(slot, 0).profile {
+        if let Some(profile) = self.store.split(judged.place.slot, 0).profile {
             profile.has_incident = true;
         }
     }
 
     /// Opens an alert, or updates the open one, and decides.
     #[cold]
-    fn raise(
-        &mut self,
-        event: &Event<'_>,
-        origin: &Origin,
-        features: &Features,
-        readings: &Readings,
-        weighed: &Weighed,
-        signals: &[SignalVerdict],
-    ) -> Option<Alert> {
-        let now = self.now.max(event.time);
-        let slot = self.store.find(features.identity);
-        self.note_evidence(features, readings, weighed, now, slot);
+    fn raise(&mut self, judged: &Judged<'_>, signals: &[SignalVerdict]) -> Alert {
+        let Judged {
+            event,
+            origin,
+            features,
+            weighed,
+            ..
+        } = judged;
         let threshold_nats = self.threshold.nats();
         let law = &self.settings.parameters.severity;
         let severity = severity(weighed.score_nats, threshold_nats, law);
@@ -430,9 +440,9 @@ impl Engine {
         if phase == Phase::Opened {
             self.threshold.count_alert();
         }
-        let decision = grew.then(|| self.decide(&case, features, now));
+        let decision = grew.then(|| self.decide(&case, features));
         self.incidents.set_alert(features.identity, case.clone());
-        Some(Alert {
+        Alert {
             phase,
             time: event.time,
             score_nats: weighed.score_nats,
@@ -441,11 +451,11 @@ impl Engine {
             case,
             decision,
             event_id: Some(event.event_id.clone().into_owned()),
-            origin: Some(origin.clone()),
-        })
+            origin: Some((*origin).clone()),
+        }
     }
 
-    fn decide(&mut self, case: &AlertState, features: &Features, now: EventTime) -> Decision {
+    fn decide(&mut self, case: &AlertState, features: &Features) -> Decision {
         let subject = &case.subject;
         let credential = subject.credential.as_ref();
         let kind = credential.and_then(|c| c.kind);
@@ -453,7 +463,9 @@ impl Engine {
         let identity = (subject.id.as_str(), features.identity);
         let active = self.store.len();
         let rails = &self.settings.guardrails;
-        let allowed = self.recent.weaken(wanted, identity, now, active, rails);
+        let allowed = self
+            .recent
+            .weaken(wanted, identity, self.now, active, rails);
         let credential_id = credential.map_or("", |c| c.id.as_str());
         Decision {
             order_id: digest(&[&case.alert_id, allowed.action.as_str(), credential_id]),
@@ -463,7 +475,14 @@ impl Engine {
         }
     }
 
-    fn learn(&mut self, event: &Event<'_>, features: &Features, weighed: &Weighed, place: &Place) {
+    fn learn(&mut self, judged: &Judged<'_>) {
+        let Judged {
+            event,
+            features,
+            weighed,
+            place,
+            ..
+        } = judged;
         let parameters = Arc::clone(&self.settings.parameters);
         let trust = self.trust(features, weighed) as f32;
         self.count_peak(place, weighed);

@@ -85,10 +85,10 @@ fn items<'d>(
 }
 
 fn mark_cut(items: &mut [(i64, Item<'_>)], last: usize) {
-    if let Some((_, item)) = items.get_mut(last) {
-        if let Err(reason) = &mut item.outcome {
-            *reason = format!("the document is cut short here: {reason}");
-        }
+    if let Some((_, item)) = items.get_mut(last)
+        && let Err(reason) = &mut item.outcome
+    {
+        *reason = format!("the document is cut short here: {reason}");
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn one_broken_element_costs_that_element() {
         let good = event("a", 1_700_000_001_000);
-        let document = format!("[{good},{{\"time\":[}},{good}]");
+        let document = format!("[{good},{{\"time\":}},{good}]");
         let items = expand(document.as_bytes(), Format::Native);
         assert_eq!(items.iter().filter(|i| i.outcome.is_ok()).count(), 2);
     }

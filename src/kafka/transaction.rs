@@ -162,10 +162,10 @@ impl Transaction {
 
     /// Brings the producer back to where a transaction can begin; says whether that worked.
     fn settle(&self, error: &ClientError) -> bool {
-        if let ClientError::Transaction(error) = error {
-            if error.is_fatal() {
-                return false;
-            }
+        if let ClientError::Transaction(error) = error
+            && error.is_fatal()
+        {
+            return false;
         }
         match self.producer.abort_transaction(ATTEMPT_WITHIN) {
             Ok(()) => true,

@@ -145,11 +145,11 @@ impl ConsumerContext for Context {
             // Somebody else reads them already; committing would be refused.
             transaction.discard();
             lock(&self.0.failed).get_or_insert(KafkaError::Lost);
-        } else if let Some(group) = consumer.group_metadata() {
-            if let Err(error) = transaction.commit(&group) {
-                transaction.discard();
-                lock(&self.0.failed).get_or_insert(error);
-            }
+        } else if let Some(group) = consumer.group_metadata()
+            && let Err(error) = transaction.commit(&group)
+        {
+            transaction.discard();
+            lock(&self.0.failed).get_or_insert(error);
         }
         let mut revoked = lock(&self.0.revoked);
         for (topic, partition) in names(partitions) {

@@ -78,7 +78,7 @@ const VALUES_NAMED: usize = 3;
 pub(super) fn expected<const N: usize>(table: &CategoryTable<N>, view: &View<'_>) -> String {
     let strongest = table.strongest();
     if strongest.is_empty() {
-        return "nothing known yet".to_owned();
+        return "nothing known".to_owned();
     }
     let named: Vec<String> = strongest
         .iter()
@@ -104,18 +104,21 @@ pub(super) fn explain<const N: usize>(
 ) -> Explanation {
     let observed = text(view.event, feature).into_owned();
     let expected = expected(table, view);
-    let seen = history(reading.observations, view);
+    let seen = match history(reading.observations, view) {
+        none if reading.observations < 0.5 => none,
+        some => format!("{some}: {expected}"),
+    };
     let sentence = match reading.level {
         Level::Identity => format!(
-            "{what} {observed}, known but rare for it ({}); {seen}: {expected}",
+            "{what} {observed}, known but rare for it ({}); {seen}",
             one_in(reading.p)
         ),
         Level::Peers => format!(
-            "first use of {what} {observed}, which its peers know ({}); {seen}: {expected}",
+            "first use of {what} {observed}, which its peers know ({}); {seen}",
             one_in(reading.p)
         ),
         Level::Population => format!(
-            "first use of {what} {observed}, new to its peers too ({}); {seen}: {expected}",
+            "first use of {what} {observed}, new to its peers too ({}); {seen}",
             one_in(reading.p)
         ),
     };
@@ -129,7 +132,7 @@ pub(super) fn explain<const N: usize>(
 /// How much is known of the identity, in words.
 pub(super) fn history(observations: f64, view: &View<'_>) -> String {
     if observations < 0.5 {
-        return "no history yet".to_owned();
+        return "no history of its own".to_owned();
     }
     let span = Span {
         ms: view.profile.last_seen.ms_since(view.profile.first_seen),

@@ -154,7 +154,7 @@ pub const FORGED_CREDENTIALS: Technique = Technique {
 /// A probability as a person says it: `1 in 48,000`.
 #[must_use]
 pub fn one_in(p: f64) -> String {
-    let odds = (1.0 / p).min(1e12).max(1.0);
+    let odds = (1.0 / p).clamp(1.0, 1e12);
     let rounded = if odds >= 1_000.0 {
         let step = libm::pow(10.0, libm::floor(libm::log10(odds)) - 1.0);
         libm::round(odds / step) * step

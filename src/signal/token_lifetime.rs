@@ -31,7 +31,7 @@ pub struct TokenLifetime;
 pub const OWN_ENOUGH: f64 = 5.0;
 const LIFETIME_SPACE: u64 = 0x70;
 
-fn own<'p>(profile: &'p Profile, issuer: u32) -> Option<&'p IssuerLifetimes> {
+fn own(profile: &Profile, issuer: u32) -> Option<&IssuerLifetimes> {
     profile.lifetimes.iter().find(|slot| slot.issuer == issuer)
 }
 

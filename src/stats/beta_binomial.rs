@@ -62,13 +62,14 @@ mod tests {
     fn batch(hits: u32, trials: u32, rate: Beta) -> f64 {
         (hits..=trials)
             .map(|k| {
-                (ln_binomial(u64::from(trials), u64::from(k))
-                    + reference_ln_beta(
-                        rate.hits + f64::from(k),
-                        rate.misses + f64::from(trials - k),
-                    )
-                    - reference_ln_beta(rate.hits, rate.misses))
-                .exp()
+                libm::exp(
+                    ln_binomial(u64::from(trials), u64::from(k))
+                        + reference_ln_beta(
+                            rate.hits + f64::from(k),
+                            rate.misses + f64::from(trials - k),
+                        )
+                        - reference_ln_beta(rate.hits, rate.misses),
+                )
             })
             .sum()
     }

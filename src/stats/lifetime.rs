@@ -81,7 +81,7 @@ impl LifetimeHistogram {
         } else {
             0
         };
-        let lower = below as f64 + 0.5 * at as f64;
+        let lower = below as f64 + 0.5 * f64::from(at);
         let smaller = lower.min(n - lower);
         (2.0 * (smaller + 0.5) / (n + 1.0)).min(1.0)
     }

@@ -38,7 +38,8 @@ pub enum Document<'d> {
     },
 }
 
-/// Splits a document into records without judging them: a broken element costs that element only.
+/// Splits a document into records without judging them: a broken element whose brackets balance
+/// costs that element only.
 #[must_use]
 pub fn split(document: &[u8]) -> Document<'_> {
     let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
