@@ -151,7 +151,11 @@ pub fn to_json(alert: &Alert, hashes: Hashes<'_>) -> Vec<u8> {
         "message": title(alert),
         "metadata": {
             "version": OCSF_VERSION,
-            "product": {"name": "credwatch", "vendor_name": "credwatch", "version": env!("CARGO_PKG_VERSION")},
+            "product": {
+                "name": "credwatch",
+                "vendor_name": "credwatch",
+                "version": env!("CARGO_PKG_VERSION"),
+            },
             "uid": publication_id(alert),
         },
         "finding_info": {

@@ -1,33 +1,32 @@
 //! The only joiner of baseline, signals, score and decision: one event in, one verdict out.
 //!
 //! A pure, deterministic state machine: no clock, no randomness, no I/O. What should happen in
-//! the world is returned as [`Effect`]s; the shell performs them.
+//! the world is returned as values ([`Stepped`]); the shell performs it.
+
+mod output;
+mod raise;
+
+pub use output::{Alert, Decision, Health, Origin, Phase, Stepped};
 
 use crate::baseline::profile::Profile;
 use crate::baseline::store::Store;
 use crate::catalogue::Catalogue;
-use crate::decide::guardrail::{Allowed, Guardrails, Recent};
-use crate::decide::{Action, policy};
+use crate::decide::guardrail::{Guardrails, Recent};
 use crate::enrich::{Features, enrich};
-use crate::event::{Activity, Event};
+use crate::event::Event;
 use crate::params::Parameters;
 use crate::score::combine::Readings;
-use crate::score::incident::{AlertState, Incidents, Subject, SubjectCredential, Weighed, weigh};
-use crate::score::severity::severity;
+use crate::score::incident::{Incidents, Weighed, weigh};
 use crate::score::threshold::Threshold;
-use crate::signal::{ACCOUNT_MANIPULATION, Lesson, SIGNALS, View};
+use crate::signal::{Lesson, SIGNALS, View};
 use crate::stats::lifetime::LifetimeHistogram;
 use crate::units::EventTime;
-use crate::verdict::{SignalVerdict, Technique, Verdict};
+use crate::verdict::{SignalVerdict, Verdict};
 use hashbrown::HashMap;
 use std::sync::Arc;
 
 /// Cases are looked through for what has decayed every so often, in milliseconds of event time.
 const SWEEP_EVERY_MS: i64 = 600_000;
-/// A signal is named in an alert, with its techniques, from this surprise on.
-const NAMED_FROM_NATS: f64 = 3.0;
-/// Hex digits of an alert id.
-const ID_DIGITS: usize = 32;
 
 /// What an engine is told at birth.
 #[derive(Clone, Debug)]
@@ -44,106 +43,6 @@ pub struct Settings {
     pub max_identities: usize,
     /// Limits on containment, this shard's part.
     pub guardrails: Guardrails,
-}
-
-/// Where an event stood in its log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// Topic.
-    pub topic: Arc<str>,
-    /// Partition.
-    pub partition: i32,
-    /// Offset.
-    pub offset: i64,
-}
-
-/// Phase of an alert's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// First publication.
-    Opened,
-    /// Evidence or severity grew.
-    Updated,
-    /// Evidence decayed away.
-    Closed,
-}
-
-/// What was decided for an alert, with what weakened it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Decision {
-    /// Idempotency key of the order.
-    pub order_id: String,
-    /// Name of the policy.
-    pub policy: &'static str,
-    /// What the policy asked for.
-    pub wanted: Action,
-    /// What the guardrails left.
-    pub allowed: Allowed,
-}
-
-/// One publication about a case.
-#[derive(Clone, Debug)]
-pub struct Alert {
-    /// Phase.
-    pub phase: Phase,
-    /// Event time of this publication.
-    pub time: EventTime,
-    /// Score now.
-    pub score_nats: f64,
-    /// Threshold now.
-    pub threshold_nats: f64,
-    /// How much of the threshold is learned, 0 to 1.
-    pub threshold_learned_share: f64,
-    /// The case.
-    pub case: AlertState,
-    /// What was decided, where something was.
-    pub decision: Option<Decision>,
-    /// The event behind this publication; `None` when it closed by decay.
-    pub event_id: Option<String>,
-    /// Where that event stood.
-    pub origin: Option<Origin>,
-}
-
-/// What one step gave.
-#[derive(Debug, Default)]
-pub struct Stepped {
-    /// Score, with what has accumulated.
-    pub score_nats: f64,
-    /// The event alone.
-    pub event_nats: f64,
-    /// Whether each signal spoke, by index, as bits.
-    pub spoke: u32,
-    /// Alerts to publish, in order.
-    pub alerts: Vec<Alert>,
-    /// The explained verdict, where asked for.
-    pub verdict: Option<Verdict>,
-}
-
-/// Counts and sizes for metrics.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Health {
-    /// Identities known.
-    pub identities: usize,
-    /// Peer groups known.
-    pub groups: usize,
-    /// Bytes of state.
-    pub state_bytes: usize,
-    /// Identities that gave way at the limit.
-    pub evicted: u64,
-    /// Events whose identity found no room.
-    pub unadmitted: u64,
-    /// Cases held.
-    pub incidents: usize,
-    /// Cases let go at the limit.
-    pub incidents_dropped: u64,
-    /// Alerts open.
-    pub open_alerts: usize,
-    /// Events older than their identity's latest.
-    pub late: u64,
-    /// Threshold.
-    pub threshold_nats: f64,
-    /// Alerts a day over the budget, once known.
-    pub budget_drift: Option<f64>,
 }
 
 /// One shard's state machine.
@@ -257,29 +156,6 @@ impl Engine {
         }
     }
 
-    #[cold]
-    fn sweep(&mut self, alerts: &mut Vec<Alert>) {
-        let threshold_nats = self.threshold.nats();
-        let parameters = &self.settings.parameters;
-        let closed = self
-            .incidents
-            .sweep(self.now, threshold_nats, parameters, &mut self.let_go);
-        self.release();
-        for case in closed {
-            alerts.push(Alert {
-                phase: Phase::Closed,
-                time: self.now,
-                score_nats: case.published_nats,
-                threshold_nats,
-                threshold_learned_share: self.threshold.learned_share(),
-                case,
-                decision: None,
-                event_id: None,
-                origin: None,
-            });
-        }
-    }
-
     /// Identities without a case are marked so.
     fn release(&mut self) {
         for key in self.let_go.drain(..) {
@@ -343,34 +219,6 @@ impl Engine {
         weigh(readings, case, place.now, &parameters.scoring, half_life)
     }
 
-    fn open_alert(&self, identity: u64) -> Option<&AlertState> {
-        let alert = self.incidents.get(identity)?.alert.as_ref()?;
-        (!alert.closed).then_some(alert)
-    }
-
-    /// Whether this event opens an alert or is worth an update of one.
-    fn alerting(&self, features: &Features, weighed: &Weighed) -> bool {
-        if weighed.score_nats < self.threshold.nats() {
-            return false;
-        }
-        let law = &self.settings.parameters;
-        match self.open_alert(features.identity) {
-            None => weighed.fresh,
-            Some(alert) => {
-                let now = severity(weighed.score_nats, self.threshold.nats(), &law.severity);
-                let growth = weighed.score_nats - alert.published_nats;
-                now > alert.severity || (weighed.fresh && growth >= law.incident.update_step_nats)
-            }
-        }
-    }
-
-    fn alert_id_of(&self, judged: &Judged<'_>) -> Option<String> {
-        let from = self.settings.parameters.scoring.evidence_from_nats;
-        self.open_alert(judged.features.identity)
-            .filter(|_| judged.weighed.event_nats >= from)
-            .map(|alert| alert.alert_id.clone())
-    }
-
     /// Takes evidence into the identity's case, and into the open alert's record.
     fn note_evidence(&mut self, judged: &Judged<'_>) {
         let parameters = &self.settings.parameters;
@@ -393,85 +241,6 @@ impl Engine {
         self.release();
         if let Some(profile) = self.store.split(judged.place.slot, 0).profile {
             profile.has_incident = true;
-        }
-    }
-
-    /// Opens an alert, or updates the open one, and decides.
-    #[cold]
-    fn raise(&mut self, judged: &Judged<'_>, signals: &[SignalVerdict]) -> Alert {
-        let Judged {
-            event,
-            origin,
-            features,
-            weighed,
-            ..
-        } = judged;
-        let threshold_nats = self.threshold.nats();
-        let law = &self.settings.parameters.severity;
-        let severity = severity(weighed.score_nats, threshold_nats, law);
-        let subject = subject_of(event);
-        let known = self.open_alert(features.identity).cloned();
-        let phase = if known.is_some() {
-            Phase::Updated
-        } else {
-            Phase::Opened
-        };
-        let grew = known.as_ref().is_none_or(|alert| severity > alert.severity);
-        let mut case = known.unwrap_or_else(|| AlertState {
-            alert_id: alert_id(event, &self.settings.model_hash),
-            opened: event.time,
-            last_evidence: event.time,
-            closed: false,
-            severity,
-            published_nats: 0.0,
-            peak_nats: 0.0,
-            events: 1,
-            signals: Vec::new(),
-            techniques: Vec::new(),
-            subject: subject.clone(),
-        });
-        case.severity = case.severity.max(severity);
-        case.published_nats = weighed.score_nats;
-        case.peak_nats = case.peak_nats.max(weighed.score_nats);
-        case.subject = subject;
-        merge_signals(&mut case.signals, signals);
-        let known = features.abuse.map(|abuse| abuse.technique);
-        merge_techniques(&mut case.techniques, event.activity, known, signals);
-        if phase == Phase::Opened {
-            self.threshold.count_alert();
-        }
-        let decision = grew.then(|| self.decide(&case, features));
-        self.incidents.set_alert(features.identity, case.clone());
-        Alert {
-            phase,
-            time: event.time,
-            score_nats: weighed.score_nats,
-            threshold_nats,
-            threshold_learned_share: self.threshold.learned_share(),
-            case,
-            decision,
-            event_id: Some(event.event_id.clone().into_owned()),
-            origin: Some((*origin).clone()),
-        }
-    }
-
-    fn decide(&mut self, case: &AlertState, features: &Features) -> Decision {
-        let subject = &case.subject;
-        let credential = subject.credential.as_ref();
-        let kind = credential.and_then(|c| c.kind);
-        let wanted = policy::default_action(case.severity, subject.kind, kind);
-        let identity = (subject.id.as_str(), features.identity);
-        let active = self.store.len();
-        let rails = &self.settings.guardrails;
-        let allowed = self
-            .recent
-            .weaken(wanted, identity, self.now, active, rails);
-        let credential_id = credential.map_or("", |c| c.id.as_str());
-        Decision {
-            order_id: digest(&[&case.alert_id, allowed.action.as_str(), credential_id]),
-            policy: policy::DEFAULT_POLICY,
-            wanted,
-            allowed,
         }
     }
 
@@ -601,69 +370,4 @@ fn explained(view: &View<'_>, readings: &Readings) -> Vec<SignalVerdict> {
             })
         })
         .collect()
-}
-
-fn subject_of(event: &Event<'_>) -> Subject {
-    let owned = |text: &Option<crate::event::Text<'_>>| text.as_deref().map(str::to_owned);
-    Subject {
-        id: event.identity.id.clone().into_owned(),
-        kind: event.identity.kind,
-        group: owned(&event.identity.group),
-        owner: owned(&event.identity.owner),
-        credential: event.credential.as_ref().map(SubjectCredential::of),
-    }
-}
-
-/// Keeps each signal's strongest verdict, the strongest first.
-fn merge_signals(kept: &mut Vec<SignalVerdict>, new: &[SignalVerdict]) {
-    for verdict in new {
-        if verdict.reading.surprise_nats() < NAMED_FROM_NATS {
-            continue;
-        }
-        match kept.iter_mut().find(|known| known.name == verdict.name) {
-            Some(known) if known.reading.p <= verdict.reading.p => {}
-            Some(known) => *known = verdict.clone(),
-            None => kept.push(verdict.clone()),
-        }
-    }
-    kept.sort_by(|a, b| {
-        a.reading
-            .p
-            .total_cmp(&b.reading.p)
-            .then(a.name.cmp(&b.name))
-    });
-}
-
-/// Adds what the action is known from, and what the strong signals may be a sign of.
-fn merge_techniques(
-    kept: &mut Vec<Technique>,
-    activity: Activity,
-    known: Option<Technique>,
-    signals: &[SignalVerdict],
-) {
-    let speaking = signals
-        .iter()
-        .filter(|verdict| verdict.reading.surprise_nats() >= NAMED_FROM_NATS)
-        .filter_map(|verdict| SIGNALS.iter().find(|signal| signal.name() == verdict.name))
-        .flat_map(|signal| signal.techniques().iter().copied());
-    let granting = (activity == Activity::Grant && known.is_none()).then_some(ACCOUNT_MANIPULATION);
-    for technique in known.into_iter().chain(granting).chain(speaking) {
-        if !kept.contains(&technique) {
-            kept.push(technique);
-        }
-    }
-}
-
-fn digest(parts: &[&str]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
-    }
-    hasher.finalize().to_hex()[..ID_DIGITS].to_owned()
-}
-
-/// View, entity, the event that opened it, and model: the same however the events came.
-fn alert_id(event: &Event<'_>, model_hash: &str) -> String {
-    digest(&["identity", &event.identity.id, &event.event_id, model_hash])
 }

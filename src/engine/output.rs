@@ -1,0 +1,108 @@
+//! What an engine gives out, as values; the shell performs it.
+
+use crate::decide::Action;
+use crate::decide::guardrail::Allowed;
+use crate::score::incident::AlertState;
+use crate::units::EventTime;
+use crate::verdict::Verdict;
+use std::sync::Arc;
+
+/// Where an event stood in its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Topic.
+    pub topic: Arc<str>,
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+}
+
+/// Phase of an alert's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// First publication.
+    Opened,
+    /// Evidence or severity grew.
+    Updated,
+    /// Evidence decayed away.
+    Closed,
+}
+
+/// What was decided for an alert, with what weakened it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// Idempotency key of the order.
+    pub order_id: String,
+    /// Name of the policy.
+    pub policy: &'static str,
+    /// What the policy asked for.
+    pub wanted: Action,
+    /// What the guardrails left.
+    pub allowed: Allowed,
+}
+
+/// One publication about a case.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// Phase.
+    pub phase: Phase,
+    /// Event time of this publication.
+    pub time: EventTime,
+    /// Score now.
+    pub score_nats: f64,
+    /// Threshold now.
+    pub threshold_nats: f64,
+    /// How much of the threshold is learned, 0 to 1.
+    pub threshold_learned_share: f64,
+    /// The case.
+    pub case: AlertState,
+    /// What was decided, where something was.
+    pub decision: Option<Decision>,
+    /// The event behind this publication; `None` when it closed by decay.
+    pub event_id: Option<String>,
+    /// Where that event stood.
+    pub origin: Option<Origin>,
+}
+
+/// What one step gave.
+#[derive(Debug, Default)]
+pub struct Stepped {
+    /// Score, with what has accumulated.
+    pub score_nats: f64,
+    /// The event alone.
+    pub event_nats: f64,
+    /// Whether each signal spoke, by index, as bits.
+    pub spoke: u32,
+    /// Alerts to publish, in order.
+    pub alerts: Vec<Alert>,
+    /// The explained verdict, where asked for.
+    pub verdict: Option<Verdict>,
+}
+
+/// Counts and sizes for metrics.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Health {
+    /// Identities known.
+    pub identities: usize,
+    /// Peer groups known.
+    pub groups: usize,
+    /// Bytes of state.
+    pub state_bytes: usize,
+    /// Identities that gave way at the limit.
+    pub evicted: u64,
+    /// Events whose identity found no room.
+    pub unadmitted: u64,
+    /// Cases held.
+    pub incidents: usize,
+    /// Cases let go at the limit.
+    pub incidents_dropped: u64,
+    /// Alerts open.
+    pub open_alerts: usize,
+    /// Events older than their identity's latest.
+    pub late: u64,
+    /// Threshold.
+    pub threshold_nats: f64,
+    /// Alerts a day over the budget, once known.
+    pub budget_drift: Option<f64>,
+}

@@ -1,0 +1,213 @@
+//! The life of an alert: when it opens, grows and closes, and what is decided for it.
+
+use super::output::{Alert, Decision, Phase};
+use super::{Engine, Judged};
+use crate::decide::policy;
+use crate::enrich::Features;
+use crate::event::{Activity, Event};
+use crate::score::incident::{AlertState, Subject, SubjectCredential, Weighed};
+use crate::score::severity::severity;
+use crate::signal::{ACCOUNT_MANIPULATION, SIGNALS};
+use crate::verdict::{SignalVerdict, Technique};
+
+/// A signal is named in an alert, with its techniques, from this surprise on.
+const NAMED_FROM_NATS: f64 = 3.0;
+/// Hex digits of an alert id.
+const ID_DIGITS: usize = 32;
+
+impl Engine {
+    #[cold]
+    pub(super) fn sweep(&mut self, alerts: &mut Vec<Alert>) {
+        let threshold_nats = self.threshold.nats();
+        let parameters = &self.settings.parameters;
+        let closed = self
+            .incidents
+            .sweep(self.now, threshold_nats, parameters, &mut self.let_go);
+        self.release();
+        for case in closed {
+            alerts.push(Alert {
+                phase: Phase::Closed,
+                time: self.now,
+                score_nats: case.published_nats,
+                threshold_nats,
+                threshold_learned_share: self.threshold.learned_share(),
+                case,
+                decision: None,
+                event_id: None,
+                origin: None,
+            });
+        }
+    }
+
+    pub(super) fn open_alert(&self, identity: u64) -> Option<&AlertState> {
+        let alert = self.incidents.get(identity)?.alert.as_ref()?;
+        (!alert.closed).then_some(alert)
+    }
+
+    /// Whether this event opens an alert or is worth an update of one.
+    pub(super) fn alerting(&self, features: &Features, weighed: &Weighed) -> bool {
+        if weighed.score_nats < self.threshold.nats() {
+            return false;
+        }
+        let law = &self.settings.parameters;
+        match self.open_alert(features.identity) {
+            None => weighed.fresh,
+            Some(alert) => {
+                let now = severity(weighed.score_nats, self.threshold.nats(), &law.severity);
+                let growth = weighed.score_nats - alert.published_nats;
+                now > alert.severity || (weighed.fresh && growth >= law.incident.update_step_nats)
+            }
+        }
+    }
+
+    pub(super) fn alert_id_of(&self, judged: &Judged<'_>) -> Option<String> {
+        let from = self.settings.parameters.scoring.evidence_from_nats;
+        self.open_alert(judged.features.identity)
+            .filter(|_| judged.weighed.event_nats >= from)
+            .map(|alert| alert.alert_id.clone())
+    }
+
+    /// Opens an alert, or updates the open one, and decides.
+    #[cold]
+    pub(super) fn raise(&mut self, judged: &Judged<'_>, signals: &[SignalVerdict]) -> Alert {
+        let Judged {
+            event,
+            origin,
+            features,
+            weighed,
+            ..
+        } = judged;
+        let threshold_nats = self.threshold.nats();
+        let law = &self.settings.parameters.severity;
+        let severity = severity(weighed.score_nats, threshold_nats, law);
+        let subject = subject_of(event);
+        let known = self.open_alert(features.identity).cloned();
+        let phase = if known.is_some() {
+            Phase::Updated
+        } else {
+            Phase::Opened
+        };
+        let grew = known.as_ref().is_none_or(|alert| severity > alert.severity);
+        let mut case = known.unwrap_or_else(|| AlertState {
+            alert_id: alert_id(event, &self.settings.model_hash),
+            opened: event.time,
+            last_evidence: event.time,
+            closed: false,
+            severity,
+            published_nats: 0.0,
+            peak_nats: 0.0,
+            events: 1,
+            signals: Vec::new(),
+            techniques: Vec::new(),
+            subject: subject.clone(),
+        });
+        case.severity = case.severity.max(severity);
+        case.published_nats = weighed.score_nats;
+        case.peak_nats = case.peak_nats.max(weighed.score_nats);
+        case.subject = subject;
+        merge_signals(&mut case.signals, signals);
+        let known = features.abuse.map(|abuse| abuse.technique);
+        merge_techniques(&mut case.techniques, event.activity, known, signals);
+        if phase == Phase::Opened {
+            self.threshold.count_alert();
+        }
+        let decision = grew.then(|| self.decide(&case, features));
+        self.incidents.set_alert(features.identity, case.clone());
+        Alert {
+            phase,
+            time: event.time,
+            score_nats: weighed.score_nats,
+            threshold_nats,
+            threshold_learned_share: self.threshold.learned_share(),
+            case,
+            decision,
+            event_id: Some(event.event_id.clone().into_owned()),
+            origin: Some((*origin).clone()),
+        }
+    }
+
+    fn decide(&mut self, case: &AlertState, features: &Features) -> Decision {
+        let subject = &case.subject;
+        let credential = subject.credential.as_ref();
+        let kind = credential.and_then(|c| c.kind);
+        let wanted = policy::default_action(case.severity, subject.kind, kind);
+        let identity = (subject.id.as_str(), features.identity);
+        let active = self.store.len();
+        let rails = &self.settings.guardrails;
+        let allowed = self
+            .recent
+            .weaken(wanted, identity, self.now, active, rails);
+        let credential_id = credential.map_or("", |c| c.id.as_str());
+        Decision {
+            order_id: digest(&[&case.alert_id, allowed.action.as_str(), credential_id]),
+            policy: policy::DEFAULT_POLICY,
+            wanted,
+            allowed,
+        }
+    }
+}
+
+fn subject_of(event: &Event<'_>) -> Subject {
+    let owned = |text: &Option<crate::event::Text<'_>>| text.as_deref().map(str::to_owned);
+    Subject {
+        id: event.identity.id.clone().into_owned(),
+        kind: event.identity.kind,
+        group: owned(&event.identity.group),
+        owner: owned(&event.identity.owner),
+        credential: event.credential.as_ref().map(SubjectCredential::of),
+    }
+}
+
+/// Keeps each signal's strongest verdict, the strongest first.
+fn merge_signals(kept: &mut Vec<SignalVerdict>, new: &[SignalVerdict]) {
+    for verdict in new {
+        if verdict.reading.surprise_nats() < NAMED_FROM_NATS {
+            continue;
+        }
+        match kept.iter_mut().find(|known| known.name == verdict.name) {
+            Some(known) if known.reading.p <= verdict.reading.p => {}
+            Some(known) => *known = verdict.clone(),
+            None => kept.push(verdict.clone()),
+        }
+    }
+    kept.sort_by(|a, b| {
+        a.reading
+            .p
+            .total_cmp(&b.reading.p)
+            .then(a.name.cmp(&b.name))
+    });
+}
+
+/// Adds what the action is known from, and what the strong signals may be a sign of.
+fn merge_techniques(
+    kept: &mut Vec<Technique>,
+    activity: Activity,
+    known: Option<Technique>,
+    signals: &[SignalVerdict],
+) {
+    let speaking = signals
+        .iter()
+        .filter(|verdict| verdict.reading.surprise_nats() >= NAMED_FROM_NATS)
+        .filter_map(|verdict| SIGNALS.iter().find(|signal| signal.name() == verdict.name))
+        .flat_map(|signal| signal.techniques().iter().copied());
+    let granting = (activity == Activity::Grant && known.is_none()).then_some(ACCOUNT_MANIPULATION);
+    for technique in known.into_iter().chain(granting).chain(speaking) {
+        if !kept.contains(&technique) {
+            kept.push(technique);
+        }
+    }
+}
+
+fn digest(parts: &[&str]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().to_hex()[..ID_DIGITS].to_owned()
+}
+
+/// View, entity, the event that opened it, and model: the same however the events came.
+fn alert_id(event: &Event<'_>, model_hash: &str) -> String {
+    digest(&["identity", &event.identity.id, &event.event_id, model_hash])
+}
