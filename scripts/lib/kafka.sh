@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # A real Kafka broker from Maven Central, in a folder and on ports of the caller's choice.
 # Sourced, not run; needs common.sh.
 
