@@ -18,6 +18,8 @@ pub struct Wanted {
     pub name: String,
     /// `delete` or `compact`.
     pub cleanup: &'static str,
+    /// Partitions of a new topic.
+    pub partitions: i32,
     /// Whether its partition count must equal that of the events topic.
     pub co_partitioned: bool,
 }
@@ -36,18 +38,22 @@ pub fn wanted(config: &Config) -> Vec<Wanted> {
         (&topics.baselines, "compact", true),
         (&topics.sightings, "delete", false),
     ];
-    let raw = config
-        .ingest
-        .iter()
-        .map(|ingest| (&ingest.topic, "delete", false));
-    own.into_iter()
-        .chain(raw)
+    let own = own
+        .into_iter()
         .map(|(name, cleanup, co_partitioned)| Wanted {
             name: name.clone(),
             cleanup,
+            partitions: topics.partitions,
             co_partitioned,
-        })
-        .collect()
+        });
+    // A log has an order, and keeps it in one partition.
+    let raw = config.ingest.iter().map(|ingest| Wanted {
+        name: ingest.topic.clone(),
+        cleanup: "delete",
+        partitions: 1,
+        co_partitioned: false,
+    });
+    own.chain(raw).collect()
 }
 
 /// Partitions of each existing topic among `names`.
@@ -140,7 +146,7 @@ async fn make(
     config: &Config,
     topic: &Wanted,
 ) -> Result<String, KafkaError> {
-    let partitions = config.topics.partitions;
+    let partitions = topic.partitions;
     let replication = TopicReplication::Fixed(config.topics.replication);
     let new =
         NewTopic::new(&topic.name, partitions, replication).set("cleanup.policy", topic.cleanup);

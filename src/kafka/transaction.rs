@@ -81,16 +81,20 @@ impl Transaction {
         self.next_offsets.clear();
     }
 
-    /// Commits everything, repeating what can be repeated.
+    /// Commits everything, repeating what can be repeated. `group` is asked at every attempt: the
+    /// group's generation may have moved on in the background, and an old one is refused.
     ///
     /// # Errors
     /// The producer was fenced or the broker is gone: whatever was read must be read again.
-    pub fn commit(&mut self, group: &ConsumerGroupMetadata) -> Result<(), KafkaError> {
+    pub fn commit(
+        &mut self,
+        group: impl Fn() -> Option<ConsumerGroupMetadata>,
+    ) -> Result<(), KafkaError> {
         if self.is_empty() {
             return Ok(());
         }
         let since = Stopwatch::start();
-        while let Err(error) = self.attempt(group) {
+        while let Err(error) = self.attempt(group().as_ref()) {
             let repeatable = self.settle(&error);
             if !repeatable || since.elapsed() > REPEAT_WITHIN {
                 return Err(KafkaError::Transaction(error));
@@ -106,7 +110,10 @@ impl Transaction {
         Ok(())
     }
 
-    fn attempt(&self, group: &ConsumerGroupMetadata) -> Result<(), ClientError> {
+    fn attempt(&self, group: Option<&ConsumerGroupMetadata>) -> Result<(), ClientError> {
+        let Some(group) = group else {
+            return Err(ClientError::Flush(RDKafkaErrorCode::UnknownMemberId));
+        };
         self.producer.begin_transaction()?;
         for output in &self.outputs {
             self.send(output)?;

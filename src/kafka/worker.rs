@@ -145,9 +145,7 @@ impl ConsumerContext for Context {
             // Somebody else reads them already; committing would be refused.
             transaction.discard();
             lock(&self.0.failed).get_or_insert(KafkaError::Lost);
-        } else if let Some(group) = consumer.group_metadata()
-            && let Err(error) = transaction.commit(&group)
-        {
+        } else if let Err(error) = transaction.commit(|| consumer.group_metadata()) {
             transaction.discard();
             lock(&self.0.failed).get_or_insert(error);
         }
@@ -328,9 +326,7 @@ impl Worker<'_> {
 
     fn commit(&mut self) -> Result<(), KafkaError> {
         self.since_commit = Stopwatch::start();
-        if let Some(group) = self.consumer.group_metadata() {
-            lock(&self.owner.transaction).commit(&group)?;
-        }
+        lock(&self.owner.transaction).commit(|| self.consumer.group_metadata())?;
         let name = self.stage.name();
         self.shared
             .metrics

@@ -1,0 +1,240 @@
+//! From raw records to alerts and orders; accounts that add up; two instances; an orderly end.
+
+use crate::common::{START_MS, cloudtrail_files, get, json_lines, native, native_log, real_logs};
+use crate::support::{Read, Setup, files_of, kcat, wait_until};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// What must be the same however the events came: all but the offsets in the events topic.
+fn substance(alert: &Value) -> String {
+    let mut alert = alert.clone();
+    alert["unmapped"]["credwatch"]["source"] = Value::Null;
+    alert.to_string()
+}
+
+fn sorted(alerts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut alerts: Vec<String> = alerts.collect();
+    alerts.sort();
+    alerts
+}
+
+/// Equality that tells only the first difference.
+fn assert_same(ours: &[String], theirs: &[String]) {
+    let counts = (ours.len(), theirs.len());
+    if let Some((our, their)) = ours.iter().zip(theirs).find(|(our, their)| our != their) {
+        panic!("{counts:?} alerts; by Kafka:\n{our}\nby replay:\n{their}");
+    }
+    assert_eq!(counts.0, counts.1);
+}
+
+fn header<'r>(record: &'r Read, name: &str) -> &'r str {
+    let found = record.headers.iter().find(|(key, _)| key == name);
+    found.map_or("", |(_, value)| value.as_str())
+}
+
+/// How many records the documents of `files` hold, counted without the product.
+fn records_in(files: &[PathBuf]) -> usize {
+    let count = |path: &PathBuf| -> usize {
+        let text = std::fs::read_to_string(path).unwrap();
+        match serde_json::from_str::<Value>(&text).unwrap() {
+            Value::Array(records) => records.len(),
+            Value::Object(bag) if bag.contains_key("Records") => {
+                bag["Records"].as_array().unwrap().len()
+            }
+            _ => 1,
+        }
+    };
+    files.iter().map(count).sum()
+}
+
+/// Raw files by kcat through both stages, against a replay of the same files.
+fn raw_files_give_what_replay_gives(name: &str, files: &[PathBuf]) {
+    let partitions = 4;
+    let setup = Setup::new(name, partitions, "cloudtrail");
+    kcat(&setup.topic("raw"), files);
+    let running = setup.start("one");
+    let records = records_in(files);
+    running.wait_for("ingest", files.len());
+    let events = setup.read("events");
+    let dead = setup.read("deadletter");
+    assert_eq!(
+        events.len() + dead.len(),
+        records,
+        "every record is accounted for"
+    );
+    running.wait_for("detect", events.len());
+    assert_eq!(running.terminate(), Some(0));
+
+    let replayed = setup.replay(partitions, files);
+    let (alerts, orders) = (setup.read("alerts"), setup.read("revocations"));
+    assert!(
+        !alerts.is_empty() && !orders.is_empty(),
+        "the input holds attacks"
+    );
+    assert_same(
+        &sorted(alerts.iter().map(|alert| substance(&alert.value))),
+        &sorted(json_lines(&replayed.join("alerts")).iter().map(substance)),
+    );
+    let ids = |orders: &mut dyn Iterator<Item = Value>| -> Vec<String> {
+        sorted(orders.map(|order| order["order_id"].to_string()))
+    };
+    assert_eq!(
+        ids(&mut orders.iter().map(|order| order.value.clone())),
+        ids(&mut json_lines(&replayed.join("orders")).into_iter()),
+    );
+    for alert in &alerts {
+        let subject = &alert.value["unmapped"]["credwatch"]["identity"]["id"];
+        assert_eq!(subject, alert.key.as_str());
+        assert_eq!(header(alert, "ce_specversion"), "1.0");
+        assert_eq!(header(alert, "ce_id"), alert.value["metadata"]["uid"]);
+    }
+}
+
+#[test]
+fn made_up_cloudtrail_gives_what_replay_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    for (at, file) in cloudtrail_files(9).iter().enumerate() {
+        let path = folder.path().join(format!("{at:03}.json"));
+        std::fs::write(path, file.to_string()).unwrap();
+    }
+    raw_files_give_what_replay_gives("made-up", &files_of(folder.path()));
+}
+
+#[test]
+fn real_cloudtrail_gives_what_replay_gives() {
+    let (Some(quiet), Some(loud)) = (
+        real_logs("cloudtrail-attack-sim"),
+        real_logs("stratus-detonations"),
+    ) else {
+        return;
+    };
+    let mut files = files_of(Path::new(&quiet));
+    files.extend(files_of(&loud));
+    raw_files_give_what_replay_gives("real", &files);
+}
+
+#[test]
+fn two_instances_share_the_partitions_and_publish_nothing_twice() {
+    let setup = Setup::new("two", 4, "native");
+    let events = native_log(40, 3);
+    let keyed = |events: &[Value]| -> Vec<(String, Vec<u8>)> {
+        let key = |event: &Value| event["identity"]["id"].as_str().unwrap().to_owned();
+        events
+            .iter()
+            .map(|event| (key(event), event.to_string().into_bytes()))
+            .collect()
+    };
+    let (first, second) = events.split_at(events.len() / 2);
+    let one = setup.start("one");
+    setup.produce("events", keyed(first));
+    one.wait_for("detect", first.len());
+    let two = setup.start("two");
+    let assigned =
+        |running: &crate::support::Running| running.metric("credwatch_assigned_partitions", "");
+    // Four of the events topic between both; the one raw partition is with either.
+    wait_until("half of the partitions each", || {
+        let (here, there) = (assigned(&one), assigned(&two));
+        here + there >= 5.0 && here.min(there) >= 2.0 && here.max(there) <= 3.0
+    });
+    setup.produce("events", keyed(second));
+    wait_until("both halves together", || {
+        let taken = |running: &crate::support::Running| {
+            running.metric("credwatch_records_total", "stage=\"detect\"")
+        };
+        assert!(
+            taken(&one) + taken(&two) <= events.len() as f64,
+            "a record was taken twice"
+        );
+        taken(&one) + taken(&two) >= events.len() as f64
+    });
+    assert_eq!(get(&two.address, "/readyz").0, 200);
+    assert_eq!(one.terminate(), Some(0));
+    assert_eq!(two.terminate(), Some(0));
+    let alerts = setup.read("alerts");
+    assert!(!alerts.is_empty(), "the theft is seen");
+    let publications: BTreeSet<String> = alerts
+        .iter()
+        .map(|alert| alert.value["metadata"]["uid"].to_string())
+        .collect();
+    assert_eq!(publications.len(), alerts.len(), "a publication came twice");
+}
+
+#[test]
+fn what_was_committed_is_not_read_again() {
+    let setup = Setup::new("again", 2, "native");
+    let record = |index: usize| {
+        let event = native(index, "svc-1", START_MS + index as i64 * 60_000);
+        ("svc-1".to_owned(), event.to_string().into_bytes())
+    };
+    setup.produce("events", (0..500).map(record));
+    let running = setup.start("one");
+    running.wait_for("detect", 500);
+    assert_eq!(running.terminate(), Some(0));
+    setup.produce("events", (500..510).map(record));
+    let running = setup.start("one");
+    running.wait_for("detect", 10);
+    assert!(
+        running.log_text().contains("starts cold"),
+        "a cold start is told"
+    );
+    assert!((running.metric("credwatch_records_total", "stage=\"detect\"") - 10.0).abs() < 0.5);
+    running.kill();
+}
+
+#[test]
+fn garbage_is_set_aside_and_the_rest_goes_on() {
+    let setup = Setup::new("garbage", 1, "native");
+    let good = |index: usize| {
+        let event = native(index, "svc-1", START_MS + index as i64 * 60_000);
+        ("svc-1".to_owned(), event.to_string().into_bytes())
+    };
+    let bad = crate::common::garbage();
+    let mut records = vec![good(0)];
+    records.extend(bad.iter().map(|(_, bytes)| (String::new(), bytes.clone())));
+    records.push(good(1));
+    setup.produce("events", records);
+    let running = setup.start("one");
+    running.wait_for("detect", bad.len() + 2);
+    assert_eq!(running.terminate(), Some(0));
+    let dead = setup.read("deadletter");
+    assert_eq!(dead.len(), bad.len());
+    for (at, letter) in dead.iter().enumerate() {
+        assert!(
+            !header(letter, "credwatch_reason").is_empty(),
+            "{}",
+            bad[at].0
+        );
+        assert_eq!(header(letter, "credwatch_topic"), setup.topic("events"));
+        assert_eq!(header(letter, "credwatch_offset"), (at + 1).to_string());
+    }
+}
+
+#[test]
+fn missing_topics_are_named_with_the_way_out() {
+    let setup = Setup::without_topics("missing", 1, "native");
+    let running = setup.start("one");
+    wait_until("the complaint", || {
+        running.log_text().contains("credwatch topics create")
+    });
+    assert!(running.log_text().contains(&setup.topic("events")));
+    assert_eq!(get(&running.address, "/readyz").0, 503);
+    assert_eq!(running.terminate(), Some(0));
+}
+
+#[test]
+fn differing_topics_are_told() {
+    let setup = Setup::new("differs", 3, "native");
+    let again = crate::common::credwatch()
+        .args(["topics", "create", "--config"])
+        .arg(&setup.config)
+        .env("CREDWATCH_TOPICS__PARTITIONS", "5")
+        .output()
+        .unwrap();
+    assert_eq!(again.status.code(), Some(1));
+    let told = crate::common::text(&again.stdout);
+    assert!(
+        told.contains("has 3 partitions, topics.partitions says 5"),
+        "{told}"
+    );
+}

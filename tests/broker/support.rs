@@ -1,0 +1,345 @@
+//! One set of topics and settings on the real broker, and the program running on it.
+
+use crate::common::{credwatch, get};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// Nothing here takes long; this only ends a test that hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(120);
+
+/// The broker that `scripts/test` starts. Its absence is a failure, not a reason to skip.
+pub(crate) fn broker() -> String {
+    std::env::var("CREDWATCH_TEST_BROKER")
+        .expect("CREDWATCH_TEST_BROKER is not set: run scripts/test, which starts a broker")
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a test that waits for a real broker"
+)]
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < HANGS_AFTER, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A record as a reader sees it.
+pub(crate) struct Read {
+    pub(crate) key: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) value: serde_json::Value,
+}
+
+/// Topics of one test, by a prefix of their own.
+pub(crate) struct Setup {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) prefix: String,
+    pub(crate) config: PathBuf,
+}
+
+impl Setup {
+    /// Writes the configuration and creates the topics.
+    pub(crate) fn new(name: &str, partitions: usize, format: &str) -> Self {
+        let setup = Self::without_topics(name, partitions, format);
+        let created = credwatch()
+            .args(["topics", "create", "--config"])
+            .arg(&setup.config)
+            .output()
+            .unwrap();
+        assert!(created.status.success(), "{created:?}");
+        setup
+    }
+
+    pub(crate) fn without_topics(name: &str, partitions: usize, format: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let prefix = format!("{name}-{}", std::process::id());
+        let config = folder.path().join("credwatch.toml");
+        let topics: String = [
+            "events",
+            "alerts",
+            "revocations",
+            "decisions",
+            "feedback",
+            "deadletter",
+            "baselines",
+            "sightings",
+        ]
+        .iter()
+        .map(|topic| format!("{topic} = \"{prefix}.{topic}\"\n"))
+        .collect();
+        let text = format!(
+            "[kafka]\nbootstrap_servers = \"{}\"\ngroup_id = \"{prefix}\"\n[topics]\n{topics}\
+             partitions = {partitions}\n[[ingest]]\ntopic = \"{prefix}.raw\"\nformat = \"{format}\"\n\
+             [http]\nlisten = \"127.0.0.1:0\"\n",
+            broker()
+        );
+        std::fs::write(&config, text).unwrap();
+        Self {
+            folder,
+            prefix,
+            config,
+        }
+    }
+
+    pub(crate) fn topic(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
+    }
+
+    /// Starts `credwatch run`.
+    pub(crate) fn start(&self, instance: &str) -> Running {
+        let log = self.folder.path().join(format!("{instance}.log"));
+        let child = credwatch()
+            .args(["run", "--config"])
+            .arg(&self.config)
+            .env("CREDWATCH_KAFKA__INSTANCE_ID", instance)
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut running = Running {
+            child,
+            log,
+            address: String::new(),
+        };
+        wait_until("the pages' address in the log", || {
+            let told = running.log_text();
+            let rest = told.split_once("pages on http://").map(|(_, rest)| rest);
+            let address = rest.and_then(|rest| rest.split_whitespace().next());
+            running.address = address.unwrap_or_default().to_owned();
+            !running.address.is_empty()
+        });
+        running
+    }
+
+    /// Sends records to a topic, in order.
+    pub(crate) fn produce(
+        &self,
+        topic: &str,
+        records: impl IntoIterator<Item = (String, Vec<u8>)>,
+    ) {
+        let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
+            .set("bootstrap.servers", broker())
+            .set("message.max.bytes", "15000000")
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "5")
+            .create()
+            .unwrap();
+        let topic = self.topic(topic);
+        for (key, payload) in records {
+            let mut record = BaseRecord::to(&topic).key(&key).payload(&payload);
+            while let Err((error, again)) = producer.send(record) {
+                assert_eq!(
+                    error.rdkafka_error_code(),
+                    Some(rdkafka::types::RDKafkaErrorCode::QueueFull)
+                );
+                record = again;
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        producer.flush(HANGS_AFTER).unwrap();
+    }
+
+    /// All committed records of a topic.
+    pub(crate) fn read(&self, topic: &str) -> Vec<Read> {
+        let topic = self.topic(topic);
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", broker())
+            .set("group.id", "reader")
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
+            .set("fetch.message.max.bytes", "15000000")
+            .create()
+            .unwrap();
+        let metadata = consumer.fetch_metadata(Some(&topic), HANGS_AFTER).unwrap();
+        let mut open = metadata.topics()[0].partitions().len();
+        let mut assignment = TopicPartitionList::new();
+        for partition in 0..open as i32 {
+            assignment
+                .add_partition_offset(&topic, partition, Offset::Beginning)
+                .unwrap();
+        }
+        consumer.assign(&assignment).unwrap();
+        let mut records = Vec::new();
+        while open > 0 {
+            match consumer.poll(HANGS_AFTER).expect("the broker answers") {
+                Ok(message) => records.push(read_of(&message)),
+                Err(rdkafka::error::KafkaError::PartitionEOF(_)) => open -= 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        records
+    }
+
+    /// Runs `credwatch replay` with the same settings; returns the folder of what it wrote.
+    pub(crate) fn replay(&self, partitions: usize, inputs: &[PathBuf]) -> PathBuf {
+        let folder = self.folder.path().join("replay");
+        std::fs::create_dir_all(&folder).unwrap();
+        let output = credwatch()
+            .args([
+                "replay",
+                "-q",
+                "--partitions",
+                &partitions.to_string(),
+                "--config",
+            ])
+            .arg(&self.config)
+            .arg("--alerts")
+            .arg(folder.join("alerts"))
+            .arg("--orders")
+            .arg(folder.join("orders"))
+            .arg("--dead")
+            .arg(folder.join("dead"))
+            .args(inputs)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        folder
+    }
+}
+
+/// A failed test shows what the program said.
+impl Drop for Setup {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for entry in std::fs::read_dir(self.folder.path()).unwrap().flatten() {
+            if entry
+                .path()
+                .extension()
+                .is_some_and(|extension| extension == "log")
+            {
+                let log = std::fs::read_to_string(entry.path()).unwrap_or_default();
+                eprintln!("{}:\n{log}", entry.path().display());
+            }
+        }
+    }
+}
+
+fn read_of(message: &rdkafka::message::BorrowedMessage<'_>) -> Read {
+    let headers = message.headers().map(|headers| {
+        headers
+            .iter()
+            .map(|header| {
+                let value = String::from_utf8_lossy(header.value.unwrap_or_default());
+                (header.key.to_owned(), value.into_owned())
+            })
+            .collect()
+    });
+    Read {
+        key: String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned(),
+        headers: headers.unwrap_or_default(),
+        value: serde_json::from_slice(message.payload().unwrap_or_default()).unwrap_or_default(),
+    }
+}
+
+/// The program at work.
+pub(crate) struct Running {
+    child: Child,
+    log: PathBuf,
+    pub(crate) address: String,
+}
+
+impl Running {
+    pub(crate) fn log_text(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// The sum of a metric over its labels; `labels` must all be there.
+    pub(crate) fn metric(&self, name: &str, labels: &str) -> f64 {
+        let (_, body) = get(&self.address, "/metrics");
+        body.lines()
+            .filter(|line| line.starts_with(name) && line.contains(labels))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
+    /// Waits until a stage has taken so many records.
+    pub(crate) fn wait_for(&self, stage: &str, records: usize) {
+        let label = format!("stage=\"{stage}\"");
+        wait_until(&format!("{records} records of {stage}"), || {
+            self.metric("credwatch_records_total", &label) >= records as f64
+        });
+    }
+
+    /// Asks it to end as a service manager does, and returns the exit code.
+    pub(crate) fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        let asked = std::process::Command::new("kill")
+            .args(["-TERM", &pid])
+            .status();
+        assert!(asked.unwrap().success());
+        let mut code = None;
+        wait_until("the process ends", || {
+            code = self.child.try_wait().unwrap();
+            code.is_some()
+        });
+        code.and_then(|status| status.code())
+    }
+
+    /// Ends it as a power cut does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Produces each file as one record, in order, with a client that is not ours.
+pub(crate) fn kcat(topic: &str, files: &[PathBuf]) {
+    let status = std::process::Command::new("kcat")
+        .args([
+            "-P",
+            "-q",
+            "-b",
+            &broker(),
+            "-t",
+            topic,
+            "-X",
+            "message.max.bytes=15000000",
+        ])
+        .args(files)
+        .status()
+        .expect("kcat is installed by scripts/test");
+    assert!(status.success());
+}
+
+/// The files of a folder, by name.
+pub(crate) fn files_of(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = walk(folder);
+    files.sort();
+    files
+}
+
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .flat_map(|path| {
+            if path.is_dir() {
+                walk(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .collect()
+}
