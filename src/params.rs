@@ -48,8 +48,8 @@ pub struct Prior {
     pub level_strength: f64,
     /// Observations that the prior's ranks are worth to the peers.
     pub level_prior_strength: f64,
-    /// Active hours that the peers' rhythm is worth.
-    pub peer_hours: f64,
+    /// Days that the peers' rhythm is worth.
+    pub rhythm_days: f64,
     /// Share of uses that fail.
     pub failure_rate: f64,
     /// Trials that the peers' failure rate is worth.

@@ -6,7 +6,7 @@
 use crate::baseline::profile::LEVELS;
 use crate::params::Parameters;
 use crate::stats::category::CategoryMap;
-use crate::stats::hour_of_week::{HourDensity, HourProfile, UNIFORM};
+use crate::stats::hour_of_week::{BINS, HourProfile, HourRates};
 use crate::stats::student::Moments;
 
 /// What is known of a group.
@@ -35,11 +35,11 @@ pub struct Collective {
     /// Natural logarithms of silences in hours.
     pub log_silence: Moments,
     hours: HourProfile,
-    density: HourDensity,
+    rates: HourRates,
 }
 
-/// Hours that the uniform prior of a group's rhythm is worth.
-const UNIFORM_HOURS: f32 = 24.0;
+/// Days that the prior of a group's rhythm is worth.
+const PRIOR_DAYS: f32 = 3.0;
 
 impl Collective {
     /// A group of which nothing is known, keeping `values` values of each feature.
@@ -58,20 +58,21 @@ impl Collective {
             tried: 0.0,
             log_silence: Moments::default(),
             hours: HourProfile::default(),
-            density: UNIFORM,
+            rates: [1.0 / BINS as f32; BINS],
         }
     }
 
-    /// Counts one active hour of one identity.
-    pub fn add_hour(&mut self, bin: usize, weight: f32, weight_now: f32) {
+    /// Counts one active hour of one identity, and the days that went by for it.
+    pub fn add_hour(&mut self, bin: usize, days: [u8; 2], weight: f32, weight_now: f32) {
         self.hours.add(bin, weight);
-        self.density = self.hours.density(weight_now, &UNIFORM, UNIFORM_HOURS);
+        self.hours.pass(days, weight);
+        self.rates = self.hours.rates(weight_now, None, PRIOR_DAYS);
     }
 
     /// When its members are active.
     #[must_use]
-    pub fn density(&self) -> &HourDensity {
-        &self.density
+    pub fn rates(&self) -> &HourRates {
+        &self.rates
     }
 
     /// Multiplies all weights by `factor`.

@@ -24,6 +24,7 @@ pub mod exit {
     name = "credwatch",
     about,
     disable_version_flag = true,
+    after_help = "Example: credwatch demo --for 1m",
     arg_required_else_help = true
 )]
 struct Arguments {

@@ -33,8 +33,13 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> InputError + '_ {
     }
 }
 
+/// Endings of the logs in a folder; other files there, such as a licence, are left alone.
+const LOG_ENDINGS: [&str; 5] = ["json", "jsonl", "ndjson", "log", "txt"];
+/// Endings of compressed files, which follow a log's.
+const PACKED_ENDINGS: [&str; 3] = ["gz", "zst", "zstd"];
+
 /// The files behind `inputs`, in the order given; a folder's in the order of their names,
-/// subfolders included. `-` stands for standard input.
+/// subfolders included, but only those named like logs. `-` stands for standard input.
 ///
 /// # Errors
 /// An input is not there, or a folder holds no file.
@@ -59,6 +64,18 @@ pub fn list(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, InputError> {
     Ok(files)
 }
 
+fn named_like_a_log(path: &Path) -> bool {
+    let ends_in = |path: &Path, endings: &[&str]| {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        ending.is_some_and(|ending| endings.contains(&ending.to_ascii_lowercase().as_str()))
+    };
+    if ends_in(path, &PACKED_ENDINGS) {
+        let unpacked = path.with_extension("");
+        return unpacked.extension().is_none() || ends_in(&unpacked, &LOG_ENDINGS);
+    }
+    ends_in(path, &LOG_ENDINGS)
+}
+
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), InputError> {
     let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
         .map_err(at(folder))?
@@ -70,7 +87,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), InputError> {
         let hidden = path
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if hidden {
+        if hidden || !(path.is_dir() || named_like_a_log(&path)) {
             continue;
         }
         if path.is_dir() {

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tracing::info;
 
+/// A reason for a record of a partition that was never assigned, which the client rules out.
+const NOT_OURS: &str = "record of a partition that this worker does not own";
 /// A reason for a record without value.
 const NO_VALUE: &str = "record without value";
 
@@ -65,18 +67,9 @@ impl Stage for Detect {
         if record.payload.is_empty() {
             return self.set_aside(record, NO_VALUE);
         }
-        let partition = record.partition;
-        let (blueprint, pool) = (&self.blueprint, &self.pool);
-        let shard = self.shards.entry(partition).or_insert_with(|| {
-            pool.take(partition).unwrap_or_else(|| {
-                let offset = record.offset;
-                info!(
-                    partition,
-                    offset, "shard starts cold: it learns from here on"
-                );
-                blueprint.shard(partition)
-            })
-        });
+        let Some(shard) = self.shards.get_mut(&record.partition) else {
+            return self.set_aside(record, NOT_OURS);
+        };
         let handled = match shard.handle(record.payload, record.offset, false) {
             Ok(handled) => handled,
             Err(error) => return self.set_aside(record, &error.to_string()),
@@ -103,6 +96,15 @@ impl Stage for Detect {
             urgent: alerts.iter().any(|alert| alert.decision.is_some()),
             outputs: shard.publications(&alerts, Some(wall_time())),
         }
+    }
+
+    fn assign(&mut self, _: &str, partition: i32) {
+        let known = self.pool.take(partition);
+        let shard = known.unwrap_or_else(|| {
+            info!(partition, "shard starts cold: it learns from here on");
+            self.blueprint.shard(partition)
+        });
+        self.shards.insert(partition, shard);
     }
 
     fn revoke(&mut self, _: &str, partition: i32) {

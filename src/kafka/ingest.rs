@@ -88,6 +88,8 @@ impl Stage for Ingest {
         }
     }
 
+    fn assign(&mut self, _: &str, _: i32) {}
+
     fn revoke(&mut self, _: &str, _: i32) {}
 
     fn tick(&mut self) {}

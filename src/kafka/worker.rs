@@ -62,6 +62,9 @@ pub trait Stage {
     /// Takes one record. Nothing is an error: what cannot be read becomes a dead letter.
     fn process(&mut self, record: &Record<'_>) -> Processed;
 
+    /// A partition was given.
+    fn assign(&mut self, topic: &str, partition: i32);
+
     /// A partition was taken away.
     fn revoke(&mut self, topic: &str, partition: i32);
 
@@ -90,10 +93,17 @@ impl Shared {
     }
 }
 
+/// A partition that came or went inside `poll`.
+struct Move {
+    topic: String,
+    partition: i32,
+    came: bool,
+}
+
 /// Shared between the loop and the rebalance callback, which runs inside the loop's own `poll`.
 struct Owner {
     transaction: Mutex<Transaction>,
-    revoked: Mutex<Vec<(String, i32)>>,
+    moves: Mutex<Vec<Move>>,
     failed: Mutex<Option<KafkaError>>,
     status: Arc<Status>,
     metrics: Metrics,
@@ -149,7 +159,7 @@ impl ConsumerContext for Context {
             transaction.discard();
             lock(&self.0.failed).get_or_insert(error);
         }
-        let mut revoked = lock(&self.0.revoked);
+        let mut moves = lock(&self.0.moves);
         for (topic, partition) in names(partitions) {
             self.0.status.revoke(&topic, partition);
             let _ = self
@@ -157,7 +167,11 @@ impl ConsumerContext for Context {
                 .metrics
                 .lag
                 .remove_label_values(&[&topic, &partition.to_string()]);
-            revoked.push((topic, partition));
+            moves.push(Move {
+                topic,
+                partition,
+                came: false,
+            });
         }
     }
 
@@ -165,6 +179,11 @@ impl ConsumerContext for Context {
         if let Rebalance::Assign(partitions) = rebalance {
             for (topic, partition) in names(partitions) {
                 self.0.status.assign(&topic, partition);
+                lock(&self.0.moves).push(Move {
+                    topic,
+                    partition,
+                    came: true,
+                });
             }
         }
     }
@@ -202,7 +221,7 @@ pub fn run(
     );
     let owner = Arc::new(Owner {
         transaction: Mutex::new(transaction),
-        revoked: Mutex::default(),
+        moves: Mutex::default(),
         failed: Mutex::default(),
         status: Arc::clone(&shared.status),
         metrics: shared.metrics.clone(),
@@ -302,14 +321,21 @@ impl Worker<'_> {
         if let Some(error) = lock(&owner.failed).take() {
             return Err(error);
         }
-        for (topic, partition) in lock(&owner.revoked).drain(..) {
-            info!(
-                topic,
-                partition,
-                stage = stage.name(),
-                "partition went elsewhere"
-            );
-            stage.revoke(&topic, partition);
+        for moved in lock(&owner.moves).drain(..) {
+            let (topic, partition) = (moved.topic.as_str(), moved.partition);
+            let stage_name = stage.name();
+            if moved.came {
+                info!(topic, partition, stage = stage_name, "partition assigned");
+                stage.assign(topic, partition);
+            } else {
+                info!(
+                    topic,
+                    partition,
+                    stage = stage_name,
+                    "partition went elsewhere"
+                );
+                stage.revoke(topic, partition);
+            }
         }
         Ok(())
     }

@@ -4,11 +4,11 @@
 //! signal speaks at the first event of an hour and abstains for the rest of it.
 //!
 //! # At n = 0
-//! The peers' hours. Cost: 48 multiply-adds, once an hour and identity.
+//! The peers' hours. Cost: some 100 multiply-adds, once an hour and identity.
 
 use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in};
 use crate::stats::hash::key32;
-use crate::stats::hour_of_week::{HourDensity, tail};
+use crate::stats::hour_of_week::{HourRates, days_between, tail};
 use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
 
 /// The `rhythm` signal.
@@ -16,11 +16,16 @@ pub struct Rhythm;
 
 const HOUR_SPACE: u64 = 0x24;
 
-fn density(view: &View<'_>) -> HourDensity {
-    let prior_hours = view.parameters.prior.peer_hours as f32;
+fn rates(view: &View<'_>) -> HourRates {
+    let prior_days = view.parameters.prior.rhythm_days as f32;
     let own = &view.profile.hours;
-    own.density(view.profile_weight, view.peers.density(), prior_hours)
+    own.rates(view.profile_weight, Some(view.peers.rates()), prior_days)
 }
+
+/// Hours in a day.
+const HOURS_A_DAY: u32 = 24;
+/// Active hours from which the identity speaks for itself.
+const OWN_ENOUGH: f64 = 6.0;
 
 impl Signal for Rhythm {
     fn name(&self) -> SignalName {
@@ -40,13 +45,14 @@ impl Signal for Rhythm {
             return None;
         }
         let observations = view.profile.hours.observations(view.profile_weight);
-        let p = tail(&density(view), view.features.hour_bin);
-        let level = if observations >= view.parameters.prior.peer_hours {
+        let p = tail(&rates(view), view.features.hour_bin);
+        let level = if observations >= OWN_ENOUGH {
             Level::Identity
         } else {
             Level::Peers
         };
-        let fact = key32(HOUR_SPACE, &[view.features.hour_bin as u8]);
+        // One sitting at odd hours is one fact, however many hours it takes.
+        let fact = key32(HOUR_SPACE, &[]);
         Some(Reading::new(p, level, observations, fact))
     }
 
@@ -55,9 +61,9 @@ impl Signal for Rhythm {
             let day = if bin < 24 { "working day" } else { "weekend" };
             format!("{:02}:00 UTC on a {day}", bin % 24)
         };
-        let density = density(view);
-        let busiest = (0..density.len())
-            .max_by(|a, b| density[*a].total_cmp(&density[*b]))
+        let rates = rates(view);
+        let busiest = (0..rates.len())
+            .max_by(|a, b| rates[*a].total_cmp(&rates[*b]))
             .unwrap_or(0);
         let observed = name(view.features.hour_bin);
         let expected = format!("most often {}", name(busiest));
@@ -80,9 +86,17 @@ impl Signal for Rhythm {
         if profile.active_hour >= hour || lesson.profile_weight <= 0.0 {
             return;
         }
+        let today = i64::from(hour / HOURS_A_DAY);
+        // A day counts when it is over: the evening is no empty one at noon.
+        let days = match profile.active_hour {
+            0 => [0; 2],
+            active => days_between(i64::from(active / HOURS_A_DAY) - 1, today - 1),
+        };
         profile.active_hour = hour;
         profile.hours.add(bin, lesson.profile_weight);
+        profile.hours.pass(days, lesson.profile_weight);
         let (weight, weight_now) = (lesson.shared_weight, lesson.shared_weight_now);
-        lesson.learnt.peers.add_hour(bin, weight, weight_now);
+        let peers = &mut lesson.learnt.peers;
+        peers.add_hour(bin, days, weight, weight_now);
     }
 }

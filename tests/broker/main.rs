@@ -1,7 +1,13 @@
 //! The program on a real broker, started by `scripts/test`.
 #![cfg(feature = "broker-tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
+mod monitoring;
 mod service;
 mod support;

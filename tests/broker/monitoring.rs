@@ -1,0 +1,79 @@
+//! A real Prometheus scrapes the running program, and its answers are asked for.
+
+use crate::common::{get, native_log};
+use crate::support::{Setup, wait_until};
+use serde_json::Value;
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+
+struct Prometheus(Child);
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The value of an instant query; `None` where nothing matches yet.
+fn value_of(address: &str, query: &str) -> Option<f64> {
+    let (status, body) = get(address, &format!("/api/v1/query?query={query}"));
+    if status == 503 {
+        return None; // It listens and is not up yet.
+    }
+    assert_eq!(status, 200, "{body}");
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    answer["data"]["result"][0]["value"][1]
+        .as_str()?
+        .parse()
+        .ok()
+}
+
+#[test]
+fn prometheus_reads_what_happened() {
+    let setup = Setup::new("scraped", 2, "native");
+    let events = native_log(20, 4);
+    let keyed = events.iter().map(|event| {
+        let key = event["identity"]["id"].as_str().unwrap().to_owned();
+        (key, event.to_string().into_bytes())
+    });
+    setup.produce("events", keyed);
+    let running = setup.start("one");
+    running.wait_for("detect", events.len());
+
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let config = setup.folder.path().join("prometheus.yml");
+    let text = format!(
+        "global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: credwatch\n    \
+         static_configs:\n      - targets: [\"{}\"]\n",
+        running.address
+    );
+    std::fs::write(&config, text).unwrap();
+    let child = Command::new("prometheus")
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!(
+            "--storage.tsdb.path={}",
+            setup.folder.path().join("tsdb").display()
+        ))
+        .arg(format!("--web.listen-address={address}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("prometheus is installed by scripts/test");
+    let _prometheus = Prometheus(child);
+    wait_until("prometheus listens", || {
+        std::net::TcpStream::connect(&address).is_ok()
+    });
+    wait_until("a scrape that knows all identities", || {
+        let known = value_of(&address, "sum(credwatch_identities)");
+        known.is_some_and(|known| (known - 20.0).abs() < 0.5)
+    });
+    let judged = value_of(&address, "sum(credwatch_records_total{stage=\"detect\"})");
+    assert!((judged.unwrap() - events.len() as f64).abs() < 0.5);
+    assert!(value_of(&address, "sum(credwatch_alerts_total)").unwrap() >= 1.0);
+    assert!(value_of(&address, "min(credwatch_threshold_nats)").unwrap() > 0.0);
+    let quantile = "histogram_quantile(0.99,sum(rate(credwatch_commit_seconds_bucket[5m]))by(le))";
+    assert!(value_of(&address, quantile).is_some());
+}

@@ -1,0 +1,343 @@
+//! The commands as their users run them: what they print, write and return.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod common;
+
+use common::{
+    cloudtrail_files, credwatch, garbage, get, json_lines, native_log, real_logs, run, text,
+};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+/// Writes events as JSON lines.
+fn write_lines(path: &Path, events: &[Value]) {
+    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+    std::fs::write(path, lines).unwrap();
+}
+
+fn validator() -> jsonschema::Validator {
+    // The schema as published points to definitions whose names hold a slash, unescaped.
+    let schema = include_str!("../models/schemas/detection_finding.schema.json")
+        .replace("#/$defs/win/", "#/$defs/win~1");
+    jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap()
+}
+
+/// Replays `inputs` into `folder`.
+fn replay_into(folder: &Path, more: &[&str], inputs: &[PathBuf]) -> std::process::Output {
+    let mut command = credwatch();
+    command.args(["replay", "-q"]);
+    for name in ["verdicts", "alerts", "orders", "audit", "dead"] {
+        command.arg(format!("--{name}")).arg(folder.join(name));
+    }
+    command.args(more).args(inputs).output().unwrap()
+}
+
+#[test]
+fn a_theft_is_told_explained_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("events.jsonl");
+    let events = native_log(20, 9);
+    write_lines(&input, &events);
+    let output = replay_into(folder.path(), &[], &[input]);
+    assert!(output.status.success(), "{output:?}");
+    let told = text(&output.stdout);
+    assert!(told.contains("svc-0") && told.contains("dry run"), "{told}");
+    assert!(told.contains("cloudtrail:StopLogging"), "{told}");
+
+    let verdicts = json_lines(&folder.path().join("verdicts"));
+    assert_eq!(verdicts.len(), events.len());
+    for (verdict, event) in verdicts.iter().zip(&events) {
+        assert_eq!(verdict["event_id"], event["event_id"], "in input order");
+        assert!(verdict["score_nats"].as_f64().unwrap().is_finite());
+        for signal in verdict["signals"].as_array().unwrap() {
+            let p = signal["p"].as_f64().unwrap();
+            let surprise = signal["surprise_nats"].as_f64().unwrap();
+            assert!(
+                p > 0.0 && p <= 1.0 && (surprise + libm::log(p)).abs() < 1e-9,
+                "{signal}"
+            );
+        }
+    }
+    let theft = &verdicts[verdicts.len() - 1];
+    assert!(theft["alert_id"].is_string());
+    let alerts = json_lines(&folder.path().join("alerts"));
+    let first = &alerts[0];
+    assert_eq!(first["activity_id"], 1);
+    assert_eq!(first["finding_info"]["uid"], theft["alert_id"]);
+    assert_eq!(first["unmapped"]["credwatch"]["identity"]["id"], "svc-0");
+    let orders = json_lines(&folder.path().join("orders"));
+    let order = &orders[0];
+    assert_eq!(order["alert_id"], first["finding_info"]["uid"]);
+    assert_eq!(order["mode"], "dry_run");
+    assert_eq!(order["credential"]["id"], "key-svc-0");
+    let ids: BTreeSet<String> = orders.iter().map(|o| o["order_id"].to_string()).collect();
+    assert_eq!(ids.len(), orders.len(), "one order once");
+}
+
+#[test]
+fn alerts_are_ocsf_detection_findings() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("files.jsonl");
+    write_lines(&input, &cloudtrail_files(9));
+    let mut inputs = vec![input];
+    inputs.extend(real_logs("cloudtrail-attack-sim"));
+    inputs.extend(real_logs("stratus-detonations").map(|data| data.join("logs")));
+    assert!(replay_into(folder.path(), &[], &inputs).status.success());
+    let alerts = json_lines(&folder.path().join("alerts"));
+    assert!(!alerts.is_empty());
+    let validator = validator();
+    for alert in &alerts {
+        if let Err(error) = validator.validate(alert) {
+            panic!("{error} at {}: {alert}", error.instance_path());
+        }
+    }
+    let mut broken = alerts[0].clone();
+    broken["severity_id"] = "high".into();
+    assert!(!validator.is_valid(&broken), "the schema can refuse");
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes_in_any_wrapping() {
+    let folder = tempfile::tempdir().unwrap();
+    let events = native_log(10, 3);
+    let lines = folder.path().join("lines.jsonl");
+    write_lines(&lines, &events);
+    let array = folder.path().join("array.json");
+    std::fs::write(&array, Value::Array(events.clone()).to_string()).unwrap();
+    let zipped = folder.path().join("lines.jsonl.gz");
+    let file = std::fs::File::create(&zipped).unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    encoder.write_all(&std::fs::read(&lines).unwrap()).unwrap();
+    encoder.finish().unwrap();
+    let zstandard = folder.path().join("lines.jsonl.zst");
+    let packed = zstd::encode_all(&*std::fs::read(&lines).unwrap(), 1).unwrap();
+    std::fs::write(&zstandard, packed).unwrap();
+    let mut seen = BTreeSet::new();
+    for input in [lines, array, zipped, zstandard] {
+        let output = replay_into(folder.path(), &[], &[input]);
+        assert!(output.status.success(), "{output:?}");
+        seen.insert((
+            std::fs::read(folder.path().join("verdicts")).unwrap(),
+            std::fs::read(folder.path().join("alerts")).unwrap(),
+            std::fs::read(folder.path().join("audit")).unwrap(),
+        ));
+    }
+    assert_eq!(seen.len(), 1);
+}
+
+#[test]
+fn standard_input_is_read() {
+    let mut child = credwatch()
+        .args(["replay", "-q", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    for event in native_log(2, 1) {
+        writeln!(input, "{event}").unwrap();
+    }
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert!(text(&output.stdout).contains("99 events of 2 identities"));
+}
+
+#[test]
+fn garbage_is_named_and_the_rest_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("mixed.jsonl");
+    let events = native_log(2, 1);
+    let mut file = std::fs::File::create(&input).unwrap();
+    writeln!(file, "{}", events[0]).unwrap();
+    for (_, bytes) in garbage() {
+        file.write_all(&bytes).unwrap();
+        writeln!(file).unwrap();
+    }
+    writeln!(file, "{}", events[1]).unwrap();
+    drop(file);
+    let output = replay_into(folder.path(), &["--strict", "--format", "native"], &[input]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert_eq!(json_lines(&folder.path().join("verdicts")).len(), 2);
+    let dead = json_lines(&folder.path().join("dead"));
+    assert_eq!(dead.len(), garbage().len());
+    for (letter, (what, _)) in dead.iter().zip(garbage()) {
+        let reason = letter["reason"].as_str().unwrap();
+        assert!(!reason.is_empty() && reason.len() < 300, "{what}: {reason}");
+    }
+}
+
+#[test]
+fn a_configuration_with_three_mistakes_names_all_three() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("credwatch.toml");
+    let text_of = "[kafka]\nbootstrap_server = \"x\"\n[detect]\nalerts_per_day = -1.0\n\
+                   [http]\nlisten = \"nowhere\"\n";
+    std::fs::write(&config, text_of).unwrap();
+    for command in ["check", "run"] {
+        let output = credwatch()
+            .args([command, "--config"])
+            .arg(&config)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let told = text(&output.stderr);
+        for key in ["bootstrap_server", "alerts_per_day", "listen"] {
+            assert!(told.contains(key), "{key} in {told}");
+        }
+    }
+}
+
+#[test]
+fn the_environment_overrides_and_is_checked() {
+    let output = credwatch()
+        .arg("check")
+        .env("CREDWATCH_DETECT__ALERTS_PER_DAY", "many")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("CREDWATCH_DETECT__ALERTS_PER_DAY"));
+}
+
+#[test]
+fn wrong_usage_and_unreadable_input_have_their_codes() {
+    assert_eq!(run(&["replay"]).status.code(), Some(2));
+    assert_eq!(run(&["fly"]).status.code(), Some(2));
+    let missing = run(&["replay", "/no/such/file.json"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(text(&missing.stderr).contains("/no/such/file.json"));
+}
+
+#[test]
+fn the_default_configuration_is_printed_and_is_one() {
+    let output = run(&["config", "default"]);
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("default.toml");
+    std::fs::write(&config, &output.stdout).unwrap();
+    // Nobody listens on port 1: the configuration is fine, the broker is not there.
+    let checked = credwatch()
+        .args(["check", "--config"])
+        .arg(&config)
+        .env("CREDWATCH_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
+        .output()
+        .unwrap();
+    assert_eq!(checked.status.code(), Some(1), "{checked:?}");
+    assert!(text(&checked.stdout).contains("no broker answers at 127.0.0.1:1"));
+}
+
+#[test]
+fn every_command_shows_an_example() {
+    let commands: [&[&str]; 7] = [
+        &["demo"],
+        &["run"],
+        &["topics", "create"],
+        &["replay"],
+        &["check"],
+        &["config", "default"],
+        &[],
+    ];
+    for command in commands {
+        let output = credwatch().args(command).arg("--help").output().unwrap();
+        assert!(output.status.success());
+        assert!(text(&output.stdout).contains("Example"), "{command:?}");
+    }
+    let version = text(&run(&["--version"]).stdout);
+    assert!(
+        version.contains("commit") && version.contains("model"),
+        "{version}"
+    );
+}
+
+#[test]
+fn without_a_broker_it_waits_says_so_and_is_not_ready() {
+    let mut child = credwatch()
+        .arg("run")
+        .env("CREDWATCH_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
+        .env("CREDWATCH_HTTP__LISTEN", "127.0.0.1:0")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    let told = lines
+        .find(|line| line.contains("pages on http://"))
+        .unwrap();
+    let address = told.rsplit_once("http://").unwrap().1.trim().to_owned();
+    let mut tries = lines.filter(|line| line.contains("no broker answers at 127.0.0.1:1"));
+    let pauses: BTreeSet<String> = (0..6)
+        .filter_map(|_| {
+            tries
+                .next()?
+                .rsplit_once("next try in ")
+                .map(|(_, rest)| rest.to_owned())
+        })
+        .collect();
+    assert!(pauses.len() >= 2, "the pauses grow: {pauses:?}");
+    assert_eq!(get(&address, "/healthz").0, 200);
+    let (status, body) = get(&address, "/readyz");
+    assert_eq!(status, 503);
+    assert!(body.contains("not ready"));
+    let pid = child.id().to_string();
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_demo_shows_attacks() {
+    let output = run(&[
+        "demo",
+        "--for",
+        "3s",
+        "--speed",
+        "20000",
+        "--listen",
+        "127.0.0.1:0",
+    ]);
+    assert!(output.status.success(), "{output:?}");
+    let told = text(&output.stdout);
+    assert!(told.contains("metrics on http://127.0.0.1:"), "{told}");
+    assert!(
+        told.contains("ATT&CK") && told.contains("Top incidents"),
+        "{told}"
+    );
+    assert!(!told.contains('\u{1b}'), "no colour in a pipe");
+}
+
+#[test]
+fn real_detonations_are_named() {
+    let (Some(quiet), Some(loud)) = (
+        real_logs("cloudtrail-attack-sim"),
+        real_logs("stratus-detonations"),
+    ) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let output = replay_into(folder.path(), &["--strict"], &[quiet, loud.join("logs")]);
+    assert!(output.status.success(), "nothing is set aside: {output:?}");
+    let named: BTreeSet<String> = json_lines(&folder.path().join("alerts"))
+        .iter()
+        .flat_map(|alert| alert["finding_info"]["attacks"].as_array().unwrap().clone())
+        .map(|attack| {
+            let technique = attack.get("sub_technique").unwrap_or(&attack["technique"]);
+            technique["uid"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    for technique in ["T1562.008", "T1098.001", "T1537", "T1552.005", "T1578.002"] {
+        assert!(named.contains(technique), "{technique} in {named:?}");
+    }
+}
