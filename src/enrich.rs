@@ -244,7 +244,10 @@ fn client_family(agent: &str, family: &mut [u8; CLIENT_BYTES]) -> usize {
 
 /// The family of a resource: an ARN or path up to its first `/` past the scheme.
 fn resource_family(resource: &str) -> &str {
-    let scheme = resource.find("://").map_or(0, |at| at + 3);
+    let scheme = resource
+        .find(':')
+        .filter(|at| resource[*at..].starts_with("://"))
+        .map_or(0, |at| at + 3);
     let lead = scheme + usize::from(resource[scheme..].starts_with('/'));
     resource[lead..]
         .find('/')

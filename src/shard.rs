@@ -134,6 +134,12 @@ impl Blueprint {
         }
     }
 
+    /// What each shard's engine is told, guardrails aside.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Hash of model and detection settings.
     #[must_use]
     pub fn model_hash(&self) -> &str {

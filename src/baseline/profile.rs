@@ -121,6 +121,24 @@ impl Profile {
         }
     }
 
+    /// A sum over values that lie in different cache lines of the record; the sum means nothing.
+    #[inline]
+    #[must_use]
+    pub fn touch(&self) -> f32 {
+        self.day_peak_nats
+            + self.host.touch()
+            + self.prefix.touch()
+            + self.network.touch()
+            + self.country.touch()
+            + self.client.touch()
+            + self.action.touch()
+            + self.resource.touch()
+            + self.levels[0]
+            + self.failures.failed
+            + self.lifetimes[0].log_secs.mean() as f32
+            + self.hours.touch()
+    }
+
     /// The moment at which `time` finds this identity: late events never move it back.
     #[must_use]
     pub fn now(&self, time: EventTime) -> EventTime {

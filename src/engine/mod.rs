@@ -12,7 +12,7 @@ use crate::baseline::profile::Profile;
 use crate::baseline::store::Store;
 use crate::catalogue::Catalogue;
 use crate::decide::guardrail::{Guardrails, Recent};
-use crate::enrich::{Features, enrich};
+use crate::enrich::{Features, enrich, identity_key};
 use crate::event::Event;
 use crate::params::Parameters;
 use crate::score::combine::Readings;
@@ -65,8 +65,8 @@ pub struct Engine {
 struct Judged<'j> {
     event: &'j Event<'j>,
     origin: &'j Origin,
-    features: Features,
-    readings: Readings,
+    features: &'j Features,
+    readings: &'j Readings,
     weighed: Weighed,
     place: Place,
 }
@@ -105,6 +105,7 @@ impl Engine {
     pub fn step(&mut self, event: &Event<'_>, origin: &Origin, explain: bool) -> Stepped {
         let mut stepped = Stepped::default();
         self.advance(event.time, &mut stepped.alerts);
+        self.store.touch(identity_key(&event.identity.id));
         let features = enrich(event, &self.settings.catalogue);
         let place = self.place(event, &features);
         let view = self.view(event, &features, &place);
@@ -125,8 +126,8 @@ impl Engine {
         let judged = Judged {
             event,
             origin,
-            features,
-            readings,
+            features: &features,
+            readings: &readings,
             weighed,
             place,
         };
@@ -227,7 +228,7 @@ impl Engine {
         }
         let case = self.incidents.absorb(
             judged.features.identity,
-            &judged.readings,
+            judged.readings,
             &judged.weighed,
             judged.place.now,
             parameters.bounds.open_incidents,

@@ -70,6 +70,13 @@ impl<const N: usize> CategoryTable<N> {
         self.keys.iter().position(|k| *k == key)
     }
 
+    /// One value near each end of the table, for [`crate::baseline::store::Store::touch`].
+    #[inline]
+    #[must_use]
+    pub(crate) fn touch(&self) -> f32 {
+        self.weights[0] + self.total
+    }
+
     /// Whether `key` is among the values kept.
     #[must_use]
     pub fn contains(&self, key: u32) -> bool {

@@ -75,6 +75,13 @@ impl Default for Counts {
 }
 
 impl HourProfile {
+    /// One value of each cache line, for [`crate::baseline::store::Store::touch`].
+    #[inline]
+    #[must_use]
+    pub(crate) fn touch(&self) -> f32 {
+        self.counts.0[0] + self.counts.0[16] + self.counts.0[32] + self.days[1]
+    }
+
     /// Counts one active hour.
     pub fn add(&mut self, bin: usize, weight: f32) {
         self.counts.0[bin % BINS] += weight;

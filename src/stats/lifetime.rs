@@ -13,6 +13,8 @@
 use crate::units::{EventTime, MS_PER_DAY};
 use hdrhistogram::Histogram;
 
+/// See [`LifetimeHistogram::refresh`].
+const REFRESH_SHARE: u64 = 32;
 const LONGEST_SECS: u64 = 10 * 366 * 86_400;
 
 /// Decayed distribution of lifetimes in seconds.
@@ -20,6 +22,16 @@ const LONGEST_SECS: u64 = 10 * 366 * 86_400;
 pub struct LifetimeHistogram {
     counts: Histogram<u32>,
     halved_at: EventTime,
+    steps: Vec<Step>,
+    counted: u64,
+}
+
+/// One recorded value with what lies below it.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    highest_secs: u64,
+    below: u64,
+    at: u64,
 }
 
 impl LifetimeHistogram {
@@ -31,6 +43,8 @@ impl LifetimeHistogram {
         Self {
             counts,
             halved_at: now,
+            steps: Vec::new(),
+            counted: 0,
         }
     }
 
@@ -42,6 +56,25 @@ impl LifetimeHistogram {
             self.halve();
         }
         self.counts.saturating_record(secs.clamp(1, LONGEST_SECS));
+        if self.counts.len() * REFRESH_SHARE >= self.counted * (REFRESH_SHARE + 1) {
+            self.refresh();
+        }
+    }
+
+    /// Sums the histogram up, so that a question costs a binary search. Done whenever it has grown
+    /// by one part in [`REFRESH_SHARE`]; answers lag behind by no more than that.
+    fn refresh(&mut self) {
+        self.steps.clear();
+        self.counted = 0;
+        for recorded in self.counts.iter_recorded() {
+            let at = u64::from(recorded.count_at_value());
+            self.steps.push(Step {
+                highest_secs: recorded.value_iterated_to(),
+                below: self.counted,
+                at,
+            });
+            self.counted += at;
+        }
     }
 
     fn halve(&mut self) {
@@ -54,6 +87,7 @@ impl LifetimeHistogram {
         for (value, count) in kept.into_iter().filter(|(_, count)| *count > 0) {
             self.counts.saturating_record_n(value, count);
         }
+        self.refresh();
     }
 
     /// How many lifetimes it knows.
@@ -72,16 +106,16 @@ impl LifetimeHistogram {
     /// number of observations supports.
     #[must_use]
     pub fn tail(&self, secs: u64) -> f64 {
-        let n = self.counts.len() as f64;
+        let n = self.counted as f64;
         let secs = secs.clamp(1, LONGEST_SECS);
-        let at = self.counts.count_at(secs);
-        let below = if secs > 1 {
-            self.counts
-                .count_between(0, self.counts.lowest_equivalent(secs).saturating_sub(1))
-        } else {
-            0
+        let position = self.steps.partition_point(|step| step.highest_secs < secs);
+        let lower = match self.steps.get(position) {
+            None => n,
+            Some(step) if self.counts.equivalent(step.highest_secs, secs) => {
+                step.below as f64 + 0.5 * step.at as f64
+            }
+            Some(step) => step.below as f64,
         };
-        let lower = below as f64 + 0.5 * f64::from(at);
         let smaller = lower.min(n - lower);
         (2.0 * (smaller + 0.5) / (n + 1.0)).min(1.0)
     }
