@@ -34,6 +34,16 @@ need_build_tools() {
   command -v cargo >/dev/null || fail "cargo is not there: install Rust from https://rustup.rs"
 }
 
+# need_cargo_tool NAME VERSION: installs a tool of cargo's into the cache, once.
+need_cargo_tool() {
+  local name=$1 version=$2
+  [ -f "$CACHE/tools/$name-$version" ] && return
+  say "installing $name $version"
+  cargo install --quiet --locked --root "$CACHE/tools" --version "$version" "$name" >&2 \
+    || fail "cannot install $name $version"
+  touch "$CACHE/tools/$name-$version"
+}
+
 # A port that nobody listens on, outside the range that the system hands out by itself.
 free_port() {
   python3 - <<'PY'

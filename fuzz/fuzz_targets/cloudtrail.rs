@@ -1,0 +1,16 @@
+//! Any bytes as a CloudTrail document: what maps is a native event that decodes.
+#![no_main]
+
+use credwatch::ingest::expand;
+use credwatch::wire::format::Format;
+use credwatch::wire::native;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    for item in expand(bytes, Format::CloudTrail) {
+        if let Ok(mapped) = item.outcome {
+            let decoded = native::decode(&mapped.json);
+            assert!(decoded.is_ok(), "{:?}", decoded.err());
+        }
+    }
+});
