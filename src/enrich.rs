@@ -41,6 +41,8 @@ const CLIENT_BYTES: usize = 160;
 pub struct Features {
     /// Key of the identity.
     pub identity: u64,
+    /// Kind of the identity.
+    pub kind: IdentityKind,
     /// Key of its peer group.
     pub group: u64,
     /// Key of everyone of its kind, for groups beyond the limit.
@@ -102,6 +104,7 @@ pub fn enrich(event: &Event<'_>, catalogue: &Catalogue) -> Features {
     });
     Features {
         identity: identity_key(&event.identity.id),
+        kind,
         group: group_key(kind, event.identity.group.as_deref()),
         kind_group: group_key(kind, None),
         host: key(event, Feature::Host),
@@ -151,7 +154,10 @@ fn key(event: &Event<'_>, feature: Feature) -> Option<u32> {
             let length = client_family(agent, &mut family);
             Some(key32(space, &family[..length]))
         }
-        Feature::Host => Some(key32(space, event.source.host.as_deref()?.as_bytes())),
+        Feature::Host => {
+            let family = host_family(event.source.host.as_deref()?);
+            Some(key32(space, family.as_bytes()))
+        }
         Feature::Country => Some(key32(space, event.source.country.as_deref()?.as_bytes())),
         Feature::Action => Some(key32(space, event.action.as_deref()?.as_bytes())),
         Feature::Resource => {
@@ -166,7 +172,7 @@ fn key(event: &Event<'_>, feature: Feature) -> Option<u32> {
 pub fn text<'e>(event: &'e Event<'_>, feature: Feature) -> Cow<'e, str> {
     let source = &event.source;
     let shown = match feature {
-        Feature::Host => source.host.as_deref().map(Cow::Borrowed),
+        Feature::Host => source.host.as_deref().map(host_family),
         Feature::Prefix => source.ip.map(|ip| Cow::Owned(prefix_text(ip, 24, 48))),
         Feature::Network => match (source.asn, source.ip) {
             (Some(asn), _) => Some(Cow::Owned(format!("AS{asn}"))),
@@ -242,6 +248,45 @@ fn client_family(agent: &str, family: &mut [u8; CLIENT_BYTES]) -> usize {
     length
 }
 
+/// The family of a host: generated parts of its name become `#`, so that a new replica is the same
+/// host. Generated are parts between dashes that mix letters and digits and are four or longer
+/// (`7f9c`, `0a1b2c3d`), parts of five or more without a vowel (`x2x9p`, `kqzxt`), and four numbers in
+/// a row (`ip-10-2-3-4`). A plain number stays: `build-17` is one host of its own.
+fn host_family(host: &str) -> Cow<'_, str> {
+    let (name, domain) = host.split_once('.').unwrap_or((host, ""));
+    let parts = || name.split('-');
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let numbers = parts().filter(|part| is_number(part)).count();
+    if numbers < 4 && !parts().skip(1).any(is_generated) {
+        return Cow::Borrowed(host);
+    }
+    let mut family = String::with_capacity(host.len());
+    for (at, part) in parts().enumerate() {
+        let generated = at > 0 && (is_generated(part) || (numbers >= 4 && is_number(part)));
+        if generated && family.ends_with('#') {
+            continue;
+        }
+        if at > 0 {
+            family.push('-');
+        }
+        family.push_str(if generated { "#" } else { part });
+    }
+    if !domain.is_empty() {
+        family.push('.');
+        family.push_str(domain);
+    }
+    // `web-#-#` and `web-#` are one.
+    Cow::Owned(family.replace("-#-#", "-#"))
+}
+
+fn is_generated(part: &str) -> bool {
+    let digits = part.bytes().filter(u8::is_ascii_digit).count();
+    let letters = part.bytes().filter(u8::is_ascii_alphabetic).count();
+    let mixed = digits > 0 && letters > 0 && part.len() >= 4;
+    let has_vowel = part.bytes().any(|b| b"aeiouyAEIOUY".contains(&b));
+    mixed || (part.len() >= 5 && letters > 0 && !has_vowel)
+}
+
 /// The family of a resource: an ARN or path up to its first `/` past the scheme.
 fn resource_family(resource: &str) -> &str {
     let scheme = resource
@@ -278,6 +323,22 @@ mod tests {
         assert_ne!(family("curl/8.1"), family("aws-cli/2.17"));
         assert!(family(&"x".repeat(10_000)).len() <= CLIENT_BYTES);
         assert_eq!(family("Größe/1"), family("Größe/2"));
+    }
+
+    #[test]
+    fn replicas_are_one_host_and_numbered_hosts_are_not() {
+        assert_eq!(host_family("web-7f9c-x2x9p"), "web-#");
+        assert_eq!(
+            host_family("web-7f9c4d-kqzxt"),
+            host_family("web-1a2b3c-x2x9p")
+        );
+        assert_eq!(host_family("ip-10-2-3-4"), host_family("ip-172-16-0-9"));
+        assert_eq!(host_family("ip-10-2-3-4.ec2.internal"), "ip-#.ec2.internal");
+        assert_eq!(host_family("i-0abc123def4567890"), "i-#");
+        for own in ["build-17", "vm-9", "laptop-0042", "db", "desktop-user", ""] {
+            assert_eq!(host_family(own), own);
+        }
+        assert_ne!(host_family("web-7f9c-x2x9p"), host_family("api-7f9c-x2x9p"));
     }
 
     #[test]

@@ -60,6 +60,12 @@ pub struct Prior {
     pub silence_log_sd: f64,
     /// Spread of token lifetimes of one identity and issuer, in natural logarithms.
     pub lifetime_log_sd: f64,
+    /// Share of credential-days on which a credential moves.
+    pub move_rate: f64,
+    /// Probability of a use outside a credential's life.
+    pub hard_violation_p: f64,
+    /// Impossible journeys a day of an identity with a place.
+    pub impossible_journeys_a_day: f64,
     /// Probability of a grant to oneself.
     pub self_grant_p: f64,
 }
@@ -73,8 +79,6 @@ pub struct Scoring {
     pub group_excess_share: f64,
     /// Events below this are no evidence for an incident.
     pub evidence_from_nats: f64,
-    /// What a fact already in the incident adds, as a share.
-    pub repeat_share: f64,
     /// Learned fully up to here.
     pub trust_until_nats: f64,
 }
@@ -114,6 +118,8 @@ pub struct IncidentLaw {
     pub update_step_share: f64,
     /// Closed when evidence falls below this share of the threshold.
     pub closed_share_of_threshold: f64,
+    /// An alert stays open for so long after its last evidence, in milliseconds.
+    pub open_at_least_ms: i64,
     /// How long facts of a closed incident are remembered, in milliseconds.
     pub remembered_ms: i64,
 }

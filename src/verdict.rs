@@ -45,12 +45,26 @@ spelled! {
         Privilege = "privilege",
         /// Unusual lifetime of a token.
         TokenLifetime = "token_lifetime",
+        /// Used outside its life.
+        CredentialAge = "credential_age",
+        /// Refreshed off its cadence.
+        Refresh = "refresh",
         /// Unusual hour of the week.
         Rhythm = "rhythm",
+        /// Too many events.
+        Rate = "rate",
         /// Too many failures, or a success after them.
         Failure = "failure",
+        /// Too many distinct things.
+        FanOut = "fan_out",
+        /// Faster than one can travel.
+        Travel = "travel",
+        /// One credential in two places.
+        Concurrency = "concurrency",
         /// First use after a long silence.
         Dormancy = "dormancy",
+        /// No purpose where there always is one.
+        Purpose = "purpose",
     }
 }
 

@@ -85,9 +85,12 @@ fn a_theft_is_told_explained_and_written() {
 #[test]
 fn alerts_are_ocsf_detection_findings() {
     let folder = tempfile::tempdir().unwrap();
-    let input = folder.path().join("files.jsonl");
-    write_lines(&input, &cloudtrail_files(9));
-    let mut inputs = vec![input];
+    let logs = folder.path().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    for (at, file) in cloudtrail_files(9).iter().enumerate() {
+        std::fs::write(logs.join(format!("{at:03}.json")), file.to_string()).unwrap();
+    }
+    let mut inputs = vec![logs];
     inputs.extend(real_logs("cloudtrail-attack-sim"));
     inputs.extend(real_logs("stratus-detonations").map(|data| data.join("logs")));
     assert!(replay_into(folder.path(), &[], &inputs).status.success());

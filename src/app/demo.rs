@@ -6,7 +6,7 @@ use crate::engine::Phase;
 use crate::metrics::Metrics;
 use crate::shard::{Blueprint, LoadModelError, Shard, load_model};
 use crate::sim::SimulatedEvent;
-use crate::sim::attack::{SCENARIOS, campaign};
+use crate::sim::attack::campaign;
 use crate::sim::organisation::Organisation;
 use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
 use crate::wire::time::parse_rfc3339;
@@ -20,6 +20,20 @@ const FIRST_DAY: &str = "2026-01-05T00:00:00Z";
 /// Hour of the day at which the live part's attacks begin, and how far apart.
 const FIRST_ATTACK_HOUR: i64 = 1;
 const HOURS_BETWEEN_ATTACKS: i64 = 4;
+
+/// Attacks that are shown, in this order.
+const SHOWN: [&str; 10] = [
+    "stolen_session",
+    "service_key_abroad",
+    "token_on_colleagues_host",
+    "guessed_password",
+    "self_promotion",
+    "expired_token",
+    "cover_tracks",
+    "mass_download",
+    "forged_token",
+    "enumeration",
+];
 
 /// A demonstration under way.
 pub struct Demo {
@@ -69,7 +83,7 @@ impl Demo {
         let mut hour = FIRST_ATTACK_HOUR;
         while hour < 24 {
             let start = self.midnight.saturating_add_ms(hour * MS_PER_HOUR);
-            let scenario = SCENARIOS[self.attacks % SCENARIOS.len()];
+            let scenario = SHOWN[self.attacks % SHOWN.len()];
             events.extend(campaign(&mut self.organisation, scenario, start));
             self.attacks += 1;
             hour += HOURS_BETWEEN_ATTACKS;

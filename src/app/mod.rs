@@ -2,6 +2,8 @@
 
 pub mod check;
 pub mod demo;
+pub mod evaluate;
 pub mod replay;
 pub mod run;
+pub mod simulate;
 pub mod summary;

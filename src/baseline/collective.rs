@@ -34,6 +34,16 @@ pub struct Collective {
     pub tried: f64,
     /// Natural logarithms of silences in hours.
     pub log_silence: Moments,
+    /// Natural logarithms of events in an active hour.
+    pub log_count: Moments,
+    /// Natural logarithms of distinct (action, resource) in an active hour.
+    pub log_distinct: Moments,
+    /// Days of members with a place.
+    pub journey_days: f64,
+    /// Impossible journeys among them.
+    pub journey_jumps: f64,
+    /// Uses without a stated purpose.
+    pub purposeless: f64,
     hours: HourProfile,
     rates: HourRates,
 }
@@ -57,6 +67,11 @@ impl Collective {
             failed: 0.0,
             tried: 0.0,
             log_silence: Moments::default(),
+            log_count: Moments::default(),
+            log_distinct: Moments::default(),
+            journey_days: 0.0,
+            journey_jumps: 0.0,
+            purposeless: 0.0,
             hours: HourProfile::default(),
             rates: [1.0 / BINS as f32; BINS],
         }
@@ -85,6 +100,11 @@ impl Collective {
         self.failed *= factor_f64;
         self.tried *= factor_f64;
         self.log_silence.rescale(factor);
+        self.log_count.rescale(factor);
+        self.log_distinct.rescale(factor);
+        self.journey_days *= factor_f64;
+        self.journey_jumps *= factor_f64;
+        self.purposeless *= factor_f64;
         self.hours.rescale(factor);
     }
 

@@ -1,7 +1,10 @@
 //! What is known: of one identity ([`profile`]), of its peers and of everyone ([`collective`]),
-//! in a bounded store ([`store`]), with the texts that explanations need ([`names`]).
+//! of single credentials ([`credential`]) and of who issues them ([`issuer`]), in a bounded store
+//! ([`store`]), with the texts that explanations need ([`names`]).
 
 pub mod collective;
+pub mod credential;
+pub mod issuer;
 pub mod names;
 pub mod profile;
 pub mod store;

@@ -1,6 +1,7 @@
 //! The baseline of one identity: one fixed-size record, no pointers, so that an event touches a
 //! few neighbouring cache lines and memory is known in advance.
 
+use crate::baseline::issuer::MoveCounts;
 use crate::catalogue::AccessLevel;
 use crate::stats::category::CategoryTable;
 use crate::stats::decay::{HalfLife, Landmark};
@@ -48,6 +49,54 @@ impl FailureCounts {
     }
 }
 
+/// Counts of the current hour, and how large they were in past active hours.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Hourly {
+    /// Hours since the epoch.
+    pub hour: u32,
+    /// Events in it.
+    pub count: u32,
+    /// One bit for each of 128 classes of (action, resource) seen in it.
+    pub seen: [u64; 2],
+    /// Natural logarithms of past counts.
+    pub log_count: Moments,
+    /// Natural logarithms of past numbers of distinct (action, resource).
+    pub log_distinct: Moments,
+}
+
+impl Hourly {
+    /// How many distinct values the bits stand for: linear counting, −m ln(empty share).
+    ///
+    /// Source: Whang, Vander-Zanden, Taylor, "A linear-time probabilistic counting algorithm for
+    /// database applications", ACM TODS 15 (1990). Saturates near 600.
+    #[must_use]
+    pub fn distinct(&self) -> f64 {
+        let set = self.seen[0].count_ones() + self.seen[1].count_ones();
+        let empty = f64::from(128 - set).max(1.0);
+        -128.0 * libm::log(empty / 128.0)
+    }
+}
+
+/// Where it was last, and how often it jumped.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Journey {
+    /// Degrees north.
+    pub latitude: f32,
+    /// Degrees east.
+    pub longitude: f32,
+    /// When, in seconds since the epoch; 0 where no place is known.
+    pub secs: u32,
+    /// Days with a place, forward-decayed.
+    pub days: f32,
+    /// Impossible journeys among them.
+    pub jumps: f32,
+}
+
+/// Signals whose daily peaks are kept.
+pub const PEAKS: usize = 16;
+/// Steps of a kept peak in a nat.
+const PEAK_STEPS: f64 = 8.0;
+
 /// What is known of one identity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
@@ -65,22 +114,38 @@ pub struct Profile {
     pub has_incident: bool,
     /// Largest score of that day.
     pub day_peak_nats: f32,
+    /// Largest surprise of each signal that day, in eighths of a nat.
+    pub peaks: [u8; PEAKS],
+    /// Key of the credential used last.
+    pub last_credential: u64,
+    /// How its credentials move.
+    pub moves: MoveCounts,
+    /// Natural logarithms of seconds between refreshes or rotations.
+    pub log_refresh: Moments,
+    /// When the last one was, in seconds since the epoch.
+    pub refreshed_secs: u32,
+    /// Volume by the hour.
+    pub hourly: Hourly,
+    /// Places.
+    pub journey: Journey,
+    /// Uses without a stated purpose, forward-decayed.
+    pub purposeless: f32,
     /// Hours since the epoch of the last hour learned as active.
     pub active_hour: u32,
     /// Hosts.
     pub host: CategoryTable<8>,
     /// Network prefixes.
-    pub prefix: CategoryTable<8>,
+    pub prefix: CategoryTable<6>,
     /// Networks.
     pub network: CategoryTable<6>,
     /// Countries.
-    pub country: CategoryTable<4>,
+    pub country: CategoryTable<3>,
     /// Client families.
-    pub client: CategoryTable<6>,
+    pub client: CategoryTable<5>,
     /// Actions.
-    pub action: CategoryTable<16>,
+    pub action: CategoryTable<14>,
     /// Resource families.
-    pub resource: CategoryTable<8>,
+    pub resource: CategoryTable<6>,
     /// Uses by access level.
     pub levels: [f32; LEVELS],
     /// Failures.
@@ -88,7 +153,7 @@ pub struct Profile {
     /// Natural logarithms of silences, in hours, longer than one hour.
     pub log_silence: Moments,
     /// Token lifetimes.
-    pub lifetimes: [IssuerLifetimes; 4],
+    pub lifetimes: [IssuerLifetimes; 3],
     /// Active hours.
     pub hours: HourProfile,
 }
@@ -105,6 +170,14 @@ impl Profile {
             day: 0,
             has_incident: false,
             day_peak_nats: 0.0,
+            peaks: [0; PEAKS],
+            last_credential: 0,
+            moves: MoveCounts::default(),
+            log_refresh: Moments::default(),
+            refreshed_secs: 0,
+            hourly: Hourly::default(),
+            journey: Journey::default(),
+            purposeless: 0.0,
             active_hour: 0,
             host: CategoryTable::default(),
             prefix: CategoryTable::default(),
@@ -116,7 +189,7 @@ impl Profile {
             levels: [0.0; LEVELS],
             failures: FailureCounts::default(),
             log_silence: Moments::default(),
-            lifetimes: [IssuerLifetimes::default(); 4],
+            lifetimes: [IssuerLifetimes::default(); 3],
             hours: HourProfile::default(),
         }
     }
@@ -170,6 +243,25 @@ impl Profile {
             .iter_mut()
             .for_each(|l| l.log_secs.rescale(factor));
         self.hours.rescale(factor);
+        self.moves.rescale(factor);
+        self.log_refresh.rescale(factor);
+        self.hourly.log_count.rescale(factor);
+        self.hourly.log_distinct.rescale(factor);
+        self.journey.days *= factor;
+        self.journey.jumps *= factor;
+        self.purposeless *= factor;
+    }
+
+    /// Keeps the largest surprise of a signal today.
+    pub fn keep_peak(&mut self, signal: usize, nats: f64) {
+        let steps = (nats * PEAK_STEPS).clamp(0.0, 255.0) as u8;
+        self.peaks[signal] = self.peaks[signal].max(steps);
+    }
+
+    /// The largest surprise of a signal today, in nats.
+    #[must_use]
+    pub fn peak_nats(&self, signal: usize) -> f64 {
+        f64::from(self.peaks[signal]) / PEAK_STEPS
     }
 
     /// Decayed number of events, the measure of how useful this record is.
@@ -187,7 +279,7 @@ mod tests {
     #[test]
     fn one_record_fits_the_budget() {
         // 1 KiB an identity, less what index, names and id take.
-        assert!(size_of::<Profile>() <= 900, "{}", size_of::<Profile>());
+        assert!(size_of::<Profile>() <= 920, "{}", size_of::<Profile>());
     }
 
     #[test]

@@ -5,12 +5,15 @@
 //! against its peers and the population, and counted.
 
 use crate::baseline::collective::Collective;
+use crate::baseline::credential::{CredentialRecord, Credentials};
+use crate::baseline::issuer::IssuerBaseline;
 use crate::baseline::names::Names;
 use crate::baseline::profile::Profile;
 use crate::enrich::Features;
 use crate::params::Parameters;
 use crate::stats::decay::{HalfLife, Landmark};
 use crate::units::EventTime;
+use hashbrown::hash_map::Entry as MapEntry;
 use hashbrown::{HashMap, HashTable};
 
 /// A record worth fewer decayed events than this may give way to a newcomer.
@@ -57,6 +60,10 @@ pub struct Store {
     group_capacity: usize,
     group_values: usize,
     landmark: Option<Landmark>,
+    issuers: HashMap<u32, IssuerBaseline>,
+    issuer_capacity: usize,
+    /// Single credentials.
+    pub credentials: Credentials,
     /// Everyone in the partition.
     pub population: Collective,
     /// Texts for explanations.
@@ -79,6 +86,9 @@ impl Store {
             group_capacity: bounds.groups.max(1),
             group_values: bounds.group_values,
             landmark: None,
+            issuers: HashMap::new(),
+            issuer_capacity: bounds.issuers,
+            credentials: Credentials::new(capacity / 2),
             population: Collective::new(bounds.population_values),
             names: Names::new(bounds.names),
         }
@@ -184,6 +194,12 @@ impl Store {
         0
     }
 
+    /// What is known of an issuer and kind.
+    #[must_use]
+    pub fn issuer(&self, key: u32) -> Option<&IssuerBaseline> {
+        self.issuers.get(&key)
+    }
+
     /// The peers at `slot`.
     #[must_use]
     pub fn group(&self, slot: usize) -> &Collective {
@@ -199,13 +215,35 @@ impl Store {
         if let Some(factor) = weighing.rescale {
             self.groups.iter_mut().for_each(|g| g.rescale(factor));
             self.population.rescale(factor);
+            for issuer in self.issuers.values_mut() {
+                issuer.moves.rescale(factor);
+            }
         }
         weighing.weight_now
     }
 
     /// Everything that learning writes to, at once.
     pub fn split(&mut self, slot: Option<usize>, group: usize) -> Learnt<'_> {
+        self.split_with(slot, group, None, None)
+    }
+
+    /// The same with a credential and its issuer; an issuer beyond the limit stays unknown.
+    pub fn split_with(
+        &mut self,
+        slot: Option<usize>,
+        group: usize,
+        credential: Option<usize>,
+        issuer: Option<u32>,
+    ) -> Learnt<'_> {
+        let room = self.issuers.len() < self.issuer_capacity;
+        let issuer = issuer.and_then(|key| match self.issuers.entry(key) {
+            MapEntry::Occupied(known) => Some(known.into_mut()),
+            MapEntry::Vacant(vacant) if room => Some(vacant.insert(IssuerBaseline::default())),
+            MapEntry::Vacant(_) => None,
+        });
         Learnt {
+            credential: credential.map(|slot| self.credentials.record_mut(slot)),
+            issuer,
             profile: slot.map(|slot| &mut self.entries[slot].profile),
             peers: &mut self.groups[group],
             population: &mut self.population,
@@ -250,6 +288,7 @@ impl Store {
                 .map(Collective::memory_bytes)
                 .sum::<usize>()
             + self.population.memory_bytes()
+            + self.credentials.memory_bytes()
             + self.names.memory_bytes()
     }
 }
@@ -258,6 +297,10 @@ impl Store {
 pub struct Learnt<'s> {
     /// The identity's; `None` where it found no room.
     pub profile: Option<&'s mut Profile>,
+    /// The credential in use, where the event names one.
+    pub credential: Option<&'s mut CredentialRecord>,
+    /// Who issued it.
+    pub issuer: Option<&'s mut IssuerBaseline>,
     /// Its peers'.
     pub peers: &'s mut Collective,
     /// Everyone's.

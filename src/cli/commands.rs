@@ -2,13 +2,15 @@
 
 use super::terminal::{complain, progress, say};
 use super::{
-    Command, ConfigArguments, ConfigCommand, DemoArguments, FormatArgument, ReplayArguments,
-    RunArguments, Stage, TopicsCommand, exit,
+    Command, ConfigArguments, ConfigCommand, DemoArguments, EvaluateArguments, FormatArgument,
+    ReplayArguments, RunArguments, SimulateArguments, Stage, TopicsCommand, exit,
 };
 use crate::app::check;
 use crate::app::demo::Demo;
+use crate::app::evaluate;
 use crate::app::replay::{self, replay};
 use crate::app::run::{self, Stages};
+use crate::app::simulate::{self, SimulateError};
 use crate::clock::Stopwatch;
 use crate::config::{self, Config, Sources};
 use crate::http::{Pages, Server};
@@ -28,6 +30,8 @@ pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
             command: TopicsCommand::Create(arguments),
         } => with_config(&arguments.config, |config| topics_create(&config)),
         Command::Replay(arguments) => replay_files(arguments, quiet),
+        Command::Simulate(arguments) => simulate_traffic(arguments),
+        Command::Evaluate(arguments) => evaluate_labels(arguments, quiet),
         Command::Check(arguments) => with_config(&arguments.config, |config| check_all(&config)),
         Command::Config {
             command: ConfigCommand::Default,
@@ -171,6 +175,54 @@ fn replay_files(arguments: &ReplayArguments, quiet: bool) -> u8 {
                 } else {
                     0
                 }
+            }
+            Err(error) => code_of(Err(error)),
+        }
+    })
+}
+
+fn simulate_traffic(arguments: &SimulateArguments) -> u8 {
+    let options = simulate::Options {
+        seed: arguments.seed,
+        days: arguments.days.into(),
+        identities: arguments.identities as usize,
+        attacks: arguments.attacks.clone(),
+        out: arguments.out.clone(),
+        labels: arguments.labels.clone(),
+    };
+    match simulate::simulate(&options) {
+        Ok(written) => {
+            let simulate::Written { events, campaigns } = written;
+            say(&format!("{events} events, {campaigns} campaigns\n"));
+            0
+        }
+        Err(error @ SimulateError::Attack(_)) => {
+            complain(&error.to_string());
+            exit::USAGE
+        }
+        Err(error) => code_of(Err(error)),
+    }
+}
+
+fn evaluate_labels(arguments: &EvaluateArguments, quiet: bool) -> u8 {
+    with_config(&arguments.config, |config| {
+        let bar = progress(quiet);
+        let report = evaluate::read_labels(&arguments.labels).and_then(|labels| {
+            let (inputs, partitions) = (&arguments.inputs, arguments.partitions);
+            evaluate::evaluate(&config, &labels, inputs, partitions, |path, bytes| {
+                bar.inc(bytes);
+                bar.set_message(path.display().to_string());
+            })
+        });
+        bar.finish_and_clear();
+        match report {
+            Ok(report) if arguments.json => {
+                say(&format!("{}\n", serde_json::json!(report)));
+                0
+            }
+            Ok(report) => {
+                say(&report.to_string());
+                0
             }
             Err(error) => code_of(Err(error)),
         }

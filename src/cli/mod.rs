@@ -70,6 +70,14 @@ enum Command {
     /// Judge files with the same engine.
     #[command(after_help = "Example: credwatch replay --alerts alerts.jsonl cloudtrail-logs/")]
     Replay(ReplayArguments),
+    /// Labelled traffic, the same for the same seed.
+    #[command(
+        after_help = "Example: credwatch simulate --seed 7 --days 42 --identities 500 \\\n           --out events.jsonl --labels labels.jsonl"
+    )]
+    Simulate(SimulateArguments),
+    /// What is found of labelled traffic: average precision, campaign recall, time to detect.
+    #[command(after_help = "Example: credwatch evaluate --labels labels.jsonl events.jsonl")]
+    Evaluate(EvaluateArguments),
     /// Configuration, model, connection, topics: all problems at once.
     #[command(after_help = "Example: credwatch check --config /etc/credwatch.toml")]
     Check(CheckArguments),
@@ -129,6 +137,46 @@ enum ConfigCommand {
 struct CheckArguments {
     #[command(flatten)]
     config: ConfigArguments,
+}
+
+#[derive(Args)]
+struct SimulateArguments {
+    /// Seed of chance.
+    #[arg(long)]
+    seed: u64,
+    /// Days of traffic; attacks begin after two quiet weeks.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=3_650))]
+    days: u16,
+    /// Identities at the beginning.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(30..=1_000_000))]
+    identities: u32,
+    /// Attacks, separated by commas; `none` for quiet traffic, all when not given.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    attacks: Vec<String>,
+    /// Events, as JSON lines in order of time.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// One line for each event that belongs to an attack.
+    #[arg(long, value_name = "FILE")]
+    labels: PathBuf,
+}
+
+#[derive(Args)]
+struct EvaluateArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// Lines of {"event_id":…,"campaign":…,"scenario":…}.
+    #[arg(long, value_name = "FILE")]
+    labels: PathBuf,
+    /// Shards, as Kafka's default partitioner would make them.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    partitions: u32,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Files, folders, or - for standard input.
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -3,30 +3,35 @@
 //! A pure, deterministic state machine: no clock, no randomness, no I/O. What should happen in
 //! the world is returned as values ([`Stepped`]); the shell performs it.
 
+mod order;
 mod output;
 mod raise;
 
 pub use output::{Alert, Decision, Health, Origin, Phase, Stepped};
 
-use crate::baseline::profile::Profile;
+use crate::baseline::credential::Credentials;
+use crate::baseline::profile::{PEAKS, Profile};
 use crate::baseline::store::Store;
 use crate::catalogue::Catalogue;
 use crate::decide::guardrail::{Guardrails, Recent};
 use crate::enrich::{Features, enrich, identity_key};
 use crate::event::Event;
 use crate::params::Parameters;
-use crate::score::combine::Readings;
-use crate::score::incident::{Incidents, Weighed, weigh};
+use crate::score::calibration::Calibration;
+use crate::score::combine::{Readings, Surprises, is_fact};
+use crate::score::crowd::Crowd;
+use crate::score::incident::{Incident, Incidents, Weighed, weigh};
 use crate::score::threshold::Threshold;
 use crate::signal::{Lesson, SIGNALS, View};
-use crate::stats::lifetime::LifetimeHistogram;
-use crate::units::EventTime;
+use crate::units::{EventTime, MS_PER_DAY};
 use crate::verdict::{SignalVerdict, Verdict};
-use hashbrown::HashMap;
+use order::{SeenIds, ShardTime};
 use std::sync::Arc;
 
 /// Cases are looked through for what has decayed every so often, in milliseconds of event time.
 const SWEEP_EVERY_MS: i64 = 600_000;
+/// Deviations from this probability on are counted towards a crowd.
+const CROWD_P: f64 = 0.05;
 
 /// What an engine is told at birth.
 #[derive(Clone, Debug)]
@@ -50,12 +55,16 @@ pub struct Settings {
 pub struct Engine {
     settings: Settings,
     store: Store,
-    issuers: HashMap<u32, LifetimeHistogram>,
+    calibration: Calibration,
+    crowd: Crowd,
+    time: ShardTime,
+    seen: SeenIds,
     incidents: Incidents,
     threshold: Threshold,
     recent: Recent,
     blank: Box<Profile>,
-    now: EventTime,
+    aged_day: i64,
+    duplicates: u64,
     next_sweep: EventTime,
     late: u64,
     let_go: Vec<u64>,
@@ -67,6 +76,7 @@ struct Judged<'j> {
     origin: &'j Origin,
     features: &'j Features,
     readings: &'j Readings,
+    shared: &'j [Option<u32>; SIGNALS.len()],
     weighed: Weighed,
     place: Place,
 }
@@ -75,6 +85,8 @@ struct Judged<'j> {
 struct Place {
     slot: Option<usize>,
     group: usize,
+    credential: Option<usize>,
+    is_first_use: bool,
     profile_weight: f32,
     shared_weight: f32,
     now: EventTime,
@@ -88,12 +100,16 @@ impl Engine {
         let law = parameters.threshold;
         Self {
             store: Store::new(settings.max_identities, parameters),
-            issuers: HashMap::new(),
+            calibration: Calibration::default(),
+            crowd: Crowd::default(),
+            time: ShardTime::default(),
+            seen: SeenIds::default(),
             incidents: Incidents::default(),
             threshold: Threshold::new(settings.alerts_per_day, law, &parameters.decay),
             recent: Recent::default(),
             blank: Box::new(Profile::new(EventTime::EARLIEST)),
-            now: EventTime::EARLIEST,
+            aged_day: 0,
+            duplicates: 0,
             next_sweep: EventTime::EARLIEST,
             late: 0,
             let_go: Vec::new(),
@@ -101,23 +117,30 @@ impl Engine {
         }
     }
 
-    /// Judges one event and learns from it. With `explain`, the verdict says why in words.
+    /// Judges one event and learns from it. With `explain`, the verdict says why in words. An event
+    /// seen before is judged and changes nothing.
     pub fn step(&mut self, event: &Event<'_>, origin: &Origin, explain: bool) -> Stepped {
-        let mut stepped = Stepped::default();
-        self.advance(event.time, &mut stepped.alerts);
+        let mut stepped = Stepped {
+            duplicate: self.seen.is_repeated(&event.event_id),
+            ..Stepped::default()
+        };
+        self.duplicates += u64::from(stepped.duplicate);
+        let taken_at = self.advance(event.time, &mut stepped.alerts);
         self.store.touch(identity_key(&event.identity.id));
         let features = enrich(event, &self.settings.catalogue);
-        let place = self.place(event, &features);
+        let place = self.place(event, taken_at, &features);
         let view = self.view(event, &features, &place);
         let mut readings: Readings = [None; SIGNALS.len()];
         for (at, signal) in SIGNALS.iter().enumerate() {
             readings[at] = signal.score(&view);
             stepped.spoke |= u32::from(readings[at].is_some()) << at;
         }
-        let weighed = self.weigh(&features, &readings, &place);
+        let shared = shared_facts(&view, &readings);
+        let nats = self.surprises(&features, &readings, &shared, &place);
+        let weighed = self.weigh(&features, &readings, &nats, &place);
         stepped.event_nats = weighed.event_nats;
         stepped.score_nats = weighed.score_nats;
-        let alerting = self.alerting(&features, &weighed);
+        let alerting = !stepped.duplicate && self.alerting(&features, &weighed);
         let signals = if explain || alerting {
             explained(&view, &readings)
         } else {
@@ -128,12 +151,15 @@ impl Engine {
             origin,
             features: &features,
             readings: &readings,
+            shared: &shared,
             weighed,
             place,
         };
-        self.note_evidence(&judged);
-        if alerting {
-            stepped.alerts.push(self.raise(&judged, &signals));
+        if !stepped.duplicate {
+            self.note_evidence(&judged);
+            if alerting {
+                stepped.alerts.push(self.raise(&judged, &signals));
+            }
         }
         if explain {
             stepped.verdict = Some(Verdict {
@@ -143,18 +169,30 @@ impl Engine {
                 signals,
             });
         }
-        self.learn(&judged);
+        if !stepped.duplicate {
+            self.learn(&judged);
+        }
         stepped
     }
 
-    /// Moves the shard's time on and closes what has decayed.
-    fn advance(&mut self, time: EventTime, alerts: &mut Vec<Alert>) {
-        self.now = self.now.max(time);
-        self.threshold.reach_day(self.now.day());
-        if self.now >= self.next_sweep {
-            self.next_sweep = self.now.saturating_add_ms(SWEEP_EVERY_MS);
+    /// Moves the shard's time on and closes what has decayed; returns when the event is taken to
+    /// have happened.
+    fn advance(&mut self, time: EventTime, alerts: &mut Vec<Alert>) -> EventTime {
+        let taken_at = self.time.take(time);
+        let now = self.time.now();
+        self.threshold.reach_day(now.day());
+        if now.day() > self.aged_day {
+            let remaining = self.settings.parameters.decay.peak.remaining(MS_PER_DAY);
+            if self.aged_day > 0 {
+                self.calibration.age(remaining);
+            }
+            self.aged_day = now.day();
+        }
+        if now >= self.next_sweep {
+            self.next_sweep = now.saturating_add_ms(SWEEP_EVERY_MS);
             self.sweep(alerts);
         }
+        taken_at
     }
 
     /// Identities without a case are marked so.
@@ -168,30 +206,37 @@ impl Engine {
         }
     }
 
-    fn place(&mut self, event: &Event<'_>, features: &Features) -> Place {
+    fn place(&mut self, event: &Event<'_>, time: EventTime, features: &Features) -> Place {
         let half_life = self.settings.parameters.decay.baseline;
         let group = self.store.group_slot(features);
-        let shared_weight = self.store.weigh_shared(self.now, half_life);
+        let shared_weight = self.store.weigh_shared(self.time.now(), half_life);
         let id = &event.identity.id;
-        let slot = self
-            .store
-            .admit(features.identity, id, event.time, half_life);
+        let slot = self.store.admit(features.identity, id, time, half_life);
+        let credential = event
+            .credential
+            .as_ref()
+            .map(|credential| Credentials::key(features.identity, &credential.id))
+            .map(|key| self.store.credentials.admit(key));
+        let first_use = |slot: usize| !self.store.credentials.record(slot).is_known();
         let mut place = Place {
             slot,
             group,
+            credential,
+            is_first_use: credential.is_none_or(first_use),
             profile_weight: 1.0,
             shared_weight,
-            now: event.time,
+            now: time,
         };
         if let Some(profile) = self.store.split(slot, group).profile {
-            place.now = profile.now(event.time);
+            place.now = profile.now(time);
             place.profile_weight = profile.weigh(place.now, half_life);
-            self.late += u64::from(place.now > event.time);
+            self.late += u64::from(place.now > time);
         }
         place
     }
 
     fn view<'v>(&'v self, event: &'v Event<'v>, features: &'v Features, place: &Place) -> View<'v> {
+        let known = place.credential.filter(|_| !place.is_first_use);
         View {
             event,
             features,
@@ -202,26 +247,82 @@ impl Engine {
             peers: self.store.group(place.group),
             population: &self.store.population,
             shared_weight: place.shared_weight,
-            issuer_lifetimes: self.issuers.get(&features.issuer),
+            credential: known.map(|slot| self.store.credentials.record(slot)),
+            issuer: self.store.issuer(features.issuer),
             names: &self.store.names,
             parameters: &self.settings.parameters,
         }
     }
 
-    fn weigh(&self, features: &Features, readings: &Readings, place: &Place) -> Weighed {
-        let parameters = &self.settings.parameters;
+    /// Calibrated surprises, less what belongs to the population.
+    fn surprises(
+        &self,
+        features: &Features,
+        readings: &Readings,
+        shared: &[Option<u32>; SIGNALS.len()],
+        place: &Place,
+    ) -> Surprises {
+        let mut nats: Surprises = [0.0; SIGNALS.len()];
+        for (at, reading) in readings.iter().enumerate() {
+            let Some(reading) = reading.as_ref().filter(|reading| is_fact(reading)) else {
+                continue;
+            };
+            let raw = reading.surprise_nats();
+            let calibrated = self.calibration.calibrate(features.kind, at, raw);
+            let share = shared[at].map_or(1.0, |fact| self.crowd.share(fact, place.now));
+            nats[at] = calibrated * share;
+        }
+        nats
+    }
+
+    fn case_of(&self, features: &Features, place: &Place) -> Option<&Incident> {
         let has_case = place
             .slot
             .is_none_or(|slot| self.store.entry(slot).profile.has_incident);
-        let case = has_case
+        has_case
             .then(|| self.incidents.get(features.identity))
-            .flatten();
+            .flatten()
+    }
+
+    fn weigh(
+        &self,
+        features: &Features,
+        readings: &Readings,
+        nats: &Surprises,
+        place: &Place,
+    ) -> Weighed {
+        let parameters = &self.settings.parameters;
+        let case = self.case_of(features, place);
         let half_life = parameters.decay.incident;
-        weigh(readings, case, place.now, &parameters.scoring, half_life)
+        weigh(
+            readings,
+            nats,
+            case,
+            place.now,
+            &parameters.scoring,
+            half_life,
+        )
+    }
+
+    /// Counts what this identity shows for the first time in its case towards the crowd.
+    fn join_crowd(&mut self, judged: &Judged<'_>) {
+        for (reading, shared) in judged.readings.iter().zip(judged.shared) {
+            let (Some(reading), Some(fact)) = (reading, shared) else {
+                continue;
+            };
+            if reading.p > CROWD_P {
+                continue;
+            }
+            let case = self.case_of(judged.features, &judged.place);
+            if case.is_none_or(|case| !case.knows(reading.fact)) {
+                self.crowd.add(*fact, judged.place.now);
+            }
+        }
     }
 
     /// Takes evidence into the identity's case, and into the open alert's record.
     fn note_evidence(&mut self, judged: &Judged<'_>) {
+        self.join_crowd(judged);
         let parameters = &self.settings.parameters;
         if judged.weighed.event_nats < parameters.scoring.evidence_from_nats {
             return;
@@ -255,33 +356,51 @@ impl Engine {
         } = judged;
         let parameters = Arc::clone(&self.settings.parameters);
         let trust = self.trust(features, weighed) as f32;
-        self.count_peak(place, weighed);
-        let lifetimes = if features.lifetime_secs.is_some() {
-            issuer_slot(
-                &mut self.issuers,
-                features,
-                self.now,
-                parameters.bounds.issuers,
-            )
-        } else {
-            None
-        };
+        let fresh = self.fresh_facts(judged);
+        self.count_peak(judged);
+        if let Some(slot) = place.credential {
+            let previous = place
+                .slot
+                .map(|slot| self.store.entry(slot).profile.last_credential);
+            let issuer = features.issuer;
+            self.store.credentials.follow(slot, issuer, previous, event);
+        }
+        let issuer = place.credential.map(|_| features.issuer);
         let mut lesson = Lesson {
             event,
             features,
             now: place.now,
-            learnt: self.store.split(place.slot, place.group),
+            learnt: self
+                .store
+                .split_with(place.slot, place.group, place.credential, issuer),
             profile_weight: place.profile_weight * trust,
             shared_weight: place.shared_weight * trust,
             shared_weight_now: place.shared_weight,
-            issuer_lifetimes: lifetimes,
+            fresh_facts: &fresh,
             parameters: &parameters,
         };
         SIGNALS.iter().for_each(|signal| signal.learn(&mut lesson));
         if let Some(profile) = lesson.learnt.profile {
             profile.last_seen = place.now;
+            if let Some(credential) = &event.credential {
+                profile.last_credential = Credentials::key(features.identity, &credential.id);
+            }
             profile.events = profile.events.saturating_add(1);
         }
+    }
+
+    /// Facts of this event that its case did not hold before it.
+    fn fresh_facts(&self, judged: &Judged<'_>) -> [u32; SIGNALS.len()] {
+        let mut fresh = [0; SIGNALS.len()];
+        if judged.weighed.fresh {
+            for (fact, reading) in fresh.iter_mut().zip(judged.readings) {
+                *fact = reading
+                    .as_ref()
+                    .filter(|r| is_fact(r))
+                    .map_or(0, |r| r.fact);
+            }
+        }
+        fresh
     }
 
     /// How much an event may teach: fully while ordinary, nothing from the threshold on or while
@@ -300,20 +419,34 @@ impl Engine {
         (1.0 - (weighed.score_nats.max(weighed.event_nats) - until) / span).clamp(0.0, 1.0)
     }
 
-    /// The largest score of the identity's day goes to the threshold when the day is over.
-    fn count_peak(&mut self, place: &Place, weighed: &Weighed) {
+    /// The largest score and surprises of the identity's day go to threshold and calibration when
+    /// the day is over. Days with an alert count too: most alerts are false, and a signal that
+    /// raises them must weaken.
+    fn count_peak(&mut self, judged: &Judged<'_>) {
+        let (features, place, weighed) = (judged.features, &judged.place, &judged.weighed);
         let day = place.now.day() as u16;
-        let Some(profile) = self.store.split(place.slot, place.group).profile else {
+        let Some(slot) = place.slot else {
+            return;
+        };
+        let (threshold, calibration) = (&mut self.threshold, &mut self.calibration);
+        let Some(profile) = self.store.split(Some(slot), place.group).profile else {
             return;
         };
         if profile.day != day {
-            if profile.day_peak_nats > 0.0 {
-                self.threshold.add_peak(f64::from(profile.day_peak_nats));
+            if profile.day != 0 {
+                threshold.add_peak(f64::from(profile.day_peak_nats));
+                calibration.add_day(features.kind, |signal| profile.peak_nats(signal));
             }
             profile.day = day;
             profile.day_peak_nats = 0.0;
+            profile.peaks = [0; PEAKS];
         }
         profile.day_peak_nats = profile.day_peak_nats.max(weighed.score_nats as f32);
+        for (signal, reading) in judged.readings.iter().enumerate() {
+            if let Some(reading) = reading.as_ref().filter(|reading| is_fact(reading)) {
+                profile.keep_peak(signal, reading.surprise_nats());
+            }
+        }
     }
 
     /// Hash of model and detection settings, as alerts state it.
@@ -336,26 +469,23 @@ impl Engine {
             incidents_dropped: self.incidents.dropped(),
             open_alerts: self.incidents.open_alerts(),
             late: self.late,
+            duplicates: self.duplicates,
             threshold_nats: self.threshold.nats(),
             budget_drift: self.threshold.budget_drift(),
         }
     }
 }
 
-fn issuer_slot<'i>(
-    issuers: &'i mut HashMap<u32, LifetimeHistogram>,
-    features: &Features,
-    now: EventTime,
-    capacity: usize,
-) -> Option<&'i mut LifetimeHistogram> {
-    let room = issuers.len() < capacity;
-    match issuers.entry(features.issuer) {
-        hashbrown::hash_map::Entry::Occupied(known) => Some(known.into_mut()),
-        hashbrown::hash_map::Entry::Vacant(vacant) if room => {
-            Some(vacant.insert(LifetimeHistogram::new(now)))
-        }
-        hashbrown::hash_map::Entry::Vacant(_) => None,
+/// How each deviation would look at other identities.
+fn shared_facts(view: &View<'_>, readings: &Readings) -> [Option<u32>; SIGNALS.len()] {
+    let mut shared = [None; SIGNALS.len()];
+    for ((signal, reading), fact) in SIGNALS.iter().zip(readings).zip(&mut shared) {
+        *fact = reading
+            .as_ref()
+            .filter(|reading| is_fact(reading))
+            .and_then(|reading| signal.shared_fact(view, reading));
     }
+    shared
 }
 
 fn explained(view: &View<'_>, readings: &Readings) -> Vec<SignalVerdict> {

@@ -72,6 +72,8 @@ pub struct Stepped {
     pub score_nats: f64,
     /// The event alone.
     pub event_nats: f64,
+    /// Whether this event was seen before: it was judged and changed nothing.
+    pub duplicate: bool,
     /// Whether each signal spoke, by index, as bits.
     pub spoke: u32,
     /// Alerts to publish, in order.
@@ -101,6 +103,8 @@ pub struct Health {
     pub open_alerts: usize,
     /// Events older than their identity's latest.
     pub late: u64,
+    /// Events seen before.
+    pub duplicates: u64,
     /// Threshold.
     pub threshold_nats: f64,
     /// Alerts a day over the budget, once known.

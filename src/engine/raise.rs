@@ -20,14 +20,17 @@ impl Engine {
     pub(super) fn sweep(&mut self, alerts: &mut Vec<Alert>) {
         let threshold_nats = self.threshold.nats();
         let parameters = &self.settings.parameters;
-        let closed = self
-            .incidents
-            .sweep(self.now, threshold_nats, parameters, &mut self.let_go);
+        let closed = self.incidents.sweep(
+            self.time.now(),
+            threshold_nats,
+            parameters,
+            &mut self.let_go,
+        );
         self.release();
         for case in closed {
             alerts.push(Alert {
                 phase: Phase::Closed,
-                time: self.now,
+                time: self.time.now(),
                 score_nats: case.published_nats,
                 threshold_nats,
                 threshold_learned_share: self.threshold.learned_share(),
@@ -136,7 +139,7 @@ impl Engine {
         let rails = &self.settings.guardrails;
         let allowed = self
             .recent
-            .weaken(wanted, identity, self.now, active, rails);
+            .weaken(wanted, identity, self.time.now(), active, rails);
         let credential_id = credential.map_or("", |c| c.id.as_str());
         Decision {
             order_id: digest(&[&case.alert_id, allowed.action.as_str(), credential_id]),

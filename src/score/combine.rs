@@ -1,8 +1,8 @@
 //! Several signals, one event: how much in all?
 //!
 //! # Formula
-//! Signals of one fact group count once, by the largest. The event's surprise is the largest
-//! group's plus `group_excess_share` of what each other group exceeds `group_excess_from_nats`.
+//! Surprises are calibrated first ([`super::calibration`]). Signals of one fact group count once,
+//! by the largest. The event's surprise is the largest group's plus `group_excess_share` of what each other group exceeds `group_excess_from_nats`.
 //!
 //! # Why
 //! The signals depend on each other (a new laptop is a new host, network and client), so a sum
@@ -12,7 +12,7 @@
 //! [`super::threshold`].
 //!
 //! # Cost
-//! One logarithm for each reading below e^−2; none for an ordinary event.
+//! O(signals), no logarithm.
 
 use crate::params::Scoring;
 use crate::signal::{FACT_GROUPS, SIGNALS};
@@ -24,6 +24,9 @@ pub type Readings = [Option<Reading>; SIGNALS.len()];
 /// Readings as surprising as this are facts worth remembering in an incident.
 const FACT_P: f64 = 0.135;
 
+/// Calibrated surprise of each reading in nats, 0 where a signal abstained or saw nothing unusual.
+pub type Surprises = [f64; SIGNALS.len()];
+
 /// Whether a reading says something at all.
 #[must_use]
 pub fn is_fact(reading: &Reading) -> bool {
@@ -32,28 +35,23 @@ pub fn is_fact(reading: &Reading) -> bool {
 
 /// The surprise of the event in nats, over the readings that `counts` admits.
 #[must_use]
-pub fn combine(readings: &Readings, scoring: &Scoring, counts: impl Fn(&Reading) -> bool) -> f64 {
-    let mut smallest = [1.0f64; FACT_GROUPS];
-    for (signal, reading) in SIGNALS.iter().zip(readings) {
-        if let Some(reading) = reading.as_ref().filter(|r| counts(r)) {
-            let group = &mut smallest[signal.group() as usize];
-            *group = group.min(reading.p);
+pub fn combine(
+    readings: &Readings,
+    nats: &Surprises,
+    scoring: &Scoring,
+    counts: impl Fn(&Reading) -> bool,
+) -> f64 {
+    let mut largest = [0.0f64; FACT_GROUPS];
+    for ((signal, reading), nats) in SIGNALS.iter().zip(readings).zip(nats) {
+        if *nats > 0.0 && reading.as_ref().is_some_and(&counts) {
+            let group = &mut largest[signal.group() as usize];
+            *group = group.max(*nats);
         }
     }
-    let least = smallest.iter().fold(1.0f64, |a, b| a.min(*b));
-    let mut leader_seen = false;
-    let mut surprise = 0.0;
-    for p in smallest {
-        let leads = !leader_seen && p <= least;
-        leader_seen |= leads;
-        if leads {
-            surprise += -libm::log(p);
-        } else if p < FACT_P {
-            let excess = -libm::log(p) - scoring.group_excess_from_nats;
-            surprise += scoring.group_excess_share * excess.max(0.0);
-        }
-    }
-    surprise
+    let leader = largest.iter().fold(0.0f64, |a, b| a.max(*b));
+    let excess = |nats: &f64| (nats - scoring.group_excess_from_nats).max(0.0);
+    let all: f64 = largest.iter().map(excess).sum();
+    leader + scoring.group_excess_share * (all - excess(&leader))
 }
 
 #[cfg(test)]
@@ -66,41 +64,38 @@ mod tests {
         group_excess_from_nats: 2.0,
         group_excess_share: 0.5,
         evidence_from_nats: 3.0,
-        repeat_share: 0.1,
         trust_until_nats: 5.0,
     };
 
-    fn readings(ps: &[(usize, f64)]) -> Readings {
-        let mut readings = [None; SIGNALS.len()];
-        for (at, p) in ps {
-            readings[*at] = Some(Reading::new(*p, Level::Identity, 100.0, *at as u32));
+    fn nats(of: &[(usize, f64)]) -> f64 {
+        let (mut readings, mut nats): (Readings, Surprises) = ([None; _], [0.0; _]);
+        for (at, surprise) in of {
+            let p = libm::exp(-surprise);
+            readings[*at] = Some(Reading::new(p, Level::Identity, 100.0, *at as u32));
+            nats[*at] = *surprise;
         }
-        readings
-    }
-
-    fn nats(ps: &[(usize, f64)]) -> f64 {
-        combine(&readings(ps), &SCORING, |_| true)
+        combine(&readings, &nats, &SCORING, |_| true)
     }
 
     #[test]
     fn one_fact_counts_once_and_another_adds() {
-        let host_alone = nats(&[(0, 1e-4)]);
-        let host_and_network = nats(&[(0, 1e-4), (1, 1e-4)]);
-        let host_and_client = nats(&[(0, 1e-4), (2, 1e-4)]);
-        assert!((host_alone - 9.21).abs() < 0.01);
-        assert!((host_and_network - host_alone).abs() < 1e-12);
-        assert!((host_and_client - host_alone - 0.5 * (9.21 - 2.0)).abs() < 0.01);
+        let host_alone = nats(&[(0, 9.0)]);
+        let host_and_network = nats(&[(0, 9.0), (1, 9.0)]);
+        let host_and_client = nats(&[(0, 9.0), (2, 9.0)]);
+        assert!((host_alone - 9.0).abs() < 1e-9);
+        assert!((host_and_network - host_alone).abs() < 1e-9);
+        assert!((host_and_client - 12.5).abs() < 1e-9);
         assert!(nats(&[]).abs() < 1e-12);
     }
 
     proptest! {
         #[test]
-        fn a_less_probable_reading_never_lowers_the_score(
-            at in 0usize..9, p in 1e-9f64..1.0, shrink in 0.01f64..1.0, other in 1e-6f64..1.0,
+        fn more_surprise_never_lowers_the_score(
+            at in 0usize..16, surprise in 0.0f64..20.0, more in 0.0f64..5.0, other in 0.0f64..20.0,
         ) {
-            let neighbour = (at + 3) % 9;
-            let before = nats(&[(at, p), (neighbour, other)]);
-            let after = nats(&[(at, p * shrink), (neighbour, other)]);
+            let neighbour = (at + 3) % 16;
+            let before = nats(&[(at, surprise), (neighbour, other)]);
+            let after = nats(&[(at, surprise + more), (neighbour, other)]);
             prop_assert!(after >= before - 1e-9);
         }
     }

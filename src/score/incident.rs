@@ -2,13 +2,13 @@
 //!
 //! # Rule
 //! An event adds what it exceeds `evidence_from_nats`; the sum halves every incident half-life.
-//! Facts that the case already holds (the same new host again) add only `repeat_share`, so a
-//! hundred uses of one new host are not a hundred oddities. The score of an event is the larger of
-//! its own fresh surprise and of what has accumulated.
+//! Facts that the case already holds (the same new host again) add nothing, so a hundred uses of one
+//! new host are not a hundred oddities; each of them carries the score of its case. The score of an
+//! event below `evidence_from_nats` is its own surprise.
 
 use crate::event::Credential;
 use crate::params::{Parameters, Scoring};
-use crate::score::combine::{Readings, combine, is_fact};
+use crate::score::combine::{Readings, Surprises, combine, is_fact};
 use crate::stats::decay::HalfLife;
 use crate::units::EventTime;
 use crate::verdict::{Severity, SignalVerdict, Technique};
@@ -119,7 +119,9 @@ impl Incident {
         }
     }
 
-    fn knows(&self, fact: u32) -> bool {
+    /// Whether the case already holds `fact`.
+    #[must_use]
+    pub fn knows(&self, fact: u32) -> bool {
         self.facts.contains(&fact)
     }
 
@@ -146,37 +148,31 @@ impl Incident {
 #[must_use]
 pub fn weigh(
     readings: &Readings,
+    nats: &Surprises,
     incident: Option<&Incident>,
     now: EventTime,
     scoring: &Scoring,
     half_life: HalfLife,
 ) -> Weighed {
-    let event_nats = combine(readings, scoring, |_| true);
+    let event_nats = combine(readings, nats, scoring, |_| true);
     let from = scoring.evidence_from_nats;
     let (fresh_nats, before) = match incident {
         None => (event_nats, 0.0),
         Some(case) => (
-            combine(readings, scoring, |r| !case.knows(r.fact)),
+            combine(readings, nats, scoring, |r| !case.knows(r.fact)),
             case.evidence_at(now, half_life),
         ),
     };
     let fresh_excess = (fresh_nats - from).max(0.0);
-    let repeated_excess = (event_nats - fresh_nats.max(from)).max(0.0);
-    let effective_excess = fresh_excess + scoring.repeat_share * repeated_excess;
-    let evidence_nats = before + effective_excess;
-    let alone = if effective_excess > 0.0 {
-        from + effective_excess
-    } else {
-        event_nats.min(from)
-    };
-    let accumulated = if evidence_nats > 0.0 && effective_excess > 0.0 {
+    let evidence_nats = before + fresh_excess;
+    let carried = if event_nats >= from {
         from + evidence_nats
     } else {
-        0.0
+        event_nats
     };
     Weighed {
         event_nats,
-        score_nats: alone.max(accumulated),
+        score_nats: carried,
         evidence_nats,
         fresh: fresh_excess > 0.0,
     }
@@ -267,7 +263,9 @@ impl Incidents {
             let keep = match &mut case.alert {
                 None => evidence >= FORGOTTEN_NATS,
                 Some(alert) => {
-                    let over = evidence < law.closed_share_of_threshold * threshold_nats;
+                    let is_quiet = age_ms >= law.open_at_least_ms;
+                    let over =
+                        is_quiet && evidence < law.closed_share_of_threshold * threshold_nats;
                     if over && !alert.closed {
                         alert.closed = true;
                         closed.push(alert.clone());
@@ -334,7 +332,10 @@ mod tests {
                 now = now.saturating_add_ms(60 * MS_PER_SEC);
                 let readings = reading(p, *fact);
                 let (scoring, half_life) = (&parameters.scoring, parameters.decay.incident);
-                let weighed = weigh(&readings, incidents.get(7), now, scoring, half_life);
+                let mut nats: Surprises = [0.0; _];
+                nats[0] = -libm::log(p);
+                let case = incidents.get(7);
+                let weighed = weigh(&readings, &nats, case, now, scoring, half_life);
                 incidents.absorb(7, &readings, &weighed, now, 10, &mut Vec::new());
                 weighed.score_nats
             })

@@ -54,8 +54,15 @@ pub(super) fn learn<const N: usize>(
     let (Some(key), Some(profile)) = (key, lesson.learnt.profile.as_deref_mut()) else {
         return false;
     };
-    // An untrusted observation must not take a slot either.
+    // What surprised us teaches the identity nothing. Its peers take note of it, once and with
+    // little weight: what many of them come to do is not news for ever.
     if lesson.profile_weight <= 0.0 {
+        if lesson.fresh_facts.contains(&key) {
+            let weight = HEARSAY_SHARE * lesson.shared_weight_now;
+            if map(lesson.learnt.peers).add(key, weight) {
+                map(lesson.learnt.population).add(key, weight);
+            }
+        }
         return false;
     }
     if !table(profile).add(key, lesson.profile_weight) {
@@ -71,6 +78,8 @@ pub(super) fn learn<const N: usize>(
     true
 }
 
+/// What an untrusted adoption weighs among peers.
+const HEARSAY_SHARE: f32 = 0.3;
 /// How many known values an explanation names.
 const VALUES_NAMED: usize = 3;
 

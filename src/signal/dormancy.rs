@@ -78,6 +78,10 @@ impl Signal for Dormancy {
         ))
     }
 
+    fn shared_fact(&self, _: &View<'_>, _: &Reading) -> Option<u32> {
+        None
+    }
+
     fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
         let ms = view.event.time.ms_since(view.profile.last_seen);
         let usual_hours = libm::exp(if reading.level == Level::Identity {

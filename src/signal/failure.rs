@@ -65,7 +65,7 @@ impl Signal for Failure {
     }
 
     fn group(&self) -> FactGroup {
-        FactGroup::Volume
+        FactGroup::Result
     }
 
     fn techniques(&self) -> &'static [Technique] {
@@ -92,6 +92,11 @@ impl Signal for Failure {
         let doublings = u32::BITS - failed.leading_zeros();
         let fact = key32(FAILURE_SPACE, &[doublings as u8, u8::from(succeeded)]);
         Some(Reading::new(p, level, observations, fact))
+    }
+
+    fn shared_fact(&self, view: &View<'_>, _: &Reading) -> Option<u32> {
+        let action = view.features.action.unwrap_or_default();
+        Some(key32(FAILURE_SPACE, &action.to_be_bytes()))
     }
 
     fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {

@@ -4,22 +4,30 @@
 pub mod action;
 pub mod categorical;
 pub mod client;
+pub mod concurrency;
+pub mod credential_age;
 pub mod dormancy;
 pub mod failure;
+pub mod fan_out;
 pub mod host;
 pub mod network;
 pub mod privilege;
+pub mod purpose;
+pub mod rate;
+pub mod refresh;
 pub mod rhythm;
 pub mod token_lifetime;
+pub mod travel;
 
 use crate::baseline::collective::Collective;
+use crate::baseline::credential::CredentialRecord;
+use crate::baseline::issuer::IssuerBaseline;
 use crate::baseline::names::Names;
 use crate::baseline::profile::Profile;
 use crate::baseline::store::Learnt;
 use crate::enrich::Features;
 use crate::event::Event;
 use crate::params::Parameters;
-use crate::stats::lifetime::LifetimeHistogram;
 use crate::units::EventTime;
 use crate::verdict::{Explanation, Reading, SignalName, Technique};
 
@@ -39,10 +47,16 @@ pub enum FactGroup {
     Time,
     /// How often.
     Volume,
+    /// Whether it worked.
+    Result,
+    /// Whether two can be at one.
+    Binding,
+    /// What for.
+    Reason,
 }
 
 /// How many fact groups there are.
-pub const FACT_GROUPS: usize = 6;
+pub const FACT_GROUPS: usize = 9;
 
 /// What a signal sees. Reads only.
 #[derive(Clone, Copy)]
@@ -61,8 +75,10 @@ pub struct View<'v> {
     pub population: &'v Collective,
     /// What an observation made now weighs in the shared baselines.
     pub shared_weight: f32,
-    /// Lifetimes that this issuer gives to everyone; `None` where unknown.
-    pub issuer_lifetimes: Option<&'v LifetimeHistogram>,
+    /// The credential in use; `None` where the event names none, or at its first use.
+    pub credential: Option<&'v CredentialRecord>,
+    /// What this issuer gives to everyone; `None` where unknown.
+    pub issuer: Option<&'v IssuerBaseline>,
     /// Texts for explanations.
     pub names: &'v Names,
     /// The numbers of the model.
@@ -85,8 +101,8 @@ pub struct Lesson<'l> {
     pub shared_weight: f32,
     /// What a fully trusted observation weighs in the shared baselines.
     pub shared_weight_now: f32,
-    /// Lifetimes of this issuer.
-    pub issuer_lifetimes: Option<&'l mut LifetimeHistogram>,
+    /// Facts that this event tells for the first time in its case; 0 where none.
+    pub fresh_facts: &'l [u32],
     /// The numbers of the model.
     pub parameters: &'l Parameters,
 }
@@ -105,6 +121,12 @@ pub trait Signal: Sync {
     /// Tail probability under the baseline; `None` to abstain. Pure.
     fn score(&self, view: &View<'_>) -> Option<Reading>;
 
+    /// Names the deviation in a way that other identities would show it too, so that what many
+    /// show on one day is told once; `None` where a deviation is the identity's own.
+    fn shared_fact(&self, _: &View<'_>, reading: &Reading) -> Option<u32> {
+        Some(reading.fact)
+    }
+
     /// The reading in words. Called only for what somebody will read.
     fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation;
 
@@ -113,16 +135,23 @@ pub trait Signal: Sync {
 }
 
 /// All signals, in the order in which they are reported.
-pub static SIGNALS: [&dyn Signal; 9] = [
+pub static SIGNALS: [&dyn Signal; 16] = [
     &host::Host,
     &network::Network,
     &client::Client,
     &action::Action,
     &privilege::Privilege,
     &token_lifetime::TokenLifetime,
+    &credential_age::CredentialAge,
+    &refresh::Refresh,
     &rhythm::Rhythm,
+    &rate::Rate,
     &failure::Failure,
+    &fan_out::FanOut,
+    &travel::Travel,
+    &concurrency::Concurrency,
     &dormancy::Dormancy,
+    &purpose::Purpose,
 ];
 
 /// T1078.

@@ -56,6 +56,10 @@ impl Signal for Rhythm {
         Some(Reading::new(p, level, observations, fact))
     }
 
+    fn shared_fact(&self, _: &View<'_>, _: &Reading) -> Option<u32> {
+        None
+    }
+
     fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
         let name = |bin: usize| {
             let day = if bin < 24 { "working day" } else { "weekend" };
@@ -83,7 +87,7 @@ impl Signal for Rhythm {
         let Some(profile) = lesson.learnt.profile.as_deref_mut() else {
             return;
         };
-        if profile.active_hour >= hour || lesson.profile_weight <= 0.0 {
+        if profile.active_hour >= hour {
             return;
         }
         let today = i64::from(hour / HOURS_A_DAY);
@@ -93,6 +97,9 @@ impl Signal for Rhythm {
             active => days_between(i64::from(active / HOURS_A_DAY) - 1, today - 1),
         };
         profile.active_hour = hour;
+        if lesson.profile_weight <= 0.0 {
+            return;
+        }
         profile.hours.add(bin, lesson.profile_weight);
         profile.hours.pass(days, lesson.profile_weight);
         let (weight, weight_now) = (lesson.shared_weight, lesson.shared_weight_now);

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::baseline::profile::{IssuerLifetimes, Profile};
 use crate::stats::hash::key32;
+use crate::stats::lifetime::LifetimeHistogram;
 use crate::stats::student::{NormalPrior, student_upper_tail};
 use crate::units::Span;
 use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
@@ -33,6 +34,10 @@ const LIFETIME_SPACE: u64 = 0x70;
 
 fn own(profile: &Profile, issuer: u32) -> Option<&IssuerLifetimes> {
     profile.lifetimes.iter().find(|slot| slot.issuer == issuer)
+}
+
+fn lifetimes<'v>(view: &View<'v>) -> Option<&'v LifetimeHistogram> {
+    view.issuer?.lifetimes.as_ref()
 }
 
 fn own_tail(secs: u64, slot: &IssuerLifetimes, view: &View<'_>) -> f64 {
@@ -68,7 +73,7 @@ impl Signal for TokenLifetime {
         let secs = view.features.lifetime_secs?;
         let slot = own(view.profile, view.features.issuer);
         let observations = slot.map_or(0.0, |s| s.log_secs.count(view.profile_weight));
-        let by_issuer = || view.issuer_lifetimes.map(|histogram| histogram.tail(secs));
+        let by_issuer = || lifetimes(view).map(|histogram| histogram.tail(secs));
         let minutes = (secs / 60).to_be_bytes();
         let fact = key32(LIFETIME_SPACE + u64::from(view.features.issuer), &minutes);
         let (p, level) = match slot {
@@ -96,9 +101,7 @@ impl Signal for TokenLifetime {
         let observed = span(view.features.lifetime_secs.unwrap_or(0) as f64);
         let usual_secs = match own(view.profile, view.features.issuer) {
             Some(slot) if reading.level == Level::Identity => libm::exp(slot.log_secs.mean()),
-            _ => view
-                .issuer_lifetimes
-                .map_or(0.0, |h| h.median_secs() as f64),
+            _ => lifetimes(view).map_or(0.0, |h| h.median_secs() as f64),
         };
         let expected = span(usual_secs);
         let history = categorical::history(reading.observations, view);
@@ -121,7 +124,11 @@ impl Signal for TokenLifetime {
         else {
             return;
         };
-        if let Some(histogram) = lesson.issuer_lifetimes.as_deref_mut() {
+        if let Some(issuer) = lesson.learnt.issuer.as_deref_mut() {
+            let now = lesson.now;
+            let histogram = issuer
+                .lifetimes
+                .get_or_insert_with(|| LifetimeHistogram::new(now));
             histogram.add(secs, lesson.now, lesson.parameters.decay.baseline_days);
         }
         let issuer = lesson.features.issuer;

@@ -2,18 +2,33 @@
 
 use crate::sim::SimulatedEvent;
 use crate::sim::organisation::{Member, Organisation, Site, Work};
-use crate::units::{EventTime, MS_PER_SEC};
-use crate::wire::native_out::NativeEvent;
+use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
+use crate::wire::native_out::{NativeCredential, NativeEvent};
 use crate::wire::time::format_rfc3339;
 
 /// The attacks, in the order in which a demonstration shows them.
-pub const SCENARIOS: [&str; 6] = [
+pub const SCENARIOS: [&str; 21] = [
     "stolen_session",
     "service_key_abroad",
     "guessed_password",
     "self_promotion",
     "forged_token",
     "cover_tracks",
+    "token_on_colleagues_host",
+    "session_in_same_country",
+    "enumeration",
+    "mass_download",
+    "odd_hours",
+    "dormant_account",
+    "new_client",
+    "short_lived_token",
+    "expired_token",
+    "revoked_credential",
+    "impossible_travel",
+    "rotated_key",
+    "refresh_storm",
+    "no_purpose",
+    "slow_burn",
 ];
 
 /// One campaign of `scenario` that begins at `start`, on a victim that the dice choose.
@@ -23,7 +38,8 @@ pub fn campaign(
     start: EventTime,
 ) -> Vec<SimulatedEvent> {
     let wanted = match scenario {
-        "service_key_abroad" | "forged_token" | "cover_tracks" => Work::Service,
+        "service_key_abroad" | "forged_token" | "cover_tracks" | "short_lived_token"
+        | "expired_token" | "revoked_credential" | "rotated_key" | "no_purpose" => Work::Service,
         _ => Work::Person,
     };
     let victims: Vec<Member> = organisation
@@ -46,7 +62,28 @@ pub fn campaign(
         "guessed_password" => script.guessed_password(),
         "self_promotion" => script.self_promotion(),
         "forged_token" => script.forged_token(),
-        _ => script.cover_tracks(),
+        "cover_tracks" => script.cover_tracks(),
+        "token_on_colleagues_host" => script.token_on_colleagues_host(),
+        "session_in_same_country" => script.session_in_same_country(),
+        "enumeration" => script.enumeration(),
+        "mass_download" => script.mass_download(),
+        "odd_hours" => script.odd_hours(),
+        "dormant_account" => script.dormant_account(),
+        "new_client" => script.new_client(),
+        "short_lived_token" => script.with_credential(|credential, now| {
+            credential.id = "minted".to_owned();
+            credential.issued_at = Some(format_rfc3339(now));
+            credential.expires_at = Some(format_rfc3339(now.saturating_add_ms(20_000)));
+        }),
+        "expired_token" => script.with_credential(|credential, now| {
+            credential.expires_at = Some(format_rfc3339(now.saturating_add_ms(-7_200_000)));
+        }),
+        "revoked_credential" => script.ended_credential("revoke", 900),
+        "impossible_travel" => script.impossible_travel(),
+        "rotated_key" => script.ended_credential("rotate", 7_200),
+        "refresh_storm" => script.refresh_storm(),
+        "no_purpose" => script.no_purpose(),
+        _ => script.slow_burn(),
     }
     script.events
 }
@@ -137,13 +174,178 @@ impl Script<'_> {
         let site = self.victim.sites[0].clone();
         let action = self.victim.actions[0];
         for _ in 0..3 {
-            let expires = format_rfc3339(self.now.saturating_add_ms(30 * crate::units::MS_PER_DAY));
+            let expires = format_rfc3339(self.now.saturating_add_ms(30 * MS_PER_DAY));
             self.act(&site, action, |event| {
                 if let Some(credential) = &mut event.credential {
                     credential.id = "forged".to_owned();
                     credential.expires_at = Some(expires);
                 }
             });
+        }
+    }
+
+    /// Ordinary actions from `site`, changed by `change`.
+    fn blend_in(&mut self, site: &Site, count: usize, change: impl Fn(&mut NativeEvent)) {
+        for at in 0..count {
+            let action = self.victim.actions[at % self.victim.actions.len()];
+            self.act(site, action, &change);
+        }
+    }
+
+    fn token_on_colleagues_host(&mut self) {
+        let colleague = self.colleague();
+        self.blend_in(&colleague.sites[0].clone(), 6, |_| {});
+    }
+
+    fn colleague(&mut self) -> Member {
+        let others: Vec<Member> = self
+            .organisation
+            .members
+            .iter()
+            .filter(|member| member.group == self.victim.group && member.id != self.victim.id)
+            .cloned()
+            .collect();
+        others[self.organisation.dice().below(others.len())].clone()
+    }
+
+    fn session_in_same_country(&mut self) {
+        let mut site = self.victim.sites[0].clone();
+        site.host = format!("desktop-{}", self.organisation.dice().below(10_000));
+        site.prefix = format!("77.{}.4", self.organisation.dice().below(200));
+        site.asn = 2_120;
+        self.blend_in(&site, 6, |_| {});
+    }
+
+    fn enumeration(&mut self) {
+        let site = self.victim.sites[0].clone();
+        for action in [
+            "iam:ListUsers",
+            "iam:ListRoles",
+            "s3:ListAllMyBuckets",
+            "ec2:DescribeInstances",
+            "lambda:ListFunctions",
+            "rds:DescribeDBInstances",
+            "kms:ListKeys",
+            "secretsmanager:ListSecrets",
+            "iam:GetAccountAuthorizationDetails",
+        ] {
+            self.act(&site, action, |_| {});
+        }
+    }
+
+    fn mass_download(&mut self) {
+        let site = self.victim.sites[0].clone();
+        let action = self.victim.actions[0];
+        for at in 0..300 {
+            self.act(&site, action, |event| {
+                event.resource = Some(format!("arn:aws:s3:::archive/{at}"));
+            });
+        }
+    }
+
+    fn odd_hours(&mut self) {
+        let midnight = self.now.epoch_ms().div_euclid(MS_PER_DAY) * MS_PER_DAY;
+        let night = midnight + 2 * MS_PER_HOUR;
+        self.now = EventTime::from_epoch_ms(night).unwrap_or(self.now);
+        self.blend_in(&self.victim.sites[0].clone(), 8, |_| {});
+    }
+
+    fn dormant_account(&mut self) {
+        self.victim.id = format!("{}-former", self.victim.id);
+        let start = self.now;
+        for days in [13, 12, 11] {
+            self.now = start.saturating_add_ms(-days * MS_PER_DAY);
+            self.blend_in(&self.victim.sites[0].clone(), 10, |_| {});
+        }
+        self.events.iter_mut().for_each(|event| event.attack = None);
+        self.now = start;
+        self.blend_in(&self.victim.sites[0].clone(), 5, |_| {});
+    }
+
+    fn new_client(&mut self) {
+        self.victim.client = "Go-http-client/1.1".to_owned();
+        self.blend_in(&self.victim.sites[0].clone(), 6, |_| {});
+    }
+
+    fn with_credential(&mut self, change: impl Fn(&mut NativeCredential, EventTime)) {
+        let site = self.victim.sites[0].clone();
+        for _ in 0..4 {
+            let now = self.now;
+            let action = self.victim.actions[0];
+            self.act(&site, action, |event| {
+                if let Some(credential) = &mut event.credential {
+                    change(credential, now);
+                }
+            });
+        }
+    }
+
+    /// An ordinary end of a credential, and its use afterwards.
+    fn ended_credential(&mut self, activity: &'static str, after_secs: i64) {
+        let site = self.victim.sites[0].clone();
+        let action = self.victim.actions[0];
+        let name = |event: &mut NativeEvent| {
+            if let Some(credential) = &mut event.credential {
+                credential.id = "ended".to_owned();
+                credential.expires_at = None;
+            }
+        };
+        self.act(&site, action, name);
+        self.act(&site, action, |event| {
+            name(event);
+            event.activity = activity;
+        });
+        self.events.iter_mut().for_each(|event| event.attack = None);
+        self.now = self.now.saturating_add_ms(after_secs * MS_PER_SEC);
+        for _ in 0..3 {
+            self.act(&site, action, name);
+        }
+    }
+
+    fn impossible_travel(&mut self) {
+        let home = self.victim.sites[0].clone();
+        self.blend_in(&home, 1, |_| {});
+        self.events.iter_mut().for_each(|event| event.attack = None);
+        let mut site = self.foreign_site();
+        site.country = "BR";
+        site.position = (-23.5, -46.6);
+        site.host = home.host;
+        self.blend_in(&site, 5, |_| {});
+    }
+
+    fn refresh_storm(&mut self) {
+        let site = self.foreign_site();
+        for _ in 0..12 {
+            self.act(&site, "oauth:Token", |event| {
+                event.activity = "refresh";
+                if let Some(credential) = &mut event.credential {
+                    credential.kind = "refresh_token";
+                }
+            });
+        }
+    }
+
+    fn no_purpose(&mut self) {
+        let mut site = self.victim.sites[0].clone();
+        site.host = "bastion-1".to_owned();
+        self.blend_in(&site, 8, |event| event.purpose = None);
+    }
+
+    /// One slightly odd event a day for two weeks, then the act.
+    fn slow_burn(&mut self) {
+        let site = self.foreign_site();
+        let start = self.now;
+        for days in (1..=14).rev() {
+            self.now = start.saturating_add_ms(-days * MS_PER_DAY);
+            self.blend_in(&site, 1, |_| {});
+        }
+        self.now = start;
+        for action in [
+            "s3:ListAllMyBuckets",
+            "secretsmanager:GetSecretValue",
+            "iam:CreateUser",
+        ] {
+            self.act(&site, action, |_| {});
         }
     }
 
@@ -164,13 +366,12 @@ mod tests {
     use super::*;
     use crate::wire::native;
 
-    const START: EventTime = EventTime::EARLIEST;
-
     #[test]
     fn every_scenario_gives_valid_events_and_the_same_for_the_same_seed() {
         let run = |scenario| {
             let mut organisation = Organisation::new(3, 60);
-            let events = campaign(&mut organisation, scenario, START);
+            let start = EventTime::EARLIEST.saturating_add_ms(60 * MS_PER_DAY);
+            let events = campaign(&mut organisation, scenario, start);
             events.iter().map(|e| e.event.to_json()).collect::<Vec<_>>()
         };
         for scenario in SCENARIOS {

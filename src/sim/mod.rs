@@ -2,6 +2,7 @@
 //! them. Pure and seeded: the same seed gives the same events.
 
 pub mod attack;
+pub mod change;
 pub mod dice;
 pub mod organisation;
 

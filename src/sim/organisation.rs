@@ -49,6 +49,14 @@ pub struct Member {
     pub actions: Vec<&'static str>,
     /// How long its tokens live, in seconds.
     pub token_secs: i64,
+    /// Days left of a journey.
+    pub trip_days: i64,
+    /// Where it leads.
+    pub trip: Option<Site>,
+    /// Whether its key is rotated today.
+    pub rotates_today: bool,
+    /// Whether it does twenty nights' work tonight.
+    pub is_backfilling: bool,
     start_hour: f64,
     events_a_day: f64,
 }
@@ -59,6 +67,8 @@ pub struct Organisation {
     pub members: Vec<Member>,
     dice: Dice,
     serial: u64,
+    /// From and to, when a service behind many others fails; epoch milliseconds.
+    pub outage: Option<(i64, i64)>,
 }
 
 const OFFICES: [(&str, u32, &str, (f64, f64)); 3] = [
@@ -144,6 +154,7 @@ impl Organisation {
             members,
             dice,
             serial: 0,
+            outage: None,
         }
     }
 
@@ -162,6 +173,21 @@ impl Organisation {
                     attack: None,
                 });
             }
+        }
+        for member in members.iter().filter(|member| member.rotates_today) {
+            let time = midnight.saturating_add_ms(10 * MS_PER_HOUR);
+            let site = member.sites[0].clone();
+            let mut event = self.event(member, &site, "iam:CreateAccessKey", time);
+            event.activity = "rotate";
+            if let Some(credential) = &mut event.credential {
+                credential.kind = "api_key";
+                credential.id = format!("{}-key-{}", member.id, midnight.day());
+            }
+            events.push(SimulatedEvent {
+                time,
+                event,
+                attack: None,
+            });
         }
         self.members = members;
         events.sort_by_key(|simulated| simulated.time);
@@ -192,7 +218,8 @@ impl Organisation {
             }
             Work::Nightly => {
                 let mut hour = member.start_hour + dice.between(0.0, 0.2);
-                for _ in 0..member.events_a_day as usize {
+                let nights = if member.is_backfilling { 20 } else { 1 };
+                for _ in 0..nights * member.events_a_day as usize {
                     times.push((hour * MS_PER_HOUR as f64) as i64);
                     hour += dice.exponential(0.01);
                 }
@@ -212,9 +239,14 @@ impl Organisation {
         } else {
             member.sites.first()
         };
-        let site = site.unwrap_or(&member.sites[0]).clone();
+        let trip = member.trip.as_ref().filter(|_| member.trip_days > 0);
+        let site = trip.or(site).unwrap_or(&member.sites[0]).clone();
         let mut event = self.event(member, &site, action, time);
-        if self.dice.chance(0.01) {
+        let at_ms = time.epoch_ms();
+        let is_out = self
+            .outage
+            .is_some_and(|(from, to)| (from..to).contains(&at_ms));
+        if self.dice.chance(0.01) || (is_out && action.starts_with("s3:")) {
             event.outcome = "failure";
         }
         event
@@ -258,7 +290,12 @@ impl Organisation {
             }),
             activity: "use",
             action: Some(action.to_owned()),
-            resource: None,
+            resource: Some(format!(
+                "arn:aws:{}:::{}/{}",
+                action.split(':').next().unwrap_or("s3"),
+                member.group,
+                self.serial % 23
+            )),
             source: Some(NativeSource {
                 host: Some(site.host.clone()),
                 ip: Some(format!("{}.{last}", site.prefix)),
@@ -268,7 +305,7 @@ impl Organisation {
                 latitude: Some(site.position.0),
                 longitude: Some(site.position.1),
             }),
-            purpose: None,
+            purpose: (member.work != Work::Person).then(|| format!("job/{}", member.group)),
             outcome: "success",
         }
     }
@@ -279,7 +316,7 @@ impl Organisation {
     }
 }
 
-fn person(n: usize, dice: &mut Dice) -> Member {
+pub(super) fn person(n: usize, dice: &mut Dice) -> Member {
     let (group, actions) = GROUPS[n % GROUPS.len()];
     let (prefix, asn, country, position) = OFFICES[dice.below(OFFICES.len())];
     let laptop = format!("laptop-{n:03}");
@@ -306,6 +343,10 @@ fn person(n: usize, dice: &mut Dice) -> Member {
         client: BROWSERS[dice.below(BROWSERS.len())].to_owned(),
         actions: actions[..known.min(actions.len())].to_vec(),
         token_secs: 8 * 3_600,
+        trip_days: 0,
+        trip: None,
+        rotates_today: false,
+        is_backfilling: false,
         start_hour: dice.between(6.5, 9.0),
         events_a_day: dice.between(15.0, 60.0),
     }
@@ -331,6 +372,10 @@ fn machine(n: usize, work: Work, dice: &mut Dice) -> Member {
         client: format!("aws-sdk-go/1.{} (linux; amd64)", 40 + n % 10),
         actions: actions.to_vec(),
         token_secs: if dice.chance(0.5) { 900 } else { 3_600 },
+        trip_days: 0,
+        trip: None,
+        rotates_today: false,
+        is_backfilling: false,
         start_hour: dice.between(1.0, 4.0),
         events_a_day: if is_nightly {
             30.0

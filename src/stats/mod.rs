@@ -6,8 +6,10 @@
 pub mod beta_binomial;
 pub mod category;
 pub mod decay;
+pub mod exceedance;
 pub mod hash;
 pub mod hour_of_week;
+pub mod hourly;
 pub mod lifetime;
 pub mod special;
 pub mod student;

@@ -98,6 +98,9 @@ struct RawPrior {
     silence_hours: f64,
     silence_log_sd: f64,
     lifetime_log_sd: f64,
+    move_rate: f64,
+    hard_violation_p: f64,
+    impossible_journeys_a_day: f64,
     self_grant_p: f64,
 }
 
@@ -107,7 +110,6 @@ struct RawScore {
     group_excess_from_nats: f64,
     group_excess_share: f64,
     evidence_from_nats: f64,
-    repeat_share: f64,
     trust_until_nats: f64,
 }
 
@@ -135,6 +137,7 @@ struct RawIncident {
     update_step_nats: f64,
     update_step_share: f64,
     closed_share_of_threshold: f64,
+    open_at_least_secs: i64,
     remembered_secs: i64,
 }
 
@@ -192,6 +195,12 @@ fn parameters_of(raw: &Raw) -> Result<Parameters, ModelError> {
         ("prior.silence_hours", prior.silence_hours),
         ("prior.silence_log_sd", prior.silence_log_sd),
         ("prior.lifetime_log_sd", prior.lifetime_log_sd),
+        ("prior.move_rate", prior.move_rate),
+        ("prior.hard_violation_p", prior.hard_violation_p),
+        (
+            "prior.impossible_journeys_a_day",
+            prior.impossible_journeys_a_day,
+        ),
         (
             "threshold.learned_after_days",
             raw.threshold.learned_after_days,
@@ -244,13 +253,15 @@ fn parameters_of(raw: &Raw) -> Result<Parameters, ModelError> {
             silence_hours: prior.silence_hours,
             silence_log_sd: prior.silence_log_sd,
             lifetime_log_sd: prior.lifetime_log_sd,
+            move_rate: prior.move_rate,
+            hard_violation_p: prior.hard_violation_p,
+            impossible_journeys_a_day: prior.impossible_journeys_a_day,
             self_grant_p: prior.self_grant_p,
         },
         scoring: Scoring {
             group_excess_from_nats: raw.score.group_excess_from_nats,
             group_excess_share: raw.score.group_excess_share,
             evidence_from_nats: raw.score.evidence_from_nats,
-            repeat_share: raw.score.repeat_share,
             trust_until_nats: raw.score.trust_until_nats,
         },
         threshold: ThresholdLaw {
@@ -269,6 +280,7 @@ fn parameters_of(raw: &Raw) -> Result<Parameters, ModelError> {
             update_step_nats: raw.incident.update_step_nats,
             update_step_share: raw.incident.update_step_share,
             closed_share_of_threshold: raw.incident.closed_share_of_threshold,
+            open_at_least_ms: raw.incident.open_at_least_secs * MS_PER_SEC,
             remembered_ms: raw.incident.remembered_secs * MS_PER_SEC,
         },
     })

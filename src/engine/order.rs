@@ -1,0 +1,106 @@
+//! Time and sameness: a clock ahead cannot drag a shard along, and one event counts once.
+
+use crate::stats::hash::hash64;
+use crate::units::{EventTime, MS_PER_HOUR};
+use hashbrown::HashSet;
+use std::collections::VecDeque;
+
+/// An event ahead of the shard's time by more than this is not believed by itself.
+pub(super) const BELIEVED_AHEAD_MS: i64 = MS_PER_HOUR;
+/// So many events in a row that are ahead are believed: time has moved on.
+pub(super) const BELIEVED_TOGETHER: u32 = 3;
+/// So many ids are remembered to recognise duplicates.
+pub(super) const REMEMBERED_IDS: usize = 65_536;
+const ID_SPACE: u64 = 0xe1;
+
+/// The event time of a shard: never goes back, and jumps ahead only when several events agree.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ShardTime {
+    now: Option<EventTime>,
+    ahead: u32,
+}
+
+impl ShardTime {
+    /// The moment at which an event stamped `time` is taken.
+    pub(super) fn take(&mut self, time: EventTime) -> EventTime {
+        let Some(now) = self.now else {
+            self.now = Some(time);
+            return time;
+        };
+        let believed = now.saturating_add_ms(BELIEVED_AHEAD_MS);
+        if time <= believed {
+            self.ahead = 0;
+            self.now = Some(now.max(time));
+            return time;
+        }
+        self.ahead += 1;
+        if self.ahead < BELIEVED_TOGETHER {
+            return believed;
+        }
+        self.ahead = 0;
+        self.now = Some(time);
+        time
+    }
+
+    /// The latest believed moment.
+    #[must_use]
+    pub(super) fn now(&self) -> EventTime {
+        self.now.unwrap_or(EventTime::EARLIEST)
+    }
+}
+
+/// Ids of the latest events.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SeenIds {
+    order: VecDeque<u64>,
+    known: HashSet<u64>,
+}
+
+impl SeenIds {
+    /// Remembers `event_id`; says whether it was known.
+    pub(super) fn is_repeated(&mut self, event_id: &str) -> bool {
+        let key = hash64(ID_SPACE, event_id.as_bytes());
+        if !self.known.insert(key) {
+            return true;
+        }
+        self.order.push_back(key);
+        if self.order.len() > REMEMBERED_IDS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hours: i64) -> EventTime {
+        EventTime::EARLIEST.saturating_add_ms(hours * MS_PER_HOUR)
+    }
+
+    #[test]
+    fn one_clock_ahead_moves_nothing_and_three_events_do() {
+        let mut time = ShardTime::default();
+        assert_eq!(time.take(at(0)), at(0));
+        assert_eq!(time.take(at(50)), at(1));
+        assert_eq!((time.take(at(0)), time.now()), (at(0), at(0)));
+        time.take(at(50));
+        time.take(at(50));
+        assert_eq!(time.take(at(50)), at(50));
+        assert_eq!(time.take(at(2)), at(2), "late events keep their own time");
+        assert_eq!(time.now(), at(50));
+    }
+
+    #[test]
+    fn duplicates_are_known_within_a_bounded_window() {
+        let mut seen = SeenIds::default();
+        assert!(!seen.is_repeated("a"));
+        assert!(seen.is_repeated("a"));
+        (0..REMEMBERED_IDS).for_each(|n| assert!(!seen.is_repeated(&n.to_string())));
+        assert!(!seen.is_repeated("a"));
+        assert!(seen.known.len() <= REMEMBERED_IDS);
+    }
+}

@@ -1,0 +1,58 @@
+//! Every signal in one unit: −ln of the share of identity-days that reach its surprise.
+//!
+//! One curve a signal and kind of identity ([`crate::stats::exceedance`]), fed when an identity's
+//! day is over. So a noisy signal weakens by itself and a quiet one speaks up, and a score says how
+//! many days of how many identities look like this: the unit in which an alert budget is stated.
+
+use crate::event::IdentityKind;
+use crate::signal::SIGNALS;
+use crate::stats::exceedance::Exceedance;
+
+const KINDS: usize = IdentityKind::ALL.len();
+
+/// Curves of all signals and kinds.
+#[derive(Clone, Debug)]
+pub struct Calibration {
+    curves: Vec<Exceedance>,
+}
+
+impl Default for Calibration {
+    fn default() -> Self {
+        Self {
+            curves: vec![Exceedance::default(); KINDS * SIGNALS.len()],
+        }
+    }
+}
+
+fn place(kind: IdentityKind, signal: usize) -> usize {
+    kind as usize * SIGNALS.len() + signal
+}
+
+impl Calibration {
+    /// Calibrated surprise, in nats, of `nats` of a signal at an identity of `kind`.
+    #[must_use]
+    pub fn calibrate(&self, kind: IdentityKind, signal: usize, nats: f64) -> f64 {
+        self.curves[place(kind, signal)].calibrate(nats)
+    }
+
+    /// Counts one day of an identity of `kind`, with the largest surprise of each signal.
+    pub fn add_day(&mut self, kind: IdentityKind, peak_nats: impl Fn(usize) -> f64) {
+        for signal in 0..SIGNALS.len() {
+            self.curves[place(kind, signal)].add(peak_nats(signal));
+        }
+    }
+
+    /// What is known keeps `remaining` of its weight.
+    pub fn age(&mut self, remaining: f64) {
+        self.curves
+            .iter_mut()
+            .for_each(|curve| curve.age(remaining as f32));
+    }
+
+    /// Identity-days seen, decayed.
+    #[must_use]
+    pub fn identity_days(&self) -> f64 {
+        let of_kind = |kind: &IdentityKind| self.curves[place(*kind, 0)].days();
+        IdentityKind::ALL.iter().map(of_kind).sum()
+    }
+}

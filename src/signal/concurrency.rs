@@ -1,0 +1,189 @@
+//! Is this credential seen on a second host, network or client?
+//!
+//! # Assumption
+//! A credential is bound to where it was first used. On each day of its use it moves with a
+//! probability that is the identity's own, centred on what credentials of that issuer and kind do.
+//!
+//! # Formula
+//! Posterior mean of the rate of moves to a new host, network or client, the smallest of those that
+//! moved: (m + s·r)/(d + s), with *m* moves in *d* credential-days of the identity, *r* of the same
+//! form for the issuer and kind over the prior `move_rate`. One deviation, however many of the
+//! three moved: a laptop brings all of them.
+//!
+//! # At n = 0
+//! The issuer's rate, behind it the prior's. A first use abstains. Cost: O(7).
+//!
+//! # Source
+//! Beta–binomial posterior mean: Gelman et al., "Bayesian Data Analysis", §2.4.
+
+use super::{ALTERNATE_AUTHENTICATION, FactGroup, Lesson, Signal, View, one_in};
+use crate::baseline::credential::secs;
+use crate::baseline::issuer::MoveCounts;
+use crate::enrich::{Feature, text};
+use crate::stats::hash::key32;
+use crate::units::Span;
+use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+
+/// The `concurrency` signal.
+pub struct Concurrency;
+
+const BINDING_SPACE: u64 = 0xc0;
+/// Credential-days that the issuer's rate is worth.
+const ISSUER_WORTH: f64 = 10.0;
+/// Credential-days that the prior is worth to an issuer.
+const PRIOR_WORTH: f64 = 20.0;
+const SECS_PER_DAY: u32 = 86_400;
+
+/// One way to move: its feature, and its count among all.
+struct Way {
+    feature: Feature,
+    key: u32,
+    count: fn(&MoveCounts) -> f32,
+}
+
+fn moved(view: &View<'_>) -> Option<[Option<Way>; 3]> {
+    let record = view.credential?;
+    let features = view.features;
+    let way = |is_move: bool, feature, key: Option<u32>, count| {
+        key.filter(|_| is_move).map(|key| Way {
+            feature,
+            key,
+            count,
+        })
+    };
+    let ways = [
+        way(
+            record.hosts.is_move(features.host),
+            Feature::Host,
+            features.host,
+            (|moves| moves.host) as fn(&MoveCounts) -> f32,
+        ),
+        way(
+            record.networks.is_move(features.network),
+            Feature::Network,
+            features.network,
+            |moves| moves.network,
+        ),
+        way(
+            record.clients.is_move(features.client),
+            Feature::Client,
+            features.client,
+            |moves| moves.client,
+        ),
+    ];
+    ways.iter().any(Option::is_some).then_some(ways)
+}
+
+fn rate(way: &Way, view: &View<'_>) -> f64 {
+    let prior = view.parameters.prior.move_rate;
+    let issuer = match view.issuer {
+        None => prior,
+        Some(issuer) => {
+            let weight = f64::from(view.shared_weight);
+            let (moves, days) = ((way.count)(&issuer.moves), issuer.moves.days);
+            (f64::from(moves) / weight + PRIOR_WORTH * prior)
+                / (f64::from(days) / weight + PRIOR_WORTH)
+        }
+    };
+    let weight = f64::from(view.profile_weight);
+    let own = &view.profile.moves;
+    (f64::from((way.count)(own)) / weight + ISSUER_WORTH * issuer)
+        / (f64::from(own.days) / weight + ISSUER_WORTH)
+}
+
+fn rarest<'w>(ways: &'w [Option<Way>; 3], view: &View<'_>) -> Option<(&'w Way, f64)> {
+    let rated = ways.iter().flatten().map(|way| (way, rate(way, view)));
+    rated.min_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+impl Signal for Concurrency {
+    fn name(&self) -> SignalName {
+        SignalName::Concurrency
+    }
+
+    fn group(&self) -> FactGroup {
+        FactGroup::Binding
+    }
+
+    fn techniques(&self) -> &'static [Technique] {
+        &[ALTERNATE_AUTHENTICATION]
+    }
+
+    fn score(&self, view: &View<'_>) -> Option<Reading> {
+        let ways = moved(view)?;
+        let (way, p) = rarest(&ways, view)?;
+        let observations = f64::from(view.profile.moves.days / view.profile_weight);
+        let level = if observations >= ISSUER_WORTH {
+            Level::Identity
+        } else {
+            Level::Population
+        };
+        let fact = key32(BINDING_SPACE, &way.key.to_be_bytes());
+        Some(Reading::new(p, level, observations, fact))
+    }
+
+    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+        let ways = moved(view);
+        let named: Vec<&str> = ways
+            .iter()
+            .flatten()
+            .flatten()
+            .map(|way| match way.feature {
+                Feature::Host => "host",
+                Feature::Network => "network",
+                _ => "client",
+            })
+            .collect();
+        let rarest = ways.as_ref().and_then(|ways| rarest(ways, view));
+        let observed = rarest.map_or_else(String::new, |(way, _)| {
+            text(view.event, way.feature).into_owned()
+        });
+        let ago = view.credential.map_or(0, |record| {
+            i64::from(secs(view.event.time).saturating_sub(record.last_secs))
+        });
+        let expected = "where it was first used".to_owned();
+        let sentence = format!(
+            "this credential, last used {} ago, appears on another {} ({observed}): {} a day for \
+             credentials like it",
+            Span { ms: ago * 1_000 },
+            named.join(", "),
+            one_in(reading.p)
+        );
+        Explanation {
+            observed,
+            expected,
+            sentence,
+        }
+    }
+
+    fn learn(&self, lesson: &mut Lesson<'_>) {
+        if lesson.profile_weight <= 0.0 {
+            return;
+        }
+        let Some(record) = lesson.learnt.credential.as_deref_mut() else {
+            return;
+        };
+        let features = lesson.features;
+        let now = secs(lesson.now);
+        if record.is_known() {
+            let counts = MoveCounts {
+                days: f32::from(u8::from(
+                    record.last_secs / SECS_PER_DAY != now / SECS_PER_DAY,
+                )),
+                host: f32::from(u8::from(record.hosts.is_move(features.host))),
+                network: f32::from(u8::from(record.networks.is_move(features.network))),
+                client: f32::from(u8::from(record.clients.is_move(features.client))),
+            };
+            if let Some(profile) = lesson.learnt.profile.as_deref_mut() {
+                profile.moves.add(&counts, lesson.profile_weight);
+            }
+            if let Some(issuer) = lesson.learnt.issuer.as_deref_mut() {
+                issuer.moves.add(&counts, lesson.shared_weight);
+            }
+        }
+        record.hosts.add(features.host);
+        record.networks.add(features.network);
+        record.clients.add(features.client);
+        record.last_secs = record.last_secs.max(now);
+    }
+}

@@ -1,0 +1,117 @@
+//! Is the credential used outside its life: after it expired, was revoked or rotated away, or
+//! before it was issued?
+//!
+//! # Assumption
+//! None of these happens to an honest holder, but for clocks that disagree by up to
+//! [`SKEW_SECS`] and for the overlap of a rotation, up to [`OVERLAP_SECS`]. Only what succeeded
+//! speaks: a refused old token is the refusal's doing.
+//!
+//! # Formula
+//! A hard violation has the fixed probability `hard_violation_p`. Where an issuer violates its own
+//! times as a habit, the calibration by identity-days weakens the signal.
+//!
+//! # At n = 0
+//! The same: times are stated in the event. Cost: O(1).
+
+use super::{ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS, FactGroup, Lesson, Signal, View};
+use crate::baseline::credential::secs;
+use crate::event::{Activity, Outcome};
+use crate::stats::hash::key32;
+use crate::units::Span;
+use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+
+/// The `credential_age` signal.
+pub struct CredentialAge;
+
+const LIFE_SPACE: u64 = 0xa6;
+/// Clocks may disagree by this much.
+pub const SKEW_SECS: u32 = 300;
+/// The old one may be used so long after a rotation.
+pub const OVERLAP_SECS: u32 = 3_600;
+
+#[derive(Clone, Copy)]
+enum Violation {
+    BeforeIssue,
+    AfterExpiry,
+    AfterRevocation,
+    AfterRotation,
+}
+
+/// The violation, and by how many seconds.
+fn violation(view: &View<'_>) -> Option<(Violation, u32)> {
+    let is_use = matches!(
+        view.event.activity,
+        Activity::Use | Activity::Authenticate | Activity::Refresh
+    );
+    if !is_use || view.event.outcome != Outcome::Success {
+        return None;
+    }
+    let stated = view.event.credential.as_ref()?;
+    let now = secs(view.event.time);
+    let record = view.credential;
+    let past =
+        |end: u32, grace: u32| (end > 0 && now > end.saturating_add(grace)).then(|| now - end);
+    let revoked = record.and_then(|record| past(record.revoked_secs, SKEW_SECS));
+    if let Some(by) = revoked {
+        return Some((Violation::AfterRevocation, by));
+    }
+    let expires = stated
+        .expires_at
+        .map(secs)
+        .or(record.map(|record| record.expires_secs));
+    if let Some(by) = past(expires.unwrap_or(0), SKEW_SECS) {
+        return Some((Violation::AfterExpiry, by));
+    }
+    let rotated = record.and_then(|record| past(record.rotated_secs, OVERLAP_SECS));
+    if let Some(by) = rotated {
+        return Some((Violation::AfterRotation, by));
+    }
+    let issued = stated.issued_at.map_or(0, secs);
+    (issued > now.saturating_add(SKEW_SECS)).then(|| (Violation::BeforeIssue, issued - now))
+}
+
+impl Signal for CredentialAge {
+    fn name(&self) -> SignalName {
+        SignalName::CredentialAge
+    }
+
+    fn group(&self) -> FactGroup {
+        FactGroup::Token
+    }
+
+    fn techniques(&self) -> &'static [Technique] {
+        &[ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS]
+    }
+
+    fn score(&self, view: &View<'_>) -> Option<Reading> {
+        let (violation, _) = violation(view)?;
+        let fact = key32(
+            LIFE_SPACE + violation as u64,
+            &view.features.issuer.to_be_bytes(),
+        );
+        let p = view.parameters.prior.hard_violation_p;
+        Some(Reading::new(p, Level::Population, 0.0, fact))
+    }
+
+    fn explain(&self, view: &View<'_>, _: &Reading) -> Explanation {
+        let Some((violation, by)) = violation(view) else {
+            return Explanation::default();
+        };
+        let by = Span {
+            ms: i64::from(by) * 1_000,
+        };
+        let observed = match violation {
+            Violation::BeforeIssue => format!("used {by} before it was issued"),
+            Violation::AfterExpiry => format!("used {by} after it expired"),
+            Violation::AfterRevocation => format!("used {by} after it was revoked"),
+            Violation::AfterRotation => format!("used {by} after it was rotated away"),
+        };
+        Explanation {
+            sentence: format!("this credential was {observed}, and it worked"),
+            observed,
+            expected: "use within its life".to_owned(),
+        }
+    }
+
+    fn learn(&self, _: &mut Lesson<'_>) {}
+}

@@ -1,0 +1,93 @@
+//! Is no purpose stated where there always is one?
+//!
+//! # Assumption
+//! Uses come without a purpose at a rate that is the identity's own, centred on its peers'.
+//!
+//! # Formula
+//! Posterior mean of that rate, (missing + s·r)/(uses + s). Abstains while more than half of the
+//! uses come without.
+//!
+//! # At n = 0
+//! The peers' rate, behind it one half: abstains. Cost: O(1).
+//!
+//! # Source
+//! Beta–binomial posterior mean: Gelman et al., "Bayesian Data Analysis", §2.4.
+
+use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in};
+use crate::event::{Activity, Event};
+use crate::stats::hash::key32;
+use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+
+/// The `purpose` signal.
+pub struct Purpose;
+
+const REASON_SPACE: u64 = 0x60;
+/// Uses that the peers' rate is worth.
+const PEERS_WORTH: f64 = 5.0;
+/// Uses that one half is worth to the peers.
+const PRIOR_WORTH: f64 = 5.0;
+
+/// Whether a purpose would be expected, and is not there.
+fn is_missing(event: &Event<'_>) -> Option<bool> {
+    matches!(event.activity, Activity::Use | Activity::Authenticate)
+        .then(|| event.purpose.as_deref().is_none_or(str::is_empty))
+}
+
+impl Signal for Purpose {
+    fn name(&self) -> SignalName {
+        SignalName::Purpose
+    }
+
+    fn group(&self) -> FactGroup {
+        FactGroup::Reason
+    }
+
+    fn techniques(&self) -> &'static [Technique] {
+        &[VALID_ACCOUNTS]
+    }
+
+    fn score(&self, view: &View<'_>) -> Option<Reading> {
+        if !is_missing(view.event)? {
+            return None;
+        }
+        let shared = f64::from(view.shared_weight);
+        let peers = (view.peers.purposeless / shared + 0.5 * PRIOR_WORTH)
+            / (view.peers.tried / shared + PRIOR_WORTH);
+        let own = f64::from(view.profile_weight);
+        let uses = f64::from(view.profile.failures.tried) / own;
+        let missing = f64::from(view.profile.purposeless) / own;
+        let p = (missing + PEERS_WORTH * peers) / (uses + PEERS_WORTH);
+        let level = if uses >= PEERS_WORTH {
+            Level::Identity
+        } else {
+            Level::Peers
+        };
+        (p < 0.5).then(|| Reading::new(p, level, uses, key32(REASON_SPACE, &[])))
+    }
+
+    fn shared_fact(&self, _: &View<'_>, _: &Reading) -> Option<u32> {
+        None
+    }
+
+    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+        let history = categorical::history(reading.observations, view);
+        Explanation {
+            observed: "no purpose".to_owned(),
+            expected: "a stated purpose".to_owned(),
+            sentence: format!(
+                "no purpose is stated, where there always is one ({}); {history}",
+                one_in(reading.p)
+            ),
+        }
+    }
+
+    fn learn(&self, lesson: &mut Lesson<'_>) {
+        if is_missing(lesson.event) != Some(true) {
+            return;
+        }
+        lesson.learnt.peers.purposeless += f64::from(lesson.shared_weight);
+        if let Some(profile) = lesson.learnt.profile.as_deref_mut() {
+            profile.purposeless += lesson.profile_weight;
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Is the journey since the last place faster than any aircraft?
+//!
+//! # Assumption
+//! Geolocation errs by up to [`UNCERTAINTY_KM`]. Impossible journeys come from VPNs and phones at a
+//! rate that is the identity's own, centred on its peers'.
+//!
+//! # Formula
+//! Great-circle distance less the uncertainty, over the time between; above [`FASTEST_KM_PER_HOUR`]
+//! the reading is the posterior mean of such journeys a day, (j + s·r)/(d + s). A network that the
+//! identity knows abstains: that is its VPN, or its phone.
+//!
+//! # At n = 0
+//! The peers' rate, behind it the prior's. Cost: three trigonometric functions where the place
+//! changed; nothing otherwise.
+//!
+//! # Source
+//! Haversine: Sinnott, "Virtues of the haversine", Sky and Telescope 68 (1984).
+
+use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, one_in};
+use crate::baseline::credential::secs;
+use crate::stats::hash::key32;
+use crate::units::Span;
+use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+
+/// The `travel` signal.
+pub struct Travel;
+
+/// Two places may be this much closer than they are stated.
+pub const UNCERTAINTY_KM: f64 = 200.0;
+/// Nothing that carries people is faster.
+pub const FASTEST_KM_PER_HOUR: f64 = 1_000.0;
+const EARTH_KM: f64 = 6_371.0;
+const TRAVEL_SPACE: u64 = 0x7a;
+/// Days that the peers' rate is worth.
+const PEERS_WORTH: f64 = 10.0;
+/// Days that the prior is worth to the peers.
+const PRIOR_WORTH: f64 = 50.0;
+const SECS_PER_DAY: u32 = 86_400;
+
+/// Kilometres between two places, each in degrees north and east.
+#[must_use]
+pub fn distance_km(from: (f64, f64), to: (f64, f64)) -> f64 {
+    let radians = |degrees: f64| degrees * std::f64::consts::PI / 180.0;
+    let half_sine = |degrees: f64| libm::sin(radians(degrees) / 2.0);
+    let (north, east) = (half_sine(to.0 - from.0), half_sine(to.1 - from.1));
+    let chord = north * north + libm::cos(radians(from.0)) * libm::cos(radians(to.0)) * east * east;
+    2.0 * EARTH_KM * libm::asin(libm::sqrt(chord.clamp(0.0, 1.0)))
+}
+
+/// Distance in kilometres and seconds taken, where no aircraft does it.
+fn impossible(
+    place: Option<(f64, f64)>,
+    now: u32,
+    journey: &crate::baseline::profile::Journey,
+) -> Option<(f64, u32)> {
+    let to = place.filter(|_| journey.secs > 0)?;
+    let from = (f64::from(journey.latitude), f64::from(journey.longitude));
+    if (from.0 - to.0).abs() < 0.5 && (from.1 - to.1).abs() < 0.5 {
+        return None;
+    }
+    let taken = now.abs_diff(journey.secs);
+    let distance = distance_km(from, to);
+    let hours = f64::from(taken) / 3_600.0;
+    ((distance - UNCERTAINTY_KM) > FASTEST_KM_PER_HOUR * hours.max(1.0 / 60.0))
+        .then_some((distance, taken))
+}
+
+impl Signal for Travel {
+    fn name(&self) -> SignalName {
+        SignalName::Travel
+    }
+
+    fn group(&self) -> FactGroup {
+        FactGroup::Place
+    }
+
+    fn techniques(&self) -> &'static [Technique] {
+        &[VALID_ACCOUNTS]
+    }
+
+    fn score(&self, view: &View<'_>) -> Option<Reading> {
+        let journey = &view.profile.journey;
+        impossible(view.event.source.position, secs(view.event.time), journey)?;
+        let known = |key| view.profile.network.contains(key);
+        if view.features.network.is_some_and(known) {
+            return None;
+        }
+        let shared = f64::from(view.shared_weight);
+        let prior = view.parameters.prior.impossible_journeys_a_day;
+        let peers = (view.peers.journey_jumps / shared + PRIOR_WORTH * prior)
+            / (view.peers.journey_days / shared + PRIOR_WORTH);
+        let own = f64::from(view.profile_weight);
+        let days = f64::from(journey.days) / own;
+        let p = (f64::from(journey.jumps) / own + PEERS_WORTH * peers) / (days + PEERS_WORTH);
+        let level = if days >= PEERS_WORTH {
+            Level::Identity
+        } else {
+            Level::Peers
+        };
+        Some(Reading::new(p, level, days, key32(TRAVEL_SPACE, &[])))
+    }
+
+    fn shared_fact(&self, _: &View<'_>, _: &Reading) -> Option<u32> {
+        None
+    }
+
+    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+        let found = impossible(
+            view.event.source.position,
+            secs(view.event.time),
+            &view.profile.journey,
+        );
+        let (distance, taken) = found.unwrap_or((0.0, 0));
+        let taken = Span {
+            ms: i64::from(taken) * 1_000,
+        };
+        let observed = format!("{distance:.0} km within {taken}");
+        let sentence = format!(
+            "{observed}, faster than any aircraft ({} days like this)",
+            one_in(reading.p)
+        );
+        Explanation {
+            observed,
+            expected: "a journey that can be made".to_owned(),
+            sentence,
+        }
+    }
+
+    fn learn(&self, lesson: &mut Lesson<'_>) {
+        let (Some(place), Some(profile)) = (
+            lesson.event.source.position,
+            lesson.learnt.profile.as_deref_mut(),
+        ) else {
+            return;
+        };
+        let now = secs(lesson.now);
+        let journey = &mut profile.journey;
+        let jumped = impossible(Some(place), now, journey).is_some();
+        let jumped = f32::from(u8::from(jumped));
+        let new_day = f32::from(u8::from(journey.secs / SECS_PER_DAY != now / SECS_PER_DAY));
+        journey.days += lesson.profile_weight * new_day;
+        journey.jumps += lesson.profile_weight * jumped;
+        let peers = &mut lesson.learnt.peers;
+        peers.journey_days += f64::from(lesson.shared_weight * new_day);
+        peers.journey_jumps += f64::from(lesson.shared_weight * jumped);
+        (journey.latitude, journey.longitude) = (place.0 as f32, place.1 as f32);
+        journey.secs = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_those_of_the_atlas() {
+        let (oslo, sydney) = ((59.91, 10.75), (-33.87, 151.21));
+        assert!((distance_km(oslo, sydney) - 15_960.0).abs() < 50.0);
+        assert!(distance_km(oslo, oslo).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,187 @@
+//! How rare is a surprise, in days of an identity? The unit in which an alert budget is stated.
+//!
+//! # Assumption
+//! Days of different identities of one kind are exchangeable. Before any were seen, the largest
+//! surprise *s* of a day is believed to exceed *x* with probability min(1, [`TRIALS`]·e^−x), as for
+//! *p*-values that are right.
+//!
+//! # Formula
+//! P(s ≥ x) = (T(x) + κ·min(1, m e^−x))/(N + κ) over *N* decayed identity-days, *T(x)* of them at or
+//! above *x*, κ = [`PRIOR_DAYS`]. Above the level *u* that [`TAIL_DAYS`] days reached:
+//! P(s ≥ u)·exp(−(x − u)/σ), σ the mean excess, cut off at [`EXCESS_CAP_NATS`] and shrunk to 1.
+//! The answer never exceeds the larger of *x* and ln(N + 1): what was never seen is at most as rare
+//! as it says itself, or as the days can show.
+//!
+//! # Cost and memory
+//! O(1) a question; 1 KiB.
+//!
+//! # Source
+//! Peaks over threshold: Pickands, Ann. Statist. 3 (1975); calibration of anomaly scores by their
+//! own exceedance: Laxhammar, Falkman, "Conformal prediction for distribution-independent anomaly
+//! detection", FUSION 2010.
+
+/// Width of a bin.
+const BIN_NATS: f64 = 0.25;
+const BINS: usize = 128;
+/// Independent looks a day that the prior assumes, *m*.
+const TRIALS: f64 = 2.0;
+/// Identity-days that the prior is worth, κ.
+const PRIOR_DAYS: f64 = 30.0;
+/// Days above the level from which the tail is extrapolated.
+const TAIL_DAYS: f64 = 10.0;
+/// Excesses that the prior slope of 1 is worth.
+const PRIOR_EXCESSES: f64 = 5.0;
+/// A larger excess counts as this, so that attacks do not stretch the tail.
+const EXCESS_CAP_NATS: f64 = 5.0;
+/// A tail is never believed to fall faster than this.
+const SHORTEST_EXCESS_NATS: f64 = 0.5;
+/// The curve is drawn anew when the days have grown by one part in this.
+const REFRESH_SHARE: f32 = 16.0;
+
+/// Decayed histogram of the largest surprise of identity-days, with its curve.
+#[derive(Clone, Debug)]
+pub struct Exceedance {
+    days_at: [f32; BINS],
+    days: f32,
+    drawn_at: f32,
+    /// Calibrated surprise at the lower edge of each bin.
+    curve: [f32; BINS],
+}
+
+impl Default for Exceedance {
+    fn default() -> Self {
+        let mut new = Self {
+            days_at: [0.0; BINS],
+            days: 0.0,
+            drawn_at: 0.0,
+            curve: [0.0; BINS],
+        };
+        new.draw();
+        new
+    }
+}
+
+fn edge(bin: usize) -> f64 {
+    bin as f64 * BIN_NATS
+}
+
+fn believed(nats: f64) -> f64 {
+    (TRIALS * libm::exp(-nats)).min(1.0)
+}
+
+impl Exceedance {
+    /// Counts one identity-day whose largest surprise was `peak_nats`; 0 for a quiet one.
+    pub fn add(&mut self, peak_nats: f64) {
+        let bin = ((peak_nats.max(0.0) / BIN_NATS) as usize).min(BINS - 1);
+        self.days_at[bin] += 1.0;
+        self.days += 1.0;
+        if self.days >= self.drawn_at * (1.0 + 1.0 / REFRESH_SHARE) {
+            self.draw();
+        }
+    }
+
+    /// What is known keeps `remaining` of its weight.
+    pub fn age(&mut self, remaining: f32) {
+        self.days_at.iter_mut().for_each(|d| *d *= remaining);
+        self.days *= remaining;
+        self.draw();
+    }
+
+    /// −ln of the share of identity-days that reach `nats`; never falls as `nats` grows.
+    #[must_use]
+    pub fn calibrate(&self, nats: f64) -> f64 {
+        let place = nats.max(0.0) / BIN_NATS;
+        let bin = (place as usize).min(BINS - 2);
+        let (low, high) = (f64::from(self.curve[bin]), f64::from(self.curve[bin + 1]));
+        low + (high - low) * (place - bin as f64)
+    }
+
+    /// Identity-days behind the curve.
+    #[must_use]
+    pub fn days(&self) -> f64 {
+        f64::from(self.days)
+    }
+
+    fn draw(&mut self) {
+        self.drawn_at = self.days;
+        let n = f64::from(self.days);
+        let mut reaching = [0.0f64; BINS];
+        let mut sum = 0.0;
+        for bin in (0..BINS).rev() {
+            sum += f64::from(self.days_at[bin]);
+            reaching[bin] = sum;
+        }
+        let level = (0..BINS).rev().find(|bin| reaching[*bin] >= TAIL_DAYS);
+        let spread = level.map_or(1.0, |level| self.mean_excess(level, reaching[level]));
+        let share =
+            |bin: usize| (reaching[bin] + PRIOR_DAYS * believed(edge(bin))) / (n + PRIOR_DAYS);
+        let mut above = 0.0f64;
+        for bin in 0..BINS {
+            let nats = match level {
+                Some(level) if bin > level => {
+                    (edge(bin) - edge(level)) / spread - libm::log(share(level))
+                }
+                _ => -libm::log(share(bin)),
+            };
+            // What was never seen is at most as rare as it says itself, or as the days can show.
+            let most = edge(bin).max(libm::log(n + 1.0));
+            above = above.max(nats.min(most));
+            self.curve[bin] = above as f32;
+        }
+    }
+
+    fn mean_excess(&self, level: usize, reaching: f64) -> f64 {
+        let excesses: f64 = (level..BINS)
+            .map(|bin| {
+                let excess = edge(bin) + 0.5 * BIN_NATS - edge(level);
+                f64::from(self.days_at[bin]) * excess.min(EXCESS_CAP_NATS)
+            })
+            .sum();
+        ((excesses + PRIOR_EXCESSES) / (reaching + PRIOR_EXCESSES)).max(SHORTEST_EXCESS_NATS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn before_anything_was_seen_a_surprise_stands_for_itself() {
+        let new = Exceedance::default();
+        assert!((new.calibrate(8.0) - (8.0 - libm::log(2.0))).abs() < 1e-6);
+        assert!(new.calibrate(0.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_noisy_signal_weakens_and_a_quiet_one_speaks_up() {
+        let (mut noisy, mut quiet) = (Exceedance::default(), Exceedance::default());
+        for day in 0..5_000 {
+            let tail = f64::from(day % 7);
+            noisy.add(if day % 20 == 0 { 8.0 + tail } else { 1.0 });
+            quiet.add(0.0);
+        }
+        assert!((noisy.calibrate(8.0) - libm::log(20.0)).abs() < 0.1);
+        assert!(noisy.calibrate(12.0) < 5.0);
+        assert!((quiet.calibrate(6.0) - libm::log(5_001.0)).abs() < 0.3);
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_the_exact_share(peaks in prop::collection::vec(0.0f64..6.0, 2_000..3_000)) {
+            let mut exceedance = Exceedance::default();
+            peaks.iter().for_each(|peak| exceedance.add(*peak));
+            exceedance.age(1.0);
+            let level = 4.0;
+            let share = peaks.iter().filter(|peak| **peak >= level).count() as f64 / peaks.len() as f64;
+            prop_assert!((exceedance.calibrate(level) + libm::log(share)).abs() < 0.1);
+        }
+
+        #[test]
+        fn more_is_never_less(peaks in prop::collection::vec(0.0f64..30.0, 0..300), at in 0.0f64..30.0) {
+            let mut exceedance = Exceedance::default();
+            peaks.iter().for_each(|peak| exceedance.add(*peak));
+            prop_assert!(exceedance.calibrate(at + 0.5) >= exceedance.calibrate(at));
+        }
+    }
+}

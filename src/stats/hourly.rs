@@ -1,0 +1,62 @@
+//! Is this hour's count too large? Counts of past active hours as a log-normal law.
+//!
+//! # Assumption
+//! The count of an active hour is log-normal for an entity, centred on its peers'. A Poisson law,
+//! or its gamma mixture, is too narrow for the batches and backfills of machines.
+//!
+//! # Formula
+//! Upper tail of the Student-t predictive of ln count ([`super::student`]). A count is learned when
+//! its hour is over, so a burst cannot teach what it is judged by.
+//!
+//! # Source
+//! Heavy-tailed hourly volumes: Limpert, Stahel, Abbt, "Log-normal distributions across the
+//! sciences", BioScience 51 (2001).
+
+use super::student::{Moments, NormalPrior, student_upper_tail};
+
+/// What peers are worth to an entity, in hours.
+const PEERS_WORTH: f64 = 2.0;
+/// Half as many hours as the prior spread is worth.
+const SHAPE: f64 = 3.0;
+
+/// Tail probability of `count` in an hour, or `None` where it is no more than usual.
+#[must_use]
+pub fn tail(
+    count: f64,
+    own: &Moments,
+    own_weight: f32,
+    peers_mean: f64,
+    log_sd: f64,
+) -> Option<f64> {
+    let log_count = libm::log(count);
+    let known = own.count(own_weight);
+    let centre = (known * own.mean() + PEERS_WORTH * peers_mean) / (known + PEERS_WORTH);
+    if log_count <= centre + log_sd {
+        return None;
+    }
+    let prior = NormalPrior {
+        mean: peers_mean,
+        mean_weight: PEERS_WORTH,
+        shape: SHAPE,
+        scale: SHAPE * log_sd * log_sd,
+    };
+    let (t, degrees) = own.standardise(log_count, own_weight, &prior);
+    Some(student_upper_tail(t, degrees))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_ever_is_improbable_and_the_usual_is_not() {
+        let mut own = Moments::default();
+        for count in [18.0, 25.0, 20.0, 31.0, 22.0, 27.0, 19.0, 24.0] {
+            own.add(libm::log(count), 1.0);
+        }
+        let at = |count| tail(count, &own, 1.0, 1.5, 0.5);
+        assert_eq!(at(24.0), None);
+        let (double, huge) = (at(60.0).unwrap(), at(2_000.0).unwrap());
+        assert!(huge < double && double < 0.2, "{double} {huge}");
+    }
+}
