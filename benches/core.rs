@@ -122,7 +122,7 @@ fn main() {
         let event = traffic.event(who);
         engine.step(&event, &origin, false);
     }
-    let mut taken = Duration::ZERO;
+    let (mut taken, mut alerts) = (Duration::ZERO, 0);
     for chunk in 0..(WARM_UP + MEASURED) / CHUNK {
         let events: Vec<Event<'_>> = (0..CHUNK)
             .map(|_| {
@@ -133,7 +133,9 @@ fn main() {
         let start = Instant::now();
         for event in &events {
             origin.offset += 1;
-            std::hint::black_box(engine.step(event, &origin, false));
+            alerts += std::hint::black_box(engine.step(event, &origin, false))
+                .alerts
+                .len();
         }
         if chunk >= WARM_UP / CHUNK {
             taken += start.elapsed();
@@ -145,7 +147,7 @@ fn main() {
         "{}",
         serde_json::json!({
             "bench": "core", "ns_per_event": ns_per_event, "events": MEASURED,
-            "identities": health.identities, "threads": 1,
+            "identities": health.identities, "threads": 1, "alert_records": alerts,
             "signals": credwatch::signal::SIGNALS.len(), "state_bytes": health.state_bytes,
         })
     );

@@ -54,6 +54,9 @@ struct ConfigArguments {
     files: Vec<PathBuf>,
 }
 
+const SIMULATE_EXAMPLE: &str = "Example: credwatch simulate --seed 7 --days 42 --identities 500 \
+    --out events.jsonl --labels labels.jsonl";
+
 #[derive(Subcommand)]
 enum Command {
     /// Everything embedded, no Kafka: a simulated organisation under attack, live.
@@ -72,7 +75,7 @@ enum Command {
     Replay(ReplayArguments),
     /// Labelled traffic, the same for the same seed.
     #[command(
-        after_help = "Example: credwatch simulate --seed 7 --days 42 --identities 500 \\\n           --out events.jsonl --labels labels.jsonl"
+        after_help = SIMULATE_EXAMPLE
     )]
     Simulate(SimulateArguments),
     /// What is found of labelled traffic: average precision, campaign recall, time to detect.

@@ -415,7 +415,7 @@ impl Engine {
             return 0.0;
         }
         let until = self.settings.parameters.scoring.trust_until_nats;
-        let span = (self.threshold.nats() - until).max(0.5);
+        let span = (self.threshold_nats() - until).max(0.5);
         (1.0 - (weighed.score_nats.max(weighed.event_nats) - until) / span).clamp(0.0, 1.0)
     }
 
@@ -449,6 +449,10 @@ impl Engine {
         }
     }
 
+    fn threshold_nats(&self) -> f64 {
+        self.threshold.nats(self.store.len())
+    }
+
     /// Hash of model and detection settings, as alerts state it.
     #[must_use]
     pub fn model_hash(&self) -> &str {
@@ -470,7 +474,7 @@ impl Engine {
             open_alerts: self.incidents.open_alerts(),
             late: self.late,
             duplicates: self.duplicates,
-            threshold_nats: self.threshold.nats(),
+            threshold_nats: self.threshold_nats(),
             budget_drift: self.threshold.budget_drift(),
         }
     }

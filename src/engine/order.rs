@@ -2,14 +2,12 @@
 
 use crate::stats::hash::hash64;
 use crate::units::{EventTime, MS_PER_HOUR};
-use hashbrown::HashSet;
-use std::collections::VecDeque;
 
 /// An event ahead of the shard's time by more than this is not believed by itself.
 pub(super) const BELIEVED_AHEAD_MS: i64 = MS_PER_HOUR;
 /// So many events in a row that are ahead are believed: time has moved on.
 pub(super) const BELIEVED_TOGETHER: u32 = 3;
-/// So many ids are remembered to recognise duplicates.
+/// About so many ids are remembered to recognise duplicates.
 pub(super) const REMEMBERED_IDS: usize = 65_536;
 const ID_SPACE: u64 = 0xe1;
 
@@ -49,27 +47,25 @@ impl ShardTime {
     }
 }
 
-/// Ids of the latest events.
-#[derive(Clone, Debug, Default)]
-pub(super) struct SeenIds {
-    order: VecDeque<u64>,
-    known: HashSet<u64>,
+/// Ids of the latest events: a table in which a newcomer takes the place of whatever hashes to the
+/// same one. So the window is not exact, but one question costs one memory access.
+#[derive(Clone, Debug)]
+pub(super) struct SeenIds(Box<[u64]>);
+
+impl Default for SeenIds {
+    fn default() -> Self {
+        Self(vec![0; REMEMBERED_IDS].into_boxed_slice())
+    }
 }
 
 impl SeenIds {
     /// Remembers `event_id`; says whether it was known.
     pub(super) fn is_repeated(&mut self, event_id: &str) -> bool {
         let key = hash64(ID_SPACE, event_id.as_bytes());
-        if !self.known.insert(key) {
-            return true;
-        }
-        self.order.push_back(key);
-        if self.order.len() > REMEMBERED_IDS
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
-        false
+        let slot = &mut self.0[key as usize % REMEMBERED_IDS];
+        let known = *slot == key;
+        *slot = key;
+        known
     }
 }
 
@@ -99,8 +95,13 @@ mod tests {
         let mut seen = SeenIds::default();
         assert!(!seen.is_repeated("a"));
         assert!(seen.is_repeated("a"));
-        (0..REMEMBERED_IDS).for_each(|n| assert!(!seen.is_repeated(&n.to_string())));
-        assert!(!seen.is_repeated("a"));
-        assert!(seen.known.len() <= REMEMBERED_IDS);
+        let repeated = (0..1_000)
+            .filter(|n| seen.is_repeated(&n.to_string()))
+            .count();
+        assert_eq!(repeated, 0);
+        (0..20 * REMEMBERED_IDS).for_each(|n| {
+            seen.is_repeated(&format!("x{n}"));
+        });
+        assert!(!seen.is_repeated("a"), "the window is bounded");
     }
 }

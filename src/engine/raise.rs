@@ -18,7 +18,7 @@ const ID_DIGITS: usize = 32;
 impl Engine {
     #[cold]
     pub(super) fn sweep(&mut self, alerts: &mut Vec<Alert>) {
-        let threshold_nats = self.threshold.nats();
+        let threshold_nats = self.threshold_nats();
         let parameters = &self.settings.parameters;
         let closed = self.incidents.sweep(
             self.time.now(),
@@ -49,14 +49,14 @@ impl Engine {
 
     /// Whether this event opens an alert or is worth an update of one.
     pub(super) fn alerting(&self, features: &Features, weighed: &Weighed) -> bool {
-        if weighed.score_nats < self.threshold.nats() {
+        if weighed.score_nats < self.threshold_nats() {
             return false;
         }
         let law = &self.settings.parameters;
         match self.open_alert(features.identity) {
             None => weighed.fresh,
             Some(alert) => {
-                let now = severity(weighed.score_nats, self.threshold.nats(), &law.severity);
+                let now = severity(weighed.score_nats, self.threshold_nats(), &law.severity);
                 let growth = weighed.score_nats - alert.published_nats;
                 now > alert.severity || (weighed.fresh && growth >= law.incident.update_step_nats)
             }
@@ -80,7 +80,7 @@ impl Engine {
             weighed,
             ..
         } = judged;
-        let threshold_nats = self.threshold.nats();
+        let threshold_nats = self.threshold_nats();
         let law = &self.settings.parameters.severity;
         let severity = severity(weighed.score_nats, threshold_nats, law);
         let subject = subject_of(event);

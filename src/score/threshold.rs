@@ -11,6 +11,8 @@ use crate::params::{Decay, ThresholdLaw};
 use crate::stats::tail::PeakTail;
 use crate::units::MS_PER_DAY;
 
+/// How far above the derived level an unlearned threshold stands.
+const CAUTION_NATS: f64 = 3.0;
 /// Days of silence after which further ones change nothing.
 const MOST_DAYS: i64 = 60;
 
@@ -45,10 +47,19 @@ impl Threshold {
         }
     }
 
-    /// Alerts begin here.
+    /// Alerts begin here, where `identities` are known.
+    ///
+    /// A score in calibrated nats is passed by e^−x of identity-days, so `identities` pass
+    /// ln(identities/budget) as often as the budget allows. Until the tail is learned, the threshold
+    /// stands [`CAUTION_NATS`] above that: a new deployment learns before it shouts.
     #[must_use]
-    pub fn nats(&self) -> f64 {
-        self.nats
+    pub fn nats(&self, identities: usize) -> f64 {
+        let learned = self.learned_share();
+        if learned >= 1.0 {
+            return self.nats;
+        }
+        let derived = libm::log(identities.max(1) as f64 / self.alerts_per_day) + CAUTION_NATS;
+        self.nats.max((1.0 - learned) * derived)
     }
 
     /// How much of the threshold is learned rather than initial, 0 to 1.
@@ -123,14 +134,21 @@ mod tests {
     }
 
     #[test]
+    fn a_new_deployment_with_many_identities_is_slow_to_shout() {
+        let threshold = threshold();
+        assert!(threshold.nats(1_000_000) > 15.0);
+        assert!((threshold.nats(100) - 9.0).abs() < 1e-9);
+    }
+
+    #[test]
     fn a_flood_cannot_push_it_up_faster_than_stated() {
         let mut threshold = threshold();
         threshold.reach_day(0);
         for day in 1..=30 {
             (0..10_000).for_each(|_| threshold.add_peak(40.0));
-            let before = threshold.nats();
+            let before = threshold.nats(0);
             threshold.reach_day(day);
-            assert!(threshold.nats() <= before + 0.5 + 1e-9);
+            assert!(threshold.nats(0) <= before + 0.5 + 1e-9);
         }
     }
 
@@ -145,9 +163,9 @@ mod tests {
             threshold.reach_day(day);
         }
         assert!(
-            (threshold.nats() - libm::log(1_000.0 / 5.0)).abs() < 0.4,
+            (threshold.nats(0) - libm::log(1_000.0 / 5.0)).abs() < 0.4,
             "{}",
-            threshold.nats()
+            threshold.nats(0)
         );
     }
 }

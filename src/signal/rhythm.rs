@@ -4,7 +4,7 @@
 //! signal speaks at the first event of an hour and abstains for the rest of it.
 //!
 //! # At n = 0
-//! The peers' hours. Cost: some 100 multiply-adds, once an hour and identity.
+//! Abstains for [`LEARNED_AFTER_DAYS`]; then the peers' hours weigh as much as one day. Cost: some 100 multiply-adds, once an hour and identity.
 
 use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in};
 use crate::stats::hash::key32;
@@ -22,6 +22,8 @@ fn rates(view: &View<'_>) -> HourRates {
     own.rates(view.profile_weight, Some(view.peers.rates()), prior_days)
 }
 
+/// Days of an identity before it has a rhythm: a working week.
+const LEARNED_AFTER_DAYS: f32 = 4.5;
 /// Hours in a day.
 const HOURS_A_DAY: u32 = 24;
 /// Active hours from which the identity speaks for itself.
@@ -41,7 +43,8 @@ impl Signal for Rhythm {
     }
 
     fn score(&self, view: &View<'_>) -> Option<Reading> {
-        if view.features.hour == view.profile.active_hour {
+        let days = view.profile.hours.days(view.profile_weight);
+        if view.features.hour == view.profile.active_hour || days < LEARNED_AFTER_DAYS {
             return None;
         }
         let observations = view.profile.hours.observations(view.profile_weight);

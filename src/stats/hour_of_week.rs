@@ -106,6 +106,12 @@ impl HourProfile {
         f64::from(self.counts.0.iter().sum::<f32>() / weight_now)
     }
 
+    /// Decayed number of days that were there to be active on.
+    #[must_use]
+    pub fn days(&self, weight_now: f32) -> f32 {
+        (self.days[0] + self.days[1]) / weight_now
+    }
+
     /// Smoothed rates, with a prior worth `prior_days` days of each kind.
     #[must_use]
     pub fn rates(&self, weight_now: f32, prior: Option<&HourRates>, prior_days: f32) -> HourRates {
