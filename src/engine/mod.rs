@@ -6,11 +6,12 @@
 mod order;
 mod output;
 mod raise;
+mod teach;
 
 pub use output::{Alert, Decision, Health, Origin, Phase, Stepped};
 
 use crate::baseline::credential::Credentials;
-use crate::baseline::profile::{PEAKS, Profile};
+use crate::baseline::profile::Profile;
 use crate::baseline::store::Store;
 use crate::catalogue::Catalogue;
 use crate::decide::guardrail::{Guardrails, Recent};
@@ -22,7 +23,7 @@ use crate::score::combine::{Readings, Surprises, is_fact};
 use crate::score::crowd::Crowd;
 use crate::score::incident::{Incident, Incidents, Weighed, weigh};
 use crate::score::threshold::Threshold;
-use crate::signal::{Lesson, SIGNALS, View};
+use crate::signal::{SIGNALS, View};
 use crate::units::{EventTime, MS_PER_DAY};
 use crate::verdict::{SignalVerdict, Verdict};
 use order::{SeenIds, ShardTime};
@@ -343,109 +344,6 @@ impl Engine {
         self.release();
         if let Some(profile) = self.store.split(judged.place.slot, 0).profile {
             profile.has_incident = true;
-        }
-    }
-
-    fn learn(&mut self, judged: &Judged<'_>) {
-        let Judged {
-            event,
-            features,
-            weighed,
-            place,
-            ..
-        } = judged;
-        let parameters = Arc::clone(&self.settings.parameters);
-        let trust = self.trust(features, weighed) as f32;
-        let fresh = self.fresh_facts(judged);
-        self.count_peak(judged);
-        if let Some(slot) = place.credential {
-            let previous = place
-                .slot
-                .map(|slot| self.store.entry(slot).profile.last_credential);
-            let issuer = features.issuer;
-            self.store.credentials.follow(slot, issuer, previous, event);
-        }
-        let issuer = place.credential.map(|_| features.issuer);
-        let mut lesson = Lesson {
-            event,
-            features,
-            now: place.now,
-            learnt: self
-                .store
-                .split_with(place.slot, place.group, place.credential, issuer),
-            profile_weight: place.profile_weight * trust,
-            shared_weight: place.shared_weight * trust,
-            shared_weight_now: place.shared_weight,
-            fresh_facts: &fresh,
-            parameters: &parameters,
-        };
-        SIGNALS.iter().for_each(|signal| signal.learn(&mut lesson));
-        if let Some(profile) = lesson.learnt.profile {
-            profile.last_seen = place.now;
-            if let Some(credential) = &event.credential {
-                profile.last_credential = Credentials::key(features.identity, &credential.id);
-            }
-            profile.events = profile.events.saturating_add(1);
-        }
-    }
-
-    /// Facts of this event that its case did not hold before it.
-    fn fresh_facts(&self, judged: &Judged<'_>) -> [u32; SIGNALS.len()] {
-        let mut fresh = [0; SIGNALS.len()];
-        if judged.weighed.fresh {
-            for (fact, reading) in fresh.iter_mut().zip(judged.readings) {
-                *fact = reading
-                    .as_ref()
-                    .filter(|r| is_fact(r))
-                    .map_or(0, |r| r.fact);
-            }
-        }
-        fresh
-    }
-
-    /// How much an event may teach: fully while ordinary, nothing from the threshold on or while
-    /// an alert is open.
-    fn trust(&self, features: &Features, weighed: &Weighed) -> f64 {
-        if weighed.event_nats <= self.settings.parameters.scoring.trust_until_nats
-            && weighed.evidence_nats <= 0.0
-        {
-            return 1.0;
-        }
-        if self.open_alert(features.identity).is_some() {
-            return 0.0;
-        }
-        let until = self.settings.parameters.scoring.trust_until_nats;
-        let span = (self.threshold_nats() - until).max(0.5);
-        (1.0 - (weighed.score_nats.max(weighed.event_nats) - until) / span).clamp(0.0, 1.0)
-    }
-
-    /// The largest score and surprises of the identity's day go to threshold and calibration when
-    /// the day is over. Days with an alert count too: most alerts are false, and a signal that
-    /// raises them must weaken.
-    fn count_peak(&mut self, judged: &Judged<'_>) {
-        let (features, place, weighed) = (judged.features, &judged.place, &judged.weighed);
-        let day = place.now.day() as u16;
-        let Some(slot) = place.slot else {
-            return;
-        };
-        let (threshold, calibration) = (&mut self.threshold, &mut self.calibration);
-        let Some(profile) = self.store.split(Some(slot), place.group).profile else {
-            return;
-        };
-        if profile.day != day {
-            if profile.day != 0 {
-                threshold.add_peak(f64::from(profile.day_peak_nats));
-                calibration.add_day(features.kind, |signal| profile.peak_nats(signal));
-            }
-            profile.day = day;
-            profile.day_peak_nats = 0.0;
-            profile.peaks = [0; PEAKS];
-        }
-        profile.day_peak_nats = profile.day_peak_nats.max(weighed.score_nats as f32);
-        for (signal, reading) in judged.readings.iter().enumerate() {
-            if let Some(reading) = reading.as_ref().filter(|reading| is_fact(reading)) {
-                profile.keep_peak(signal, reading.surprise_nats());
-            }
         }
     }
 
