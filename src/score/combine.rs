@@ -1,8 +1,9 @@
 //! Several signals, one event: how much in all?
 //!
 //! # Formula
-//! Surprises are calibrated first ([`super::calibration`]). Signals of one fact group count once,
-//! by the largest. The event's surprise is the largest group's plus `group_excess_share` of what each other group exceeds `group_excess_from_nats`.
+//! Surprises are calibrated first ([`super::calibration`]). Signals of one fact group count once, by
+//! the largest. The event's surprise is the largest group's plus `group_excess_share` of what each
+//! other group exceeds `group_excess_from_nats`.
 //!
 //! # Why
 //! The signals depend on each other (a new laptop is a new host, network and client), so a sum
