@@ -4,7 +4,8 @@
 //! signal speaks at the first event of an hour and abstains for the rest of it.
 //!
 //! # At n = 0
-//! Abstains for [`LEARNED_AFTER_DAYS`]; then the peers' hours weigh as much as one day. Cost: some 100 multiply-adds, once an hour and identity.
+//! Abstains for [`LEARNED_AFTER_DAYS`]; then the peers' hours weigh as much as one day. Cost: some 100
+//! multiply-adds, once an hour and identity.
 
 use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in};
 use crate::stats::hash::key32;
