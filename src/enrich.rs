@@ -253,6 +253,9 @@ fn client_family(agent: &str, family: &mut [u8; CLIENT_BYTES]) -> usize {
 /// (`7f9c`, `0a1b2c3d`), parts of five or more without a vowel (`x2x9p`, `kqzxt`), and four numbers in
 /// a row (`ip-10-2-3-4`). A plain number stays: `build-17` is one host of its own.
 fn host_family(host: &str) -> Cow<'_, str> {
+    if !host.as_bytes().contains(&b'-') {
+        return Cow::Borrowed(host);
+    }
     let (name, domain) = host.split_once('.').unwrap_or((host, ""));
     let parts = || name.split('-');
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());

@@ -210,6 +210,9 @@ impl Profile {
             + self.failures.failed
             + self.lifetimes[0].log_secs.mean() as f32
             + self.hours.touch()
+            + self.moves.days
+            + self.hourly.log_count.mean() as f32
+            + self.journey.days
     }
 
     /// The moment at which `time` finds this identity: late events never move it back.

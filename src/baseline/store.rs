@@ -105,8 +105,11 @@ impl Store {
     /// Asks for all cache lines of a record at once, before they are needed one by one: at a
     /// million identities the waits then overlap instead of adding up.
     #[inline]
-    pub fn touch(&self, key: u64) {
-        if let Some(slot) = self.find(key) {
+    pub fn touch(&self, identity: u64, credential: Option<u64>) {
+        if let Some(slot) = credential.and_then(|key| self.credentials.find(key)) {
+            std::hint::black_box(self.credentials.record(slot).last_secs);
+        }
+        if let Some(slot) = self.find(identity) {
             std::hint::black_box(self.entries[slot].profile.touch());
         }
     }

@@ -121,15 +121,18 @@ impl Engine {
     /// Judges one event and learns from it. With `explain`, the verdict says why in words. An event
     /// seen before is judged and changes nothing.
     pub fn step(&mut self, event: &Event<'_>, origin: &Origin, explain: bool) -> Stepped {
+        let identity = identity_key(&event.identity.id);
+        let credential = event.credential.as_ref();
+        let credential = credential.map(|c| Credentials::key(identity, &c.id));
+        self.store.touch(identity, credential);
         let mut stepped = Stepped {
             duplicate: self.seen.is_repeated(&event.event_id),
             ..Stepped::default()
         };
         self.duplicates += u64::from(stepped.duplicate);
         let taken_at = self.advance(event.time, &mut stepped.alerts);
-        self.store.touch(identity_key(&event.identity.id));
         let features = enrich(event, &self.settings.catalogue);
-        let place = self.place(event, taken_at, &features);
+        let place = self.place(event, taken_at, credential, &features);
         let view = self.view(event, &features, &place);
         let mut readings: Readings = [None; SIGNALS.len()];
         for (at, signal) in SIGNALS.iter().enumerate() {
@@ -207,17 +210,19 @@ impl Engine {
         }
     }
 
-    fn place(&mut self, event: &Event<'_>, time: EventTime, features: &Features) -> Place {
+    fn place(
+        &mut self,
+        event: &Event<'_>,
+        time: EventTime,
+        credential: Option<u64>,
+        features: &Features,
+    ) -> Place {
         let half_life = self.settings.parameters.decay.baseline;
         let group = self.store.group_slot(features);
         let shared_weight = self.store.weigh_shared(self.time.now(), half_life);
         let id = &event.identity.id;
         let slot = self.store.admit(features.identity, id, time, half_life);
-        let credential = event
-            .credential
-            .as_ref()
-            .map(|credential| Credentials::key(features.identity, &credential.id))
-            .map(|key| self.store.credentials.admit(key));
+        let credential = credential.map(|key| self.store.credentials.admit(key));
         let first_use = |slot: usize| !self.store.credentials.record(slot).is_known();
         let mut place = Place {
             slot,

@@ -8,18 +8,23 @@
 //! Upper tail of the Student-t predictive of ln hours ([`crate::stats::student`]).
 //!
 //! # At n = 0
-//! The peers' silences, behind them the prior's. Cost: abstains at once within a sitting.
+//! The peers' silences, behind them the prior's; a young identity's first weekends say nothing.
+//! Cost: abstains at once within a sitting.
 
 use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, one_in};
 use crate::stats::hash::key32;
 use crate::stats::student::{NormalPrior, student_upper_tail};
-use crate::units::{EventTime, MS_PER_HOUR, Span};
+use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, Span};
 use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
 
 /// The `dormancy` signal.
 pub struct Dormancy;
 
 const SILENCE_SPACE: u64 = 0xd0;
+/// An identity is young before it has lived through a weekend or two.
+const YOUNG_MS: i64 = 10 * MS_PER_DAY;
+/// A young identity's silences up to a long weekend say nothing.
+const FIRST_WEEKEND_HOURS: f64 = 90.0;
 /// Observations that the peers' mean is worth.
 const PEERS_WORTH: f64 = 3.0;
 
@@ -61,6 +66,10 @@ impl Signal for Dormancy {
             return None;
         }
         let hours = silence_hours(view.event.time, view.profile.last_seen)?;
+        let lived_ms = view.profile.last_seen.ms_since(view.profile.first_seen);
+        if lived_ms < YOUNG_MS && hours < FIRST_WEEKEND_HOURS {
+            return None;
+        }
         let (own, weight) = (&view.profile.log_silence, view.profile_weight);
         let (t, degrees) = own.standardise(libm::log(hours), weight, &prior(view));
         let observations = own.count(weight);

@@ -30,6 +30,8 @@ pub struct TokenLifetime;
 
 /// Own observations from which the identity can be judged by itself.
 pub const OWN_ENOUGH: f64 = 5.0;
+/// Lifetimes within two per cent of the mean are the mean.
+const SAME_LOG: f64 = 0.02;
 const LIFETIME_SPACE: u64 = 0x70;
 
 fn own(profile: &Profile, issuer: u32) -> Option<&IssuerLifetimes> {
@@ -50,6 +52,9 @@ fn own_tail(secs: u64, slot: &IssuerLifetimes, view: &View<'_>) -> f64 {
         scale: shape * spread * spread,
     };
     let value = libm::log(secs as f64);
+    if (value - slot.log_secs.mean()).abs() < SAME_LOG {
+        return 1.0;
+    }
     let (t, degrees) = slot
         .log_secs
         .standardise(value, view.profile_weight, &prior);
