@@ -99,7 +99,7 @@ impl Signal for Refresh {
         if !is_renewal(lesson.event.activity) {
             return;
         }
-        let now = secs(lesson.now);
+        let now = secs(lesson.event.time);
         let Some(profile) = lesson.learnt.profile.as_deref_mut() else {
             return;
         };

@@ -133,7 +133,7 @@ impl Signal for Travel {
         ) else {
             return;
         };
-        let now = secs(lesson.now);
+        let now = secs(lesson.event.time);
         let journey = &mut profile.journey;
         let jumped = impossible(Some(place), now, journey).is_some();
         let jumped = f32::from(u8::from(jumped));

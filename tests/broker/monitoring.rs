@@ -75,5 +75,7 @@ fn prometheus_reads_what_happened() {
     assert!(value_of(&address, "sum(credwatch_alerts_total)").unwrap() >= 1.0);
     assert!(value_of(&address, "min(credwatch_threshold_nats)").unwrap() > 0.0);
     let quantile = "histogram_quantile(0.99,sum(rate(credwatch_commit_seconds_bucket[5m]))by(le))";
-    wait_until("a rate over two scrapes", || value_of(&address, quantile).is_some());
+    wait_until("a rate over two scrapes", || {
+        value_of(&address, quantile).is_some()
+    });
 }

@@ -1,0 +1,267 @@
+//! What must hold for the engine with all its signals, on made-up and on arbitrary traffic.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+use credwatch::config::{Config, Sources};
+use credwatch::shard::{Blueprint, Shard, load_model};
+use credwatch::signal::SIGNALS;
+use credwatch::sim::SimulatedEvent;
+use credwatch::sim::attack::campaign;
+use credwatch::sim::organisation::Organisation;
+use credwatch::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
+use credwatch::verdict::{SignalName, Verdict};
+use proptest::prelude::*;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+const START_MS: i64 = 1_767_571_200_000; // Monday 2026-01-05
+
+fn cold(max_identities: usize) -> Shard {
+    let mut sources = Sources::default();
+    let text = format!("[detect]\nmax_identities = {max_identities}\n");
+    sources.files.push(("test".to_owned(), text));
+    let config = Config::load(&sources).unwrap();
+    let model = load_model(&config).unwrap();
+    Blueprint::new(&config, model, 1).shard(0)
+}
+
+fn judge(shard: &mut Shard, json: &[u8]) -> Verdict {
+    shard
+        .handle(json, 0, true)
+        .unwrap()
+        .stepped
+        .verdict
+        .unwrap()
+}
+
+fn at(day: i64, hour: i64) -> EventTime {
+    EventTime::from_epoch_ms(START_MS + day * MS_PER_DAY + hour * MS_PER_HOUR).unwrap()
+}
+
+/// Ordinary days of an organisation, with its changes.
+fn ordinary(organisation: &mut Organisation, days: i64) -> Vec<SimulatedEvent> {
+    (0..days)
+        .flat_map(|day| organisation.day(at(day, 0)))
+        .collect()
+}
+
+/// The scenario in which each signal must speak.
+const SCENARIO_OF: [(SignalName, &str); 16] = [
+    (SignalName::Host, "stolen_session"),
+    (SignalName::Network, "service_key_abroad"),
+    (SignalName::Client, "new_client"),
+    (SignalName::Action, "enumeration"),
+    (SignalName::Privilege, "self_promotion"),
+    (SignalName::TokenLifetime, "forged_token"),
+    (SignalName::CredentialAge, "expired_token"),
+    (SignalName::Refresh, "refresh_storm"),
+    (SignalName::Rhythm, "odd_hours"),
+    (SignalName::Rate, "mass_download"),
+    (SignalName::Failure, "guessed_password"),
+    (SignalName::FanOut, "mass_download"),
+    (SignalName::Travel, "impossible_travel"),
+    (SignalName::Concurrency, "token_on_colleagues_host"),
+    (SignalName::Dormancy, "dormant_account"),
+    (SignalName::Purpose, "no_purpose"),
+];
+
+/// Largest surprise of each signal over a slice of traffic.
+fn peaks(shard: &mut Shard, events: &[SimulatedEvent]) -> BTreeMap<SignalName, f64> {
+    let mut peaks = BTreeMap::new();
+    for simulated in events {
+        for signal in judge(shard, &simulated.event.to_json()).signals {
+            let peak = peaks.entry(signal.name).or_insert(0.0f64);
+            *peak = peak.max(signal.reading.surprise_nats());
+        }
+    }
+    peaks
+}
+
+#[test]
+fn every_signal_speaks_in_its_own_scenario() {
+    assert_eq!(SCENARIO_OF.len(), SIGNALS.len());
+    let mut organisation = Organisation::new(41, 60);
+    let mut shard = cold(10_000);
+    let past = ordinary(&mut organisation, 35);
+    // Tokens of the last day are in use when they are stolen.
+    for simulated in past.iter().filter(|simulated| simulated.time < at(34, 11)) {
+        judge(&mut shard, &simulated.event.to_json());
+    }
+    for (signal, scenario) in SCENARIO_OF {
+        let mut shard = shard.clone();
+        // A storm of refreshes is one only to who knows the usual cadence.
+        let is_refresh = signal == SignalName::Refresh;
+        let day = if is_refresh { 47 } else { 34 };
+        let events = campaign(&mut organisation, scenario, at(day, 11));
+        if is_refresh {
+            let victim = &events[0].event.identity.id;
+            let known = past
+                .iter()
+                .rev()
+                .find(|e| &e.event.identity.id == victim)
+                .unwrap();
+            for day in 35..47 {
+                let mut event = known.event.clone();
+                event.activity = "refresh";
+                event.credential = None;
+                event.event_id = Some(format!("usual-{day}"));
+                event.time = credwatch::wire::time::format_rfc3339(at(day, 9));
+                judge(&mut shard, &event.to_json());
+            }
+        }
+        let peak = peaks(&mut shard, &events)
+            .get(&signal)
+            .copied()
+            .unwrap_or(0.0);
+        assert!(peak >= 3.0, "{signal} reads {peak:.1} nats in {scenario}");
+    }
+}
+
+#[test]
+fn the_same_log_gives_the_same_bits() {
+    let mut organisation = Organisation::new(42, 60);
+    let events = ordinary(&mut organisation, 8);
+    let run = || -> Vec<Verdict> {
+        let mut shard = cold(10_000);
+        events
+            .iter()
+            .map(|event| judge(&mut shard, &event.event.to_json()))
+            .collect()
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn a_duplicate_is_judged_and_changes_nothing() {
+    let mut organisation = Organisation::new(43, 60);
+    let events = ordinary(&mut organisation, 6);
+    let (mut once, mut twice) = (cold(10_000), cold(10_000));
+    for simulated in &events {
+        let json = simulated.event.to_json();
+        let verdict = judge(&mut once, &json);
+        assert_eq!(verdict, judge(&mut twice, &json));
+        judge(&mut twice, &json);
+    }
+    assert_eq!(twice.health().duplicates, events.len() as u64);
+}
+
+#[test]
+fn late_events_do_not_move_time_back() {
+    let mut organisation = Organisation::new(44, 60);
+    let events = ordinary(&mut organisation, 10);
+    let mut shard = cold(10_000);
+    for simulated in &events {
+        judge(&mut shard, &simulated.event.to_json());
+    }
+    let mut disturbed = shard.clone();
+    for (at, simulated) in events.iter().rev().take(50).enumerate() {
+        let mut late = simulated.event.clone();
+        late.event_id = Some(format!("late-{at}"));
+        late.time = "2026-01-06T03:00:00Z".to_owned();
+        assert!(
+            judge(&mut disturbed, &late.to_json())
+                .score_nats
+                .is_finite()
+        );
+    }
+    let next = organisation.day(at(10, 0));
+    let mut apart = 0;
+    for simulated in &next {
+        let json = simulated.event.to_json();
+        let (calm, after) = (judge(&mut shard, &json), judge(&mut disturbed, &json));
+        apart += usize::from((calm.score_nats - after.score_nats).abs() > 3.0);
+    }
+    assert!(
+        apart * 50 < next.len(),
+        "{apart} of {} verdicts differ",
+        next.len()
+    );
+}
+
+#[test]
+fn at_the_limit_memory_stays_and_everyone_is_still_judged() {
+    let mut shard = cold(200);
+    let mut sizes = Vec::new();
+    for n in 0..20_000usize {
+        let event = json!({
+            "event_id": format!("e{n}"), "time": START_MS + n as i64 * 1_000,
+            "identity": {"id": format!("id-{}", n % 5_000), "kind": "service"}, "activity": "use",
+            "credential": {"id": format!("c{n}"), "kind": "access_token"},
+            "action": "s3:GetObject", "source": {"host": "h", "ip": "10.0.0.1"},
+        });
+        assert!(
+            judge(&mut shard, event.to_string().as_bytes())
+                .score_nats
+                .is_finite()
+        );
+        if n % 5_000 == 4_999 {
+            sizes.push(shard.health().state_bytes);
+        }
+    }
+    let health = shard.health();
+    assert_eq!(health.identities, 200);
+    assert!(health.evicted > 0);
+    assert!(sizes[3] <= sizes[1] + sizes[1] / 10, "{sizes:?}");
+}
+
+#[test]
+fn a_patient_attacker_does_not_teach_the_baseline() {
+    let mut organisation = Organisation::new(45, 120);
+    let mut events = ordinary(&mut organisation, 36);
+    events.extend(campaign(&mut organisation, "slow_burn", at(35, 10)));
+    events.sort_by_key(|event| event.time);
+    let mut shard = cold(10_000);
+    let mut alerted = 0;
+    for simulated in &events {
+        let handled = shard
+            .handle(&simulated.event.to_json(), 0, false)
+            .ok()
+            .map(|h| h.stepped);
+        let is_act = simulated.attack.is_some() && simulated.time >= at(35, 0);
+        let threshold = shard.health().threshold_nats;
+        alerted += usize::from(is_act && handled.unwrap().score_nats >= threshold);
+    }
+    assert!(
+        alerted >= 2,
+        "{alerted} of the three acts reach the threshold"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_events_give_finite_probabilities(
+        steps in prop::collection::vec(
+            (0i64..90_000_000, 0u8..4, 0u8..6, any::<u32>(), 0u8..3, -90.0f64..90.0, 0i64..4_000_000),
+            1..80,
+        )
+    ) {
+        let mut shard = cold(16);
+        let mut now = START_MS;
+        for (at, (gap, who, what, address, outcome, latitude, life)) in steps.into_iter().enumerate() {
+            now += gap;
+            let activity = ["use", "authenticate", "issue", "refresh", "rotate", "revoke"][what as usize];
+            let outcome_text = ["success", "failure", "denied"][outcome as usize];
+            let event = json!({
+                "event_id": format!("e{at}"), "time": now, "activity": activity,
+                "identity": {"id": format!("i{who}"), "kind": "human"},
+                "credential": {"id": format!("c{}", who % 2), "kind": "session", "issued_at": now,
+                    "expires_at": now - 1_000_000 + life},
+                "action": format!("a{}", address % 50), "resource": format!("r{address}"),
+                "source": {"ip": std::net::Ipv4Addr::from(address).to_string(), "host": format!("h{}", address % 9),
+                    "latitude": latitude, "longitude": 2.0 * latitude},
+                "outcome": outcome_text,
+            });
+            let verdict = judge(&mut shard, event.to_string().as_bytes());
+            prop_assert!(verdict.score_nats.is_finite() && verdict.event_nats >= 0.0);
+            for signal in verdict.signals {
+                prop_assert!(signal.reading.p > 0.0 && signal.reading.p <= 1.0);
+                prop_assert!(!signal.explanation.sentence.is_empty());
+            }
+        }
+    }
+}
