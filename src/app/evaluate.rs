@@ -6,13 +6,11 @@
 //! read. A campaign is found when one of its events lies in an alert day that is read, from the
 //! first of its events that reaches the level on.
 
+use crate::app::feed::{FeedError, feed};
 use crate::config::Config;
+use crate::engine::Phase;
 use crate::file::{self, InputError};
-use crate::ingest::expand;
-use crate::shard::{Blueprint, LoadModelError, Shard, load_model};
 use crate::units::{EventTime, MS_PER_DAY, MS_PER_SEC, Span};
-use crate::wire::format::guess;
-use crate::wire::partition::partition_of;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -35,12 +33,12 @@ pub struct Label {
 /// Why an evaluation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
-    /// An input cannot be read.
+    /// An input or the model cannot be read.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    /// The label file cannot be read.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// The model cannot be read.
-    #[error(transparent)]
-    Model(#[from] LoadModelError),
     /// A label cannot be read.
     #[error("{}, line {line}: {why}; a label holds event_id, campaign, scenario", .path.display())]
     Label {
@@ -125,7 +123,7 @@ pub fn evaluate(
     labels: &[Label],
     inputs: &[PathBuf],
     partitions: u32,
-    mut progress: impl FnMut(&Path, u64),
+    progress: impl FnMut(&Path, u64),
 ) -> Result<Report, EvaluateError> {
     let mut campaigns: Vec<(&str, &str)> = Vec::new();
     let mut known: HashMap<&str, u32> = HashMap::new();
@@ -140,40 +138,24 @@ pub fn evaluate(
             (label.event_id.as_str(), campaign)
         })
         .collect();
-    let blueprint = Blueprint::new(config, load_model(config)?, partitions);
-    let mut shards: Vec<Shard> = (0..partitions)
-        .map(|at| blueprint.shard(at as i32))
-        .collect();
     let mut scored = Vec::new();
     let mut opened = 0;
     let mut identities: HashMap<String, u32> = HashMap::new();
-    for path in file::list(inputs)? {
-        let document = file::read(&path)?;
-        let format = guess(&document[..document.len().min(65_536)]);
-        for item in expand(&document, format) {
-            let Ok(native) = item.outcome else { continue };
-            let Ok(key) = native.key() else { continue };
-            let shard = &mut shards[partition_of(key.as_bytes(), partitions as i32) as usize];
-            let Ok(handled) = shard.handle(&native.json, scored.len() as i64, false) else {
-                continue;
-            };
-            let next = identities.len() as u32;
-            let name = handled.event.identity.id.clone().into_owned();
-            opened += handled
-                .stepped
-                .alerts
-                .iter()
-                .filter(|alert| alert.phase == crate::engine::Phase::Opened)
-                .count();
-            scored.push(Scored {
-                time: handled.event.time,
-                identity: *identities.entry(name).or_insert(next),
-                score_nats: handled.stepped.score_nats,
-                campaign: by_event.get(&*handled.event.event_id).copied(),
-            });
-        }
-        progress(&path, document.len() as u64);
-    }
+    feed(config, inputs, partitions, progress, |handled| {
+        let alerts = &handled.stepped.alerts;
+        opened += alerts
+            .iter()
+            .filter(|alert| alert.phase == Phase::Opened)
+            .count();
+        let next = identities.len() as u32;
+        let name = handled.event.identity.id.clone().into_owned();
+        scored.push(Scored {
+            time: handled.event.time,
+            identity: *identities.entry(name).or_insert(next),
+            score_nats: handled.stepped.score_nats,
+            campaign: by_event.get(&*handled.event.event_id).copied(),
+        });
+    })?;
     measure(&scored, &campaigns, opened).ok_or(EvaluateError::Nothing(scored.len()))
 }
 

@@ -1,8 +1,10 @@
 //! What the commands do, put together from shards and edges.
 
+pub mod backtest;
 pub mod check;
 pub mod demo;
 pub mod evaluate;
+pub mod feed;
 pub mod replay;
 pub mod run;
 pub mod simulate;

@@ -2,9 +2,10 @@
 
 use super::terminal::{complain, progress, say};
 use super::{
-    Command, ConfigArguments, ConfigCommand, DemoArguments, EvaluateArguments, FormatArgument,
-    ReplayArguments, RunArguments, SimulateArguments, Stage, TopicsCommand, exit,
+    BacktestArguments, Command, ConfigArguments, ConfigCommand, DemoArguments, EvaluateArguments,
+    FormatArgument, ReplayArguments, RunArguments, SimulateArguments, Stage, TopicsCommand, exit,
 };
+use crate::app::backtest;
 use crate::app::check;
 use crate::app::demo::Demo;
 use crate::app::evaluate;
@@ -20,6 +21,7 @@ use crate::shard::{Blueprint, load_model};
 use crate::units::EventTime;
 use crate::wire::format::Format;
 use crate::wire::model::Model;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
@@ -32,6 +34,7 @@ pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
         Command::Replay(arguments) => replay_files(arguments, quiet),
         Command::Simulate(arguments) => simulate_traffic(arguments),
         Command::Evaluate(arguments) => evaluate_labels(arguments, quiet),
+        Command::Backtest(arguments) => compare_configurations(arguments, quiet),
         Command::Check(arguments) => with_config(&arguments.config, |config| check_all(&config)),
         Command::Config {
             command: ConfigCommand::Default,
@@ -226,6 +229,30 @@ fn evaluate_labels(arguments: &EvaluateArguments, quiet: bool) -> u8 {
             }
             Err(error) => code_of(Err(error)),
         }
+    })
+}
+
+fn compare_configurations(arguments: &BacktestArguments, quiet: bool) -> u8 {
+    let of = |file: &PathBuf| ConfigArguments {
+        files: vec![file.clone()],
+    };
+    with_config(&of(&arguments.old), |old| {
+        with_config(&of(&arguments.new), |new| {
+            let bar = progress(quiet);
+            let (inputs, partitions) = (&arguments.inputs, arguments.partitions);
+            let result = backtest::backtest(&old, &new, inputs, partitions, |path, bytes| {
+                bar.inc(bytes);
+                bar.set_message(path.display().to_string());
+            });
+            bar.finish_and_clear();
+            match result {
+                Ok(difference) => {
+                    say(&difference.to_string());
+                    0
+                }
+                Err(error) => code_of(Err(error)),
+            }
+        })
     })
 }
 

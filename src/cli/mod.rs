@@ -81,6 +81,9 @@ enum Command {
     /// What is found of labelled traffic: average precision, campaign recall, time to detect.
     #[command(after_help = "Example: credwatch evaluate --labels labels.jsonl events.jsonl")]
     Evaluate(EvaluateArguments),
+    /// Which alerts and orders a new configuration gains and loses.
+    #[command(after_help = "Example: credwatch backtest --old a.toml --new b.toml events/")]
+    Backtest(BacktestArguments),
     /// Configuration, model, connection, topics: all problems at once.
     #[command(after_help = "Example: credwatch check --config /etc/credwatch.toml")]
     Check(CheckArguments),
@@ -162,6 +165,22 @@ struct SimulateArguments {
     /// One line for each event that belongs to an attack.
     #[arg(long, value_name = "FILE")]
     labels: PathBuf,
+}
+
+#[derive(Args)]
+struct BacktestArguments {
+    /// The configuration in use.
+    #[arg(long, value_name = "FILE")]
+    old: PathBuf,
+    /// The configuration to be tried.
+    #[arg(long, value_name = "FILE")]
+    new: PathBuf,
+    /// Shards, as Kafka's default partitioner would make them.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    partitions: u32,
+    /// Files, folders, or - for standard input.
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
 }
 
 #[derive(Args)]

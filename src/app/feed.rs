@@ -1,0 +1,54 @@
+//! Inputs through the shards of a configuration, for commands that only look at what comes out.
+
+use crate::config::Config;
+use crate::file::{self, InputError};
+use crate::ingest::expand;
+use crate::shard::{Blueprint, Handled, LoadModelError, Shard, load_model};
+use crate::wire::format::guess;
+use crate::wire::partition::partition_of;
+use std::path::{Path, PathBuf};
+
+/// Why inputs could not be fed.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// An input cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The model cannot be read.
+    #[error(transparent)]
+    Model(#[from] LoadModelError),
+}
+
+/// Judges every readable record of `inputs` and shows each to `look`; calls `progress` with the
+/// bytes of each document done. Records that cannot be read are left out.
+///
+/// # Errors
+/// An input or the model cannot be read.
+pub fn feed(
+    config: &Config,
+    inputs: &[PathBuf],
+    partitions: u32,
+    mut progress: impl FnMut(&Path, u64),
+    mut look: impl FnMut(&Handled<'_>),
+) -> Result<(), FeedError> {
+    let blueprint = Blueprint::new(config, load_model(config)?, partitions);
+    let mut shards: Vec<Shard> = (0..partitions)
+        .map(|partition| blueprint.shard(partition as i32))
+        .collect();
+    let mut offsets = vec![0i64; shards.len()];
+    for path in file::list(inputs)? {
+        let document = file::read(&path)?;
+        let format = guess(&document[..document.len().min(65_536)]);
+        for item in expand(&document, format) {
+            let Ok(native) = item.outcome else { continue };
+            let Ok(key) = native.key() else { continue };
+            let lane = partition_of(key.as_bytes(), partitions as i32) as usize;
+            if let Ok(handled) = shards[lane].handle(&native.json, offsets[lane], false) {
+                offsets[lane] += 1;
+                look(&handled);
+            }
+        }
+        progress(&path, document.len() as u64);
+    }
+    Ok(())
+}
