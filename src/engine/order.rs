@@ -8,7 +8,7 @@ pub(super) const BELIEVED_AHEAD_MS: i64 = MS_PER_HOUR;
 /// So many events in a row that are ahead are believed: time has moved on.
 pub(super) const BELIEVED_TOGETHER: u32 = 2;
 /// About so many ids are remembered to recognise duplicates.
-pub(super) const REMEMBERED_IDS: usize = 65_536;
+pub(super) const REMEMBERED_IDS: usize = 16_384;
 const ID_SPACE: u64 = 0xe1;
 
 /// The event time of a shard: never goes back, and jumps ahead only when several events agree.
