@@ -24,6 +24,8 @@ pub struct Metrics {
     pub unknown_members: IntCounter,
     /// Stated expiries that did not parse.
     pub unread_expiries: IntCounter,
+    /// Deviations that many identities showed on one day.
+    pub notices: IntCounter,
     /// Records whose key is not the identity.
     pub foreign_keys: IntCounter,
     readings: Vec<IntCounter>,
@@ -144,6 +146,10 @@ impl Metrics {
             unread_expiries: build.counter(
                 "credwatch_unread_expiries_total",
                 "Expiries that did not parse.",
+            )?,
+            notices: build.counter(
+                "credwatch_population_notices_total",
+                "Deviations that many identities showed on one day.",
             )?,
             foreign_keys: build.counter(
                 "credwatch_foreign_keys_total",

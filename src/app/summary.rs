@@ -13,6 +13,8 @@ use std::fmt::{self, Write as _};
 const INCIDENTS_SHOWN: usize = 10;
 /// Reasons listed for each.
 const REASONS_SHOWN: usize = 4;
+/// Notices listed.
+const NOTICES_SHOWN: usize = 5;
 /// Records set aside that are named.
 const DEAD_SHOWN: usize = 5;
 
@@ -32,6 +34,7 @@ pub struct Summary {
     incidents: BTreeMap<String, AlertState>,
     updates: u64,
     orders: u64,
+    notices: Vec<String>,
     identities: usize,
     late: u64,
     evicted: u64,
@@ -54,6 +57,7 @@ impl Summary {
             incidents: BTreeMap::new(),
             updates: 0,
             orders: 0,
+            notices: Vec::new(),
             identities: 0,
             late: 0,
             evicted: 0,
@@ -66,6 +70,10 @@ impl Summary {
     pub fn add_event(&mut self, handled: &Handled<'_>) {
         let time = handled.event.time;
         self.events += 1;
+        for notice in &handled.stepped.notices {
+            self.notices
+                .push(format!("{} UTC: {notice}", minute(notice.time)));
+        }
         self.unknown_members += u64::from(handled.unknown_members);
         let (from, to) = self.span.unwrap_or((time, time));
         self.span = Some((from.min(time), to.max(time)));
@@ -155,6 +163,7 @@ impl fmt::Display for Summary {
         }
         self.write_alerts(f)?;
         self.write_limits(f)?;
+        self.write_notices(f)?;
         self.write_incidents(f)
     }
 }
@@ -206,6 +215,21 @@ impl Summary {
             Ok(())
         } else {
             writeln!(f, "{}", notes.join("; "))
+        }
+    }
+
+    fn write_notices(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.notices.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nWhat many show at once, no alert each")?;
+        let notices = self.notices.iter().rev().take(NOTICES_SHOWN);
+        notices
+            .rev()
+            .try_for_each(|notice| writeln!(f, "  {notice}"))?;
+        match self.notices.len().saturating_sub(NOTICES_SHOWN) {
+            0 => Ok(()),
+            more => writeln!(f, "  and {more} before these"),
         }
     }
 

@@ -8,7 +8,7 @@ mod output;
 mod raise;
 mod teach;
 
-pub use output::{Alert, Decision, Health, Origin, Phase, Stepped};
+pub use output::{Alert, Decision, Health, Notice, Origin, Phase, Stepped};
 
 use crate::baseline::credential::Credentials;
 use crate::baseline::profile::Profile;
@@ -32,7 +32,9 @@ use std::sync::Arc;
 /// Cases are looked through for what has decayed every so often, in milliseconds of event time.
 const SWEEP_EVERY_MS: i64 = 600_000;
 /// Deviations from this probability on are counted towards a crowd.
-const CROWD_P: f64 = 0.05;
+const CROWD_P: f64 = 0.01;
+/// So many identities with one deviation are told of, once a day.
+const NOTICED_FROM: f64 = 5.5;
 
 /// What an engine is told at birth.
 #[derive(Clone, Debug)]
@@ -160,6 +162,7 @@ impl Engine {
             place,
         };
         if !stepped.duplicate {
+            stepped.notices = self.join_crowd(&judged);
             self.note_evidence(&judged);
             if alerting {
                 stepped.alerts.push(self.raise(&judged, &signals));
@@ -186,7 +189,12 @@ impl Engine {
         let now = self.time.now();
         self.threshold.reach_day(now.day());
         if now.day() > self.aged_day {
-            let remaining = self.settings.parameters.decay.peak.remaining(MS_PER_DAY);
+            let remaining = self
+                .settings
+                .parameters
+                .decay
+                .baseline
+                .remaining(MS_PER_DAY);
             if self.aged_day > 0 {
                 self.calibration.age(remaining);
             }
@@ -275,7 +283,9 @@ impl Engine {
             };
             let raw = reading.surprise_nats();
             let calibrated = self.calibration.calibrate(features.kind, at, raw);
-            let share = shared[at].map_or(1.0, |fact| self.crowd.share(fact, place.now));
+            let share = shared[at].map_or(1.0, |fact| {
+                self.crowd.share(fact, features.identity, place.now)
+            });
             nats[at] = calibrated * share;
         }
         nats
@@ -310,25 +320,35 @@ impl Engine {
         )
     }
 
-    /// Counts what this identity shows for the first time in its case towards the crowd.
-    fn join_crowd(&mut self, judged: &Judged<'_>) {
-        for (reading, shared) in judged.readings.iter().zip(judged.shared) {
+    /// Counts what this identity shows for the first time in its case towards the crowd; tells of
+    /// crowds that have just become large.
+    fn join_crowd(&mut self, judged: &Judged<'_>) -> Vec<Notice> {
+        let now = judged.place.now;
+        let mut notices = Vec::new();
+        for (at, (reading, shared)) in judged.readings.iter().zip(judged.shared).enumerate() {
             let (Some(reading), Some(fact)) = (reading, shared) else {
                 continue;
             };
-            if reading.p > CROWD_P {
+            let case = self.case_of(judged.features, &judged.place);
+            if reading.p > CROWD_P || case.is_some_and(|case| case.knows(reading.fact)) {
                 continue;
             }
-            let case = self.case_of(judged.features, &judged.place);
-            if case.is_none_or(|case| !case.knows(reading.fact)) {
-                self.crowd.add(*fact, judged.place.now);
+            let identity = judged.features.identity;
+            if let Some(identities) = self.crowd.add(*fact, identity, NOTICED_FROM, now) {
+                let view = self.view(judged.event, judged.features, &judged.place);
+                notices.push(Notice {
+                    time: now,
+                    signal: SIGNALS[at].name(),
+                    observed: SIGNALS[at].explain(&view, reading).observed,
+                    identities,
+                });
             }
         }
+        notices
     }
 
     /// Takes evidence into the identity's case, and into the open alert's record.
     fn note_evidence(&mut self, judged: &Judged<'_>) {
-        self.join_crowd(judged);
         let parameters = &self.settings.parameters;
         if judged.weighed.event_nats < parameters.scoring.evidence_from_nats {
             return;

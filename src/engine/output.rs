@@ -4,7 +4,8 @@ use crate::decide::Action;
 use crate::decide::guardrail::Allowed;
 use crate::score::incident::AlertState;
 use crate::units::EventTime;
-use crate::verdict::Verdict;
+use crate::verdict::{SignalName, Verdict};
+use std::fmt;
 use std::sync::Arc;
 
 /// Where an event stood in its log.
@@ -65,6 +66,30 @@ pub struct Alert {
     pub origin: Option<Origin>,
 }
 
+/// What many identities show on one day, told once: an administrator's change, an office that
+/// moved, an outage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// Event time.
+    pub time: EventTime,
+    /// Which signal.
+    pub signal: SignalName,
+    /// What they show.
+    pub observed: String,
+    /// How many identities lately, decayed.
+    pub identities: f64,
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (identities, signal, observed) = (self.identities, self.signal, &self.observed);
+        write!(
+            f,
+            "{identities:.0} identities or more show the same new {signal}: {observed}"
+        )
+    }
+}
+
 /// What one step gave.
 #[derive(Debug, Default)]
 pub struct Stepped {
@@ -76,6 +101,8 @@ pub struct Stepped {
     pub duplicate: bool,
     /// Whether each signal spoke, by index, as bits.
     pub spoke: u32,
+    /// What the population shows.
+    pub notices: Vec<Notice>,
     /// Alerts to publish, in order.
     pub alerts: Vec<Alert>,
     /// The explained verdict, where asked for.

@@ -85,6 +85,10 @@ impl Stage for Detect {
         if record.key != handled.event.identity.id.as_bytes() {
             self.metrics.foreign_keys.inc();
         }
+        for notice in &handled.stepped.notices {
+            self.metrics.notices.inc();
+            info!(partition = record.partition, "{notice}");
+        }
         let alerts = handled.stepped.alerts;
         if alerts.is_empty() {
             return Processed::default();

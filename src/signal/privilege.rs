@@ -97,6 +97,10 @@ impl Signal for Privilege {
         ))
     }
 
+    fn shared_fact(&self, _: &View<'_>, _: &Reading) -> Option<u32> {
+        None
+    }
+
     fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
         let level = view.features.level.map_or("", in_words);
         let expected = expected_shares(view);
