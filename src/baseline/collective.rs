@@ -5,6 +5,7 @@
 
 use crate::baseline::profile::LEVELS;
 use crate::params::Parameters;
+use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::category::CategoryMap;
 use crate::stats::hour_of_week::{BINS, HourProfile, HourRates};
 use crate::stats::student::Moments;
@@ -28,6 +29,8 @@ pub struct Collective {
     pub resource: CategoryMap,
     /// Adopted actions by access level.
     pub levels: [f64; LEVELS],
+    /// Adopted actions that are known from attacks: with common legitimate use, and hardly with any.
+    pub abused: [f64; 2],
     /// Failed uses.
     pub failed: f64,
     /// All uses.
@@ -64,6 +67,7 @@ impl Collective {
             action: CategoryMap::new(values),
             resource: CategoryMap::new(values),
             levels: [0.0; LEVELS],
+            abused: [0.0; 2],
             failed: 0.0,
             tried: 0.0,
             log_silence: Moments::default(),
@@ -96,7 +100,8 @@ impl Collective {
             map.rescale(factor);
         }
         let factor_f64 = f64::from(factor);
-        self.levels.iter_mut().for_each(|l| *l *= factor_f64);
+        let counts = self.levels.iter_mut().chain(&mut self.abused);
+        counts.for_each(|count| *count *= factor_f64);
         self.failed *= factor_f64;
         self.tried *= factor_f64;
         self.log_silence.rescale(factor);
@@ -125,7 +130,7 @@ impl Collective {
     pub fn failure_rate(&self, weight_now: f32, prior_rate: f64, prior_trials: f64) -> f64 {
         let weight_now = f64::from(weight_now);
         let (failed, tried) = (self.failed / weight_now, self.tried / weight_now);
-        (failed + prior_rate * prior_trials) / (tried + prior_trials)
+        posterior_mean(failed, tried, prior_rate, prior_trials)
     }
 
     /// Bytes held.

@@ -58,7 +58,10 @@ impl Engine {
             Some(alert) => {
                 let now = severity(weighed.score_nats, self.threshold_nats(), &law.severity);
                 let growth = weighed.score_nats - alert.published_nats;
-                now > alert.severity || (weighed.fresh && growth >= law.incident.update_step_nats)
+                let technique = features.abuse.map(|abuse| abuse.technique);
+                let names_another = technique.is_some_and(|t| !alert.techniques.contains(&t));
+                let has_grown = weighed.fresh && growth >= law.incident.update_step_nats;
+                now > alert.severity || names_another || has_grown
             }
         }
     }

@@ -5,45 +5,84 @@
 //! known from attacks rarer still (`models/`). So the first `StopLogging` ever seen is news on the
 //! first day, while the first `ListBuckets` is not.
 //!
+//! An action known from attacks stays news to who never did it, even where somebody else has: its
+//! tail above the identity is at most that of its class, the share of such actions among what
+//! peers took up, (abused + s·believed)/(taken up + s). Only trusted uses are taken up.
+//!
 //! Assumption, formula, n = 0 and source: [`super::categorical`]. A new action is a new resource
 //! family more often than not, so the two are one signal and the stronger speaks.
 //! Cost: tables of 16 and 8; peers and population only for a newcomer.
 
+use super::categorical::Belief;
 use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical};
-use crate::baseline::collective::prior_share_from;
+use crate::baseline::collective::{Collective, prior_share_from};
+use crate::catalogue::Abuse;
 use crate::enrich::Feature;
+use crate::stats::beta_binomial::posterior_mean;
 use crate::verdict::{Explanation, Reading, SignalName, Technique};
 
 /// The `action` signal.
 pub struct Action;
 
-/// Mid-p tail of an action that nobody used yet, by what it permits.
-fn prior_tail(view: &View<'_>) -> f64 {
+/// Mid-p tail of first uses of actions known from attacks, as `rarely_legitimate` as this one or
+/// more, where `group` does as it does and `believed` is thought of each class (common, rare).
+fn abused_shares(group: &Collective, weight: f64, believed: [f64; 2], worth: f64) -> [f64; 2] {
+    let adopted: f64 = group.levels.iter().sum();
+    std::array::from_fn(|class| {
+        posterior_mean(
+            group.abused[class] / weight,
+            adopted / weight,
+            believed[class],
+            worth,
+        )
+    })
+}
+
+fn abuse_tail(abuse: Abuse, view: &View<'_>) -> f64 {
     let prior = &view.parameters.prior;
-    match view.features.abuse {
-        Some(abuse) if abuse.rarely_legitimate => return 0.5 * prior.abused_rare_share,
-        Some(_) => return prior.abused_rare_share + 0.5 * prior.abused_share,
-        None => {}
+    let weight = f64::from(view.shared_weight);
+    let worth = prior.level_prior_strength;
+    let believed = [prior.abused_share, prior.abused_rare_share];
+    let of_all = abused_shares(view.population, weight, believed, worth);
+    let [common, rare] = abused_shares(view.peers, weight, of_all, worth);
+    if abuse.rarely_legitimate {
+        0.5 * rare
+    } else {
+        rare + 0.5 * common
+    }
+}
+
+/// What is believed of an action before or besides its use by others.
+fn belief(view: &View<'_>) -> Belief {
+    if let Some(abuse) = view.features.abuse {
+        let tail = abuse_tail(abuse, view);
+        return Belief {
+            unseen_tail: tail,
+            most: tail,
+        };
     }
     let Some(level) = view.features.level else {
-        return 1.0;
+        return Belief::NONE;
     };
+    let prior = &view.parameters.prior;
     let rank = level as usize;
     let own = prior.level_shares[rank];
-    prior.abused_rare_share + prior.abused_share + prior_share_from(rank, view.parameters)
-        - 0.5 * own
+    let at_least = prior_share_from(rank, view.parameters);
+    Belief {
+        unseen_tail: prior.abused_rare_share + prior.abused_share + at_least - 0.5 * own,
+        most: 1.0,
+    }
 }
 
 fn read_action(view: &View<'_>) -> Option<Reading> {
     let (peers, population) = (&view.peers.action, &view.population.action);
-    let prior = prior_tail(view);
     let key = view.features.action?;
     Some(categorical::read(
         key,
         &view.profile.action,
         peers,
         population,
-        prior,
+        belief(view),
         view,
     ))
 }
@@ -56,9 +95,23 @@ fn read_resource(view: &View<'_>) -> Option<Reading> {
         &view.profile.resource,
         peers,
         population,
-        1.0,
+        Belief::NONE,
         view,
     ))
+}
+
+fn count_adoption(lesson: &mut Lesson<'_>) {
+    let Some(level) = lesson.features.level else {
+        return;
+    };
+    let weight = f64::from(lesson.shared_weight);
+    let learnt = &mut lesson.learnt;
+    for group in [&mut *learnt.peers, &mut *learnt.population] {
+        group.levels[level as usize] += weight;
+        if let Some(abuse) = lesson.features.abuse {
+            group.abused[usize::from(abuse.rarely_legitimate)] += weight;
+        }
+    }
 }
 
 impl Signal for Action {
@@ -113,8 +166,8 @@ impl Signal for Action {
             |p| &mut p.action,
             |c| &mut c.action,
         );
-        if let (true, Some(level)) = (adopted, lesson.features.level) {
-            lesson.learnt.peers.levels[level as usize] += f64::from(lesson.shared_weight);
+        if adopted {
+            count_adoption(lesson);
         }
         categorical::learn(
             resource,

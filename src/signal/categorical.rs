@@ -3,7 +3,7 @@
 //! # Assumption, formula, source
 //! See [`crate::stats::category`]. A value known to the identity is judged by the identity alone;
 //! a newcomer by θ of the identity times its tail among the peers' adoptions, and so on upwards;
-//! at the top stands the prior tail that the caller gives (1 where nothing is believed).
+//! at the top stands the tail that the caller believes ([`Belief`]; 1 where nothing is believed).
 //!
 //! # At n = 0
 //! θ is 1 at every level: being new is no anomaly, and only the prior speaks.
@@ -14,13 +14,30 @@ use crate::stats::category::{CategoryMap, CategoryTable, Standing};
 use crate::units::Span;
 use crate::verdict::{Explanation, Level, Reading};
 
+/// What is believed of a value new to the identity, besides who else shows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Belief {
+    /// Tail of a value that nobody has shown.
+    pub(super) unseen_tail: f64,
+    /// The tail above the identity is never larger: its kind is rare, whoever shows it.
+    pub(super) most: f64,
+}
+
+impl Belief {
+    /// Nothing is believed.
+    pub(super) const NONE: Self = Self {
+        unseen_tail: 1.0,
+        most: 1.0,
+    };
+}
+
 /// The reading of `key` under the identity's `table`, its peers and the population.
 pub(super) fn read<const N: usize>(
     key: u32,
     table: &CategoryTable<N>,
     peers: &CategoryMap,
     population: &CategoryMap,
-    prior_tail: f64,
+    belief: Belief,
     view: &View<'_>,
 ) -> Reading {
     let observations = table.observations(view.profile_weight);
@@ -35,12 +52,12 @@ pub(super) fn read<const N: usize>(
         Standing::New { newcomer_rate } => {
             let top = match population.standing(key, view.shared_weight) {
                 Standing::Known { tail, .. } => tail,
-                Standing::New { newcomer_rate } => newcomer_rate * prior_tail,
+                Standing::New { newcomer_rate } => newcomer_rate * belief.unseen_tail,
             };
             (newcomer_rate * top, Level::Population)
         }
     };
-    Reading::new(own_rate * above, level, observations, key)
+    Reading::new(own_rate * above.min(belief.most), level, observations, key)
 }
 
 /// Counts `key`, and its adoption one level up where it was new.

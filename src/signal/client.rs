@@ -4,6 +4,7 @@
 //! Assumption, formula, n = 0 and source: [`super::categorical`]. Cost: one table of 6; peers and
 //! population only for a newcomer.
 
+use super::categorical::Belief;
 use super::{
     ALTERNATE_AUTHENTICATION, FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical,
 };
@@ -34,7 +35,7 @@ impl Signal for Client {
             &view.profile.client,
             peers,
             population,
-            1.0,
+            Belief::NONE,
             view,
         ))
     }

@@ -20,6 +20,7 @@ use super::{ALTERNATE_AUTHENTICATION, FactGroup, Lesson, Signal, View, one_in};
 use crate::baseline::credential::secs;
 use crate::baseline::issuer::MoveCounts;
 use crate::enrich::{Feature, text};
+use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::hash::key32;
 use crate::units::Span;
 use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
@@ -80,15 +81,15 @@ fn rate(way: &Way, view: &View<'_>) -> f64 {
         None => prior,
         Some(issuer) => {
             let weight = f64::from(view.shared_weight);
-            let (moves, days) = ((way.count)(&issuer.moves), issuer.moves.days);
-            (f64::from(moves) / weight + PRIOR_WORTH * prior)
-                / (f64::from(days) / weight + PRIOR_WORTH)
+            let moves = f64::from((way.count)(&issuer.moves)) / weight;
+            let days = f64::from(issuer.moves.days) / weight;
+            posterior_mean(moves, days, prior, PRIOR_WORTH)
         }
     };
     let weight = f64::from(view.profile_weight);
     let own = &view.profile.moves;
-    (f64::from((way.count)(own)) / weight + ISSUER_WORTH * issuer)
-        / (f64::from(own.days) / weight + ISSUER_WORTH)
+    let moves = f64::from((way.count)(own)) / weight;
+    posterior_mean(moves, f64::from(own.days) / weight, issuer, ISSUER_WORTH)
 }
 
 fn rarest<'w>(ways: &'w [Option<Way>; 3], view: &View<'_>) -> Option<(&'w Way, f64)> {

@@ -3,6 +3,7 @@
 //! Assumption, formula, n = 0 and source: [`super::categorical`]. Cost: one table of 8; peers and
 //! population only for a newcomer.
 
+use super::categorical::Belief;
 use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical};
 use crate::enrich::Feature;
 use crate::verdict::{Explanation, Reading, SignalName, Technique};
@@ -31,7 +32,7 @@ impl Signal for Host {
             &view.profile.host,
             peers,
             population,
-            1.0,
+            Belief::NONE,
             view,
         ))
     }

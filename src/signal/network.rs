@@ -6,6 +6,7 @@
 //! Assumption, formula, n = 0 and source: [`super::categorical`]. Cost: three small tables; peers
 //! and population only for a newcomer.
 
+use super::categorical::Belief;
 use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical};
 use crate::enrich::Feature;
 use crate::verdict::{Explanation, Reading, SignalName, Technique};
@@ -48,13 +49,30 @@ impl Signal for Network {
         let (feature, key) = speaker(view)?;
         let (own, peers, all) = (view.profile, view.peers, view.population);
         Some(match feature {
-            Feature::Country => {
-                categorical::read(key, &own.country, &peers.country, &all.country, 1.0, view)
-            }
-            Feature::Prefix => {
-                categorical::read(key, &own.prefix, &peers.prefix, &all.prefix, 1.0, view)
-            }
-            _ => categorical::read(key, &own.network, &peers.network, &all.network, 1.0, view),
+            Feature::Country => categorical::read(
+                key,
+                &own.country,
+                &peers.country,
+                &all.country,
+                Belief::NONE,
+                view,
+            ),
+            Feature::Prefix => categorical::read(
+                key,
+                &own.prefix,
+                &peers.prefix,
+                &all.prefix,
+                Belief::NONE,
+                view,
+            ),
+            _ => categorical::read(
+                key,
+                &own.network,
+                &peers.network,
+                &all.network,
+                Belief::NONE,
+                view,
+            ),
         })
     }
 

@@ -15,6 +15,7 @@
 
 use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in};
 use crate::event::{Activity, Event};
+use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::hash::key32;
 use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
 
@@ -51,12 +52,12 @@ impl Signal for Purpose {
             return None;
         }
         let shared = f64::from(view.shared_weight);
-        let peers = (view.peers.purposeless / shared + 0.5 * PRIOR_WORTH)
-            / (view.peers.tried / shared + PRIOR_WORTH);
+        let (missing, tried) = (view.peers.purposeless / shared, view.peers.tried / shared);
+        let peers = posterior_mean(missing, tried, 0.5, PRIOR_WORTH);
         let own = f64::from(view.profile_weight);
         let uses = f64::from(view.profile.failures.tried) / own;
         let missing = f64::from(view.profile.purposeless) / own;
-        let p = (missing + PEERS_WORTH * peers) / (uses + PEERS_WORTH);
+        let p = posterior_mean(missing, uses, peers, PEERS_WORTH);
         let level = if uses >= PEERS_WORTH {
             Level::Identity
         } else {

@@ -18,6 +18,7 @@
 
 use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, one_in};
 use crate::baseline::credential::secs;
+use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::hash::key32;
 use crate::units::Span;
 use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
@@ -87,11 +88,14 @@ impl Signal for Travel {
         }
         let shared = f64::from(view.shared_weight);
         let prior = view.parameters.prior.impossible_journeys_a_day;
-        let peers = (view.peers.journey_jumps / shared + PRIOR_WORTH * prior)
-            / (view.peers.journey_days / shared + PRIOR_WORTH);
+        let (jumps, tried) = (
+            view.peers.journey_jumps / shared,
+            view.peers.journey_days / shared,
+        );
+        let peers = posterior_mean(jumps, tried, prior, PRIOR_WORTH);
         let own = f64::from(view.profile_weight);
         let days = f64::from(journey.days) / own;
-        let p = (f64::from(journey.jumps) / own + PEERS_WORTH * peers) / (days + PEERS_WORTH);
+        let p = posterior_mean(f64::from(journey.jumps) / own, days, peers, PEERS_WORTH);
         let level = if days >= PEERS_WORTH {
             Level::Identity
         } else {

@@ -26,6 +26,16 @@ pub struct Beta {
     pub misses: f64,
 }
 
+/// Mean of an unknown rate after `hits` in `trials`, believed to be `rate` as firmly as after
+/// `worth` trials: (hits + worth·rate)/(trials + worth).
+///
+/// Source: Gelman et al., "Bayesian Data Analysis", §2.4.
+#[must_use]
+#[inline]
+pub fn posterior_mean(hits: f64, trials: f64, rate: f64, worth: f64) -> f64 {
+    (hits + worth * rate) / (trials + worth)
+}
+
 /// P(K ≥ `hits`) in `trials` trials under `rate`; 1 for `hits` = 0, 0 for `hits` > `trials`.
 #[must_use]
 pub fn upper_tail(hits: u32, trials: u32, rate: Beta) -> f64 {
