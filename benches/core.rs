@@ -9,7 +9,8 @@
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 use credwatch::config::{Config, Sources};
-use credwatch::engine::{Engine, Origin};
+use credwatch::engine::{EXPECTED, Engine, Origin};
+use credwatch::enrich::Keys;
 use credwatch::event::{
     Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Outcome, Source,
 };
@@ -120,7 +121,7 @@ fn main() {
     };
     for who in 0..identities {
         let event = traffic.event(who);
-        engine.step(&event, &origin, false);
+        engine.step(&event, Keys::of(&event), &origin, false);
     }
     let (mut taken, mut alerts) = (Duration::ZERO, 0);
     for chunk in 0..(WARM_UP + MEASURED) / CHUNK {
@@ -131,11 +132,14 @@ fn main() {
             })
             .collect();
         let start = Instant::now();
-        for event in &events {
-            origin.offset += 1;
-            alerts += std::hint::black_box(engine.step(event, &origin, false))
-                .alerts
-                .len();
+        for batch in events.chunks(EXPECTED) {
+            let keys: Vec<Keys> = batch.iter().map(Keys::of).collect();
+            engine.expect(&keys);
+            for (event, keys) in batch.iter().zip(keys) {
+                origin.offset += 1;
+                let stepped = engine.step(event, keys, &origin, false);
+                alerts += std::hint::black_box(stepped).alerts.len();
+            }
         }
         if chunk >= WARM_UP / CHUNK {
             taken += start.elapsed();

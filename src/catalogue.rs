@@ -22,7 +22,14 @@ spelled! {
     }
 }
 
-const ACTION_SPACE: u64 = 0x0a;
+/// The hash space of actions here and in `enrich::Feature`: one hash serves both.
+pub const ACTION_SPACE: u64 = 6;
+
+/// Hash of an action's name.
+#[must_use]
+pub fn action_hash(action: &str) -> u64 {
+    hash64(ACTION_SPACE, action.as_bytes())
+}
 
 /// What is known of one action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,18 +58,16 @@ pub struct Catalogue {
 impl Catalogue {
     /// States the level of `action`, such as `s3:GetObject`.
     pub fn set_level(&mut self, action: &str, level: AccessLevel) {
-        let key = hash64(ACTION_SPACE, action.as_bytes());
         self.facts
-            .entry(key)
+            .entry(action_hash(action))
             .and_modify(|facts| facts.level = level)
             .or_insert(ActionFacts { level, abuse: None });
     }
 
     /// States that attackers are known to use `action`.
     pub fn set_abuse(&mut self, action: &str, abuse: Abuse) {
-        let key = hash64(ACTION_SPACE, action.as_bytes());
         self.facts
-            .entry(key)
+            .entry(action_hash(action))
             .and_modify(|facts| facts.abuse = Some(abuse))
             .or_insert(ActionFacts {
                 level: level_by_verb(action).unwrap_or(AccessLevel::Write),
@@ -73,9 +78,14 @@ impl Catalogue {
     /// What is known of `action`: from the catalogue, else the level that its verb suggests.
     #[must_use]
     pub fn facts(&self, action: &str) -> Option<ActionFacts> {
-        let key = hash64(ACTION_SPACE, action.as_bytes());
+        self.facts_of(action_hash(action), action)
+    }
+
+    /// The same where the hash of `action` is known.
+    #[must_use]
+    pub fn facts_of(&self, hash: u64, action: &str) -> Option<ActionFacts> {
         self.facts
-            .get(&key)
+            .get(&hash)
             .copied()
             .or_else(|| level_by_verb(action).map(|level| ActionFacts { level, abuse: None }))
     }

@@ -3,6 +3,7 @@
 
 use crate::config::{Config, Topics};
 use crate::engine::{Alert, Engine, Health, Origin, Settings, Stepped};
+use crate::enrich::Keys;
 use crate::event::Event;
 use crate::units::EventTime;
 use crate::wire::audit::AuditChain;
@@ -209,6 +210,15 @@ pub struct Shard {
     configuration_hash: Arc<str>,
 }
 
+/// A record that was read and is still to be judged.
+pub struct Pending<'r> {
+    event: Event<'r>,
+    /// Of its records in the engine.
+    pub keys: Keys,
+    offset: i64,
+    unknown_members: u32,
+}
+
 /// What one record gave.
 pub struct Handled<'r> {
     /// The event.
@@ -220,7 +230,45 @@ pub struct Handled<'r> {
 }
 
 impl Shard {
-    /// Takes one record of the events topic in.
+    /// Reads one record of the events topic.
+    ///
+    /// # Errors
+    /// Says what is wrong with the record.
+    pub fn read<'r>(&self, record: &'r [u8], offset: i64) -> Result<Pending<'r>, NativeError> {
+        let decoded = native::decode(record)?;
+        let mut event = decoded.event;
+        if event.event_id.is_empty() {
+            let Origin {
+                topic, partition, ..
+            } = &self.origin;
+            event.event_id = Cow::Owned(format!("{topic}-{partition}-{offset}"));
+        }
+        Ok(Pending {
+            keys: Keys::of(&event),
+            event,
+            offset,
+            unknown_members: decoded.unknown_members,
+        })
+    }
+
+    /// Asks memory for what the next records will need; changes nothing.
+    pub fn expect(&self, next: &[Keys]) {
+        self.engine.expect(next);
+    }
+
+    /// Takes one record in.
+    pub fn judge<'r>(&mut self, pending: Pending<'r>, explain: bool) -> Handled<'r> {
+        self.origin.offset = pending.offset;
+        let Pending { event, keys, .. } = pending;
+        let stepped = self.engine.step(&event, keys, &self.origin, explain);
+        Handled {
+            event,
+            stepped,
+            unknown_members: pending.unknown_members,
+        }
+    }
+
+    /// Reads one record of the events topic and takes it in.
     ///
     /// # Errors
     /// Says what is wrong with the record; nothing was learned from it.
@@ -230,21 +278,7 @@ impl Shard {
         offset: i64,
         explain: bool,
     ) -> Result<Handled<'r>, NativeError> {
-        let decoded = native::decode(record)?;
-        let mut event = decoded.event;
-        self.origin.offset = offset;
-        if event.event_id.is_empty() {
-            let Origin {
-                topic, partition, ..
-            } = &self.origin;
-            event.event_id = Cow::Owned(format!("{topic}-{partition}-{offset}"));
-        }
-        let stepped = self.engine.step(&event, &self.origin, explain);
-        Ok(Handled {
-            event,
-            stepped,
-            unknown_members: decoded.unknown_members,
-        })
+        Ok(self.judge(self.read(record, offset)?, explain))
     }
 
     /// Records to publish for `alerts`, in order. Orders are issued at `issued_at`, or at event

@@ -77,12 +77,12 @@ pub const SMALLEST_P: f64 = 1e-12;
 pub struct Reading {
     /// Tail probability under the baseline, in [`SMALLEST_P`, 1].
     pub p: f64,
-    /// Whose knowledge decided.
-    pub level: Level,
     /// Decayed number of observations behind it.
-    pub observations: f64,
+    pub observations: f32,
     /// Names the fact observed, so that one fact is not counted twice within an incident.
     pub fact: u32,
+    /// Whose knowledge decided.
+    pub level: Level,
 }
 
 impl Reading {
@@ -96,9 +96,9 @@ impl Reading {
         };
         Self {
             p,
-            level,
-            observations,
+            observations: observations as f32,
             fact,
+            level,
         }
     }
 

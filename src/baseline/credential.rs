@@ -4,7 +4,6 @@
 //! gives way; its next use then counts as a first one, which says nothing.
 
 use crate::event::{Activity, Event};
-use crate::stats::hash::hash64;
 use crate::units::{EventTime, MS_PER_SEC};
 use hashbrown::HashTable;
 
@@ -102,12 +101,6 @@ impl Credentials {
         }
     }
 
-    /// Key of a credential of an identity.
-    #[must_use]
-    pub fn key(identity: u64, credential_id: &str) -> u64 {
-        hash64(identity, credential_id.as_bytes())
-    }
-
     /// Where the record of `key` stands.
     #[must_use]
     pub fn find(&self, key: u64) -> Option<usize> {
@@ -116,6 +109,12 @@ impl Credentials {
             .index
             .find(key, |slot| records[*slot as usize].key == key);
         found.map(|slot| *slot as usize)
+    }
+
+    /// Where the record of `key` most likely stands, without looking at the record.
+    #[must_use]
+    pub fn likely_slot(&self, key: u64) -> Option<usize> {
+        self.index.find(key, |_| true).map(|slot| *slot as usize)
     }
 
     /// The record of `key`, made if it is new.
@@ -220,6 +219,7 @@ impl Credentials {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::hash::hash64;
 
     #[test]
     fn the_first_place_stays_and_a_move_is_seen() {

@@ -1,6 +1,7 @@
 //! Texts behind the keys that baselines count, for explanations only.
 
 use hashbrown::HashMap;
+use std::borrow::Cow;
 
 /// Key → text, bounded. Past the limit a value goes unnamed in explanations; scores never depend
 /// on this table.
@@ -27,8 +28,8 @@ impl Names {
         }
     }
 
-    /// Remembers the text of `key`, if there is room.
-    pub fn remember(&mut self, key: u32, text: &str) {
+    /// Remembers the text of `key`, made by `text` where it is wanted, if there is room.
+    pub fn remember<'t>(&mut self, key: u32, text: impl FnOnce() -> Cow<'t, str>) {
         if self.texts.contains_key(&key) {
             return;
         }
@@ -36,6 +37,7 @@ impl Names {
             self.refused += 1;
             return;
         }
+        let text = text();
         let end = text.floor_char_boundary(NAME_BYTES);
         self.text_bytes += end;
         self.texts.insert(key, text[..end].into());
@@ -69,8 +71,8 @@ mod tests {
     #[test]
     fn past_the_limit_values_go_unnamed_and_are_counted() {
         let mut names = Names::new(1);
-        names.remember(7, "build-17");
-        names.remember(8, "build-18");
+        names.remember(7, || "build-17".into());
+        names.remember(8, || "build-18".into());
         assert_eq!(names.show(7), "build-17");
         assert_eq!(names.show(8), "(unnamed 00000008)");
         assert_eq!(names.refused(), 1);
@@ -79,7 +81,7 @@ mod tests {
     #[test]
     fn long_texts_are_cut_between_characters() {
         let mut names = Names::new(1);
-        names.remember(7, &"ö".repeat(100));
+        names.remember(7, || "ö".repeat(100).into());
         assert_eq!(names.show(7).chars().count(), NAME_BYTES / 2);
     }
 }

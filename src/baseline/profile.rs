@@ -56,7 +56,7 @@ pub struct Hourly {
     pub hour: u32,
     /// Events in it.
     pub count: u32,
-    /// One bit for each of 128 classes of (action, resource) seen in it.
+    /// One bit for each class of deeds seen in it.
     pub seen: [u64; 2],
     /// Natural logarithms of past counts.
     pub log_count: Moments,
@@ -65,15 +65,21 @@ pub struct Hourly {
 }
 
 impl Hourly {
-    /// How many distinct values the bits stand for: linear counting, −m ln(empty share).
-    ///
-    /// Source: Whang, Vander-Zanden, Taylor, "A linear-time probabilistic counting algorithm for
-    /// database applications", ACM TODS 15 (1990). Saturates near 600.
+    /// Whether `deed` was seen in the hour.
     #[must_use]
-    pub fn distinct(&self) -> f64 {
-        let set = self.seen[0].count_ones() + self.seen[1].count_ones();
-        let empty = f64::from(128 - set).max(1.0);
-        -128.0 * libm::log(empty / 128.0)
+    pub fn has_seen(&self, deed: u8) -> bool {
+        self.seen[usize::from(deed / 64)] & 1 << (deed % 64) != 0
+    }
+
+    /// Notes that `deed` was seen in the hour.
+    pub fn note(&mut self, deed: u8) {
+        self.seen[usize::from(deed / 64)] |= 1 << (deed % 64);
+    }
+
+    /// Classes of deeds seen in the hour.
+    #[must_use]
+    pub fn classes(&self) -> u32 {
+        self.seen[0].count_ones() + self.seen[1].count_ones()
     }
 }
 

@@ -9,10 +9,11 @@ use crate::baseline::credential::{CredentialRecord, Credentials};
 use crate::baseline::issuer::IssuerBaseline;
 use crate::baseline::names::Names;
 use crate::baseline::profile::Profile;
-use crate::enrich::Features;
+use crate::enrich::{Features, Keys};
 use crate::params::Parameters;
 use crate::stats::decay::{HalfLife, Landmark};
-use crate::units::EventTime;
+use crate::units::{EventTime, MS_PER_SEC};
+use arrayvec::ArrayVec;
 use hashbrown::hash_map::Entry as MapEntry;
 use hashbrown::{HashMap, HashTable};
 
@@ -20,6 +21,8 @@ use hashbrown::{HashMap, HashTable};
 pub const WORTH_KEEPING: f64 = 2.0;
 /// Records that one newcomer looks at.
 const HAND_STEPS: usize = 16;
+/// Most events that [`Store::expect`] looks ahead.
+pub const EXPECTED: usize = 16;
 
 /// One identity's record with its key and name.
 #[derive(Clone, Debug)]
@@ -60,6 +63,8 @@ pub struct Store {
     group_capacity: usize,
     group_values: usize,
     landmark: Option<Landmark>,
+    /// The second for which the shared baselines were weighed last, and the weight.
+    weighed: (i64, f32),
     issuers: HashMap<u32, IssuerBaseline>,
     issuer_capacity: usize,
     /// Single credentials.
@@ -86,6 +91,7 @@ impl Store {
             group_capacity: bounds.groups.max(1),
             group_values: bounds.group_values,
             landmark: None,
+            weighed: (0, 1.0),
             issuers: HashMap::new(),
             issuer_capacity: bounds.issuers,
             credentials: Credentials::new(capacity / 2),
@@ -102,15 +108,22 @@ impl Store {
             .map(|slot| *slot as usize)
     }
 
-    /// Asks for all cache lines of a record at once, before they are needed one by one: at a
-    /// million identities the waits then overlap instead of adding up.
-    #[inline]
-    pub fn touch(&self, identity: u64, credential: Option<u64>) {
-        if let Some(slot) = credential.and_then(|key| self.credentials.find(key)) {
-            std::hint::black_box(self.credentials.record(slot).last_secs);
+    /// Asks memory for the records of events to come, all at once, before they are needed one by
+    /// one: at a million identities the waits then overlap instead of adding up. Changes nothing.
+    pub fn expect(&self, keys: &[Keys]) {
+        // Any record with a fitting hash will do: it is nearly always the right one.
+        let next = || keys.iter().take(EXPECTED);
+        let slots: ArrayVec<u32, EXPECTED> = next()
+            .filter_map(|keys| self.index.find(keys.identity, |_| true).copied())
+            .collect();
+        let of_credentials: ArrayVec<usize, EXPECTED> = next()
+            .filter_map(|keys| self.credentials.likely_slot(keys.credential?))
+            .collect();
+        for slot in slots {
+            std::hint::black_box(self.entries[slot as usize].profile.touch());
         }
-        if let Some(slot) = self.find(identity) {
-            std::hint::black_box(self.entries[slot].profile.touch());
+        for slot in of_credentials {
+            std::hint::black_box(self.credentials.record(slot).last_secs);
         }
     }
 
@@ -209,8 +222,13 @@ impl Store {
         &self.groups[slot]
     }
 
-    /// Brings the shared baselines to `now` and says what an observation weighs in them.
+    /// Brings the shared baselines to `now`, to the second, and says what an observation weighs in
+    /// them.
     pub fn weigh_shared(&mut self, now: EventTime, half_life: HalfLife) -> f32 {
+        let second = now.epoch_ms() / MS_PER_SEC;
+        if self.weighed.0 == second {
+            return self.weighed.1;
+        }
         let weighing = self
             .landmark
             .get_or_insert_with(|| Landmark::new(now))
@@ -222,6 +240,7 @@ impl Store {
                 issuer.moves.rescale(factor);
             }
         }
+        self.weighed = (second, weighing.weight_now);
         weighing.weight_now
     }
 

@@ -8,24 +8,25 @@ mod output;
 mod raise;
 mod teach;
 
+pub use crate::baseline::store::EXPECTED;
 pub use output::{Alert, Decision, Health, Notice, Origin, Phase, Stepped};
 
-use crate::baseline::credential::Credentials;
 use crate::baseline::profile::Profile;
 use crate::baseline::store::Store;
 use crate::catalogue::Catalogue;
 use crate::decide::guardrail::{Guardrails, Recent};
-use crate::enrich::{Features, enrich, identity_key};
+use crate::enrich::{Features, Keys, enrich};
 use crate::event::Event;
 use crate::params::Parameters;
 use crate::score::calibration::Calibration;
-use crate::score::combine::{Readings, Surprises, is_fact};
 use crate::score::crowd::Crowd;
+use crate::score::fact::{Fact, Facts, Prices};
 use crate::score::incident::{Incident, Incidents, Weighed, weigh};
 use crate::score::threshold::Threshold;
 use crate::signal::{SIGNALS, View};
 use crate::units::{EventTime, MS_PER_DAY};
-use crate::verdict::{SignalVerdict, Verdict};
+use crate::verdict::{Reading, SignalVerdict, Verdict};
+use arrayvec::ArrayVec;
 use order::{SeenIds, ShardTime};
 use std::sync::Arc;
 
@@ -73,13 +74,15 @@ pub struct Engine {
     let_go: Vec<u64>,
 }
 
+/// What each signal answered that did not abstain, by its index in [`SIGNALS`].
+type Readings = ArrayVec<(usize, Reading), { SIGNALS.len() }>;
+
 /// One event with all that was made of it.
 struct Judged<'j> {
     event: &'j Event<'j>,
     origin: &'j Origin,
     features: &'j Features,
-    readings: &'j Readings,
-    shared: &'j [Option<u32>; SIGNALS.len()],
+    facts: &'j Facts,
     weighed: Weighed,
     place: Place,
 }
@@ -120,30 +123,34 @@ impl Engine {
         }
     }
 
-    /// Judges one event and learns from it. With `explain`, the verdict says why in words. An event
-    /// seen before is judged and changes nothing.
-    pub fn step(&mut self, event: &Event<'_>, origin: &Origin, explain: bool) -> Stepped {
-        let identity = identity_key(&event.identity.id);
-        let credential = event.credential.as_ref();
-        let credential = credential.map(|c| Credentials::key(identity, &c.id));
-        self.store.touch(identity, credential);
+    /// Asks memory for what the next events will need, [`EXPECTED`] at most; changes nothing.
+    pub fn expect(&self, next: &[Keys]) {
+        self.store.expect(next);
+    }
+
+    /// Judges one event, whose keys are `keys`, and learns from it. With `explain`, the verdict says
+    /// why in words. An event seen before is judged and changes nothing.
+    pub fn step(
+        &mut self,
+        event: &Event<'_>,
+        keys: Keys,
+        origin: &Origin,
+        explain: bool,
+    ) -> Stepped {
+        debug_assert_eq!(keys, Keys::of(event), "the keys are the event's own");
         let mut stepped = Stepped {
             duplicate: self.seen.is_repeated(&event.event_id),
             ..Stepped::default()
         };
         self.duplicates += u64::from(stepped.duplicate);
         let taken_at = self.advance(event.time, &mut stepped.alerts);
-        let features = enrich(event, &self.settings.catalogue);
-        let place = self.place(event, taken_at, credential, &features);
+        let features = enrich(event, keys, &self.settings.catalogue);
+        let place = self.place(event, taken_at, &features);
         let view = self.view(event, &features, &place);
-        let mut readings: Readings = [None; SIGNALS.len()];
-        for (at, signal) in SIGNALS.iter().enumerate() {
-            readings[at] = signal.score(&view);
-            stepped.spoke |= u32::from(readings[at].is_some()) << at;
-        }
-        let shared = shared_facts(&view, &readings);
-        let nats = self.surprises(&features, &readings, &shared, &place);
-        let weighed = self.weigh(&features, &readings, &nats, &place);
+        let readings = read(&view);
+        stepped.spoke = readings.iter().fold(0, |bits, (at, _)| bits | 1 << at);
+        let facts = self.facts(&view, &readings, &place);
+        let weighed = self.weigh(&features, &facts, &place);
         stepped.event_nats = weighed.event_nats;
         stepped.score_nats = weighed.score_nats;
         let alerting = !stepped.duplicate && self.alerting(&features, &weighed);
@@ -156,8 +163,7 @@ impl Engine {
             event,
             origin,
             features: &features,
-            readings: &readings,
-            shared: &shared,
+            facts: &facts,
             weighed,
             place,
         };
@@ -218,18 +224,13 @@ impl Engine {
         }
     }
 
-    fn place(
-        &mut self,
-        event: &Event<'_>,
-        time: EventTime,
-        credential: Option<u64>,
-        features: &Features,
-    ) -> Place {
+    fn place(&mut self, event: &Event<'_>, time: EventTime, features: &Features) -> Place {
         let half_life = self.settings.parameters.decay.baseline;
         let group = self.store.group_slot(features);
         let shared_weight = self.store.weigh_shared(self.time.now(), half_life);
         let id = &event.identity.id;
         let slot = self.store.admit(features.identity, id, time, half_life);
+        let credential = features.credential;
         let credential = credential.map(|key| self.store.credentials.admit(key));
         let first_use = |slot: usize| !self.store.credentials.record(slot).is_known();
         let mut place = Place {
@@ -268,27 +269,17 @@ impl Engine {
         }
     }
 
-    /// Calibrated surprises, less what belongs to the population.
-    fn surprises(
-        &self,
-        features: &Features,
-        readings: &Readings,
-        shared: &[Option<u32>; SIGNALS.len()],
-        place: &Place,
-    ) -> Surprises {
-        let mut nats: Surprises = [0.0; SIGNALS.len()];
-        for (at, reading) in readings.iter().enumerate() {
-            let Some(reading) = reading.as_ref().filter(|reading| is_fact(reading)) else {
-                continue;
-            };
-            let raw = reading.surprise_nats();
-            let calibrated = self.calibration.calibrate(features.kind, at, raw);
-            let share = shared[at].map_or(1.0, |fact| {
-                self.crowd.share(fact, features.identity, place.now)
-            });
-            nats[at] = calibrated * share;
-        }
-        nats
+    fn facts(&self, view: &View<'_>, readings: &Readings, place: &Place) -> Facts {
+        let prices = Prices {
+            calibration: &self.calibration,
+            crowd: &self.crowd,
+            case: self.case_of(view.features, place),
+            now: place.now,
+        };
+        readings
+            .iter()
+            .filter_map(|(signal, reading)| prices.fact(*signal, reading, view))
+            .collect()
     }
 
     fn case_of(&self, features: &Features, place: &Place) -> Option<&Incident> {
@@ -300,49 +291,34 @@ impl Engine {
             .flatten()
     }
 
-    fn weigh(
-        &self,
-        features: &Features,
-        readings: &Readings,
-        nats: &Surprises,
-        place: &Place,
-    ) -> Weighed {
+    fn weigh(&self, features: &Features, facts: &[Fact], place: &Place) -> Weighed {
         let parameters = &self.settings.parameters;
         let case = self.case_of(features, place);
         let half_life = parameters.decay.incident;
-        weigh(
-            readings,
-            nats,
-            case,
-            place.now,
-            &parameters.scoring,
-            half_life,
-        )
+        weigh(facts, case, place.now, &parameters.scoring, half_life)
     }
 
     /// Counts what this identity shows for the first time in its case towards the crowd; tells of
     /// crowds that have just become large.
     fn join_crowd(&mut self, judged: &Judged<'_>) -> Vec<Notice> {
-        let now = judged.place.now;
+        let (now, identity) = (judged.place.now, judged.features.identity);
         let mut notices = Vec::new();
-        for (at, (reading, shared)) in judged.readings.iter().zip(judged.shared).enumerate() {
-            let (Some(reading), Some(fact)) = (reading, shared) else {
+        for fact in judged.facts.iter().filter(|f| f.is_fresh && f.p <= CROWD_P) {
+            let Some(shared) = fact.shared else { continue };
+            let Some(identities) = self.crowd.add(shared, identity, NOTICED_FROM, now) else {
                 continue;
             };
-            let case = self.case_of(judged.features, &judged.place);
-            if reading.p > CROWD_P || case.is_some_and(|case| case.knows(reading.fact)) {
-                continue;
-            }
-            let identity = judged.features.identity;
-            if let Some(identities) = self.crowd.add(*fact, identity, NOTICED_FROM, now) {
-                let view = self.view(judged.event, judged.features, &judged.place);
-                notices.push(Notice {
-                    time: now,
-                    signal: SIGNALS[at].name(),
-                    observed: SIGNALS[at].explain(&view, reading).observed,
-                    identities,
-                });
-            }
+            let view = self.view(judged.event, judged.features, &judged.place);
+            let signal = SIGNALS[fact.signal];
+            let observed = signal
+                .score(&view)
+                .map(|reading| signal.explain(&view, &reading).observed);
+            notices.push(Notice {
+                time: now,
+                signal: signal.name(),
+                observed: observed.unwrap_or_default(),
+                identities,
+            });
         }
         notices
     }
@@ -355,7 +331,7 @@ impl Engine {
         }
         let case = self.incidents.absorb(
             judged.features.identity,
-            judged.readings,
+            judged.facts,
             &judged.weighed,
             judged.place.now,
             parameters.bounds.open_incidents,
@@ -403,29 +379,18 @@ impl Engine {
     }
 }
 
-/// How each deviation would look at other identities.
-fn shared_facts(view: &View<'_>, readings: &Readings) -> [Option<u32>; SIGNALS.len()] {
-    let mut shared = [None; SIGNALS.len()];
-    for ((signal, reading), fact) in SIGNALS.iter().zip(readings).zip(&mut shared) {
-        *fact = reading
-            .as_ref()
-            .filter(|reading| is_fact(reading))
-            .and_then(|reading| signal.shared_fact(view, reading));
-    }
-    shared
+fn read(view: &View<'_>) -> Readings {
+    let answers = SIGNALS.iter().map(|signal| signal.score(view)).enumerate();
+    answers
+        .filter_map(|(at, reading)| Some((at, reading?)))
+        .collect()
 }
 
 fn explained(view: &View<'_>, readings: &Readings) -> Vec<SignalVerdict> {
-    SIGNALS
-        .iter()
-        .zip(readings)
-        .filter_map(|(signal, reading)| {
-            let reading = (*reading)?;
-            Some(SignalVerdict {
-                name: signal.name(),
-                reading,
-                explanation: signal.explain(view, &reading),
-            })
-        })
-        .collect()
+    let verdict = |(at, reading): &(usize, Reading)| SignalVerdict {
+        name: SIGNALS[*at].name(),
+        reading: *reading,
+        explanation: SIGNALS[*at].explain(view, reading),
+    };
+    readings.iter().map(verdict).collect()
 }

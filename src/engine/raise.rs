@@ -49,7 +49,8 @@ impl Engine {
 
     /// Whether this event opens an alert or is worth an update of one.
     pub(super) fn alerting(&self, features: &Features, weighed: &Weighed) -> bool {
-        if weighed.score_nats < self.threshold_nats() {
+        let score = weighed.score_nats;
+        if score < self.threshold.lowest_nats() || score < self.threshold_nats() {
             return false;
         }
         let law = &self.settings.parameters;

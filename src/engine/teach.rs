@@ -1,12 +1,11 @@
 //! What an event teaches: everything while ordinary, less the more it surprised.
 
 use super::{Engine, Judged};
-use crate::baseline::credential::Credentials;
 use crate::baseline::profile::PEAKS;
 use crate::enrich::Features;
-use crate::score::combine::is_fact;
 use crate::score::incident::Weighed;
 use crate::signal::{Lesson, SIGNALS};
+use arrayvec::ArrayVec;
 use std::sync::Arc;
 
 impl Engine {
@@ -20,7 +19,12 @@ impl Engine {
         } = judged;
         let parameters = Arc::clone(&self.settings.parameters);
         let trust = self.trust(features, weighed) as f32;
-        let fresh = self.fresh_facts(judged);
+        let fresh: ArrayVec<u32, { SIGNALS.len() }> = judged
+            .facts
+            .iter()
+            .filter(|fact| weighed.fresh && fact.is_fresh)
+            .map(|fact| fact.key)
+            .collect();
         self.count_peak(judged);
         if let Some(slot) = place.credential {
             let previous = place
@@ -46,25 +50,9 @@ impl Engine {
         SIGNALS.iter().for_each(|signal| signal.learn(&mut lesson));
         if let Some(profile) = lesson.learnt.profile {
             profile.last_seen = place.now;
-            if let Some(credential) = &event.credential {
-                profile.last_credential = Credentials::key(features.identity, &credential.id);
-            }
+            profile.last_credential = features.credential.unwrap_or(profile.last_credential);
             profile.events = profile.events.saturating_add(1);
         }
-    }
-
-    /// Facts of this event that its case did not hold before it.
-    fn fresh_facts(&self, judged: &Judged<'_>) -> [u32; SIGNALS.len()] {
-        let mut fresh = [0; SIGNALS.len()];
-        if judged.weighed.fresh {
-            for (fact, reading) in fresh.iter_mut().zip(judged.readings) {
-                *fact = reading
-                    .as_ref()
-                    .filter(|r| is_fact(r))
-                    .map_or(0, |r| r.fact);
-            }
-        }
-        fresh
     }
 
     /// How much an event may teach: fully while ordinary, nothing from the threshold on or while
@@ -106,10 +94,8 @@ impl Engine {
             profile.peaks = [0; PEAKS];
         }
         profile.day_peak_nats = profile.day_peak_nats.max(weighed.score_nats as f32);
-        for (signal, reading) in judged.readings.iter().enumerate() {
-            if let Some(reading) = reading.as_ref().filter(|reading| is_fact(reading)) {
-                profile.keep_peak(signal, reading.surprise_nats());
-            }
+        for fact in judged.facts {
+            profile.keep_peak(fact.signal, fact.raw_nats);
         }
     }
 }

@@ -48,11 +48,4 @@ impl Calibration {
             .iter_mut()
             .for_each(|curve| curve.age(remaining as f32));
     }
-
-    /// Identity-days seen, decayed.
-    #[must_use]
-    pub fn identity_days(&self) -> f64 {
-        let of_kind = |kind: &IdentityKind| self.curves[place(*kind, 0)].days();
-        IdentityKind::ALL.iter().map(of_kind).sum()
-    }
 }

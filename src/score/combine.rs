@@ -13,41 +13,19 @@
 //! [`super::threshold`].
 //!
 //! # Cost
-//! O(signals), no logarithm.
+//! O(facts), no logarithm.
 
 use crate::params::Scoring;
+use crate::score::fact::Fact;
 use crate::signal::{FACT_GROUPS, SIGNALS};
-use crate::verdict::Reading;
 
-/// One answer a signal, in the order of [`SIGNALS`].
-pub type Readings = [Option<Reading>; SIGNALS.len()];
-
-/// Readings as surprising as this are facts worth remembering in an incident.
-const FACT_P: f64 = 0.135;
-
-/// Calibrated surprise of each reading in nats, 0 where a signal abstained or saw nothing unusual.
-pub type Surprises = [f64; SIGNALS.len()];
-
-/// Whether a reading says something at all.
+/// The surprise of the event in nats, over the facts that `counts` admits.
 #[must_use]
-pub fn is_fact(reading: &Reading) -> bool {
-    reading.p < FACT_P
-}
-
-/// The surprise of the event in nats, over the readings that `counts` admits.
-#[must_use]
-pub fn combine(
-    readings: &Readings,
-    nats: &Surprises,
-    scoring: &Scoring,
-    counts: impl Fn(&Reading) -> bool,
-) -> f64 {
+pub fn combine(facts: &[Fact], scoring: &Scoring, counts: impl Fn(&Fact) -> bool) -> f64 {
     let mut largest = [0.0f64; FACT_GROUPS];
-    for ((signal, reading), nats) in SIGNALS.iter().zip(readings).zip(nats) {
-        if *nats > 0.0 && reading.as_ref().is_some_and(&counts) {
-            let group = &mut largest[signal.group() as usize];
-            *group = group.max(*nats);
-        }
+    for fact in facts.iter().filter(|fact| counts(fact)) {
+        let group = &mut largest[SIGNALS[fact.signal].group() as usize];
+        *group = group.max(fact.nats);
     }
     let leader = largest.iter().fold(0.0f64, |a, b| a.max(*b));
     let excess = |nats: &f64| (nats - scoring.group_excess_from_nats).max(0.0);
@@ -58,7 +36,7 @@ pub fn combine(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::Level;
+    use crate::score::fact::Facts;
     use proptest::prelude::*;
 
     const SCORING: Scoring = Scoring {
@@ -69,13 +47,19 @@ mod tests {
     };
 
     fn nats(of: &[(usize, f64)]) -> f64 {
-        let (mut readings, mut nats): (Readings, Surprises) = ([None; _], [0.0; _]);
-        for (at, surprise) in of {
-            let p = libm::exp(-surprise);
-            readings[*at] = Some(Reading::new(p, Level::Identity, 100.0, *at as u32));
-            nats[*at] = *surprise;
-        }
-        combine(&readings, &nats, &SCORING, |_| true)
+        let facts: Facts = of
+            .iter()
+            .map(|(signal, nats)| Fact {
+                signal: *signal,
+                key: *signal as u32,
+                shared: None,
+                p: libm::exp(-nats),
+                raw_nats: *nats,
+                nats: *nats,
+                is_fresh: true,
+            })
+            .collect();
+        combine(&facts, &SCORING, |_| true)
     }
 
     #[test]

@@ -7,14 +7,11 @@
 //! population more than to each of them. Two victims of one attacker stay two victims.
 //!
 //! # Error and memory
-//! Linear counting over 64 bits: exact for a handful, within a tenth up to 50 identities, and
-//! saturated near 270, where nothing is left of a surprise anyway. At most [`CAPACITY`] deviations;
+//! Linear counting over 64 bits ([`crate::stats::linear_count`]), saturated near 270, where nothing
+//! is left of a surprise anyway. At most [`CAPACITY`] deviations;
 //! beyond, old ones are let go, at most once an hour, and newcomers are not counted meanwhile.
-//!
-//! # Source
-//! Whang, Vander-Zanden, Taylor, "A linear-time probabilistic counting algorithm for database
-//! applications", ACM TODS 15 (1990).
 
+use crate::stats::linear_count::distinct;
 use crate::units::{EventTime, MS_PER_HOUR};
 use hashbrown::HashMap;
 
@@ -37,9 +34,8 @@ struct Shown {
 }
 
 /// Number of identities behind `bits`.
-fn distinct(bits: u64) -> f64 {
-    let empty = f64::from(bits.count_zeros()).max(0.9);
-    -64.0 * libm::log(empty / 64.0)
+fn identities_behind(bits: u64) -> f64 {
+    distinct(bits.count_ones(), u64::BITS)
 }
 
 fn bit(identity: u64) -> u64 {
@@ -62,7 +58,7 @@ impl Shown {
     }
 
     fn identities(&self) -> f64 {
-        distinct(self.now) + 0.5 * distinct(self.before & !self.now)
+        identities_behind(self.now) + 0.5 * identities_behind(self.before & !self.now)
     }
 }
 

@@ -8,7 +8,8 @@
 
 use crate::event::Credential;
 use crate::params::{Parameters, Scoring};
-use crate::score::combine::{Readings, Surprises, combine, is_fact};
+use crate::score::combine::combine;
+use crate::score::fact::Fact;
 use crate::stats::decay::HalfLife;
 use crate::units::EventTime;
 use crate::verdict::{Severity, SignalVerdict, Technique};
@@ -132,12 +133,12 @@ impl Incident {
     }
 
     /// Takes the event's evidence in.
-    fn absorb(&mut self, readings: &Readings, weighed: &Weighed, now: EventTime) {
+    fn absorb(&mut self, facts: &[Fact], weighed: &Weighed, now: EventTime) {
         self.evidence_nats = weighed.evidence_nats;
         self.updated = self.updated.max(now);
-        for reading in readings.iter().flatten().filter(|r| is_fact(r)) {
-            if !self.knows(reading.fact) {
-                self.facts[self.next_fact] = reading.fact;
+        for fact in facts {
+            if !self.knows(fact.key) {
+                self.facts[self.next_fact] = fact.key;
                 self.next_fact = (self.next_fact + 1) % FACTS;
             }
         }
@@ -147,19 +148,18 @@ impl Incident {
 /// Weighs an event against the case it belongs to. Pure.
 #[must_use]
 pub fn weigh(
-    readings: &Readings,
-    nats: &Surprises,
+    facts: &[Fact],
     incident: Option<&Incident>,
     now: EventTime,
     scoring: &Scoring,
     half_life: HalfLife,
 ) -> Weighed {
-    let event_nats = combine(readings, nats, scoring, |_| true);
+    let event_nats = combine(facts, scoring, |_| true);
     let from = scoring.evidence_from_nats;
     let (fresh_nats, before) = match incident {
         None => (event_nats, 0.0),
         Some(case) => (
-            combine(readings, nats, scoring, |r| !case.knows(r.fact)),
+            combine(facts, scoring, |fact| fact.is_fresh),
             case.evidence_at(now, half_life),
         ),
     };
@@ -197,7 +197,7 @@ impl Incidents {
     pub fn absorb(
         &mut self,
         identity: u64,
-        readings: &Readings,
+        facts: &[Fact],
         weighed: &Weighed,
         now: EventTime,
         capacity: usize,
@@ -210,7 +210,7 @@ impl Incidents {
             .cases
             .entry(identity)
             .or_insert_with(|| Incident::new(now));
-        case.absorb(readings, weighed, now);
+        case.absorb(facts, weighed, now);
         case
     }
 
@@ -310,33 +310,34 @@ impl Incidents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signal::SIGNALS;
     use crate::units::MS_PER_SEC;
-    use crate::verdict::{Level, Reading};
     use crate::wire::model::Model;
 
-    fn reading(p: f64, fact: u32) -> Readings {
-        let mut readings = [None; SIGNALS.len()];
-        readings[0] = Some(Reading::new(p, Level::Identity, 50.0, fact));
-        readings
+    fn fact(p: f64, key: u32, case: Option<&Incident>) -> Fact {
+        Fact {
+            signal: 0,
+            key,
+            shared: None,
+            p,
+            raw_nats: -libm::log(p),
+            nats: -libm::log(p),
+            is_fresh: case.is_none_or(|case| !case.knows(key)),
+        }
     }
 
     /// Scores of events with these facts, a minute apart, each of probability `p`.
-    fn scores(p: f64, facts: &[u32]) -> Vec<f64> {
+    fn scores(p: f64, keys: &[u32]) -> Vec<f64> {
         let parameters = Model::embedded().unwrap().parameters;
         let mut incidents = Incidents::default();
         let mut now = EventTime::EARLIEST;
-        facts
-            .iter()
-            .map(|fact| {
+        keys.iter()
+            .map(|key| {
                 now = now.saturating_add_ms(60 * MS_PER_SEC);
-                let readings = reading(p, *fact);
                 let (scoring, half_life) = (&parameters.scoring, parameters.decay.incident);
-                let mut nats: Surprises = [0.0; _];
-                nats[0] = -libm::log(p);
                 let case = incidents.get(7);
-                let weighed = weigh(&readings, &nats, case, now, scoring, half_life);
-                incidents.absorb(7, &readings, &weighed, now, 10, &mut Vec::new());
+                let facts = [fact(p, *key, case)];
+                let weighed = weigh(&facts, case, now, scoring, half_life);
+                incidents.absorb(7, &facts, &weighed, now, 10, &mut Vec::new());
                 weighed.score_nats
             })
             .collect()
@@ -366,10 +367,9 @@ mod tests {
                 evidence_nats: identity as f64,
                 fresh: true,
             };
-            let readings = reading(0.01, 1);
             incidents.absorb(
                 identity,
-                &readings,
+                &[fact(0.01, 1, None)],
                 &weighed,
                 EventTime::EARLIEST,
                 10,

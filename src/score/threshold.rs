@@ -62,6 +62,12 @@ impl Threshold {
         self.nats.max((1.0 - learned) * derived)
     }
 
+    /// Alerts never begin below this.
+    #[must_use]
+    pub fn lowest_nats(&self) -> f64 {
+        self.law.lowest_nats
+    }
+
     /// How much of the threshold is learned rather than initial, 0 to 1.
     #[must_use]
     pub fn learned_share(&self) -> f64 {

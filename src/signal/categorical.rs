@@ -91,7 +91,7 @@ pub(super) fn learn<const N: usize>(
     lesson
         .learnt
         .names
-        .remember(key, &text(lesson.event, feature));
+        .remember(key, || text(lesson.event, feature));
     true
 }
 
@@ -130,7 +130,7 @@ pub(super) fn explain<const N: usize>(
 ) -> Explanation {
     let observed = text(view.event, feature).into_owned();
     let expected = expected(table, view);
-    let seen = match history(reading.observations, view) {
+    let seen = match history(reading, "uses", view) {
         none if reading.observations < 0.5 => none,
         some => format!("{some}: {expected}"),
     };
@@ -155,13 +155,14 @@ pub(super) fn explain<const N: usize>(
     }
 }
 
-/// How much is known of the identity, in words.
-pub(super) fn history(observations: f64, view: &View<'_>) -> String {
+/// How much is known of the identity, in words; `what` names what was counted.
+pub(super) fn history(reading: &Reading, what: &str, view: &View<'_>) -> String {
+    let observations = reading.observations;
     if observations < 0.5 {
         return "no history of its own".to_owned();
     }
     let span = Span {
         ms: view.profile.last_seen.ms_since(view.profile.first_seen),
     };
-    format!("in about {observations:.0} uses over {span}")
+    format!("in about {observations:.0} {what} over {span}")
 }

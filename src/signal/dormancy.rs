@@ -11,7 +11,7 @@
 //! The peers' silences, behind them the prior's; a young identity's first weekends say nothing.
 //! Cost: abstains at once within a sitting.
 
-use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, one_in};
+use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, one_in, own_or_peers};
 use crate::stats::hash::key32;
 use crate::stats::student::{NormalPrior, student_upper_tail};
 use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, Span};
@@ -73,11 +73,7 @@ impl Signal for Dormancy {
         let (own, weight) = (&view.profile.log_silence, view.profile_weight);
         let (t, degrees) = own.standardise(libm::log(hours), weight, &prior(view));
         let observations = own.count(weight);
-        let level = if observations >= PEERS_WORTH {
-            Level::Identity
-        } else {
-            Level::Peers
-        };
+        let level = own_or_peers(observations, PEERS_WORTH);
         let fact = key32(SILENCE_SPACE, &view.features.hour.to_be_bytes());
         Some(Reading::new(
             student_upper_tail(t, degrees),

@@ -14,12 +14,12 @@
 //! The peers' rate, behind it the prior's. Cost: abstains at once without recent failures;
 //! otherwise O(m), m ≤ [`MOST_TRIALS`].
 
-use super::{BRUTE_FORCE, FactGroup, Lesson, Signal, View, one_in};
+use super::{BRUTE_FORCE, FactGroup, Lesson, Signal, View, one_in, own_or_peers};
 use crate::event::Outcome;
 use crate::stats::beta_binomial::{Beta, upper_tail};
 use crate::stats::hash::key32;
 use crate::units::MS_PER_SEC;
-use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+use crate::verdict::{Explanation, Reading, SignalName, Technique};
 
 /// The `failure` signal.
 pub struct Failure;
@@ -82,12 +82,12 @@ impl Signal for Failure {
             return None;
         }
         let observations = f64::from(view.profile.failures.tried / view.profile_weight);
-        let level = if observations >= view.parameters.prior.failure_strength {
-            Level::Identity
-        } else {
-            Level::Peers
-        };
-        let p = upper_tail(failed, tried, believed_rate(view));
+        let level = own_or_peers(observations, view.parameters.prior.failure_strength);
+        let rate = believed_rate(view);
+        if f64::from(failed) * (rate.hits + rate.misses) <= f64::from(tried) * rate.hits {
+            return None;
+        }
+        let p = upper_tail(failed, tried, rate);
         // Each doubling of the burst is one further fact, not each failure.
         let doublings = u32::BITS - failed.leading_zeros();
         let fact = key32(FAILURE_SPACE, &[doublings as u8, u8::from(succeeded)]);

@@ -1,26 +1,25 @@
 //! Are there too many distinct things, pairs of action and resource, in this hour?
 //!
 //! Assumption, formula and source: [`crate::stats::hourly`] over the number of distinct pairs, which
-//! [`crate::baseline::profile::Hourly::distinct`] estimates. Learned by [`super::rate`], which owns
+//! [`crate::stats::linear_count`] estimates. Learned by [`super::rate`], which owns
 //! the hour.
 //!
 //! # At n = 0
 //! The peers' hours, behind them [`PRIOR_DISTINCT`]. Cost: abstains at once for a pair already seen
 //! this hour, and below [`SPEAKS_FROM`]; otherwise O(1).
 
-use super::rate::{LOG_SD, believed_mean, seen_bit};
-use super::{FactGroup, Lesson, Signal, View, categorical, one_in};
-use crate::baseline::profile::Hourly;
-use crate::stats::hash::key32;
-use crate::stats::hourly;
-use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+use super::volume::{self, Past};
+use super::{FactGroup, Lesson, Signal, View};
+use crate::enrich::DEEDS;
+use crate::stats::linear_count::distinct;
+use crate::verdict::{Explanation, Reading, SignalName, Technique};
 
 /// The `fan_out` signal.
 pub struct FanOut;
 
 const FAN_SPACE: u64 = 0xf0;
 /// Fewer distinct things in an hour are never too many.
-pub const SPEAKS_FROM: f64 = 6.0;
+pub const SPEAKS_FROM: u32 = 6;
 /// Distinct things in an active hour, believed beforehand.
 pub const PRIOR_DISTINCT: f64 = 3.0;
 /// T1580 and its like: looking around.
@@ -29,15 +28,15 @@ const DISCOVERY: Technique = Technique {
     name: "Cloud Infrastructure Discovery",
 };
 
-/// The hour with this event in it; `None` where the event adds nothing to it.
-fn hour_with(view: &View<'_>) -> Option<Hourly> {
-    let (word, bit) = seen_bit(view.event.resource.as_deref(), view.features.action);
-    let mut hourly = view.profile.hourly;
-    if hourly.hour != view.features.hour || hourly.seen[word] & bit != 0 {
+/// Distinct things of this hour, this event included; `None` where it adds none, or they are few.
+fn distinct_now(view: &View<'_>) -> Option<f64> {
+    let hourly = &view.profile.hourly;
+    let is_same_hour = hourly.hour == view.features.hour;
+    if !is_same_hour || hourly.has_seen(view.features.deed) {
         return None;
     }
-    hourly.seen[word] |= bit;
-    Some(hourly)
+    let classes = hourly.classes() + 1;
+    (classes >= SPEAKS_FROM).then(|| distinct(classes, DEEDS as u32))
 }
 
 impl Signal for FanOut {
@@ -54,27 +53,12 @@ impl Signal for FanOut {
     }
 
     fn score(&self, view: &View<'_>) -> Option<Reading> {
-        let distinct = hour_with(view)?.distinct();
-        if distinct < SPEAKS_FROM {
-            return None;
-        }
-        let peers = &view.peers.log_distinct;
-        let mean = believed_mean(peers, view.shared_weight, PRIOR_DISTINCT);
-        let own = &view.profile.hourly.log_distinct;
-        let p = hourly::tail(distinct, own, view.profile_weight, mean, LOG_SD)?;
-        let observations = own.count(view.profile_weight);
-        let level = if observations >= 2.0 {
-            Level::Identity
-        } else {
-            Level::Peers
+        let past = Past {
+            own: &view.profile.hourly.log_distinct,
+            peers: &view.peers.log_distinct,
+            prior: PRIOR_DISTINCT,
         };
-        let doublings = libm::log2(distinct) as u8;
-        Some(Reading::new(
-            p,
-            level,
-            observations,
-            key32(FAN_SPACE, &[doublings]),
-        ))
+        volume::read(distinct_now(view)?, &past, FAN_SPACE, view)
     }
 
     fn shared_fact(&self, _: &View<'_>, _: &Reading) -> Option<u32> {
@@ -82,21 +66,9 @@ impl Signal for FanOut {
     }
 
     fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
-        let distinct = hour_with(view).map_or(0.0, |hourly| hourly.distinct());
-        let usual = libm::exp(view.profile.hourly.log_distinct.mean());
+        let distinct = distinct_now(view).unwrap_or_default();
         let observed = format!("about {distinct:.0} distinct actions and resources in this hour");
-        let expected = format!("about {usual:.0}");
-        let history =
-            categorical::history(reading.observations, view).replace("uses", "active hours");
-        let sentence = format!(
-            "{observed}, where {expected} is usual ({}); {history}",
-            one_in(reading.p)
-        );
-        Explanation {
-            observed,
-            expected,
-            sentence,
-        }
+        volume::explain(observed, &view.profile.hourly.log_distinct, view, reading)
     }
 
     fn learn(&self, _: &mut Lesson<'_>) {}

@@ -18,6 +18,7 @@ pub mod refresh;
 pub mod rhythm;
 pub mod token_lifetime;
 pub mod travel;
+mod volume;
 
 use crate::baseline::collective::Collective;
 use crate::baseline::credential::CredentialRecord;
@@ -29,7 +30,7 @@ use crate::enrich::Features;
 use crate::event::Event;
 use crate::params::Parameters;
 use crate::units::EventTime;
-use crate::verdict::{Explanation, Reading, SignalName, Technique};
+use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
 
 /// Which signals tell of the same kind of fact. One fact moves several signals of a group, so a
 /// group counts once.
@@ -101,7 +102,7 @@ pub struct Lesson<'l> {
     pub shared_weight: f32,
     /// What a fully trusted observation weighs in the shared baselines.
     pub shared_weight_now: f32,
-    /// Facts that this event tells for the first time in its case; 0 where none.
+    /// Facts that this event tells for the first time in its case.
     pub fresh_facts: &'l [u32],
     /// The numbers of the model.
     pub parameters: &'l Parameters,
@@ -179,6 +180,15 @@ pub const FORGED_CREDENTIALS: Technique = Technique {
     id: "T1606",
     name: "Forge Web Credentials",
 };
+
+/// Whose knowledge a reading rests on: the identity's own from `enough` observations on.
+fn own_or_peers(observations: f64, enough: f64) -> Level {
+    if observations >= enough {
+        Level::Identity
+    } else {
+        Level::Peers
+    }
+}
 
 /// A probability as a person says it: `1 in 48,000`.
 #[must_use]

@@ -17,7 +17,7 @@
 //! # Source
 //! Dirichlet–multinomial posterior mean: Gelman et al., "Bayesian Data Analysis", §3.4.
 
-use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in};
+use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in, own_or_peers};
 use crate::baseline::profile::LEVELS;
 use crate::catalogue::AccessLevel;
 use crate::stats::hash::key32;
@@ -83,11 +83,7 @@ impl Signal for Privilege {
         let expected = expected_shares(view);
         let rank = level as usize;
         let above: f64 = expected[rank + 1..].iter().sum();
-        let source = if observations >= view.parameters.prior.level_strength {
-            Level::Identity
-        } else {
-            Level::Peers
-        };
+        let source = own_or_peers(observations, view.parameters.prior.level_strength);
         let fact = key32(LEVEL_SPACE, &[rank as u8]);
         Some(Reading::new(
             above + 0.5 * expected[rank],
@@ -111,7 +107,7 @@ impl Signal for Privilege {
             .map(|(level, share)| format!("{} ({:.0} %)", in_words(*level), share * 100.0))
             .collect();
         let expected = named.join(", ");
-        let history = categorical::history(reading.observations, view);
+        let history = categorical::history(reading, "uses", view);
         let sentence = if view.features.self_grant {
             "grants a permission to itself".to_owned()
         } else {

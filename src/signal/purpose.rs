@@ -13,11 +13,11 @@
 //! # Source
 //! Beta–binomial posterior mean: Gelman et al., "Bayesian Data Analysis", §2.4.
 
-use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in};
+use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in, own_or_peers};
 use crate::event::{Activity, Event};
 use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::hash::key32;
-use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+use crate::verdict::{Explanation, Reading, SignalName, Technique};
 
 /// The `purpose` signal.
 pub struct Purpose;
@@ -58,11 +58,7 @@ impl Signal for Purpose {
         let uses = f64::from(view.profile.failures.tried) / own;
         let missing = f64::from(view.profile.purposeless) / own;
         let p = posterior_mean(missing, uses, peers, PEERS_WORTH);
-        let level = if uses >= PEERS_WORTH {
-            Level::Identity
-        } else {
-            Level::Peers
-        };
+        let level = own_or_peers(uses, PEERS_WORTH);
         (p < 0.5).then(|| Reading::new(p, level, uses, key32(REASON_SPACE, &[])))
     }
 
@@ -71,7 +67,7 @@ impl Signal for Purpose {
     }
 
     fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
-        let history = categorical::history(reading.observations, view);
+        let history = categorical::history(reading, "uses", view);
         Explanation {
             observed: "no purpose".to_owned(),
             expected: "a stated purpose".to_owned(),

@@ -83,7 +83,7 @@ impl Signal for Refresh {
         let interval = interval_secs(secs(view.event.time), view.profile.refreshed_secs);
         let usual = span(libm::exp(view.profile.log_refresh.mean()));
         let observed = format!("{} after the last", span(interval.unwrap_or(0.0)));
-        let history = categorical::history(reading.observations, view);
+        let history = categorical::history(reading, "uses", view);
         let sentence = format!(
             "renewed {observed}, where {usual} is usual ({}); {history}",
             one_in(reading.p)

@@ -7,10 +7,10 @@
 //! Abstains for [`LEARNED_AFTER_DAYS`]; then the peers' hours weigh as much as one day. Cost: some 100
 //! multiply-adds, once an hour and identity.
 
-use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in};
+use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in, own_or_peers};
 use crate::stats::hash::key32;
 use crate::stats::hour_of_week::{HourRates, days_between, tail};
-use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+use crate::verdict::{Explanation, Reading, SignalName, Technique};
 
 /// The `rhythm` signal.
 pub struct Rhythm;
@@ -50,11 +50,7 @@ impl Signal for Rhythm {
         }
         let observations = view.profile.hours.observations(view.profile_weight);
         let p = tail(&rates(view), view.features.hour_bin);
-        let level = if observations >= OWN_ENOUGH {
-            Level::Identity
-        } else {
-            Level::Peers
-        };
+        let level = own_or_peers(observations, OWN_ENOUGH);
         // One sitting at odd hours is one fact, however many hours it takes.
         let fact = key32(HOUR_SPACE, &[]);
         Some(Reading::new(p, level, observations, fact))
@@ -75,8 +71,7 @@ impl Signal for Rhythm {
             .unwrap_or(0);
         let observed = name(view.features.hour_bin);
         let expected = format!("most often {}", name(busiest));
-        let history =
-            categorical::history(reading.observations, view).replace("uses", "active hours");
+        let history = categorical::history(reading, "active hours", view);
         let odds = one_in(reading.p);
         let sentence = format!("active at {observed}, {odds} for it; {history}: {expected}");
         Explanation {

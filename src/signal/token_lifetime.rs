@@ -19,6 +19,7 @@ use super::{
     one_in,
 };
 use crate::baseline::profile::{IssuerLifetimes, Profile};
+use crate::event::Activity;
 use crate::stats::hash::key32;
 use crate::stats::lifetime::LifetimeHistogram;
 use crate::stats::student::{NormalPrior, student_upper_tail};
@@ -36,6 +37,14 @@ const LIFETIME_SPACE: u64 = 0x70;
 
 fn own(profile: &Profile, issuer: u32) -> Option<&IssuerLifetimes> {
     profile.lifetimes.iter().find(|slot| slot.issuer == issuer)
+}
+
+/// Whether a credential goes on under the same name with a new end.
+fn renews(activity: Activity) -> bool {
+    matches!(
+        activity,
+        Activity::Issue | Activity::Refresh | Activity::Rotate
+    )
 }
 
 fn lifetimes<'v>(view: &View<'v>) -> Option<&'v LifetimeHistogram> {
@@ -109,7 +118,7 @@ impl Signal for TokenLifetime {
             _ => lifetimes(view).map_or(0.0, |h| h.median_secs() as f64),
         };
         let expected = span(usual_secs);
-        let history = categorical::history(reading.observations, view);
+        let history = categorical::history(reading, "uses", view);
         let sentence = format!(
             "token lives {observed} where {expected} is usual ({}); {history}",
             one_in(reading.p)
@@ -122,11 +131,10 @@ impl Signal for TokenLifetime {
     }
 
     fn learn(&self, lesson: &mut Lesson<'_>) {
-        let Some(secs) = lesson
-            .features
-            .lifetime_secs
-            .filter(|_| lesson.profile_weight > 0.0)
-        else {
+        let known = lesson.learnt.credential.as_ref();
+        let is_new = known.is_none_or(|record| !record.is_known()) || renews(lesson.event.activity);
+        let stated = lesson.features.lifetime_secs;
+        let Some(secs) = stated.filter(|_| is_new && lesson.profile_weight > 0.0) else {
             return;
         };
         if let Some(issuer) = lesson.learnt.issuer.as_deref_mut() {

@@ -16,12 +16,12 @@
 //! # Source
 //! Haversine: Sinnott, "Virtues of the haversine", Sky and Telescope 68 (1984).
 
-use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, one_in};
+use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, one_in, own_or_peers};
 use crate::baseline::credential::secs;
 use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::hash::key32;
 use crate::units::Span;
-use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+use crate::verdict::{Explanation, Reading, SignalName, Technique};
 
 /// The `travel` signal.
 pub struct Travel;
@@ -96,11 +96,7 @@ impl Signal for Travel {
         let own = f64::from(view.profile_weight);
         let days = f64::from(journey.days) / own;
         let p = posterior_mean(f64::from(journey.jumps) / own, days, peers, PEERS_WORTH);
-        let level = if days >= PEERS_WORTH {
-            Level::Identity
-        } else {
-            Level::Peers
-        };
+        let level = own_or_peers(days, PEERS_WORTH);
         Some(Reading::new(p, level, days, key32(TRAVEL_SPACE, &[])))
     }
 

@@ -96,12 +96,6 @@ impl Exceedance {
         low + (high - low) * (place - bin as f64)
     }
 
-    /// Identity-days behind the curve.
-    #[must_use]
-    pub fn days(&self) -> f64 {
-        f64::from(self.days)
-    }
-
     fn draw(&mut self) {
         self.drawn_at = self.days;
         let n = f64::from(self.days);

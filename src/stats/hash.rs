@@ -15,9 +15,14 @@ pub fn hash64(space: u64, bytes: &[u8]) -> u64 {
 #[must_use]
 #[inline]
 pub fn key32(space: u64, bytes: &[u8]) -> u32 {
-    let hash = hash64(space, bytes);
-    let folded = (hash >> 32) as u32 ^ hash as u32;
-    folded.max(1)
+    fold32(hash64(space, bytes))
+}
+
+/// The 32-bit key of a 64-bit hash; never 0.
+#[must_use]
+#[inline]
+pub fn fold32(hash: u64) -> u32 {
+    ((hash >> 32) as u32 ^ hash as u32).max(1)
 }
 
 #[cfg(test)]

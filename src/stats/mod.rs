@@ -11,6 +11,7 @@ pub mod hash;
 pub mod hour_of_week;
 pub mod hourly;
 pub mod lifetime;
+pub mod linear_count;
 pub mod special;
 pub mod student;
 pub mod tail;

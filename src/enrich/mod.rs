@@ -1,0 +1,288 @@
+//! Decoded event → features: stable keys of what baselines count, and what is known of the
+//! action beforehand. Pure; nothing is looked up outside the catalogue.
+
+mod family;
+
+use crate::catalogue::{ACTION_SPACE, Abuse, AccessLevel, Catalogue, action_hash, level_of_scope};
+use crate::event::{Activity, Credential, Event, IdentityKind};
+use crate::stats::hash::{fold32, hash64, key32};
+use crate::stats::hour_of_week;
+use crate::units::{MS_PER_HOUR, MS_PER_SEC};
+use family::{CLIENT_BYTES, client_family, host_family, resource_family};
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+/// What is counted by value. The discriminant is the hash space of its keys, so it is part of
+/// stored state and never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Feature {
+    /// Host name.
+    Host = 1,
+    /// /24 or /48 of the address.
+    Prefix = 2,
+    /// Autonomous system, else /16 or /32.
+    Network = 3,
+    /// Country.
+    Country = 4,
+    /// Client software without its version.
+    Client = 5,
+    /// Operation.
+    Action = ACTION_SPACE,
+    /// What the operation touches, without the leaf.
+    Resource = 7,
+}
+
+const IDENTITY_SPACE: u64 = 0x1d;
+/// Followed by one space for each kind of identity.
+const GROUP_SPACE: u64 = 0x96;
+const ISSUER_SPACE: u64 = 0x15;
+const DEED_SPACE: u64 = 0x4b;
+/// Classes of deeds; see [`Features::deed`].
+pub const DEEDS: usize = 128;
+
+/// Where an event's records stand: made once, used for every look-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// Of the identity.
+    pub identity: u64,
+    /// Of the credential of this identity, where one is named.
+    pub credential: Option<u64>,
+}
+
+impl Keys {
+    /// The keys of `event`.
+    #[must_use]
+    pub fn of(event: &Event<'_>) -> Self {
+        let identity = identity_key(&event.identity.id);
+        let of_credential = |c: &Credential<'_>| hash64(identity, c.id.as_bytes());
+        Self {
+            identity,
+            credential: event.credential.as_ref().map(of_credential),
+        }
+    }
+}
+
+/// Keys and facts of one event.
+#[derive(Clone, Copy, Debug)]
+pub struct Features {
+    /// Key of the identity.
+    pub identity: u64,
+    /// Key of the credential.
+    pub credential: Option<u64>,
+    /// Kind of the identity.
+    pub kind: IdentityKind,
+    /// Key of its peer group.
+    pub group: u64,
+    /// Key of everyone of its kind, for groups beyond the limit.
+    pub kind_group: u64,
+    /// Host.
+    pub host: Option<u32>,
+    /// Network prefix.
+    pub prefix: Option<u32>,
+    /// Network.
+    pub network: Option<u32>,
+    /// Country.
+    pub country: Option<u32>,
+    /// Client family.
+    pub client: Option<u32>,
+    /// Action.
+    pub action: Option<u32>,
+    /// Resource family.
+    pub resource: Option<u32>,
+    /// Which of [`DEEDS`] classes of (action, resource) this is.
+    pub deed: u8,
+    /// What the event permits or uses, if known.
+    pub level: Option<AccessLevel>,
+    /// Known abuse of this action.
+    pub abuse: Option<Abuse>,
+    /// Whether the identity widens its own permissions.
+    pub self_grant: bool,
+    /// Lifetime of the token in seconds, if stated and positive.
+    pub lifetime_secs: Option<u64>,
+    /// Issuer and kind of the credential.
+    pub issuer: u32,
+    /// Hour of the week.
+    pub hour_bin: usize,
+    /// Hours since the epoch.
+    pub hour: u32,
+}
+
+/// Key of an identity.
+#[must_use]
+pub fn identity_key(id: &str) -> u64 {
+    hash64(IDENTITY_SPACE, id.as_bytes())
+}
+
+fn kind_group(kind: IdentityKind) -> u64 {
+    GROUP_SPACE + kind as u64
+}
+
+/// Makes the features of `event`, whose keys are `keys`.
+#[must_use]
+pub fn enrich(event: &Event<'_>, keys: Keys, catalogue: &Catalogue) -> Features {
+    let kind = event.identity.kind;
+    let group = event.identity.group.as_deref();
+    let action_hash = event.action.as_deref().map(action_hash);
+    let facts = match (event.action.as_deref(), action_hash) {
+        (Some(action), Some(hash)) => catalogue.facts_of(hash, action),
+        _ => None,
+    };
+    let action = action_hash.map(fold32);
+    let resource = event.resource.as_deref();
+    let deed_space = DEED_SPACE + u64::from(action.unwrap_or_default());
+    Features {
+        identity: keys.identity,
+        credential: keys.credential,
+        kind,
+        group: group.map_or(kind_group(kind), |name| {
+            hash64(kind_group(kind), name.as_bytes())
+        }),
+        kind_group: kind_group(kind),
+        host: key(event, Feature::Host),
+        prefix: key(event, Feature::Prefix),
+        network: key(event, Feature::Network),
+        country: key(event, Feature::Country),
+        client: key(event, Feature::Client),
+        action,
+        resource: key(event, Feature::Resource),
+        deed: (hash64(deed_space, resource.unwrap_or_default().as_bytes()) % DEEDS as u64) as u8,
+        level: level_of(event, facts.map(|f| f.level)),
+        abuse: facts.and_then(|f| f.abuse),
+        self_grant: event.activity == Activity::Grant && resource == Some(&*event.identity.id),
+        lifetime_secs: lifetime_secs(event.credential.as_ref()),
+        issuer: issuer_key(event.credential.as_ref()),
+        hour_bin: hour_of_week::bin_of(event.time),
+        hour: (event.time.epoch_ms() / MS_PER_HOUR) as u32,
+    }
+}
+
+fn lifetime_secs(credential: Option<&Credential<'_>>) -> Option<u64> {
+    let credential = credential?;
+    let ms = credential.expires_at?.ms_since(credential.issued_at?);
+    let secs = u64::try_from(ms).ok()? / MS_PER_SEC as u64;
+    (secs > 0).then_some(secs)
+}
+
+fn issuer_key(credential: Option<&Credential<'_>>) -> u32 {
+    credential.map_or(1, |credential| {
+        let space = credential
+            .kind
+            .map_or(ISSUER_SPACE, |kind| ISSUER_SPACE + 1 + kind as u64);
+        key32(space, credential.issuer.as_deref().unwrap_or("").as_bytes())
+    })
+}
+
+fn level_of(event: &Event<'_>, of_action: Option<AccessLevel>) -> Option<AccessLevel> {
+    if event.activity == Activity::Grant {
+        return Some(AccessLevel::Permissions);
+    }
+    of_action.or_else(|| {
+        let credential = event.credential.as_ref()?;
+        credential
+            .scopes
+            .iter()
+            .filter_map(|s| level_of_scope(s))
+            .max()
+    })
+}
+
+/// Key of a feature; `None` where the event does not show it.
+fn key(event: &Event<'_>, feature: Feature) -> Option<u32> {
+    let space = feature as u64;
+    match feature {
+        Feature::Prefix => event.source.ip.map(|ip| address_key(space, ip, 24, 48)),
+        Feature::Network => match (event.source.asn, event.source.ip) {
+            (Some(asn), _) => Some(key32(space, &asn.to_be_bytes())),
+            (None, ip) => ip.map(|ip| address_key(space, ip, 16, 32)),
+        },
+        Feature::Client => {
+            let agent = event.source.user_agent.as_deref()?;
+            let mut family = [0u8; CLIENT_BYTES];
+            let length = client_family(agent, &mut family);
+            Some(key32(space, &family[..length]))
+        }
+        Feature::Host => {
+            let family = host_family(event.source.host.as_deref()?);
+            Some(key32(space, family.as_bytes()))
+        }
+        Feature::Country => Some(key32(space, event.source.country.as_deref()?.as_bytes())),
+        Feature::Action => event.action.as_deref().map(action_hash).map(fold32),
+        Feature::Resource => {
+            let family = resource_family(event.resource.as_deref()?);
+            Some(key32(space, family.as_bytes()))
+        }
+    }
+}
+
+/// The feature as a person reads it; empty where the event does not show it.
+#[must_use]
+pub fn text<'e>(event: &'e Event<'_>, feature: Feature) -> Cow<'e, str> {
+    let source = &event.source;
+    let shown = match feature {
+        Feature::Host => source.host.as_deref().map(host_family),
+        Feature::Prefix => source.ip.map(|ip| Cow::Owned(prefix_text(ip, 24, 48))),
+        Feature::Network => match (source.asn, source.ip) {
+            (Some(asn), _) => Some(Cow::Owned(format!("AS{asn}"))),
+            (None, ip) => ip.map(|ip| Cow::Owned(prefix_text(ip, 16, 32))),
+        },
+        Feature::Country => source.country.as_deref().map(Cow::Borrowed),
+        Feature::Client => source.user_agent.as_deref().map(|agent| {
+            let mut family = [0u8; CLIENT_BYTES];
+            let length = client_family(agent, &mut family);
+            Cow::Owned(String::from_utf8_lossy(&family[..length]).into_owned())
+        }),
+        Feature::Action => event.action.as_deref().map(Cow::Borrowed),
+        Feature::Resource => event
+            .resource
+            .as_deref()
+            .map(|resource| Cow::Borrowed(resource_family(resource))),
+    };
+    shown.unwrap_or_default()
+}
+
+fn masked(ip: IpAddr, v4_bits: u32, v6_bits: u32) -> (IpAddr, u32) {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => {
+            let mask = u32::MAX << (32 - v4_bits);
+            (IpAddr::V4((u32::from(v4) & mask).into()), v4_bits)
+        }
+        IpAddr::V6(v6) => {
+            let mask = u128::MAX << (128 - v6_bits);
+            (IpAddr::V6((u128::from(v6) & mask).into()), v6_bits)
+        }
+    }
+}
+
+fn address_key(space: u64, ip: IpAddr, v4_bits: u32, v6_bits: u32) -> u32 {
+    match masked(ip, v4_bits, v6_bits).0 {
+        IpAddr::V4(v4) => key32(space, &v4.octets()),
+        IpAddr::V6(v6) => key32(space, &v6.octets()),
+    }
+}
+
+fn prefix_text(ip: IpAddr, v4_bits: u32, v6_bits: u32) -> String {
+    let (network, bits) = masked(ip, v4_bits, v6_bits);
+    format!("{network}/{bits}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_read_as_networks() {
+        assert_eq!(
+            prefix_text("10.2.3.4".parse().unwrap(), 24, 48),
+            "10.2.3.0/24"
+        );
+        assert_eq!(
+            prefix_text("::ffff:10.2.3.4".parse().unwrap(), 24, 48),
+            "10.2.3.0/24"
+        );
+        assert_eq!(
+            prefix_text("2001:db8:1:2::3".parse().unwrap(), 24, 48),
+            "2001:db8:1::/48"
+        );
+    }
+}
