@@ -97,8 +97,10 @@ impl Stage for DecodeOnly {
     fn topics(&self) -> Vec<String> {
         vec![self.topic.clone()]
     }
-    fn process(&mut self, record: &Record<'_>) -> Processed {
-        std::hint::black_box(native::decode(record.payload).unwrap());
+    fn process(&mut self, records: &[Record<'_>]) -> Processed {
+        for record in records {
+            std::hint::black_box(native::decode(record.payload).unwrap());
+        }
         Processed::default()
     }
     fn assign(&mut self, _: &str, _: i32) {}

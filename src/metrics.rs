@@ -12,6 +12,59 @@ const LATENCY_BUCKETS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
 
+/// Gauges of a shard: name, help, value.
+type OfShard = (&'static str, &'static str, fn(&Health) -> u64);
+const OF_SHARD: [OfShard; 12] = [
+    ("credwatch_identities", "Identities with a baseline.", |h| {
+        h.identities as u64
+    }),
+    (
+        "credwatch_peer_groups",
+        "Peer groups with a baseline.",
+        |h| h.groups as u64,
+    ),
+    ("credwatch_state_bytes", "Bytes of state.", |h| {
+        h.state_bytes as u64
+    }),
+    (
+        "credwatch_evicted_identities",
+        "Baselines that gave way at the limit.",
+        |h| h.evicted,
+    ),
+    (
+        "credwatch_unadmitted_events",
+        "Events judged by peers only, at the limit.",
+        |h| h.unadmitted,
+    ),
+    ("credwatch_credentials", "Credentials known.", |h| {
+        h.credentials as u64
+    }),
+    (
+        "credwatch_evicted_credentials",
+        "Credentials that gave way at the limit.",
+        |h| h.credentials_evicted,
+    ),
+    ("credwatch_incidents", "Cases held.", |h| h.incidents as u64),
+    (
+        "credwatch_dropped_incidents",
+        "Cases let go at the limit.",
+        |h| h.incidents_dropped,
+    ),
+    ("credwatch_open_alerts", "Alerts open.", |h| {
+        h.open_alerts as u64
+    }),
+    (
+        "credwatch_late_events",
+        "Events older than their identity's latest.",
+        |h| h.late,
+    ),
+    (
+        "credwatch_duplicate_events",
+        "Events seen before: judged, and changed nothing.",
+        |h| h.duplicates,
+    ),
+];
+
 /// Handles of everything that is measured.
 #[derive(Clone)]
 pub struct Metrics {
@@ -32,15 +85,8 @@ pub struct Metrics {
     alerts: IntCounterVec,
     orders: IntCounterVec,
     weakenings: IntCounterVec,
-    identities: IntGaugeVec,
-    groups: IntGaugeVec,
-    state_bytes: IntGaugeVec,
-    evicted: IntGaugeVec,
-    unadmitted: IntGaugeVec,
-    incidents: IntGaugeVec,
-    incidents_dropped: IntGaugeVec,
-    open_alerts: IntGaugeVec,
-    late: IntGaugeVec,
+    /// In the order of [`OF_SHARD`].
+    of_shard: Vec<IntGaugeVec>,
     threshold: GaugeVec,
     drift: GaugeVec,
     /// Records not yet taken in, by topic and partition.
@@ -170,39 +216,10 @@ impl Metrics {
                 "Decisions weakened.",
                 &["by"],
             )?,
-            identities: build.gauges(
-                "credwatch_identities",
-                "Identities with a baseline.",
-                shard,
-            )?,
-            groups: build.gauges(
-                "credwatch_peer_groups",
-                "Peer groups with a baseline.",
-                shard,
-            )?,
-            state_bytes: build.gauges("credwatch_state_bytes", "Bytes of state.", shard)?,
-            evicted: build.gauges(
-                "credwatch_evicted_identities",
-                "Baselines that gave way at the limit.",
-                shard,
-            )?,
-            unadmitted: build.gauges(
-                "credwatch_unadmitted_events",
-                "Events judged by peers only, at the limit.",
-                shard,
-            )?,
-            incidents: build.gauges("credwatch_incidents", "Cases held.", shard)?,
-            incidents_dropped: build.gauges(
-                "credwatch_dropped_incidents",
-                "Cases let go at the limit.",
-                shard,
-            )?,
-            open_alerts: build.gauges("credwatch_open_alerts", "Alerts open.", shard)?,
-            late: build.gauges(
-                "credwatch_late_events",
-                "Events older than their identity's latest.",
-                shard,
-            )?,
+            of_shard: OF_SHARD
+                .iter()
+                .map(|(name, help, _)| build.gauges(name, help, shard))
+                .collect::<Result<_, _>>()?,
             threshold: build.numbers(
                 "credwatch_threshold_nats",
                 "Score at which alerts begin.",
@@ -266,20 +283,10 @@ impl Metrics {
     /// Shows the state of a shard.
     pub fn set_health(&self, partition: i32, health: &Health) {
         let label = partition.to_string();
-        let whole = |gauge: &IntGaugeVec, value: u64| {
-            gauge
-                .with_label_values(&[label.as_str()])
-                .set(i64::try_from(value).unwrap_or(i64::MAX));
-        };
-        whole(&self.identities, health.identities as u64);
-        whole(&self.groups, health.groups as u64);
-        whole(&self.state_bytes, health.state_bytes as u64);
-        whole(&self.evicted, health.evicted);
-        whole(&self.unadmitted, health.unadmitted);
-        whole(&self.incidents, health.incidents as u64);
-        whole(&self.incidents_dropped, health.incidents_dropped);
-        whole(&self.open_alerts, health.open_alerts as u64);
-        whole(&self.late, health.late);
+        for (gauge, (_, _, value)) in self.of_shard.iter().zip(OF_SHARD) {
+            let value = i64::try_from(value(health)).unwrap_or(i64::MAX);
+            gauge.with_label_values(&[label.as_str()]).set(value);
+        }
         self.threshold
             .with_label_values(&[label.as_str()])
             .set(health.threshold_nats);
@@ -291,17 +298,7 @@ impl Metrics {
     /// Forgets the state of a shard that went elsewhere.
     pub fn drop_shard(&self, partition: i32) {
         let label = partition.to_string();
-        for gauge in [
-            &self.identities,
-            &self.groups,
-            &self.state_bytes,
-            &self.evicted,
-            &self.unadmitted,
-            &self.incidents,
-            &self.incidents_dropped,
-            &self.open_alerts,
-            &self.late,
-        ] {
+        for gauge in &self.of_shard {
             let _ = gauge.remove_label_values(&[label.as_str()]);
         }
         for gauge in [&self.threshold, &self.drift] {

@@ -43,7 +43,8 @@ pub struct Demo {
     metrics: Metrics,
     midnight: EventTime,
     offset: i64,
-    attacks: usize,
+    starts: Vec<EventTime>,
+    now: EventTime,
 }
 
 impl Demo {
@@ -61,7 +62,8 @@ impl Demo {
             metrics,
             midnight: first.unwrap_or(EventTime::EARLIEST),
             offset: 0,
-            attacks: 0,
+            starts: Vec::new(),
+            now: EventTime::EARLIEST,
         })
     }
 
@@ -83,9 +85,9 @@ impl Demo {
         let mut hour = FIRST_ATTACK_HOUR;
         while hour < 24 {
             let start = self.midnight.saturating_add_ms(hour * MS_PER_HOUR);
-            let scenario = SHOWN[self.attacks % SHOWN.len()];
+            let scenario = SHOWN[self.starts.len() % SHOWN.len()];
             events.extend(campaign(&mut self.organisation, scenario, start));
-            self.attacks += 1;
+            self.starts.push(start);
             hour += HOURS_BETWEEN_ATTACKS;
         }
         events.sort_by_key(|simulated| simulated.time);
@@ -98,6 +100,7 @@ impl Demo {
         let json = simulated.event.to_json();
         let handled = self.shard.handle(&json, self.offset, false).ok()?;
         self.offset += 1;
+        self.now = simulated.time;
         self.summary.add_event(&handled);
         self.metrics.records.with_label_values(&["detect"]).inc();
         let mut told = None;
@@ -127,9 +130,12 @@ impl Demo {
         self.summary
     }
 
-    /// How many attacks the live part has launched.
+    /// How many attacks have begun.
     #[must_use]
     pub fn attacks(&self) -> usize {
-        self.attacks
+        self.starts
+            .iter()
+            .filter(|start| **start <= self.now)
+            .count()
     }
 }

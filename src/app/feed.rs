@@ -1,11 +1,11 @@
 //! Inputs through the shards of a configuration, for commands that only look at what comes out.
 
+use crate::app::lanes::Lanes;
 use crate::config::Config;
 use crate::file::{self, InputError};
 use crate::ingest::expand;
-use crate::shard::{Blueprint, Handled, LoadModelError, Shard, load_model};
+use crate::shard::{Handled, LoadModelError};
 use crate::wire::format::guess;
-use crate::wire::partition::partition_of;
 use std::path::{Path, PathBuf};
 
 /// Why inputs could not be fed.
@@ -31,20 +31,13 @@ pub fn feed(
     mut progress: impl FnMut(&Path, u64),
     mut look: impl FnMut(&Handled<'_>),
 ) -> Result<(), FeedError> {
-    let blueprint = Blueprint::new(config, load_model(config)?, partitions);
-    let mut shards: Vec<Shard> = (0..partitions)
-        .map(|partition| blueprint.shard(partition as i32))
-        .collect();
-    let mut offsets = vec![0i64; shards.len()];
+    let mut lanes = Lanes::new(config, partitions)?;
     for path in file::list(inputs)? {
         let document = file::read(&path)?;
         let format = guess(&document[..document.len().min(65_536)]);
         for item in expand(&document, format) {
             let Ok(native) = item.outcome else { continue };
-            let Ok(key) = native.key() else { continue };
-            let lane = partition_of(key.as_bytes(), partitions as i32) as usize;
-            if let Ok(handled) = shards[lane].handle(&native.json, offsets[lane], false) {
-                offsets[lane] += 1;
+            if let Ok((_, handled)) = lanes.handle(&native, false) {
                 look(&handled);
             }
         }

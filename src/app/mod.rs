@@ -5,6 +5,7 @@ pub mod check;
 pub mod demo;
 pub mod evaluate;
 pub mod feed;
+mod lanes;
 pub mod replay;
 pub mod run;
 pub mod simulate;

@@ -1,13 +1,13 @@
 //! `credwatch replay`: files through the same shards as `credwatch run`.
 
+use crate::app::lanes::Lanes;
 use crate::app::summary::Summary;
 use crate::config::Config;
 use crate::file::{self, InputError};
 use crate::ingest::{Item, expand};
-use crate::shard::{Blueprint, LoadModelError, Outgoing, Shard, Stream, load_model};
+use crate::shard::{LoadModelError, Outgoing, Stream};
 use crate::wire::dead_letter::DeadLetter;
 use crate::wire::format::{Format, guess};
-use crate::wire::partition::partition_of;
 use crate::wire::verdict_line;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -137,15 +137,9 @@ impl Sinks {
     }
 }
 
-/// One partition: its shard and the offset of its next record.
-struct Lane {
-    shard: Shard,
-    next_offset: i64,
-}
-
 /// A replay under way.
 struct Replay {
-    lanes: Vec<Lane>,
+    lanes: Lanes,
     explain: bool,
     sinks: Sinks,
     summary: Summary,
@@ -162,14 +156,8 @@ pub fn replay(
     mut progress: impl FnMut(&Path, u64),
 ) -> Result<Summary, ReplayError> {
     let files = file::list(&options.inputs)?;
-    let partitions = options.partitions.max(1);
-    let blueprint = Blueprint::new(config, load_model(config)?, partitions);
-    let lanes = (0..partitions).map(|partition| Lane {
-        shard: blueprint.shard(partition as i32),
-        next_offset: 0,
-    });
     let mut replay = Replay {
-        lanes: lanes.collect(),
+        lanes: Lanes::new(config, options.partitions)?,
         explain: options.verdicts.is_some(),
         sinks: Sinks::create(options)?,
         summary: Summary::new(config.guardrails.mode),
@@ -180,8 +168,8 @@ pub fn replay(
         progress(&path, document.len() as u64);
     }
     replay.sinks.finish()?;
-    for lane in &replay.lanes {
-        replay.summary.add_health(&lane.shard.health());
+    for health in replay.lanes.health() {
+        replay.summary.add_health(&health);
     }
     Ok(replay.summary)
 }
@@ -219,22 +207,7 @@ impl Replay {
             Err(reason) => return self.set_aside(name, item, reason).map(|()| None),
         };
         self.summary.unread_expiries += u64::from(native.expiry_unread);
-        let lane = match self.lanes.len() {
-            1 => 0,
-            lanes => match native.key() {
-                Ok(key) => partition_of(key.as_bytes(), lanes as i32) as usize,
-                Err(error) => {
-                    return self
-                        .set_aside(name, item, &error.to_string())
-                        .map(|()| None);
-                }
-            },
-        };
-        let lane = &mut self.lanes[lane];
-        let handled = match lane
-            .shard
-            .handle(&native.json, lane.next_offset, self.explain)
-        {
+        let (partition, handled) = match self.lanes.handle(native, self.explain) {
             Ok(handled) => handled,
             Err(error) => {
                 return self
@@ -242,7 +215,6 @@ impl Replay {
                     .map(|()| None);
             }
         };
-        lane.next_offset += 1;
         self.summary.add_event(&handled);
         let line =
             handled.stepped.verdict.as_ref().map(|verdict| {
@@ -251,7 +223,8 @@ impl Replay {
         for alert in &handled.stepped.alerts {
             self.summary.add_alert(alert);
         }
-        for outgoing in lane.shard.publications(&handled.stepped.alerts, None) {
+        let alerts = &handled.stepped.alerts;
+        for outgoing in self.lanes.publications(partition, alerts) {
             self.sinks.publish(&outgoing)?;
         }
         Ok(line)

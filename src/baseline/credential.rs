@@ -1,14 +1,10 @@
 //! What is known of single credentials: where each was first used, and whether it was ended.
 //!
-//! A bounded table per shard. At the limit the longest unused of a few records under a moving hand
+//! A bounded table per shard. At the limit the longest unused of the few records that share a place
 //! gives way; its next use then counts as a first one, which says nothing.
 
 use crate::event::{Activity, Event};
 use crate::units::{EventTime, MS_PER_SEC};
-use hashbrown::HashTable;
-
-/// Records that one newcomer looks at.
-const HAND_STEPS: usize = 8;
 
 /// The few values of one feature that a credential has shown, the oldest first; 0 is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +38,9 @@ impl<const N: usize> Shown<N> {
     }
 }
 
-/// One credential. Times are seconds since the epoch; 0 where unknown.
+/// One credential, in one cache line. Times are seconds since the epoch; 0 where unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(align(64))]
 pub struct CredentialRecord {
     key: u64,
     /// Hosts that it was used from.
@@ -78,82 +75,135 @@ pub fn secs(time: EventTime) -> u32 {
     u32::try_from(time.epoch_ms() / MS_PER_SEC).unwrap_or(u32::MAX)
 }
 
-/// All credentials of a shard, bounded.
+/// Records that share one place by their key.
+const WAYS: usize = 8;
+/// Buckets of a new table.
+const FEWEST_BUCKETS: usize = 8;
+
+/// One cache line: which records stand here, and when each was used last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    /// A part of each key; 0 for an empty place.
+    tags: [u32; WAYS],
+    used_secs: [u32; WAYS],
+}
+
+impl Bucket {
+    /// Where a newcomer goes: an empty place, else that of the longest unused.
+    fn next_way(&self) -> usize {
+        let empty = self.tags.iter().position(|tag| *tag == 0);
+        let longest = || (0..WAYS).min_by_key(|way| self.used_secs[*way]);
+        empty.or_else(longest).unwrap_or_default()
+    }
+}
+
+/// All credentials of a shard, bounded: a set-associative table, so that a look-up costs one cache
+/// line and one record. It doubles while more than half full, up to its capacity.
 #[derive(Clone, Debug)]
 pub struct Credentials {
+    buckets: Vec<Bucket>,
     records: Vec<CredentialRecord>,
-    index: HashTable<u32>,
-    hand: usize,
-    capacity: usize,
+    held: usize,
+    most_buckets: usize,
     evicted: u64,
 }
 
+fn tag(key: u64) -> u32 {
+    ((key >> 32) as u32).max(1)
+}
+
 impl Credentials {
-    /// An empty table of at most `capacity` credentials.
+    /// An empty table of about `capacity` credentials at most.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self {
+        let most = capacity.div_ceil(WAYS).next_power_of_two();
+        let mut table = Self {
+            buckets: Vec::new(),
             records: Vec::new(),
-            index: HashTable::new(),
-            hand: 0,
-            capacity: capacity.max(HAND_STEPS),
+            held: 0,
+            most_buckets: most,
             evicted: 0,
-        }
+        };
+        table.make(FEWEST_BUCKETS.min(most));
+        table
+    }
+
+    fn make(&mut self, buckets: usize) {
+        self.buckets = vec![Bucket::default(); buckets];
+        self.records = vec![CredentialRecord::default(); buckets * WAYS];
+    }
+
+    fn bucket_of(&self, key: u64) -> usize {
+        key as usize & (self.buckets.len() - 1)
+    }
+
+    /// Asks memory for what the next look-up of `key` needs; changes nothing.
+    pub fn expect(&self, key: u64) {
+        let bucket = self.bucket_of(key);
+        let way = self.buckets[bucket]
+            .tags
+            .iter()
+            .position(|t| *t == tag(key));
+        let record = &self.records[bucket * WAYS + way.unwrap_or_default()];
+        std::hint::black_box(record.last_secs);
     }
 
     /// Where the record of `key` stands.
     #[must_use]
     pub fn find(&self, key: u64) -> Option<usize> {
-        let records = &self.records;
-        let found = self
-            .index
-            .find(key, |slot| records[*slot as usize].key == key);
-        found.map(|slot| *slot as usize)
+        let bucket = self.bucket_of(key);
+        let ways = self.buckets[bucket].tags.iter().enumerate();
+        ways.filter(|(_, found)| **found == tag(key))
+            .map(|(way, _)| bucket * WAYS + way)
+            .find(|slot| self.records[*slot].key == key)
     }
 
-    /// Where the record of `key` most likely stands, without looking at the record.
-    #[must_use]
-    pub fn likely_slot(&self, key: u64) -> Option<usize> {
-        self.index.find(key, |_| true).map(|slot| *slot as usize)
-    }
-
-    /// The record of `key`, made if it is new.
-    pub fn admit(&mut self, key: u64) -> usize {
-        if let Some(slot) = self.find(key) {
-            return slot;
-        }
-        let record = CredentialRecord {
-            key,
-            ..CredentialRecord::default()
-        };
-        let slot = if self.records.len() < self.capacity {
-            self.records.push(record);
-            self.records.len() - 1
-        } else {
-            let slot = self.longest_unused();
-            let old = self.records[slot].key;
-            if let Ok(found) = self.index.find_entry(old, |other| *other as usize == slot) {
-                found.remove();
+    /// The record of `key`, made if it is new, for a use at `now_secs`.
+    pub fn admit(&mut self, key: u64, now_secs: u32) -> usize {
+        let slot = self.find(key).unwrap_or_else(|| {
+            if 2 * self.held >= self.records.len() && self.buckets.len() < self.most_buckets {
+                self.grow();
             }
-            self.evicted += 1;
-            self.records[slot] = record;
-            slot
-        };
-        let records = &self.records;
-        let hash = |other: &u32| records[*other as usize].key;
-        self.index.insert_unique(key, slot as u32, hash);
+            self.insert(CredentialRecord {
+                key,
+                ..CredentialRecord::default()
+            })
+        });
+        let used = &mut self.buckets[slot / WAYS].used_secs[slot % WAYS];
+        *used = now_secs.max(*used);
         slot
     }
 
-    fn longest_unused(&mut self) -> usize {
-        let mut longest = self.hand;
-        for _ in 0..HAND_STEPS {
-            self.hand = (self.hand + 1) % self.records.len();
-            if self.records[self.hand].last_secs < self.records[longest].last_secs {
-                longest = self.hand;
+    /// Places a record where its bucket has room, else where the longest unused stood.
+    fn insert(&mut self, record: CredentialRecord) -> usize {
+        let at = self.bucket_of(record.key);
+        let bucket = &mut self.buckets[at];
+        let way = bucket.next_way();
+        if bucket.tags[way] == 0 {
+            self.held += 1;
+        } else {
+            self.evicted += 1;
+        }
+        bucket.tags[way] = tag(record.key);
+        bucket.used_secs[way] = 0;
+        self.records[at * WAYS + way] = record;
+        at * WAYS + way
+    }
+
+    /// Twice as many buckets; each old one parts in two, so that nothing is lost.
+    #[cold]
+    fn grow(&mut self) {
+        let buckets = std::mem::take(&mut self.buckets);
+        let records = std::mem::take(&mut self.records);
+        self.make(2 * buckets.len());
+        self.held = 0;
+        for (slot, record) in records.into_iter().enumerate() {
+            let (bucket, way) = (&buckets[slot / WAYS], slot % WAYS);
+            if bucket.tags[way] != 0 {
+                let new = self.insert(record);
+                self.buckets[new / WAYS].used_secs[new % WAYS] = bucket.used_secs[way];
             }
         }
-        longest
     }
 
     /// The record at `slot`.
@@ -193,14 +243,8 @@ impl Credentials {
 
     /// How many credentials are known.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    /// Whether none is known.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+    pub fn held(&self) -> usize {
+        self.held
     }
 
     /// Records that gave way.
@@ -212,7 +256,8 @@ impl Credentials {
     /// Bytes held.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.records.capacity() * size_of::<CredentialRecord>() + self.index.allocation_size()
+        let per_bucket = size_of::<Bucket>() + WAYS * size_of::<CredentialRecord>();
+        self.buckets.len() * per_bucket
     }
 }
 
@@ -232,15 +277,36 @@ mod tests {
         assert!(shown.is_move(Some(9)));
     }
 
+    fn key(n: u64) -> u64 {
+        hash64(0, &n.to_le_bytes())
+    }
+
     #[test]
     fn the_table_is_bounded_and_the_recently_used_stay() {
         let mut table = Credentials::new(64);
-        for key in 1..10_000u64 {
-            let slot = table.admit(hash64(0, &key.to_le_bytes()));
-            table.record_mut(slot).last_secs = key as u32;
-            assert!(table.len() <= 64);
+        for n in 1..10_000u64 {
+            let slot = table.admit(key(n), n as u32);
+            table.record_mut(slot).last_secs = n as u32;
+            assert!(table.held() <= 64 && table.find(key(n)) == Some(slot));
         }
-        assert_eq!(table.evicted(), 9_999 - 64);
-        assert!(table.find(hash64(0, &9_999u64.to_le_bytes())).is_some());
+        assert_eq!(table.evicted() + table.held() as u64, 9_999);
+        let recent = (9_979..10_000)
+            .filter(|n| table.find(key(*n)).is_some())
+            .count();
+        assert!(recent >= 18, "{recent} of the latest 20");
+    }
+
+    #[test]
+    fn growing_loses_nothing() {
+        let mut table = Credentials::new(100_000);
+        for n in 1..20_000u64 {
+            let slot = table.admit(key(n), 1);
+            table.record_mut(slot).issuer = n as u32;
+        }
+        let kept =
+            |n: &u64| table.find(key(*n)).map(|slot| table.record(slot).issuer) == Some(*n as u32);
+        let kept = (1..20_000u64).filter(kept).count() as u64;
+        assert_eq!(kept + table.evicted(), 19_999);
+        assert!(table.evicted() < 400, "{}", table.evicted());
     }
 }

@@ -22,10 +22,11 @@ pub const WORTH_KEEPING: f64 = 2.0;
 /// Records that one newcomer looks at.
 const HAND_STEPS: usize = 16;
 /// Most events that [`Store::expect`] looks ahead.
-pub const EXPECTED: usize = 16;
+pub const EXPECTED: usize = 32;
 
 /// One identity's record with its key and name.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Entry {
     key: u64,
     id: Box<str>,
@@ -116,14 +117,12 @@ impl Store {
         let slots: ArrayVec<u32, EXPECTED> = next()
             .filter_map(|keys| self.index.find(keys.identity, |_| true).copied())
             .collect();
-        let of_credentials: ArrayVec<usize, EXPECTED> = next()
-            .filter_map(|keys| self.credentials.likely_slot(keys.credential?))
-            .collect();
-        for slot in slots {
-            std::hint::black_box(self.entries[slot as usize].profile.touch());
+        for key in next().filter_map(|keys| keys.credential) {
+            self.credentials.expect(key);
         }
-        for slot in of_credentials {
-            std::hint::black_box(self.credentials.record(slot).last_secs);
+        for slot in slots {
+            let entry = &self.entries[slot as usize];
+            std::hint::black_box((entry.key, entry.profile.touch()));
         }
     }
 

@@ -298,10 +298,7 @@ async fn demonstrate(
         result = tokio::signal::ctrl_c() => result?,
     }
     let attacks = demo.attacks();
-    say(&format!(
-        "\n{attacks} attacks were prepared for the days begun.\n{}",
-        demo.finish()
-    ));
+    say(&format!("\n{attacks} attacks began.\n{}", demo.finish()));
     Ok(())
 }
 

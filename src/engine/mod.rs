@@ -11,6 +11,7 @@ mod teach;
 pub use crate::baseline::store::EXPECTED;
 pub use output::{Alert, Decision, Health, Notice, Origin, Phase, Stepped};
 
+use crate::baseline::credential::secs;
 use crate::baseline::profile::Profile;
 use crate::baseline::store::Store;
 use crate::catalogue::Catalogue;
@@ -20,7 +21,7 @@ use crate::event::Event;
 use crate::params::Parameters;
 use crate::score::calibration::Calibration;
 use crate::score::crowd::Crowd;
-use crate::score::fact::{Fact, Facts, Prices};
+use crate::score::fact::{Facts, Prices};
 use crate::score::incident::{Incident, Incidents, Weighed, weigh};
 use crate::score::threshold::Threshold;
 use crate::signal::{SIGNALS, View};
@@ -149,8 +150,7 @@ impl Engine {
         let view = self.view(event, &features, &place);
         let readings = read(&view);
         stepped.spoke = readings.iter().fold(0, |bits, (at, _)| bits | 1 << at);
-        let facts = self.facts(&view, &readings, &place);
-        let weighed = self.weigh(&features, &facts, &place);
+        let (facts, weighed) = self.weigh(&view, &readings, &place);
         stepped.event_nats = weighed.event_nats;
         stepped.score_nats = weighed.score_nats;
         let alerting = !stepped.duplicate && self.alerting(&features, &weighed);
@@ -231,7 +231,8 @@ impl Engine {
         let id = &event.identity.id;
         let slot = self.store.admit(features.identity, id, time, half_life);
         let credential = features.credential;
-        let credential = credential.map(|key| self.store.credentials.admit(key));
+        let now_secs = secs(time);
+        let credential = credential.map(|key| self.store.credentials.admit(key, now_secs));
         let first_use = |slot: usize| !self.store.credentials.record(slot).is_known();
         let mut place = Place {
             slot,
@@ -269,17 +270,23 @@ impl Engine {
         }
     }
 
-    fn facts(&self, view: &View<'_>, readings: &Readings, place: &Place) -> Facts {
+    /// What the event deviates in, and what that means in the identity's case.
+    fn weigh(&self, view: &View<'_>, readings: &Readings, place: &Place) -> (Facts, Weighed) {
+        let parameters = &self.settings.parameters;
+        let case = self.case_of(view.features, place);
         let prices = Prices {
             calibration: &self.calibration,
             crowd: &self.crowd,
-            case: self.case_of(view.features, place),
+            case,
             now: place.now,
         };
-        readings
+        let facts: Facts = readings
             .iter()
             .filter_map(|(signal, reading)| prices.fact(*signal, reading, view))
-            .collect()
+            .collect();
+        let half_life = parameters.decay.incident;
+        let weighed = weigh(&facts, case, place.now, &parameters.scoring, half_life);
+        (facts, weighed)
     }
 
     fn case_of(&self, features: &Features, place: &Place) -> Option<&Incident> {
@@ -289,13 +296,6 @@ impl Engine {
         has_case
             .then(|| self.incidents.get(features.identity))
             .flatten()
-    }
-
-    fn weigh(&self, features: &Features, facts: &[Fact], place: &Place) -> Weighed {
-        let parameters = &self.settings.parameters;
-        let case = self.case_of(features, place);
-        let half_life = parameters.decay.incident;
-        weigh(facts, case, place.now, &parameters.scoring, half_life)
     }
 
     /// Counts what this identity shows for the first time in its case towards the crowd; tells of
@@ -367,6 +367,8 @@ impl Engine {
             groups: self.store.group_count(),
             state_bytes: self.store.memory_bytes(),
             evicted: counts.evicted,
+            credentials: self.store.credentials.held(),
+            credentials_evicted: self.store.credentials.evicted(),
             unadmitted: counts.unadmitted,
             incidents: self.incidents.len(),
             incidents_dropped: self.incidents.dropped(),

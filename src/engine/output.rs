@@ -120,6 +120,10 @@ pub struct Health {
     pub state_bytes: usize,
     /// Identities that gave way at the limit.
     pub evicted: u64,
+    /// Credentials known.
+    pub credentials: usize,
+    /// Credentials that gave way at the limit.
+    pub credentials_evicted: u64,
     /// Events whose identity found no room.
     pub unadmitted: u64,
     /// Cases held.

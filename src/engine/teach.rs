@@ -6,7 +6,6 @@ use crate::enrich::Features;
 use crate::score::incident::Weighed;
 use crate::signal::{Lesson, SIGNALS};
 use arrayvec::ArrayVec;
-use std::sync::Arc;
 
 impl Engine {
     pub(super) fn learn(&mut self, judged: &Judged<'_>) {
@@ -17,7 +16,6 @@ impl Engine {
             place,
             ..
         } = judged;
-        let parameters = Arc::clone(&self.settings.parameters);
         let trust = self.trust(features, weighed) as f32;
         let fresh: ArrayVec<u32, { SIGNALS.len() }> = judged
             .facts
@@ -45,7 +43,7 @@ impl Engine {
             shared_weight: place.shared_weight * trust,
             shared_weight_now: place.shared_weight,
             fresh_facts: &fresh,
-            parameters: &parameters,
+            parameters: &self.settings.parameters,
         };
         SIGNALS.iter().for_each(|signal| signal.learn(&mut lesson));
         if let Some(profile) = lesson.learnt.profile {

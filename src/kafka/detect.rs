@@ -1,10 +1,11 @@
 //! The detect stage: events in, alerts, orders and decisions out. One shard a partition.
 
 use crate::clock::wall_time;
+use crate::enrich::Keys;
 use crate::kafka::pool::Pool;
 use crate::kafka::worker::{Processed, Record, Stage};
 use crate::metrics::Metrics;
-use crate::shard::{Blueprint, Outgoing, Shard};
+use crate::shard::{Blueprint, Outgoing, Pending, Shard};
 use crate::signal::SIGNALS;
 use crate::wire::dead_letter::DeadLetter;
 use std::collections::BTreeMap;
@@ -40,40 +41,32 @@ impl Detect {
         }
     }
 
-    fn set_aside(&self, record: &Record<'_>, reason: &str) -> Processed {
-        self.metrics
-            .dead_letters
-            .with_label_values(&["detect"])
-            .inc();
-        let coordinates = (record.topic, record.partition, record.offset);
-        let letter = DeadLetter::new(reason, "detect", coordinates, record.payload);
-        Processed {
-            outputs: vec![Outgoing::dead_letter(&letter)],
-            urgent: false,
-        }
-    }
-}
-
-impl Stage for Detect {
-    fn name(&self) -> &'static str {
-        "detect"
-    }
-
-    fn topics(&self) -> Vec<String> {
-        vec![self.topic.clone()]
-    }
-
-    fn process(&mut self, record: &Record<'_>) -> Processed {
+    fn read<'r>(&self, record: &Record<'r>) -> Result<Pending<'r>, String> {
         if record.payload.is_empty() {
-            return self.set_aside(record, NO_VALUE);
+            return Err(NO_VALUE.to_owned());
         }
+        let shard = self.shards.get(&record.partition).ok_or(NOT_OURS)?;
+        let read = shard.read(record.payload, record.offset);
+        read.map_err(|error| error.to_string())
+    }
+
+    /// Has each shard ask memory for what its records will need.
+    fn expect(&self, records: &[Record<'_>], pending: &[Result<Pending<'_>, String>]) {
+        for (partition, shard) in &self.shards {
+            let of_shard = records.iter().zip(pending);
+            let of_shard = of_shard.filter(|(record, _)| record.partition == *partition);
+            let keys: Vec<Keys> = of_shard
+                .filter_map(|(_, pending)| pending.as_ref().ok().map(|pending| pending.keys))
+                .collect();
+            shard.expect(&keys);
+        }
+    }
+
+    fn judge(&mut self, record: &Record<'_>, pending: Pending<'_>, processed: &mut Processed) {
         let Some(shard) = self.shards.get_mut(&record.partition) else {
-            return self.set_aside(record, NOT_OURS);
+            return;
         };
-        let handled = match shard.handle(record.payload, record.offset, false) {
-            Ok(handled) => handled,
-            Err(error) => return self.set_aside(record, &error.to_string()),
-        };
+        let handled = shard.judge(pending, false);
         for (signal, count) in self.readings.iter_mut().enumerate() {
             *count += u64::from(handled.stepped.spoke >> signal & 1);
         }
@@ -91,15 +84,47 @@ impl Stage for Detect {
         }
         let alerts = handled.stepped.alerts;
         if alerts.is_empty() {
-            return Processed::default();
+            return;
         }
         alerts
             .iter()
             .for_each(|alert| self.metrics.add_alert(alert));
-        Processed {
-            urgent: alerts.iter().any(|alert| alert.decision.is_some()),
-            outputs: shard.publications(&alerts, Some(wall_time())),
+        processed.urgent |= alerts.iter().any(|alert| alert.decision.is_some());
+        let outputs = shard.publications(&alerts, Some(wall_time()));
+        processed.outputs.extend(outputs);
+    }
+
+    fn set_aside(&self, record: &Record<'_>, reason: &str) -> Outgoing {
+        self.metrics
+            .dead_letters
+            .with_label_values(&["detect"])
+            .inc();
+        let coordinates = (record.topic, record.partition, record.offset);
+        let letter = DeadLetter::new(reason, "detect", coordinates, record.payload);
+        Outgoing::dead_letter(&letter)
+    }
+}
+
+impl Stage for Detect {
+    fn name(&self) -> &'static str {
+        "detect"
+    }
+
+    fn topics(&self) -> Vec<String> {
+        vec![self.topic.clone()]
+    }
+
+    fn process(&mut self, records: &[Record<'_>]) -> Processed {
+        let pending: Vec<_> = records.iter().map(|record| self.read(record)).collect();
+        self.expect(records, &pending);
+        let mut processed = Processed::default();
+        for (record, pending) in records.iter().zip(pending) {
+            match pending {
+                Ok(pending) => self.judge(record, pending, &mut processed),
+                Err(reason) => processed.outputs.push(self.set_aside(record, &reason)),
+            }
         }
+        processed
     }
 
     fn assign(&mut self, _: &str, partition: i32) {

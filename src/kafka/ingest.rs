@@ -1,7 +1,7 @@
 //! The ingest stage: raw logs in, native events keyed by identity out.
 
 use crate::config::Ingest as Source;
-use crate::ingest::expand;
+use crate::ingest::{Native, expand};
 use crate::kafka::worker::{Processed, Record, Stage};
 use crate::metrics::Metrics;
 use crate::shard::{Outgoing, Stream};
@@ -36,6 +36,38 @@ impl Ingest {
     }
 }
 
+impl Ingest {
+    /// The events of one record, and what of it had to be set aside.
+    fn expand(&self, record: &Record<'_>) -> Vec<Outgoing> {
+        let items = expand(record.payload, self.format_of(record.topic));
+        if items.is_empty() {
+            return vec![self.set_aside(record, record.payload, "record without events")];
+        }
+        let made = items.into_iter().map(|item| {
+            let raw = item.raw;
+            let event = item.outcome.and_then(|native| self.event(native));
+            event.unwrap_or_else(|reason| self.set_aside(record, raw, &reason))
+        });
+        made.collect()
+    }
+
+    fn event(&self, native: Native<'_>) -> Result<Outgoing, String> {
+        let key = native
+            .key()
+            .map_err(|error| error.to_string())?
+            .into_owned();
+        self.metrics
+            .unread_expiries
+            .inc_by(u64::from(native.expiry_unread));
+        Ok(Outgoing {
+            stream: Stream::Events,
+            key,
+            headers: Vec::new(),
+            payload: native.json.into_owned(),
+        })
+    }
+}
+
 impl Stage for Ingest {
     fn name(&self) -> &'static str {
         "ingest"
@@ -48,42 +80,10 @@ impl Stage for Ingest {
             .collect()
     }
 
-    fn process(&mut self, record: &Record<'_>) -> Processed {
-        let items = expand(record.payload, self.format_of(record.topic));
-        if items.is_empty() {
-            return Processed {
-                outputs: vec![self.set_aside(record, record.payload, "record without events")],
-                urgent: false,
-            };
-        }
-        let mut outputs = Vec::with_capacity(items.len());
-        for item in items {
-            let native = match item.outcome {
-                Ok(native) => native,
-                Err(reason) => {
-                    outputs.push(self.set_aside(record, item.raw, &reason));
-                    continue;
-                }
-            };
-            let key = match native.key() {
-                Ok(key) => key.into_owned(),
-                Err(error) => {
-                    outputs.push(self.set_aside(record, item.raw, &error.to_string()));
-                    continue;
-                }
-            };
-            self.metrics
-                .unread_expiries
-                .inc_by(u64::from(native.expiry_unread));
-            outputs.push(Outgoing {
-                stream: Stream::Events,
-                key,
-                headers: Vec::new(),
-                payload: native.json.into_owned(),
-            });
-        }
+    fn process(&mut self, records: &[Record<'_>]) -> Processed {
+        let outputs = records.iter().flat_map(|record| self.expand(record));
         Processed {
-            outputs,
+            outputs: outputs.collect(),
             urgent: false,
         }
     }

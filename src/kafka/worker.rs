@@ -23,6 +23,8 @@ use tracing::{error, info, warn};
 
 /// Outputs that force a commit.
 const MOST_OUTPUTS: usize = 20_000;
+/// Records that are at hand are taken together, up to so many.
+const MOST_TOGETHER: usize = 32;
 /// How long one poll may wait.
 const POLL_WITHIN: Duration = Duration::from_millis(20);
 /// Transactions are initialised within this.
@@ -42,7 +44,7 @@ pub struct Record<'m> {
     pub payload: &'m [u8],
 }
 
-/// What a stage makes of a record.
+/// What a stage makes of some records.
 #[derive(Default)]
 pub struct Processed {
     /// To be published.
@@ -59,8 +61,8 @@ pub trait Stage {
     /// Topics to read.
     fn topics(&self) -> Vec<String>;
 
-    /// Takes one record. Nothing is an error: what cannot be read becomes a dead letter.
-    fn process(&mut self, record: &Record<'_>) -> Processed;
+    /// Takes records, in order. Nothing is an error: what cannot be read becomes a dead letter.
+    fn process(&mut self, records: &[Record<'_>]) -> Processed;
 
     /// A partition was given.
     fn assign(&mut self, topic: &str, partition: i32);
@@ -264,6 +266,16 @@ struct Worker<'w> {
     taken: u64,
 }
 
+fn record<'m>(message: &'m BorrowedMessage<'_>) -> Record<'m> {
+    Record {
+        topic: message.topic(),
+        partition: message.partition(),
+        offset: message.offset(),
+        key: message.key().unwrap_or_default(),
+        payload: message.payload().unwrap_or_default(),
+    }
+}
+
 impl Worker<'_> {
     fn work(&mut self) -> Result<(), KafkaError> {
         let mut urgent = false;
@@ -271,20 +283,7 @@ impl Worker<'_> {
             let wait = self
                 .commit_every
                 .saturating_sub(self.since_commit.elapsed());
-            let consumer = &self.consumer;
-            let polled = consumer.poll(wait.min(POLL_WITHIN));
-            match polled {
-                None => {}
-                Some(Ok(message)) => {
-                    // The partitions may have changed hands inside `poll`.
-                    Self::settle_rebalance(&self.owner, self.stage)?;
-                    urgent |= Self::take(&self.owner, self.stage, &message, &mut self.topic_name);
-                    let stamped_ms = message.timestamp().to_millis();
-                    self.oldest_ms = self.oldest_ms.or(stamped_ms);
-                    self.taken += 1;
-                }
-                Some(Err(error)) => Self::complain(&error)?,
-            }
+            urgent |= self.take(wait.min(POLL_WITHIN))?;
             Self::settle_rebalance(&self.owner, self.stage)?;
             // Under a pile of urgent outputs, commits take no more than a third of the time.
             let since = self.since_commit.elapsed();
@@ -297,27 +296,45 @@ impl Worker<'_> {
         self.commit()
     }
 
-    fn take(
-        owner: &Owner,
-        stage: &mut dyn Stage,
-        message: &BorrowedMessage<'_>,
-        topic_name: &mut Arc<str>,
-    ) -> bool {
-        let record = Record {
-            topic: message.topic(),
-            partition: message.partition(),
-            offset: message.offset(),
-            key: message.key().unwrap_or_default(),
-            payload: message.payload().unwrap_or_default(),
-        };
-        let processed = stage.process(&record);
-        if **topic_name != *record.topic {
-            *topic_name = Arc::from(record.topic);
+    /// Waits for a record, and takes it with those that are at hand.
+    fn take(&mut self, wait: Duration) -> Result<bool, KafkaError> {
+        let mut messages: Vec<BorrowedMessage<'_>> = Vec::with_capacity(MOST_TOGETHER);
+        let mut within = wait;
+        while messages.len() < MOST_TOGETHER {
+            let polled = self.consumer.poll(within);
+            // Partitions may have changed hands inside `poll`: what was read of those that went,
+            // and is not processed, is their next owner's.
+            for moved in lock(&self.owner.moves).iter().filter(|moved| !moved.came) {
+                let went = |m: &BorrowedMessage<'_>| {
+                    m.partition() == moved.partition && m.topic() == moved.topic
+                };
+                messages.retain(|message| !went(message));
+            }
+            match polled {
+                None => break,
+                Some(Ok(message)) => messages.push(message),
+                Some(Err(error)) => Self::complain(&error)?,
+            }
+            within = Duration::ZERO;
         }
-        let mut transaction = lock(&owner.transaction);
-        transaction.advance(topic_name, record.partition, record.offset + 1);
+        Self::settle_rebalance(&self.owner, self.stage)?;
+        if messages.is_empty() {
+            return Ok(false);
+        }
+        let records: Vec<Record<'_>> = messages.iter().map(record).collect();
+        let processed = self.stage.process(&records);
+        let mut transaction = lock(&self.owner.transaction);
+        for record in &records {
+            if *self.topic_name != *record.topic {
+                self.topic_name = Arc::from(record.topic);
+            }
+            transaction.advance(&self.topic_name, record.partition, record.offset + 1);
+        }
         transaction.push(processed.outputs);
-        processed.urgent || transaction.len() >= MOST_OUTPUTS
+        let first_ms = messages.first().and_then(|m| m.timestamp().to_millis());
+        self.oldest_ms = self.oldest_ms.or(first_ms);
+        self.taken += messages.len() as u64;
+        Ok(processed.urgent || transaction.len() >= MOST_OUTPUTS)
     }
 
     /// Does what a rebalance inside `poll` left to do. Where its commit failed, the stage has seen

@@ -22,6 +22,9 @@ use crate::signal::{FACT_GROUPS, SIGNALS};
 /// The surprise of the event in nats, over the facts that `counts` admits.
 #[must_use]
 pub fn combine(facts: &[Fact], scoring: &Scoring, counts: impl Fn(&Fact) -> bool) -> f64 {
+    if facts.is_empty() {
+        return 0.0;
+    }
     let mut largest = [0.0f64; FACT_GROUPS];
     for fact in facts.iter().filter(|fact| counts(fact)) {
         let group = &mut largest[SIGNALS[fact.signal].group() as usize];

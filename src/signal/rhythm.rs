@@ -44,8 +44,10 @@ impl Signal for Rhythm {
     }
 
     fn score(&self, view: &View<'_>) -> Option<Reading> {
-        let days = view.profile.hours.days(view.profile_weight);
-        if view.features.hour == view.profile.active_hour || days < LEARNED_AFTER_DAYS {
+        if view.features.hour == view.profile.active_hour {
+            return None;
+        }
+        if view.profile.hours.days(view.profile_weight) < LEARNED_AFTER_DAYS {
             return None;
         }
         let observations = view.profile.hours.observations(view.profile_weight);

@@ -15,13 +15,15 @@
 //! for weeks are few, and one hour of a busy day is always the least busy.
 //!
 //! # Cost and memory
-//! Some 100 multiply-adds a question; 204 bytes.
+//! Some 100 multiply-adds a question; 104 bytes: a count keeps eight significant bits, which is exact
+//! enough for the few dozen weeks that it ever holds.
 //!
 //! # Source
 //! Kernel smoothing on the circle: Hall, Watson, Cabrera, "Kernel density estimation with
 //! spherical data", Biometrika 74 (1987); rates: the gamma–Poisson posterior mean.
 
 use crate::units::{EventTime, MS_PER_HOUR};
+use half::bf16;
 
 /// Hours of a working day, then hours of a weekend day.
 pub const BINS: usize = 48;
@@ -66,25 +68,28 @@ pub struct HourProfile {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Counts([f32; BINS]);
+struct Counts([bf16; BINS]);
 
 impl Default for Counts {
     fn default() -> Self {
-        Self([0.0; BINS])
+        Self([bf16::ZERO; BINS])
+    }
+}
+
+impl Counts {
+    fn exact(&self) -> [f32; BINS] {
+        self.0.map(bf16::to_f32)
+    }
+
+    fn update(&mut self, bin: usize, new: impl Fn(f32) -> f32) {
+        self.0[bin] = bf16::from_f32(new(self.0[bin].to_f32()));
     }
 }
 
 impl HourProfile {
-    /// One value of each cache line, for [`crate::baseline::store::Store::touch`].
-    #[inline]
-    #[must_use]
-    pub(crate) fn touch(&self) -> f32 {
-        self.counts.0[0] + self.counts.0[16] + self.counts.0[32] + self.days[1]
-    }
-
     /// Counts one active hour.
     pub fn add(&mut self, bin: usize, weight: f32) {
-        self.counts.0[bin % BINS] += weight;
+        self.counts.update(bin % BINS, |count| count + weight);
     }
 
     /// Counts days that went by, by kind.
@@ -96,14 +101,14 @@ impl HourProfile {
 
     /// Multiplies all weights by `factor`.
     pub fn rescale(&mut self, factor: f32) {
-        self.counts.0.iter_mut().for_each(|c| *c *= factor);
+        (0..BINS).for_each(|bin| self.counts.update(bin, |count| count * factor));
         self.days.iter_mut().for_each(|d| *d *= factor);
     }
 
     /// Decayed number of active hours.
     #[must_use]
     pub fn observations(&self, weight_now: f32) -> f64 {
-        f64::from(self.counts.0.iter().sum::<f32>() / weight_now)
+        f64::from(self.counts.exact().iter().sum::<f32>() / weight_now)
     }
 
     /// Decayed number of days that were there to be active on.
@@ -116,8 +121,9 @@ impl HourProfile {
     #[must_use]
     pub fn rates(&self, weight_now: f32, prior: Option<&HourRates>, prior_days: f32) -> HourRates {
         let pull = prior_days * weight_now;
+        let counts = self.counts.exact();
         let mut rates = [0.0; BINS];
-        let known: f32 = self.counts.0[..HOURS].iter().sum();
+        let known: f32 = counts[..HOURS].iter().sum();
         let even = (known + weight_now) / (self.days[0] + weight_now) / HOURS as f32;
         for kind in 0..2 {
             let first = kind * HOURS;
@@ -128,16 +134,16 @@ impl HourProfile {
                     (None, 0) => even,
                     (None, _) => rates[hour],
                 };
-                rates[first + hour] = (self.smoothed(first, hour) + pull * believed) * norm;
+                rates[first + hour] = (smoothed(&counts[first..], hour) + pull * believed) * norm;
             }
         }
         rates
     }
+}
 
-    fn smoothed(&self, first: usize, hour: usize) -> f32 {
-        let at = |hour: usize| self.counts.0[first + hour % HOURS];
-        0.25 * at(hour + HOURS - 1) + 0.5 * at(hour) + 0.25 * at(hour + 1)
-    }
+fn smoothed(day: &[f32], hour: usize) -> f32 {
+    let at = |hour: usize| day[hour % HOURS];
+    0.25 * at(hour + HOURS - 1) + 0.5 * at(hour) + 0.25 * at(hour + 1)
 }
 
 /// Share of a week's expected activity in hours less active than `bin`, and half of that in

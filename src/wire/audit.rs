@@ -2,7 +2,7 @@
 //! one before it.
 
 use crate::engine::{Alert, Phase};
-use crate::wire::order::{reason, weakened_by};
+use crate::wire::order::{self, reason};
 use crate::wire::time::format_rfc3339;
 use serde_json::{Value, json};
 
@@ -45,12 +45,7 @@ impl AuditChain {
             "reason": reason(alert),
             "event_id": alert.event_id,
             "source": alert.origin.as_ref().map(|o| json!([&*o.topic, o.partition, o.offset])),
-            "policy": decision.policy,
-            "wanted": decision.wanted.as_str(),
-            "action": decision.allowed.action.as_str(),
-            "mode": decision.allowed.mode.as_str(),
-            "weakened_by": weakened_by(decision),
-            "order_id": decision.order_id,
+            "decision": order::decision(decision),
             "model_hash": model_hash,
         });
         Some(self.append(&entry))

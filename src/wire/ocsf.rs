@@ -2,7 +2,7 @@
 
 use crate::engine::{Alert, Phase};
 use crate::verdict::{Severity, SignalName, SignalVerdict, Technique};
-use crate::wire::order::{reason, weakened_by};
+use crate::wire::order::{self, reason};
 use crate::wire::time::format_rfc3339;
 use crate::wire::verdict_line::SignalLine;
 use serde_json::{Value, json};
@@ -190,16 +190,6 @@ fn evidence(alert: &Alert) -> Value {
 
 fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Value {
     let case = &alert.case;
-    let decision = alert.decision.as_ref().map(|decision| {
-        json!({
-            "policy": decision.policy,
-            "wanted": decision.wanted.as_str(),
-            "action": decision.allowed.action.as_str(),
-            "mode": decision.allowed.mode.as_str(),
-            "weakened_by": weakened_by(decision),
-            "order_id": decision.order_id,
-        })
-    });
     let source = alert.origin.as_ref().map(|origin| {
         json!({"topic": &*origin.topic, "partition": origin.partition, "offset": origin.offset})
     });
@@ -216,7 +206,7 @@ fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Valu
         "signals": signals.iter().map(SignalLine::new).collect::<Vec<_>>(),
         "model_hash": hashes.model,
         "configuration_hash": hashes.configuration,
-        "decision": decision,
+        "decision": alert.decision.as_ref().map(order::decision),
         "runbook": runbook(alert),
         "event_id": alert.event_id,
         "source": source,

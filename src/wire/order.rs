@@ -4,6 +4,7 @@ use crate::engine::{Alert, Decision};
 use crate::units::EventTime;
 use crate::wire::time::format_rfc3339;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// An order is void after this.
 const VALID_FOR_MS: i64 = 15 * 60 * 1_000;
@@ -84,9 +85,20 @@ pub fn to_json(alert: &Alert, decision: &Decision, issued_at: EventTime) -> Vec<
     serde_json::to_vec(&order).unwrap_or_default()
 }
 
-/// Names of what weakened a decision.
-#[must_use]
-pub fn weakened_by(decision: &Decision) -> Vec<&'static str> {
+fn weakened_by(decision: &Decision) -> Vec<&'static str> {
     let weakenings = &decision.allowed.weakened_by;
     weakenings.iter().map(|w| w.as_str()).collect()
+}
+
+/// What was wanted, what was allowed and why, as alerts and the audit trail state it.
+#[must_use]
+pub fn decision(decision: &Decision) -> Value {
+    json!({
+        "policy": decision.policy,
+        "wanted": decision.wanted.as_str(),
+        "action": decision.allowed.action.as_str(),
+        "mode": decision.allowed.mode.as_str(),
+        "weakened_by": weakened_by(decision),
+        "order_id": decision.order_id,
+    })
 }
