@@ -1,0 +1,50 @@
+//! Memory an identity, everything counted: the growth of the process's resident size while an engine
+//! meets one million identities with a credential each, and then three million events more.
+//!
+//! `cargo bench --bench memory`; budget 1,024 bytes. `CREDWATCH_BENCH_IDENTITIES` changes the size.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench prints its result"
+)]
+
+#[path = "common/traffic.rs"]
+mod traffic;
+
+use credwatch::enrich::Keys;
+use traffic::{Traffic, cold_engine, identities_wanted, origin};
+
+const EVENTS: usize = 3_000_000;
+
+/// Resident bytes of this process, `field` of /proc/self/status.
+fn status_bytes(field: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+    let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib * 1_024.0
+}
+
+fn main() {
+    // The names of the traffic are made, and resident, before the engine is.
+    let mut traffic = Traffic::new(identities_wanted());
+    let before = status_bytes("VmRSS");
+    let mut engine = cold_engine();
+    let origin = origin();
+    traffic.introduce(&mut engine, &origin);
+    for _ in 0..EVENTS {
+        let who = traffic.zipf();
+        let event = traffic.event(who);
+        engine.step(&event, Keys::of(&event), &origin, false);
+    }
+    let identities = engine.health().identities as f64;
+    println!(
+        "{}",
+        serde_json::json!({
+            "bench": "memory", "bytes_per_identity": (status_bytes("VmRSS") - before) / identities,
+            "peak_bytes_per_identity": (status_bytes("VmHWM") - before) / identities,
+            "counted_bytes_per_identity": engine.health().state_bytes as f64 / identities,
+            "identities": identities, "credentials": engine.health().credentials,
+            "events": EVENTS + identities as usize,
+        })
+    );
+}
