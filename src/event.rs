@@ -15,6 +15,7 @@ macro_rules! spelled {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(borsh::BorshSerialize, borsh::BorshDeserialize)]
         pub enum $name { $($(#[$variant_doc])* $variant),+ }
 
         impl $name {

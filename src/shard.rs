@@ -2,7 +2,7 @@
 //! `run` and `replay` drive the same shard, so the same log gives the same outputs.
 
 use crate::config::{Config, Topics};
-use crate::engine::{Alert, Engine, Health, Origin, Settings, Stepped};
+use crate::engine::{Alert, Engine, Health, Origin, Portrait, Settings, Stepped};
 use crate::enrich::Keys;
 use crate::event::Event;
 use crate::units::EventTime;
@@ -10,9 +10,11 @@ use crate::wire::audit::AuditChain;
 use crate::wire::model::{Model, ModelError};
 use crate::wire::native::{self, NativeError};
 use crate::wire::ocsf::{self, Hashes};
+use crate::wire::snapshot::{self, Header, SnapshotError};
 use crate::wire::time::format_rfc3339;
 use crate::wire::{dead_letter::DeadLetter, order};
 use std::borrow::Cow;
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 /// Where an output goes.
@@ -150,21 +152,46 @@ impl Blueprint {
     /// A cold shard for `partition`.
     #[must_use]
     pub fn shard(&self, partition: i32) -> Shard {
+        let engine = Engine::new(self.settings_of(partition));
+        self.assemble(partition, engine, AuditChain::new(partition))
+    }
+
+    fn settings_of(&self, partition: i32) -> Settings {
         let index = u32::try_from(partition).unwrap_or(0);
-        let settings = Settings {
+        Settings {
             guardrails: self.settings.guardrails.for_shard(index, self.partitions),
             ..self.settings.clone()
-        };
+        }
+    }
+
+    fn assemble(&self, partition: i32, engine: Engine, audit: AuditChain) -> Shard {
         Shard {
-            engine: Engine::new(settings),
-            audit: AuditChain::new(partition),
+            engine,
+            audit,
             origin: Origin {
                 topic: Arc::clone(&self.events_topic),
                 partition,
                 offset: 0,
             },
             configuration_hash: Arc::clone(&self.configuration_hash),
+            partitions: self.partitions,
         }
+    }
+
+    /// A shard as its state in `input` says that it was left, and where.
+    ///
+    /// # Errors
+    /// The state is damaged or of another version.
+    pub fn reopen(&self, input: impl Read) -> Result<(Header, Shard), SnapshotError> {
+        let (header, engine) = snapshot::read(input, |header| self.settings_of(header.partition))?;
+        let shard = self.assemble(header.partition, engine, header.audit.clone());
+        Ok((header, shard))
+    }
+
+    /// Partitions of the events topic.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        self.partitions
     }
 }
 
@@ -208,6 +235,7 @@ pub struct Shard {
     audit: AuditChain,
     origin: Origin,
     configuration_hash: Arc<str>,
+    partitions: u32,
 }
 
 /// A record that was read and is still to be judged.
@@ -327,6 +355,27 @@ impl Shard {
             }
         }
         outgoing
+    }
+
+    /// What is known of an identity.
+    #[must_use]
+    pub fn portrait(&self, identity: &str) -> Option<Portrait> {
+        self.engine.portrait(identity)
+    }
+
+    /// Writes its state, for a next record at `next_offset`.
+    ///
+    /// # Errors
+    /// `out` fails.
+    pub fn save(&self, out: impl Write, next_offset: i64) -> io::Result<()> {
+        let header = Header {
+            partition: self.origin.partition,
+            partitions: self.partitions,
+            next_offset,
+            model_hash: self.engine.model_hash().to_owned(),
+            audit: self.audit.clone(),
+        };
+        snapshot::write(out, &header, &self.engine)
     }
 
     /// Counts and sizes; O(identities).

@@ -1,5 +1,6 @@
 //! Quantities that carry their unit, so that a number cannot be mistaken for another.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use std::fmt;
 
 /// Milliseconds in a second.
@@ -12,7 +13,19 @@ pub const MS_PER_DAY: i64 = 86_400_000;
 /// A moment of event time: milliseconds since 1970-01-01T00:00:00Z.
 ///
 /// Time is data: it comes from events, never from a clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+)]
 pub struct EventTime(i64);
 
 impl EventTime {

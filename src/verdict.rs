@@ -1,6 +1,10 @@
 //! The vocabulary of judgement: readings, verdicts, severities, techniques.
 
 use crate::event::spelled;
+use borsh::io::{Read, Result, Write};
+use borsh::{BorshDeserialize, BorshSerialize};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 spelled! {
     /// Whose knowledge a reading rests on, from the narrowest.
@@ -73,7 +77,7 @@ spelled! {
 pub const SMALLEST_P: f64 = 1e-12;
 
 /// What a signal answers when it does not abstain.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Reading {
     /// Tail probability under the baseline, in [`SMALLEST_P`, 1].
     pub p: f64,
@@ -110,7 +114,7 @@ impl Reading {
 }
 
 /// What was observed and expected, in words.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Explanation {
     /// The value of this event.
     pub observed: String,
@@ -121,16 +125,37 @@ pub struct Explanation {
 }
 
 /// An ATT&CK technique.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
+)]
 pub struct Technique {
     /// Such as `T1078.004`.
+    #[borsh(serialize_with = "text_to", deserialize_with = "text_from")]
     pub id: &'static str,
     /// Such as `Cloud Accounts`.
+    #[borsh(serialize_with = "text_to", deserialize_with = "text_from")]
     pub name: &'static str,
 }
 
+fn text_to<W: Write>(text: &&'static str, writer: &mut W) -> Result<()> {
+    text.serialize(writer)
+}
+
+/// The one copy of a text that was kept. There are as many as techniques were ever named.
+fn text_from<R: Read>(reader: &mut R) -> Result<&'static str> {
+    static KNOWN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let text = String::deserialize_reader(reader)?;
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(text) = known.get(text.as_str()) {
+        return Ok(text);
+    }
+    let text: &'static str = text.leak();
+    known.insert(text);
+    Ok(text)
+}
+
 /// One signal's part in a verdict.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct SignalVerdict {
     /// Which signal.
     pub name: SignalName,

@@ -137,6 +137,84 @@ fn the_same_input_gives_the_same_bytes_in_any_wrapping() {
 }
 
 #[test]
+fn state_is_left_and_taken_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, halves) = (folder.path().join("whole"), folder.path().join("halves"));
+    let state = folder.path().join("state");
+    let state_arguments = ["--partitions", "3", "--state", state.to_str().unwrap()];
+    let events = native_log(20, 9);
+    let path = |name: &str| folder.path().join(name);
+    let (first, second) = events.split_at(events.len() / 2);
+    for (name, events) in [("all", &events[..]), ("first", first), ("second", second)] {
+        write_lines(&path(name), events);
+    }
+    std::fs::create_dir_all(&whole).unwrap();
+    std::fs::create_dir_all(&halves).unwrap();
+    replay_into(&whole, &state_arguments[..2], &[path("all")]);
+    assert!(
+        replay_into(&halves, &state_arguments, &[path("first")])
+            .status
+            .success()
+    );
+    assert!(
+        replay_into(&halves, &state_arguments, &[path("second")])
+            .status
+            .success()
+    );
+    for name in ["verdicts", "alerts", "orders", "audit"] {
+        let (whole, second) = (
+            json_lines(&whole.join(name)),
+            json_lines(&halves.join(name)),
+        );
+        assert!(!second.is_empty() && whole.ends_with(&second), "{name}");
+    }
+    let explained = |more: &[&str]| {
+        let state = state.to_str().unwrap();
+        run(&[&["explain", "--state", state, "--identity"], more].concat())
+    };
+    let known = explained(&["svc-0"]);
+    assert!(text(&known.stdout).contains("hosts"), "{known:?}");
+    write_lines(&path("one"), &second[second.len() - 1..]);
+    let id = second.last().unwrap()["identity"]["id"].as_str().unwrap();
+    let told = explained(&[id, "--event", path("one").to_str().unwrap()]);
+    assert!(text(&told.stdout).contains("threshold of"), "{told:?}");
+    assert_eq!(explained(&["nobody"]).status.code(), Some(1));
+
+    let other = replay_into(
+        &halves,
+        &["--state", state.to_str().unwrap()],
+        &[path("first")],
+    );
+    assert_eq!(other.status.code(), Some(1));
+    assert!(text(&other.stderr).contains("--partitions 3"), "{other:?}");
+    std::fs::write(state.join("partition-1.state"), "nonsense").unwrap();
+    let damaged = replay_into(&halves, &state_arguments, &[path("first")]);
+    assert!(
+        text(&damaged.stderr).contains("partition-1.state"),
+        "{damaged:?}"
+    );
+}
+
+#[test]
+fn an_altered_audit_trail_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("events.jsonl");
+    write_lines(&input, &native_log(20, 9));
+    replay_into(folder.path(), &[], &[input]);
+    let audit = folder.path().join("audit");
+    let verify = || run(&["verify", "audit", audit.to_str().unwrap()]);
+    assert_eq!(verify().status.code(), Some(0));
+    let trail = std::fs::read_to_string(&audit).unwrap();
+    std::fs::write(&audit, trail.replacen("dry_run", "enforce", 1)).unwrap();
+    let altered = verify();
+    assert_eq!(altered.status.code(), Some(4));
+    assert!(
+        text(&altered.stderr).contains("record 1: its hash"),
+        "{altered:?}"
+    );
+}
+
+#[test]
 fn standard_input_is_read() {
     let mut child = credwatch()
         .args(["replay", "-q", "-"])

@@ -20,13 +20,17 @@ use std::collections::BTreeMap;
 
 const START_MS: i64 = 1_767_571_200_000; // Monday 2026-01-05
 
-fn cold(max_identities: usize) -> Shard {
+fn blueprint(max_identities: usize) -> Blueprint {
     let mut sources = Sources::default();
     let text = format!("[detect]\nmax_identities = {max_identities}\n");
     sources.files.push(("test".to_owned(), text));
     let config = Config::load(&sources).unwrap();
     let model = load_model(&config).unwrap();
-    Blueprint::new(&config, model, 1).shard(0)
+    Blueprint::new(&config, model, 1)
+}
+
+fn cold(max_identities: usize) -> Shard {
+    blueprint(max_identities).shard(0)
 }
 
 fn judge(shard: &mut Shard, json: &[u8]) -> Verdict {
@@ -263,5 +267,52 @@ proptest! {
                 prop_assert!(!signal.explanation.sentence.is_empty());
             }
         }
+    }
+}
+
+/// What a shard leaves behind and takes up again.
+fn left_and_reopened(shard: &Shard, blueprint: &Blueprint) -> (Shard, Vec<u8>) {
+    let mut left = Vec::new();
+    shard.save(&mut left, 7).unwrap();
+    let (header, shard) = blueprint.reopen(left.as_slice()).unwrap();
+    assert_eq!((header.next_offset, header.partitions), (7, 1));
+    (shard, left)
+}
+
+#[test]
+fn a_restored_shard_goes_on_to_the_bit() {
+    let mut organisation = Organisation::new(49, 60);
+    let mut events = ordinary(&mut organisation, 12);
+    let attack = campaign(&mut organisation, "guessed_password", at(11, 11));
+    let end = events.partition_point(|event| event.time < attack[0].time);
+    events.splice(end..end, attack);
+    // Fewer places than identities, so that the hand of eviction is kept too.
+    for max_identities in [10_000, 40] {
+        let blueprint = blueprint(max_identities);
+        let mut undisturbed = blueprint.shard(0);
+        let mut restored = blueprint.shard(0);
+        for (at, event) in events.iter().enumerate() {
+            if at % (events.len() / 5) == 7 {
+                let (shard, left) = left_and_reopened(&restored, &blueprint);
+                restored = shard;
+                assert!(
+                    left == left_and_reopened(&restored, &blueprint).1,
+                    "the same bytes"
+                );
+            }
+            let json = event.event.to_json();
+            let step = |shard: &mut Shard| {
+                let handled = shard.handle(&json, at as i64, true).unwrap();
+                let alerts = handled.stepped.alerts;
+                let published = shard.publications(&alerts, None);
+                let payloads: Vec<Vec<u8>> = published.into_iter().map(|p| p.payload).collect();
+                (handled.stepped.verdict, payloads)
+            };
+            assert_eq!(step(&mut undisturbed), step(&mut restored));
+        }
+        assert!(
+            undisturbed.health().incidents > 0,
+            "a case is among what was kept"
+        );
     }
 }

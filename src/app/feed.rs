@@ -1,10 +1,10 @@
 //! Inputs through the shards of a configuration, for commands that only look at what comes out.
 
-use crate::app::lanes::Lanes;
+use crate::app::lanes::{Lanes, LanesError};
 use crate::config::Config;
 use crate::file::{self, InputError};
 use crate::ingest::expand;
-use crate::shard::{Handled, LoadModelError};
+use crate::shard::Handled;
 use crate::wire::format::guess;
 use std::path::{Path, PathBuf};
 
@@ -14,9 +14,9 @@ pub enum FeedError {
     /// An input cannot be read.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// The model cannot be read.
+    /// There are no shards to feed.
     #[error(transparent)]
-    Model(#[from] LoadModelError),
+    Lanes(#[from] LanesError),
 }
 
 /// Judges every readable record of `inputs` and shows each to `look`; calls `progress` with the
@@ -31,7 +31,7 @@ pub fn feed(
     mut progress: impl FnMut(&Path, u64),
     mut look: impl FnMut(&Handled<'_>),
 ) -> Result<(), FeedError> {
-    let mut lanes = Lanes::new(config, partitions)?;
+    let mut lanes = Lanes::open(config, partitions, None)?;
     for path in file::list(inputs)? {
         let document = file::read(&path)?;
         let format = guess(&document[..document.len().min(65_536)]);

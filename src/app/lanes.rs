@@ -2,11 +2,23 @@
 //! put them, so that files give what a topic of the same number of partitions gives.
 
 use crate::config::Config;
-use crate::engine::{Alert, Health};
+use crate::engine::{Alert, Health, Portrait};
+use crate::file::state::{StateError, StateFolder};
 use crate::ingest::Native;
 use crate::shard::{Blueprint, Handled, LoadModelError, Outgoing, Shard, load_model};
 use crate::wire::native::NativeError;
 use crate::wire::partition::partition_of;
+
+/// Why shards cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LanesError {
+    /// The model cannot be read.
+    #[error(transparent)]
+    Model(#[from] LoadModelError),
+    /// The state cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
 
 /// One partition: its shard and the offset of its next record.
 struct Lane {
@@ -18,18 +30,59 @@ struct Lane {
 pub(super) struct Lanes(Vec<Lane>);
 
 impl Lanes {
-    /// Cold shards for `partitions` partitions.
+    /// Shards for `partitions` partitions: as they were left in `state`, else cold.
     ///
     /// # Errors
-    /// The model cannot be read.
-    pub(super) fn new(config: &Config, partitions: u32) -> Result<Self, LoadModelError> {
+    /// The model or the state cannot be read.
+    pub(super) fn open(
+        config: &Config,
+        partitions: u32,
+        state: Option<&StateFolder>,
+    ) -> Result<Self, LanesError> {
         let partitions = partitions.max(1);
         let blueprint = Blueprint::new(config, load_model(config)?, partitions);
-        let lane = |partition: u32| Lane {
-            shard: blueprint.shard(partition as i32),
-            next_offset: 0,
+        let lane = |partition: u32| {
+            let left = match state {
+                Some(folder) => folder.load(&blueprint, partition)?,
+                None => None,
+            };
+            let cold = || (blueprint.shard(partition as i32), 0);
+            let (shard, next_offset) = left.unwrap_or_else(cold);
+            Ok(Lane { shard, next_offset })
         };
-        Ok(Self((0..partitions).map(lane).collect()))
+        Ok(Self(
+            (0..partitions)
+                .map(lane)
+                .collect::<Result<_, LanesError>>()?,
+        ))
+    }
+
+    /// Leaves the state of every shard in `state`.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(super) fn save(&self, state: &StateFolder) -> Result<(), StateError> {
+        for (partition, lane) in self.0.iter().enumerate() {
+            state.save(&lane.shard, partition as u32, lane.next_offset)?;
+        }
+        Ok(())
+    }
+
+    fn of(&self, identity: &str) -> usize {
+        match self.0.len() {
+            1 => 0,
+            lanes => partition_of(identity.as_bytes(), lanes as i32) as usize,
+        }
+    }
+
+    /// What is known of an identity.
+    pub(super) fn portrait(&self, identity: &str) -> Option<Portrait> {
+        self.0[self.of(identity)].shard.portrait(identity)
+    }
+
+    /// Where alerts begin in the shard of an identity.
+    pub(super) fn threshold_nats(&self, identity: &str) -> f64 {
+        self.0[self.of(identity)].shard.health().threshold_nats
     }
 
     /// Takes one event in; returns the partition that it fell into, and what it gave.
@@ -43,7 +96,7 @@ impl Lanes {
     ) -> Result<(usize, Handled<'n>), NativeError> {
         let at = match self.0.len() {
             1 => 0,
-            lanes => partition_of(native.key()?.as_bytes(), lanes as i32) as usize,
+            _ => self.of(&native.key()?),
         };
         let lane = &mut self.0[at];
         let handled = lane.shard.handle(&native.json, lane.next_offset, explain)?;

@@ -1,11 +1,12 @@
 //! `credwatch replay`: files through the same shards as `credwatch run`.
 
-use crate::app::lanes::Lanes;
+use crate::app::lanes::{Lanes, LanesError};
 use crate::app::summary::Summary;
 use crate::config::Config;
+use crate::file::state::{StateError, StateFolder};
 use crate::file::{self, InputError};
 use crate::ingest::{Item, expand};
-use crate::shard::{LoadModelError, Outgoing, Stream};
+use crate::shard::{Outgoing, Stream};
 use crate::wire::dead_letter::DeadLetter;
 use crate::wire::format::{Format, guess};
 use crate::wire::verdict_line;
@@ -32,6 +33,8 @@ pub struct Options {
     pub audit: Option<PathBuf>,
     /// Records set aside.
     pub dead: Option<PathBuf>,
+    /// Where baselines are taken up, and left.
+    pub state: Option<PathBuf>,
 }
 
 /// Why a replay failed.
@@ -40,9 +43,12 @@ pub enum ReplayError {
     /// An input cannot be read.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// The model cannot be read.
+    /// There are no shards to replay through.
     #[error(transparent)]
-    Model(#[from] LoadModelError),
+    Lanes(#[from] LanesError),
+    /// The state cannot be left.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// An output cannot be written.
     #[error("{}: {why}", .path.display())]
     Output {
@@ -156,8 +162,9 @@ pub fn replay(
     mut progress: impl FnMut(&Path, u64),
 ) -> Result<Summary, ReplayError> {
     let files = file::list(&options.inputs)?;
+    let state = options.state.as_deref().map(StateFolder::new);
     let mut replay = Replay {
-        lanes: Lanes::new(config, options.partitions)?,
+        lanes: Lanes::open(config, options.partitions, state.as_ref())?,
         explain: options.verdicts.is_some(),
         sinks: Sinks::create(options)?,
         summary: Summary::new(config.guardrails.mode),
@@ -168,6 +175,9 @@ pub fn replay(
         progress(&path, document.len() as u64);
     }
     replay.sinks.finish()?;
+    if let Some(state) = &state {
+        replay.lanes.save(state)?;
+    }
     for health in replay.lanes.health() {
         replay.summary.add_health(&health);
     }

@@ -9,9 +9,10 @@ use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::category::CategoryMap;
 use crate::stats::hour_of_week::{BINS, HourProfile, HourRates};
 use crate::stats::student::Moments;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// What is known of a group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Collective {
     /// Hosts.
     pub host: CategoryMap,

@@ -5,9 +5,10 @@
 
 use crate::event::{Activity, Event};
 use crate::units::{EventTime, MS_PER_SEC};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// The few values of one feature that a credential has shown, the oldest first; 0 is empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Shown<const N: usize>([u32; N]);
 
 impl<const N: usize> Default for Shown<N> {
@@ -39,7 +40,7 @@ impl<const N: usize> Shown<N> {
 }
 
 /// One credential, in one cache line. Times are seconds since the epoch; 0 where unknown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[repr(align(64))]
 pub struct CredentialRecord {
     key: u64,
@@ -76,13 +77,13 @@ pub fn secs(time: EventTime) -> u32 {
 }
 
 /// Records that share one place by their key.
-const WAYS: usize = 8;
+pub(super) const WAYS: usize = 8;
 /// Buckets of a new table.
 const FEWEST_BUCKETS: usize = 8;
 
 /// One cache line: which records stand here, and when each was used last.
-#[derive(Clone, Copy, Debug, Default)]
-struct Bucket {
+#[derive(Clone, Copy, Debug, Default, BorshSerialize, BorshDeserialize)]
+pub(super) struct Bucket {
     /// A part of each key; 0 for an empty place.
     tags: [u32; WAYS],
     used_secs: [u32; WAYS],
@@ -101,11 +102,11 @@ impl Bucket {
 /// line and one record. It doubles while more than half full, up to its capacity.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    buckets: Vec<Bucket>,
-    records: Vec<CredentialRecord>,
-    held: usize,
+    pub(super) buckets: Vec<Bucket>,
+    pub(super) records: Vec<CredentialRecord>,
+    pub(super) held: usize,
     most_buckets: usize,
-    evicted: u64,
+    pub(super) evicted: u64,
 }
 
 fn tag(key: u64) -> u32 {

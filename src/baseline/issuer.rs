@@ -1,9 +1,10 @@
 //! What is known of an issuer's credentials of one kind: how long they live, how often they move.
 
 use crate::stats::lifetime::LifetimeHistogram;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// How often credentials are seen on a second host, network or client, among days of use.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct MoveCounts {
     /// Days on which a known credential was used.
     pub days: f32,
@@ -38,7 +39,7 @@ impl MoveCounts {
 }
 
 /// One issuer and kind of credential.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct IssuerBaseline {
     /// Lifetimes; `None` before one was stated.
     pub lifetimes: Option<LifetimeHistogram>,

@@ -1,12 +1,17 @@
 //! Texts behind the keys that baselines count, for explanations only.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use hashbrown::HashMap;
 use std::borrow::Cow;
 
 /// Key → text, bounded. Past the limit a value goes unnamed in explanations; scores never depend
 /// on this table.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Names {
+    #[borsh(
+        serialize_with = "crate::stats::keep::map_to",
+        deserialize_with = "crate::stats::keep::map_from"
+    )]
     texts: HashMap<u32, Box<str>>,
     text_bytes: usize,
     capacity: usize,

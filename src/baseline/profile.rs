@@ -8,12 +8,13 @@ use crate::stats::decay::{HalfLife, Landmark};
 use crate::stats::hour_of_week::HourProfile;
 use crate::stats::student::Moments;
 use crate::units::{EventTime, MS_PER_SEC};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// How many access levels there are.
 pub const LEVELS: usize = AccessLevel::ALL.len();
 
 /// Lifetimes of the tokens of one issuer and kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct IssuerLifetimes {
     /// Issuer and kind; 0 for an empty slot.
     pub issuer: u32,
@@ -22,7 +23,7 @@ pub struct IssuerLifetimes {
 }
 
 /// Failures lately and in the long run.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct FailureCounts {
     /// Failed uses, forward-decayed with the baseline.
     pub failed: f32,
@@ -53,7 +54,7 @@ impl FailureCounts {
 }
 
 /// Counts of the current hour, and how large they were in past active hours.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Hourly {
     /// Hours since the epoch.
     pub hour: u32,
@@ -87,7 +88,7 @@ impl Hourly {
 }
 
 /// Where it was last, and how often it jumped.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Journey {
     /// Degrees north.
     pub latitude: f32,
@@ -107,7 +108,7 @@ pub const PEAKS: usize = 16;
 const PEAK_STEPS: f64 = 8.0;
 
 /// What is known of one identity. What every event needs stands first, what few need last.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 #[repr(C)]
 pub struct Profile {
     /// Where the weights of this record count from.

@@ -14,6 +14,7 @@ use crate::params::Parameters;
 use crate::stats::decay::{HalfLife, Landmark};
 use crate::units::{EventTime, MS_PER_SEC};
 use arrayvec::ArrayVec;
+use borsh::{BorshDeserialize, BorshSerialize};
 use hashbrown::hash_map::Entry as MapEntry;
 use hashbrown::{HashMap, HashTable};
 
@@ -25,7 +26,7 @@ const HAND_STEPS: usize = 16;
 pub const EXPECTED: usize = 32;
 
 /// One identity's record with its key and name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 #[repr(C)]
 pub struct Entry {
     key: u64,
@@ -35,6 +36,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Key of the identity.
+    #[must_use]
+    pub fn key(&self) -> u64 {
+        self.key
+    }
+
     /// Name of the identity.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -43,7 +50,7 @@ impl Entry {
 }
 
 /// What happened at the limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct StoreCounts {
     /// Records that gave way.
     pub evicted: u64,
@@ -54,19 +61,19 @@ pub struct StoreCounts {
 /// Identities, groups, population and names of one shard.
 #[derive(Clone, Debug)]
 pub struct Store {
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     index: HashTable<u32>,
-    hand: usize,
+    pub(super) hand: usize,
     capacity: usize,
-    counts: StoreCounts,
-    groups: Vec<Collective>,
-    group_index: HashMap<u64, usize>,
+    pub(super) counts: StoreCounts,
+    pub(super) groups: Vec<Collective>,
+    pub(super) group_index: HashMap<u64, usize>,
     group_capacity: usize,
     group_values: usize,
-    landmark: Option<Landmark>,
+    pub(super) landmark: Option<Landmark>,
     /// The second for which the shared baselines were weighed last, and the weight.
-    weighed: (i64, f32),
-    issuers: HashMap<u32, IssuerBaseline>,
+    pub(super) weighed: (i64, f32),
+    pub(super) issuers: HashMap<u32, IssuerBaseline>,
     issuer_capacity: usize,
     /// Single credentials.
     pub credentials: Credentials,
@@ -177,6 +184,16 @@ impl Store {
         let entries = &self.entries;
         self.index
             .insert_unique(key, slot as u32, |other| entries[*other as usize].key);
+    }
+
+    /// Finds entries by key again, after they were put in from outside.
+    pub(super) fn index_entries(&mut self) {
+        let entries = &self.entries;
+        self.index = HashTable::with_capacity(entries.len());
+        for (slot, entry) in entries.iter().enumerate() {
+            self.index
+                .insert_unique(entry.key, slot as u32, |other| entries[*other as usize].key);
+        }
     }
 
     fn leave(&mut self, slot: usize) {

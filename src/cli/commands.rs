@@ -1,17 +1,21 @@
 //! One function a command: settings in, exit code out.
 
-use super::terminal::{complain, progress, say};
-use super::{
+use super::arguments::{
     BacktestArguments, Command, ConfigArguments, ConfigCommand, DemoArguments, EvaluateArguments,
-    FormatArgument, ReplayArguments, RunArguments, SimulateArguments, Stage, TopicsCommand, exit,
+    ExplainArguments, FormatArgument, ReplayArguments, RunArguments, SimulateArguments, Stage,
+    TopicsCommand, VerifyCommand,
 };
+use super::exit;
+use super::terminal::{complain, progress, say};
 use crate::app::backtest;
 use crate::app::check;
 use crate::app::demo::Demo;
 use crate::app::evaluate;
+use crate::app::explain;
 use crate::app::replay::{self, replay};
 use crate::app::run::{self, Stages};
 use crate::app::simulate::{self, SimulateError};
+use crate::app::verify::{self, VerifyError};
 use crate::clock::Stopwatch;
 use crate::config::{self, Config, Sources};
 use crate::http::{Pages, Server};
@@ -36,6 +40,10 @@ pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
         Command::Evaluate(arguments) => evaluate_labels(arguments, quiet),
         Command::Backtest(arguments) => compare_configurations(arguments, quiet),
         Command::Check(arguments) => with_config(&arguments.config, |config| check_all(&config)),
+        Command::Explain(arguments) => explain_identity(arguments),
+        Command::Verify {
+            command: VerifyCommand::Audit { files },
+        } => verify_audit(files),
         Command::Config {
             command: ConfigCommand::Default,
         } => {
@@ -115,6 +123,30 @@ fn run(arguments: &RunArguments) -> u8 {
     })
 }
 
+fn verify_audit(files: &[PathBuf]) -> u8 {
+    match verify::verify_audit(files) {
+        Ok(verified) => {
+            say(&verified.to_string());
+            0
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            match error {
+                VerifyError::Input(_) => exit::FAILED,
+                VerifyError::Broken { .. } => exit::NOT_VERIFIED,
+            }
+        }
+    }
+}
+
+fn explain_identity(arguments: &ExplainArguments) -> u8 {
+    with_config(&arguments.config, |config| {
+        let event = arguments.event.as_deref();
+        let explained = explain::explain(&config, &arguments.state, &arguments.identity, event);
+        code_of(explained.map(|explained| say(&explained.to_string())))
+    })
+}
+
 fn topics_create(config: &Config) -> u8 {
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -162,6 +194,7 @@ fn replay_files(arguments: &ReplayArguments, quiet: bool) -> u8 {
         orders: arguments.orders.clone(),
         audit: arguments.audit.clone(),
         dead: arguments.dead.clone(),
+        state: arguments.state.clone(),
     };
     with_config(&arguments.config, |config| {
         let bar = progress(quiet);

@@ -1,6 +1,6 @@
 //! Terminal and pipe: log lines, progress, results.
 
-use super::LogFormat;
+use super::arguments::LogFormat;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use crate::decide::{Action, Mode, Weakening};
 use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
+use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::{BTreeSet, VecDeque};
 
 /// Limits on containment, for one shard.
@@ -32,7 +33,7 @@ impl Guardrails {
 }
 
 /// Containments asked for lately.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Recent {
     asked: VecDeque<(EventTime, u64)>,
 }

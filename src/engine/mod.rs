@@ -5,11 +5,16 @@
 
 mod order;
 mod output;
+mod portrait;
 mod raise;
+mod state;
 mod teach;
 
+pub use crate::baseline::pieces::PieceKey;
 pub use crate::baseline::store::EXPECTED;
 pub use output::{Alert, Decision, Health, Notice, Origin, Phase, Stepped};
+pub use portrait::{Case, Portrait};
+pub use state::Restoring;
 
 use crate::baseline::credential::secs;
 use crate::baseline::profile::Profile;

@@ -2,6 +2,8 @@
 
 use crate::stats::hash::hash64;
 use crate::units::{EventTime, MS_PER_HOUR};
+use borsh::io::{Error, ErrorKind};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// An event ahead of the shard's time by more than this is not believed by itself.
 pub(super) const BELIEVED_AHEAD_MS: i64 = MS_PER_HOUR;
@@ -12,7 +14,7 @@ pub(super) const REMEMBERED_IDS: usize = 16_384;
 const ID_SPACE: u64 = 0xe1;
 
 /// The event time of a shard: never goes back, and jumps ahead only when several events agree.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub(super) struct ShardTime {
     now: Option<EventTime>,
     ahead: u32,
@@ -49,7 +51,7 @@ impl ShardTime {
 
 /// Ids of the latest events: a table in which a newcomer takes the place of whatever hashes to the
 /// same one. So the window is not exact, but one question costs one memory access.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub(super) struct SeenIds(Box<[u64]>);
 
 impl Default for SeenIds {
@@ -59,6 +61,18 @@ impl Default for SeenIds {
 }
 
 impl SeenIds {
+    /// What was kept.
+    ///
+    /// # Errors
+    /// It is not of the size of this table.
+    pub(super) fn restored(kept: Self) -> borsh::io::Result<Self> {
+        if kept.0.len() == REMEMBERED_IDS {
+            return Ok(kept);
+        }
+        let why = "the table of known event ids has another size";
+        Err(Error::new(ErrorKind::InvalidData, why))
+    }
+
     /// Remembers `event_id`; says whether it was known.
     pub(super) fn is_repeated(&mut self, event_id: &str) -> bool {
         let key = hash64(ID_SPACE, event_id.as_bytes());

@@ -1,5 +1,7 @@
 //! Documents from files, folders and standard input, compressed or not.
 
+pub mod state;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

@@ -7,11 +7,13 @@
 use crate::event::IdentityKind;
 use crate::signal::SIGNALS;
 use crate::stats::exceedance::Exceedance;
+use borsh::io::{Error, ErrorKind};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 const KINDS: usize = IdentityKind::ALL.len();
 
 /// Curves of all signals and kinds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Calibration {
     curves: Vec<Exceedance>,
 }
@@ -29,6 +31,18 @@ fn place(kind: IdentityKind, signal: usize) -> usize {
 }
 
 impl Calibration {
+    /// What was kept.
+    ///
+    /// # Errors
+    /// It is not of as many signals as there are.
+    pub fn restored(self) -> borsh::io::Result<Self> {
+        if self.curves.len() == KINDS * SIGNALS.len() {
+            return Ok(self);
+        }
+        let why = "the calibration is of other signals";
+        Err(Error::new(ErrorKind::InvalidData, why))
+    }
+
     /// Calibrated surprise, in nats, of `nats` of a signal at an identity of `kind`.
     #[must_use]
     pub fn calibrate(&self, kind: IdentityKind, signal: usize, nats: f64) -> f64 {

@@ -13,6 +13,7 @@
 
 use crate::stats::linear_count::distinct;
 use crate::units::{EventTime, MS_PER_HOUR};
+use borsh::{BorshDeserialize, BorshSerialize};
 use hashbrown::HashMap;
 
 /// So many others are no crowd.
@@ -25,7 +26,7 @@ const HALF_DAY_MS: i64 = 12 * MS_PER_HOUR;
 const SWEEP_EVERY_MS: i64 = MS_PER_HOUR;
 
 /// Who showed one deviation, one bit for each 64th of all identities.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, BorshSerialize, BorshDeserialize)]
 struct Shown {
     half_day: i64,
     now: u64,
@@ -67,8 +68,12 @@ fn half_day(now: EventTime) -> i64 {
 }
 
 /// Who shares what, lately.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Crowd {
+    #[borsh(
+        serialize_with = "crate::stats::keep::map_to",
+        deserialize_with = "crate::stats::keep::map_from"
+    )]
     shown: HashMap<u32, Shown>,
     swept_at: EventTime,
 }

@@ -13,6 +13,7 @@ use crate::score::fact::Fact;
 use crate::stats::decay::HalfLife;
 use crate::units::EventTime;
 use crate::verdict::{Severity, SignalVerdict, Technique};
+use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
 /// Facts that one case remembers; the oldest give way.
@@ -21,7 +22,7 @@ const FACTS: usize = 24;
 const FORGOTTEN_NATS: f64 = 0.25;
 
 /// Alert state of a case.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct AlertState {
     /// The alert's id.
     pub alert_id: String,
@@ -48,7 +49,7 @@ pub struct AlertState {
 }
 
 /// Whom a case is about.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Subject {
     /// Identity.
     pub id: String,
@@ -63,7 +64,7 @@ pub struct Subject {
 }
 
 /// The credential that a case is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct SubjectCredential {
     /// Identifier.
     pub id: String,
@@ -86,7 +87,7 @@ impl SubjectCredential {
 }
 
 /// The running case of one identity.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Incident {
     evidence_nats: f64,
     updated: EventTime,
@@ -179,7 +180,7 @@ pub fn weigh(
 }
 
 /// All cases of a shard, bounded, in key order so that nothing depends on the order of a hash.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Incidents {
     cases: BTreeMap<u64, Incident>,
     dropped: u64,

@@ -10,23 +10,30 @@
 use crate::params::{Decay, ThresholdLaw};
 use crate::stats::tail::PeakTail;
 use crate::units::MS_PER_DAY;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// How far above the derived level an unlearned threshold stands.
 const CAUTION_NATS: f64 = 3.0;
 /// Days of silence after which further ones change nothing.
 const MOST_DAYS: i64 = 60;
 
-/// The alert threshold of one shard.
-#[derive(Clone, Debug)]
-pub struct Threshold {
+/// What a threshold has learned.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+pub struct Learned {
     tail: PeakTail,
     nats: f64,
-    alerts_per_day: f64,
-    law: ThresholdLaw,
     day: Option<i64>,
     days_seen: f64,
     alerts_today: u32,
     daily_alerts: f64,
+}
+
+/// The alert threshold of one shard.
+#[derive(Clone, Debug)]
+pub struct Threshold {
+    learned: Learned,
+    alerts_per_day: f64,
+    law: ThresholdLaw,
     remaining_a_day: f64,
 }
 
@@ -35,14 +42,16 @@ impl Threshold {
     #[must_use]
     pub fn new(alerts_per_day: f64, law: ThresholdLaw, decay: &Decay) -> Self {
         Self {
-            tail: PeakTail::default(),
-            nats: law.initial_nats,
+            learned: Learned {
+                tail: PeakTail::default(),
+                nats: law.initial_nats,
+                day: None,
+                days_seen: 0.0,
+                alerts_today: 0,
+                daily_alerts: 0.0,
+            },
             alerts_per_day,
             law,
-            day: None,
-            days_seen: 0.0,
-            alerts_today: 0,
-            daily_alerts: 0.0,
             remaining_a_day: decay.peak.remaining(MS_PER_DAY),
         }
     }
@@ -56,10 +65,21 @@ impl Threshold {
     pub fn nats(&self, identities: usize) -> f64 {
         let learned = self.learned_share();
         if learned >= 1.0 {
-            return self.nats;
+            return self.learned.nats;
         }
         let derived = libm::log(identities.max(1) as f64 / self.alerts_per_day) + CAUTION_NATS;
-        self.nats.max((1.0 - learned) * derived)
+        self.learned.nats.max((1.0 - learned) * derived)
+    }
+
+    /// What it has learned, to be kept.
+    #[must_use]
+    pub fn learned(&self) -> &Learned {
+        &self.learned
+    }
+
+    /// Goes on from what was kept, under today's budget and law.
+    pub fn resume(&mut self, learned: Learned) {
+        self.learned = learned;
     }
 
     /// Alerts never begin below this.
@@ -71,59 +91,60 @@ impl Threshold {
     /// How much of the threshold is learned rather than initial, 0 to 1.
     #[must_use]
     pub fn learned_share(&self) -> f64 {
-        (self.days_seen / self.law.learned_after_days).min(1.0)
+        (self.learned.days_seen / self.law.learned_after_days).min(1.0)
     }
 
     /// Alerts a day lately, over the budget; `None` before a day is over.
     #[must_use]
     pub fn budget_drift(&self) -> Option<f64> {
-        (self.days_seen >= 1.0)
-            .then(|| self.daily_alerts / self.tail.days().max(1.0) / self.alerts_per_day)
+        (self.learned.days_seen >= 1.0).then(|| {
+            self.learned.daily_alerts / self.learned.tail.days().max(1.0) / self.alerts_per_day
+        })
     }
 
     /// The largest score of one identity on a past day.
     pub fn add_peak(&mut self, peak_nats: f64) {
-        self.tail.add(peak_nats);
+        self.learned.tail.add(peak_nats);
     }
 
     /// Counts an alert towards the drift.
     pub fn count_alert(&mut self) {
-        self.alerts_today += 1;
+        self.learned.alerts_today += 1;
     }
 
     /// The shard's time has reached `day` (days since the epoch).
     #[inline]
     pub fn reach_day(&mut self, day: i64) {
-        match self.day {
+        match self.learned.day {
             Some(today) if day <= today => {}
             Some(today) => self.close_days(day - today, day),
-            None => self.day = Some(day),
+            None => self.learned.day = Some(day),
         }
     }
 
     #[cold]
     fn close_days(&mut self, days: i64, day: i64) {
-        self.day = Some(day);
+        self.learned.day = Some(day);
         for _ in 0..days.min(MOST_DAYS) {
-            self.tail.close_day(self.remaining_a_day);
-            self.days_seen += 1.0;
-            self.daily_alerts =
-                self.daily_alerts * self.remaining_a_day + f64::from(self.alerts_today);
-            self.alerts_today = 0;
+            self.learned.tail.close_day(self.remaining_a_day);
+            self.learned.days_seen += 1.0;
+            self.learned.daily_alerts = self.learned.daily_alerts * self.remaining_a_day
+                + f64::from(self.learned.alerts_today);
+            self.learned.alerts_today = 0;
             self.adjust();
         }
     }
 
     fn adjust(&mut self) {
-        let Some(level) = self.tail.level_for_rate(self.alerts_per_day) else {
+        let Some(level) = self.learned.tail.level_for_rate(self.alerts_per_day) else {
             return;
         };
         let learned = self.learned_share();
         let goal = learned * level + (1.0 - learned) * self.law.initial_nats;
-        self.nats = goal
+        self.learned.nats = goal
             .clamp(
-                self.nats - self.law.fall_nats_per_day,
-                self.nats + self.law.rise_nats_per_day,
+                self.learned.nats - self.law.fall_nats_per_day,
+                self.learned.nats + self.law.rise_nats_per_day,
             )
             .max(self.law.lowest_nats);
     }

@@ -8,6 +8,7 @@
 //! # At n = 0
 //! θ is 1 at every level: being new is no anomaly, and only the prior speaks.
 
+use crate::baseline::names::Names;
 use crate::enrich::{Feature, text};
 use crate::signal::{Lesson, View, one_in};
 use crate::stats::category::{CategoryMap, CategoryTable, Standing};
@@ -97,11 +98,14 @@ pub(super) fn learn<const N: usize>(
 
 /// What an untrusted adoption weighs among peers.
 const HEARSAY_SHARE: f32 = 0.3;
+/// A known value more probable than this is called usual.
+const USUAL_FROM_P: f64 = 0.05;
 /// How many known values an explanation names.
 const VALUES_NAMED: usize = 3;
 
-/// The identity's known values in words: `build-17 (61 %), build-18 (38 %)`.
-pub(super) fn expected<const N: usize>(table: &CategoryTable<N>, view: &View<'_>) -> String {
+/// Known values in words: `build-17 (61 %), build-18 (38 %)`.
+#[must_use]
+pub fn in_words<const N: usize>(table: &CategoryTable<N>, names: &Names) -> String {
     let strongest = table.strongest();
     if strongest.is_empty() {
         return "nothing known".to_owned();
@@ -109,7 +113,7 @@ pub(super) fn expected<const N: usize>(table: &CategoryTable<N>, view: &View<'_>
     let named: Vec<String> = strongest
         .iter()
         .take(VALUES_NAMED)
-        .map(|(key, share)| format!("{} ({:.0} %)", view.names.show(*key), share * 100.0))
+        .map(|(key, share)| format!("{} ({:.0} %)", names.show(*key), share * 100.0))
         .collect();
     let rest = strongest.len().saturating_sub(VALUES_NAMED);
     let more = if rest > 0 {
@@ -129,12 +133,15 @@ pub(super) fn explain<const N: usize>(
     reading: &Reading,
 ) -> Explanation {
     let observed = text(view.event, feature).into_owned();
-    let expected = expected(table, view);
+    let expected = in_words(table, view.names);
     let seen = match history(reading, "uses", view) {
         none if reading.observations < 0.5 => none,
         some => format!("{some}: {expected}"),
     };
     let sentence = match reading.level {
+        Level::Identity if reading.p > USUAL_FROM_P => {
+            format!("{what} {observed}, usual for it; {seen}")
+        }
         Level::Identity => format!(
             "{what} {observed}, known but rare for it ({}); {seen}",
             one_in(reading.p)

@@ -22,6 +22,7 @@
 //! A table keeps its strongest values; one pushed out counts as new when it returns, which raises
 //! θ, so an entity with more habits than slots becomes hard to surprise rather than noisy.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use hashbrown::HashMap;
 
 /// How a value stands in a table or map.
@@ -46,7 +47,7 @@ fn newcomer_rate(newcomers: f64, total: f64) -> f64 {
 }
 
 /// The strongest `N` values of one entity. Key 0 marks an empty slot.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct CategoryTable<const N: usize> {
     keys: [u32; N],
     weights: [f32; N],
@@ -178,8 +179,12 @@ fn bucket(weight: f32) -> usize {
 /// Many values, for peers and population. The tail is kept by binary orders of magnitude, so a
 /// question costs O(64) whatever the number of values: weights within a factor of two count as
 /// equal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct CategoryMap {
+    #[borsh(
+        serialize_with = "crate::stats::keep::map_to",
+        deserialize_with = "crate::stats::keep::map_from"
+    )]
     weights: HashMap<u32, f32>,
     bucket_sums: [f64; BUCKETS],
     total: f64,

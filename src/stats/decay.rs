@@ -14,6 +14,7 @@
 //! streaming systems", ICDE 2009.
 
 use crate::units::EventTime;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Sums are rescaled before weights reach 2 to this power: far from the limits of `f32`.
 pub const RESCALE_AT_EXPONENT: f64 = 24.0;
@@ -52,7 +53,7 @@ impl HalfLife {
 }
 
 /// The landmark of a set of forward-decayed sums.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Landmark(EventTime);
 
 /// What the owner of sums has to do before it adds at a given time.

@@ -20,6 +20,8 @@
 //! own exceedance: Laxhammar, Falkman, "Conformal prediction for distribution-independent anomaly
 //! detection", FUSION 2010.
 
+use borsh::{BorshDeserialize, BorshSerialize};
+
 /// Width of a bin.
 const BIN_NATS: f64 = 0.25;
 const BINS: usize = 128;
@@ -39,7 +41,7 @@ const SHORTEST_EXCESS_NATS: f64 = 0.5;
 const REFRESH_SHARE: f32 = 16.0;
 
 /// Decayed histogram of the largest surprise of identity-days, with its curve.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Exceedance {
     days_at: [f32; BINS],
     days: f32,

@@ -23,6 +23,7 @@
 //! spherical data", Biometrika 74 (1987); rates: the gamma–Poisson posterior mean.
 
 use crate::units::{EventTime, MS_PER_HOUR};
+use borsh::{BorshDeserialize, BorshSerialize};
 use half::bf16;
 
 /// Hours of a working day, then hours of a weekend day.
@@ -61,14 +62,20 @@ pub fn days_between(from: i64, to: i64) -> [u8; 2] {
 pub type HourRates = [f32; BINS];
 
 /// Decayed counts of active hours by bin, and of days that were there to be active on.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct HourProfile {
     counts: Counts,
     days: [f32; 2],
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Counts([bf16; BINS]);
+#[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+struct Counts(
+    #[borsh(
+        serialize_with = "crate::stats::keep::bf16s_to",
+        deserialize_with = "crate::stats::keep::bf16s_from"
+    )]
+    [bf16; BINS],
+);
 
 impl Default for Counts {
     fn default() -> Self {

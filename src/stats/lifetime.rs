@@ -11,6 +11,8 @@
 //! ageing of integer sketches.
 
 use crate::units::{EventTime, MS_PER_DAY};
+use borsh::io::{Read, Result, Write};
+use borsh::{BorshDeserialize, BorshSerialize};
 use hdrhistogram::Histogram;
 
 /// See [`LifetimeHistogram::refresh`].
@@ -18,8 +20,9 @@ const REFRESH_SHARE: u64 = 32;
 const LONGEST_SECS: u64 = 10 * 366 * 86_400;
 
 /// Decayed distribution of lifetimes in seconds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct LifetimeHistogram {
+    #[borsh(serialize_with = "counts_to", deserialize_with = "counts_from")]
     counts: Histogram<u32>,
     halved_at: EventTime,
     steps: Vec<Step>,
@@ -27,21 +30,40 @@ pub struct LifetimeHistogram {
 }
 
 /// One recorded value with what lies below it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, BorshSerialize, BorshDeserialize)]
 struct Step {
     highest_secs: u64,
     below: u64,
     at: u64,
 }
 
+fn empty() -> Histogram<u32> {
+    Histogram::new_with_bounds(1, LONGEST_SECS, 2)
+        .unwrap_or_else(|_| unreachable!("the bounds are constants that the crate accepts"))
+}
+
+fn counts_to<W: Write>(counts: &Histogram<u32>, writer: &mut W) -> Result<()> {
+    let recorded = counts.iter_recorded();
+    let recorded: Vec<(u64, u32)> = recorded
+        .map(|step| (step.value_iterated_to(), step.count_at_value()))
+        .collect();
+    recorded.serialize(writer)
+}
+
+fn counts_from<R: Read>(reader: &mut R) -> Result<Histogram<u32>> {
+    let mut counts = empty();
+    for (value, count) in Vec::<(u64, u32)>::deserialize_reader(reader)? {
+        counts.saturating_record_n(value.clamp(1, LONGEST_SECS), count);
+    }
+    Ok(counts)
+}
+
 impl LifetimeHistogram {
     /// An empty histogram that starts ageing at `now`.
     #[must_use]
     pub fn new(now: EventTime) -> Self {
-        let counts = Histogram::new_with_bounds(1, LONGEST_SECS, 2)
-            .unwrap_or_else(|_| unreachable!("the bounds are constants that the crate accepts"));
         Self {
-            counts,
+            counts: empty(),
             halved_at: now,
             steps: Vec::new(),
             counted: 0,

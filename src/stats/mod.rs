@@ -10,6 +10,7 @@ pub mod exceedance;
 pub mod hash;
 pub mod hour_of_week;
 pub mod hourly;
+pub mod keep;
 pub mod lifetime;
 pub mod linear_count;
 pub mod special;

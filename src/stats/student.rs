@@ -16,9 +16,10 @@
 //! Student's and the chi-square distributions", Ann. Math. Statist. 30 (1959).
 
 use super::special::normal_upper_tail;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Forward-decayed count, mean and sum of squared deviations (weighted Welford).
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Moments {
     weight: f32,
     mean: f32,

@@ -15,6 +15,8 @@
 //! streaming use: Siffer et al., "Anomaly detection in streams with extreme value theory", KDD
 //! 2017.
 
+use borsh::{BorshDeserialize, BorshSerialize};
+
 /// Width of a bin.
 const BIN_NATS: f64 = 0.25;
 const BINS: usize = 256;
@@ -24,7 +26,7 @@ pub const TAIL_PEAKS: f64 = 100.0;
 pub const EXCESS_CAP_NATS: f64 = 6.0;
 
 /// Decayed histogram of peaks over a decayed number of days.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct PeakTail {
     counts: [f64; BINS],
     days: f64,

@@ -4,13 +4,15 @@
 use crate::engine::{Alert, Phase};
 use crate::wire::order::{self, reason};
 use crate::wire::time::format_rfc3339;
+use borsh::{BorshDeserialize, BorshSerialize};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// What the first record of a chain carries in place of a hash.
 const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The chain of one partition.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct AuditChain {
     partition: i32,
     sequence: u64,
@@ -52,12 +54,7 @@ impl AuditChain {
     }
 
     fn append(&mut self, entry: &Value) -> Vec<u8> {
-        let body = entry.to_string();
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(self.previous.as_bytes());
-        hasher.update(&self.sequence.to_le_bytes());
-        hasher.update(body.as_bytes());
-        let hash = hasher.finalize().to_hex().to_string();
+        let hash = link(&self.previous, self.sequence, entry);
         let record = json!({
             "partition": self.partition,
             "sequence": self.sequence,
@@ -68,6 +65,94 @@ impl AuditChain {
         self.sequence += 1;
         self.previous = hash;
         record.to_string().into_bytes()
+    }
+}
+
+fn link(previous: &str, sequence: u64, entry: &Value) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(previous.as_bytes());
+    hasher.update(&sequence.to_le_bytes());
+    hasher.update(entry.to_string().as_bytes());
+    hasher.finalize().to_hex().to_string()
+}
+
+/// Why a record does not continue its chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenLink {
+    /// It is no record of an audit trail.
+    #[error("this is no audit record: partition, sequence, previous, hash and entry are expected")]
+    NotARecord,
+    /// Its hash is not that of what it says.
+    #[error("its hash does not fit what it says: it was altered")]
+    Altered,
+    /// A record is missing before it, or stands elsewhere.
+    #[error(
+        "record {expected} of partition {partition} should stand here: one was dropped or moved"
+    )]
+    OutOfOrder {
+        /// Which partition.
+        partition: i64,
+        /// Which record.
+        expected: u64,
+    },
+    /// It follows another record than the one before it.
+    #[error("it does not follow the record before it: that one was altered or replaced")]
+    Torn,
+}
+
+/// Walks the chains of several partitions, whose records may be mixed.
+#[derive(Debug, Default)]
+pub struct ChainWalk {
+    ends: BTreeMap<i64, (u64, String)>,
+    records: u64,
+}
+
+impl ChainWalk {
+    /// Takes the next record, in the order of its partition.
+    ///
+    /// # Errors
+    /// Says why the record does not continue its chain.
+    pub fn take(&mut self, line: &[u8]) -> Result<(), BrokenLink> {
+        let record: Value = serde_json::from_slice(line).map_err(|_| BrokenLink::NotARecord)?;
+        let text = |name: &str| record[name].as_str().ok_or(BrokenLink::NotARecord);
+        let partition = record["partition"].as_i64().ok_or(BrokenLink::NotARecord)?;
+        let sequence = record["sequence"].as_u64().ok_or(BrokenLink::NotARecord)?;
+        let (previous, hash) = (text("previous")?, text("hash")?);
+        if link(previous, sequence, &record["entry"]) != hash {
+            return Err(BrokenLink::Altered);
+        }
+        if let Some((expected, before)) = self.ends.get(&partition) {
+            if *expected != sequence {
+                return Err(BrokenLink::OutOfOrder {
+                    partition,
+                    expected: *expected,
+                });
+            }
+            if before != previous {
+                return Err(BrokenLink::Torn);
+            }
+        } else if sequence != 0 || previous != GENESIS {
+            return Err(BrokenLink::OutOfOrder {
+                partition,
+                expected: 0,
+            });
+        }
+        self.ends.insert(partition, (sequence + 1, hash.to_owned()));
+        self.records += 1;
+        Ok(())
+    }
+
+    /// Records taken.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// The last hash of each partition: what a truncation would change.
+    pub fn heads(&self) -> impl Iterator<Item = (i64, u64, &str)> {
+        self.ends
+            .iter()
+            .map(|(partition, (next, hash))| (*partition, next - 1, hash.as_str()))
     }
 }
 
@@ -85,5 +170,60 @@ mod tests {
         assert_eq!(records[1]["previous"], records[0]["hash"]);
         assert_eq!(records[2]["previous"], records[1]["hash"]);
         assert_ne!(records[1]["hash"], records[2]["hash"]);
+    }
+
+    fn chain(partition: i32) -> Vec<String> {
+        let mut chain = AuditChain::new(partition);
+        let record =
+            |n| String::from_utf8(chain.append(&json!({"score": 0.1 + f64::from(n)}))).unwrap();
+        (0..5).map(record).collect()
+    }
+
+    fn walk(records: &[String]) -> Result<u64, (usize, BrokenLink)> {
+        let mut walk = ChainWalk::default();
+        for (at, record) in records.iter().enumerate() {
+            walk.take(record.as_bytes()).map_err(|why| (at, why))?;
+        }
+        Ok(walk.records())
+    }
+
+    #[test]
+    fn a_whole_trail_is_walked_and_partitions_may_be_mixed() {
+        let mixed: Vec<String> = chain(0)
+            .into_iter()
+            .zip(chain(1))
+            .flat_map(|(a, b)| [a, b])
+            .collect();
+        assert_eq!(walk(&mixed), Ok(10));
+    }
+
+    #[test]
+    fn the_first_broken_record_is_found() {
+        let good = chain(0);
+        let mut altered = good.clone();
+        altered[2] = altered[2].replace("2.1", "2.2");
+        assert_eq!(walk(&altered), Err((2, BrokenLink::Altered)));
+        let out_of_order = |expected| BrokenLink::OutOfOrder {
+            partition: 0,
+            expected,
+        };
+        let mut dropped = good.clone();
+        dropped.remove(2);
+        assert_eq!(walk(&dropped), Err((2, out_of_order(2))));
+        let mut swapped = good.clone();
+        swapped.swap(1, 2);
+        assert_eq!(walk(&swapped), Err((1, out_of_order(1))));
+        assert_eq!(walk(&good[1..]), Err((0, out_of_order(0))));
+        // One that was made anew, hash and all, is betrayed by the one after it.
+        let mut replaced = good;
+        let mut other = AuditChain::new(0);
+        other.append(&json!({}));
+        other.previous = serde_json::from_str::<Value>(&replaced[0]).unwrap()["hash"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        replaced[1] = String::from_utf8(other.append(&json!({"score": 9}))).unwrap();
+        assert_eq!(walk(&replaced), Err((2, BrokenLink::Torn)));
+        assert_eq!(walk(&["{}".to_owned()]), Err((0, BrokenLink::NotARecord)));
     }
 }

@@ -13,5 +13,6 @@ pub mod object;
 pub mod ocsf;
 pub mod order;
 pub mod partition;
+pub mod snapshot;
 pub mod time;
 pub mod verdict_line;

@@ -1,0 +1,65 @@
+//! `credwatch verify audit`: does the trail hold together?
+
+use crate::file::{self, InputError};
+use crate::wire::audit::{BrokenLink, ChainWalk};
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why a trail is not verified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// A record does not continue its chain.
+    #[error("{}, record {line}: {why}", .path.display())]
+    Broken {
+        /// Which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// Why.
+        why: BrokenLink,
+    },
+}
+
+/// A trail that holds together.
+#[derive(Debug)]
+pub struct Verified(ChainWalk);
+
+/// Walks the trail in `inputs`, files in the order given.
+///
+/// # Errors
+/// A file cannot be read, or says the first record that does not continue its chain.
+pub fn verify_audit(inputs: &[PathBuf]) -> Result<Verified, VerifyError> {
+    let mut walk = ChainWalk::default();
+    for path in file::list(inputs)? {
+        let document = file::read(&path)?;
+        let lines = document.split(|byte| *byte == b'\n').enumerate();
+        for (at, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
+            walk.take(line).map_err(|why| VerifyError::Broken {
+                path: path.clone(),
+                line: at + 1,
+                why,
+            })?;
+        }
+    }
+    Ok(Verified(walk))
+}
+
+impl fmt::Display for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} records, each follows the one before it",
+            self.0.records()
+        )?;
+        for (partition, sequence, hash) in self.0.heads() {
+            writeln!(
+                f,
+                "  partition {partition} ends with record {sequence}, {hash}"
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! The store in pieces that can be kept outside one by one, and put together again exactly: slots,
+//! hands and weights included, so that what follows is the same to the bit.
+
+use crate::baseline::collective::Collective;
+use crate::baseline::credential::Bucket;
+use crate::baseline::credential::CredentialRecord;
+use crate::baseline::issuer::IssuerBaseline;
+use crate::baseline::names::Names;
+use crate::baseline::store::{Entry, Store, StoreCounts};
+use crate::stats::decay::Landmark;
+use borsh::io::{Error, ErrorKind, Result};
+use borsh::{BorshDeserialize, BorshSerialize, from_slice, to_vec};
+use std::collections::BTreeMap;
+
+/// Buckets of the credential table in one piece; some 290 KB.
+const BUCKETS_A_PIECE: usize = 512;
+
+/// What a piece of state is; the newest piece of a key holds.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
+)]
+pub enum PieceKey {
+    /// Time, threshold, calibration and counters of the engine, and the shape of the store.
+    Engine,
+    /// Ids of the latest events.
+    SeenIds,
+    /// Deviations that many share.
+    Crowd,
+    /// Running cases.
+    Incidents,
+    /// Texts for explanations.
+    Names,
+    /// Issuers of credentials.
+    Issuers,
+    /// Everyone.
+    Population,
+    /// A peer group, by its slot.
+    Group(u32),
+    /// A part of the credential table.
+    Credentials(u32),
+    /// One identity, by its key.
+    Identity(u64),
+}
+
+/// Shape of a store: what pieces must fit.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+pub struct Shape {
+    identities: u32,
+    hand: u32,
+    counts: StoreCounts,
+    group_keys: Vec<(u64, u32)>,
+    groups: u32,
+    landmark: Option<Landmark>,
+    weighed: (i64, f32),
+    buckets: u32,
+    credentials_held: u64,
+    credentials_evicted: u64,
+}
+
+fn broken(why: String) -> Error {
+    Error::new(ErrorKind::InvalidData, why)
+}
+
+impl Store {
+    /// What pieces of this store must fit.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        let mut group_keys: Vec<(u64, u32)> = self
+            .group_index
+            .iter()
+            .map(|(key, slot)| (*key, *slot as u32))
+            .collect();
+        group_keys.sort_unstable();
+        Shape {
+            identities: self.entries.len() as u32,
+            hand: self.hand as u32,
+            counts: self.counts,
+            group_keys,
+            groups: self.groups.len() as u32,
+            landmark: self.landmark,
+            weighed: self.weighed,
+            buckets: self.credentials.buckets.len() as u32,
+            credentials_held: self.credentials.held as u64,
+            credentials_evicted: self.credentials.evicted,
+        }
+    }
+
+    /// Hands every piece to `keep`.
+    ///
+    /// # Errors
+    /// `keep` fails, or a number of the store is not one.
+    pub fn save(&self, keep: &mut dyn FnMut(PieceKey, &[u8]) -> Result<()>) -> Result<()> {
+        keep(PieceKey::Names, &to_vec(&self.names)?)?;
+        let issuers: BTreeMap<&u32, &IssuerBaseline> = self.issuers.iter().collect();
+        keep(PieceKey::Issuers, &to_vec(&issuers)?)?;
+        keep(PieceKey::Population, &to_vec(&self.population)?)?;
+        for (slot, group) in self.groups.iter().enumerate() {
+            keep(PieceKey::Group(slot as u32), &to_vec(group)?)?;
+        }
+        let table = &self.credentials;
+        let buckets = table.buckets.chunks(BUCKETS_A_PIECE);
+        let ways = table.records.len() / table.buckets.len().max(1);
+        let records = table.records.chunks(BUCKETS_A_PIECE * ways);
+        for (chunk, piece) in buckets.zip(records).enumerate() {
+            keep(PieceKey::Credentials(chunk as u32), &to_vec(&piece)?)?;
+        }
+        let mut bytes = Vec::new();
+        for (slot, entry) in self.entries.iter().enumerate() {
+            bytes.clear();
+            (slot as u32, entry).serialize(&mut bytes)?;
+            keep(PieceKey::Identity(entry.key()), &bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// Pieces of a store that are being put together, in any order.
+#[derive(Default)]
+pub struct Pieces {
+    entries: Vec<Option<Entry>>,
+    groups: BTreeMap<u32, Collective>,
+    credentials: BTreeMap<u32, (Vec<Bucket>, Vec<CredentialRecord>)>,
+    issuers: BTreeMap<u32, IssuerBaseline>,
+    names: Option<Names>,
+    population: Option<Collective>,
+}
+
+impl Pieces {
+    /// Takes one piece; the engine's own are not for here and are handed back as `false`.
+    ///
+    /// # Errors
+    /// The bytes are no such piece.
+    pub fn take(&mut self, key: PieceKey, bytes: &[u8]) -> Result<bool> {
+        match key {
+            PieceKey::Names => self.names = Some(from_slice(bytes)?),
+            PieceKey::Issuers => self.issuers = from_slice(bytes)?,
+            PieceKey::Population => self.population = Some(from_slice(bytes)?),
+            PieceKey::Group(slot) => {
+                self.groups.insert(slot, from_slice(bytes)?);
+            }
+            PieceKey::Credentials(chunk) => {
+                self.credentials.insert(chunk, from_slice(bytes)?);
+            }
+            PieceKey::Identity(key) => self.take_entry(key, from_slice(bytes)?)?,
+            PieceKey::Engine | PieceKey::SeenIds | PieceKey::Crowd | PieceKey::Incidents => {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn take_entry(&mut self, key: u64, (slot, entry): (u32, Entry)) -> Result<()> {
+        // A slot far beyond what could have been written would ask for memory without end.
+        let slot = slot as usize;
+        if entry.key() != key || slot > self.entries.len() + 100_000_000 {
+            return Err(broken(format!("identity {key:016x} is not where it says")));
+        }
+        if slot >= self.entries.len() {
+            self.entries.resize_with(slot + 1, || None);
+        }
+        self.entries[slot] = Some(entry);
+        Ok(())
+    }
+
+    /// Fills `store`, which keeps its bounds.
+    ///
+    /// # Errors
+    /// Says which piece is missing.
+    pub fn fill(self, store: &mut Store, shape: &Shape) -> Result<()> {
+        let missing = |what: &str| broken(format!("{what} is missing"));
+        store.names = self.names.ok_or_else(|| missing("the table of names"))?;
+        store.population = self.population.ok_or_else(|| missing("the population"))?;
+        store.issuers = self.issuers.into_iter().collect();
+        store.groups = self.groups.into_values().collect();
+        store.group_index = shape
+            .group_keys
+            .iter()
+            .map(|(k, s)| (*k, *s as usize))
+            .collect();
+        let table = &mut store.credentials;
+        let chunks: Vec<_> = self.credentials.into_values().collect();
+        let (buckets, records): (Vec<_>, Vec<_>) = chunks.into_iter().unzip();
+        (table.buckets, table.records) = (buckets.concat(), records.concat());
+        table.held = shape.credentials_held as usize;
+        table.evicted = shape.credentials_evicted;
+        store.entries = (self.entries.into_iter().enumerate())
+            .map(|(slot, entry)| entry.ok_or_else(|| missing(&format!("identity {slot}"))))
+            .collect::<Result<_>>()?;
+        let is_whole = store.entries.len() == shape.identities as usize
+            && store.groups.len() == shape.groups as usize
+            && shape
+                .group_keys
+                .iter()
+                .all(|(_, slot)| *slot < shape.groups)
+            && table_is_whole(
+                &store.credentials.buckets,
+                &store.credentials.records,
+                shape,
+            );
+        if !is_whole {
+            return Err(missing("a part"));
+        }
+        (store.hand, store.counts) = (shape.hand as usize, shape.counts);
+        (store.landmark, store.weighed) = (shape.landmark, shape.weighed);
+        store.index_entries();
+        Ok(())
+    }
+}
+
+fn table_is_whole(buckets: &[Bucket], records: &[CredentialRecord], shape: &Shape) -> bool {
+    let ways = crate::baseline::credential::WAYS;
+    buckets.len() == shape.buckets as usize
+        && buckets.len().is_power_of_two()
+        && records.len() == ways * buckets.len()
+}

@@ -1,0 +1,267 @@
+//! What can be asked for on the command line.
+
+use super::terminal;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+#[derive(Parser)]
+#[command(
+    name = "credwatch",
+    about,
+    disable_version_flag = true,
+    after_help = "Example: credwatch demo --for 1m",
+    arg_required_else_help = true
+)]
+pub(super) struct Arguments {
+    /// Print version, commit and model hash.
+    #[arg(long, short = 'V')]
+    pub(super) version: bool,
+    /// How log lines on stderr look.
+    #[arg(long, global = true, default_value = "text")]
+    pub(super) log_format: LogFormat,
+    /// Only warnings and errors on stderr, no progress.
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Args, Clone, Default)]
+pub(super) struct ConfigArguments {
+    /// A configuration file; repeatable, later files win.
+    #[arg(long = "config", value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+}
+
+pub(super) const SIMULATE_EXAMPLE: &str = "Example: credwatch simulate --seed 7 --days 42 --identities 500 \
+    --out events.jsonl --labels labels.jsonl";
+
+pub(super) const EXPLAIN_EXAMPLE: &str = "Example: credwatch explain --state state/ --identity svc-deploy \
+    --event event.json";
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Everything embedded, no Kafka: a simulated organisation under attack, live.
+    #[command(after_help = "Example: credwatch demo --seed 7 --for 2m")]
+    Demo(DemoArguments),
+    /// The service on Kafka.
+    #[command(after_help = "Example: credwatch run --config /etc/credwatch.toml")]
+    Run(RunArguments),
+    /// The topics on Kafka.
+    Topics {
+        #[command(subcommand)]
+        command: TopicsCommand,
+    },
+    /// Judge files with the same engine.
+    #[command(after_help = "Example: credwatch replay --alerts alerts.jsonl cloudtrail-logs/")]
+    Replay(ReplayArguments),
+    /// Labelled traffic, the same for the same seed.
+    #[command(
+        after_help = SIMULATE_EXAMPLE
+    )]
+    Simulate(SimulateArguments),
+    /// What is found of labelled traffic: average precision, campaign recall, time to detect.
+    #[command(after_help = "Example: credwatch evaluate --labels labels.jsonl events.jsonl")]
+    Evaluate(EvaluateArguments),
+    /// Which alerts and orders a new configuration gains and loses.
+    #[command(after_help = "Example: credwatch backtest --old a.toml --new b.toml events/")]
+    Backtest(BacktestArguments),
+    /// Configuration, model, connection, topics: all problems at once.
+    #[command(after_help = "Example: credwatch check --config /etc/credwatch.toml")]
+    Check(CheckArguments),
+    /// One identity's baseline in words and numbers, and what an event of it would score.
+    #[command(after_help = EXPLAIN_EXAMPLE)]
+    Explain(ExplainArguments),
+    /// Whether what was published is what was decided.
+    Verify {
+        #[command(subcommand)]
+        command: VerifyCommand,
+    },
+    /// The configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct DemoArguments {
+    /// Seed of the organisation; the same seed shows the same.
+    #[arg(long, default_value_t = 7)]
+    pub(super) seed: u64,
+    /// Simulated time over real time.
+    #[arg(long, default_value_t = 1_800.0)]
+    pub(super) speed: f64,
+    /// Address of /metrics and the health pages.
+    #[arg(long, default_value = "127.0.0.1:9464")]
+    pub(super) listen: SocketAddr,
+    /// Stop after this much real time, such as 30s or 2m.
+    #[arg(long = "for", value_name = "DURATION", value_parser = terminal::duration)]
+    pub(super) for_: Option<std::time::Duration>,
+}
+
+#[derive(Args)]
+pub(super) struct RunArguments {
+    #[command(flatten)]
+    pub(super) config: ConfigArguments,
+    /// Which stages this process runs: ingest, detect.
+    #[arg(long, value_delimiter = ',', default_value = "ingest,detect")]
+    pub(super) stages: Vec<Stage>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Stage {
+    Ingest,
+    Detect,
+}
+
+#[derive(Subcommand)]
+pub(super) enum TopicsCommand {
+    /// Creates the topics with the right partitions and cleanup policies, or says what differs.
+    #[command(after_help = "Example: credwatch topics create --config /etc/credwatch.toml")]
+    Create(CheckArguments),
+}
+
+#[derive(Subcommand)]
+pub(super) enum VerifyCommand {
+    /// Walks the hash chain of the audit trail; says the first broken record.
+    #[command(after_help = "Example: credwatch verify audit audit.jsonl")]
+    Audit {
+        /// Audit records in their order, as `replay --audit` or a consumer of the topic writes them.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Prints the commented default configuration.
+    #[command(after_help = "Example: credwatch config default > credwatch.toml")]
+    Default,
+}
+
+#[derive(Args)]
+pub(super) struct CheckArguments {
+    #[command(flatten)]
+    pub(super) config: ConfigArguments,
+}
+
+#[derive(Args)]
+pub(super) struct SimulateArguments {
+    /// Seed of chance.
+    #[arg(long)]
+    pub(super) seed: u64,
+    /// Days of traffic; attacks begin after two quiet weeks.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=3_650))]
+    pub(super) days: u16,
+    /// Identities at the beginning.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(30..=1_000_000))]
+    pub(super) identities: u32,
+    /// Attacks, separated by commas; `none` for quiet traffic, all when not given.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(super) attacks: Vec<String>,
+    /// Events, as JSON lines in order of time.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: PathBuf,
+    /// One line for each event that belongs to an attack.
+    #[arg(long, value_name = "FILE")]
+    pub(super) labels: PathBuf,
+}
+
+#[derive(Args)]
+pub(super) struct BacktestArguments {
+    /// The configuration in use.
+    #[arg(long, value_name = "FILE")]
+    pub(super) old: PathBuf,
+    /// The configuration to be tried.
+    #[arg(long, value_name = "FILE")]
+    pub(super) new: PathBuf,
+    /// Shards, as Kafka's default partitioner would make them.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) partitions: u32,
+    /// Files, folders, or - for standard input.
+    #[arg(required = true, value_name = "INPUT")]
+    pub(super) inputs: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct EvaluateArguments {
+    #[command(flatten)]
+    pub(super) config: ConfigArguments,
+    /// Lines of {"event_id":…,"campaign":…,"scenario":…}.
+    #[arg(long, value_name = "FILE")]
+    pub(super) labels: PathBuf,
+    /// Shards, as Kafka's default partitioner would make them.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) partitions: u32,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Files, folders, or - for standard input.
+    #[arg(required = true, value_name = "INPUT")]
+    pub(super) inputs: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum FormatArgument {
+    Native,
+    Cloudtrail,
+}
+
+#[derive(Args)]
+pub(super) struct ReplayArguments {
+    #[command(flatten)]
+    pub(super) config: ConfigArguments,
+    /// Format of the inputs; guessed when not given.
+    #[arg(long)]
+    pub(super) format: Option<FormatArgument>,
+    /// Shards, as Kafka's default partitioner would make them.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) partitions: u32,
+    /// Write one verdict an event.
+    #[arg(long, value_name = "FILE")]
+    pub(super) verdicts: Option<PathBuf>,
+    /// Write alerts.
+    #[arg(long, value_name = "FILE")]
+    pub(super) alerts: Option<PathBuf>,
+    /// Write containment orders.
+    #[arg(long, value_name = "FILE")]
+    pub(super) orders: Option<PathBuf>,
+    /// Write the audit trail.
+    #[arg(long, value_name = "FILE")]
+    pub(super) audit: Option<PathBuf>,
+    /// Write records that were set aside.
+    #[arg(long, value_name = "FILE")]
+    pub(super) dead: Option<PathBuf>,
+    /// Take baselines up from this folder, and leave them there.
+    #[arg(long, value_name = "DIR")]
+    pub(super) state: Option<PathBuf>,
+    /// Exit with 3 where a record was set aside.
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Files, folders, or - for standard input; .gz and .zst are read too.
+    #[arg(required = true, value_name = "INPUT")]
+    pub(super) inputs: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct ExplainArguments {
+    #[command(flatten)]
+    pub(super) config: ConfigArguments,
+    /// The folder that `replay --state` left.
+    #[arg(long, value_name = "DIR")]
+    pub(super) state: PathBuf,
+    /// Whose baseline.
+    #[arg(long, value_name = "ID")]
+    pub(super) identity: String,
+    /// Events, native or CloudTrail, of which to say what they would score; nothing is learned.
+    #[arg(long, value_name = "FILE")]
+    pub(super) event: Option<PathBuf>,
+}

@@ -1,0 +1,101 @@
+//! Everything an engine knows, in pieces, and an engine that goes on from them exactly.
+
+use super::order::{SeenIds, ShardTime};
+use super::{Engine, Settings};
+use crate::baseline::pieces::{PieceKey, Pieces, Shape};
+use crate::decide::guardrail::Recent;
+use crate::score::calibration::Calibration;
+use crate::score::threshold::Learned;
+use crate::units::EventTime;
+use borsh::io::{Error, ErrorKind, Result};
+use borsh::{from_slice, to_vec};
+
+/// Time, threshold and counters, as [`PieceKey::Engine`] holds them.
+type Own = (
+    Shape,
+    ShardTime,
+    Learned,
+    Calibration,
+    Recent,
+    (i64, EventTime),
+    (u64, u64),
+);
+
+impl Engine {
+    /// Hands every piece of state to `keep`; identities in the order of their slots.
+    ///
+    /// # Errors
+    /// `keep` fails.
+    pub fn save(&self, keep: &mut dyn FnMut(PieceKey, &[u8]) -> Result<()>) -> Result<()> {
+        let own = to_vec(&(
+            self.store.shape(),
+            &self.time,
+            self.threshold.learned(),
+            &self.calibration,
+            &self.recent,
+            (self.aged_day, self.next_sweep),
+            (self.duplicates, self.late),
+        ))?;
+        keep(PieceKey::Engine, &own)?;
+        keep(PieceKey::SeenIds, &to_vec(&self.seen)?)?;
+        keep(PieceKey::Crowd, &to_vec(&self.crowd)?)?;
+        keep(PieceKey::Incidents, &to_vec(&self.incidents)?)?;
+        self.store.save(keep)
+    }
+
+    /// Starts to put an engine together from pieces.
+    #[must_use]
+    pub fn restoring(settings: Settings) -> Restoring {
+        Restoring {
+            engine: Self::new(settings),
+            pieces: Pieces::default(),
+            own: None,
+        }
+    }
+}
+
+/// An engine that is being put together.
+pub struct Restoring {
+    engine: Engine,
+    pieces: Pieces,
+    own: Option<Own>,
+}
+
+impl Restoring {
+    /// Takes one piece, in any order.
+    ///
+    /// # Errors
+    /// The bytes are no such piece.
+    pub fn take(&mut self, key: PieceKey, bytes: &[u8]) -> Result<()> {
+        match key {
+            PieceKey::Engine => self.own = Some(from_slice(bytes)?),
+            PieceKey::SeenIds => self.engine.seen = SeenIds::restored(from_slice(bytes)?)?,
+            PieceKey::Crowd => self.engine.crowd = from_slice(bytes)?,
+            PieceKey::Incidents => self.engine.incidents = from_slice(bytes)?,
+            _ => {
+                self.pieces.take(key, bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The engine as it was, under the settings of today: a changed model goes on with the
+    /// baselines, calibration and threshold of the old one, and both follow what they now see.
+    ///
+    /// # Errors
+    /// Says which piece is missing.
+    pub fn finish(mut self) -> Result<Engine> {
+        let missing = || Error::new(ErrorKind::InvalidData, "the engine's own piece is missing");
+        let (shape, time, learned, calibration, recent, days, counts) =
+            self.own.ok_or_else(missing)?;
+        self.pieces.fill(&mut self.engine.store, &shape)?;
+        let mut engine = self.engine;
+        engine.time = time;
+        engine.threshold.resume(learned);
+        engine.calibration = calibration.restored()?;
+        engine.recent = recent;
+        (engine.aged_day, engine.next_sweep) = days;
+        (engine.duplicates, engine.late) = counts;
+        Ok(engine)
+    }
+}
