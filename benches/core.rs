@@ -11,7 +11,7 @@
 #[path = "common/traffic.rs"]
 mod traffic;
 
-use credwatch::engine::EXPECTED;
+use credwatch::engine::{Detail, EXPECTED};
 use credwatch::enrich::Keys;
 use credwatch::event::Event;
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ fn main() {
             engine.expect(&keys);
             for (event, keys) in batch.iter().zip(keys) {
                 origin.offset += 1;
-                let stepped = engine.step(event, keys, &origin, false);
+                let stepped = engine.step(event, keys, &origin, Detail::Score);
                 alerts += std::hint::black_box(stepped).alerts.len();
             }
         }

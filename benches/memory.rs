@@ -11,6 +11,7 @@
 #[path = "common/traffic.rs"]
 mod traffic;
 
+use credwatch::engine::Detail;
 use credwatch::enrich::Keys;
 use traffic::{Traffic, cold_engine, identities_wanted, origin};
 
@@ -34,7 +35,7 @@ fn main() {
     for _ in 0..EVENTS {
         let who = traffic.zipf();
         let event = traffic.event(who);
-        engine.step(&event, Keys::of(&event), &origin, false);
+        engine.step(&event, Keys::of(&event), &origin, Detail::Score);
     }
     let identities = engine.health().identities as f64;
     println!(

@@ -54,10 +54,6 @@ pub struct Prior {
     pub failure_rate: f64,
     /// Trials that the peers' failure rate is worth.
     pub failure_strength: f64,
-    /// Middle of the silences longer than an hour, in hours.
-    pub silence_hours: f64,
-    /// Their spread, in natural logarithms.
-    pub silence_log_sd: f64,
     /// Spread of token lifetimes of one identity and issuer, in natural logarithms.
     pub lifetime_log_sd: f64,
     /// Share of credential-days on which a credential moves.

@@ -1,8 +1,8 @@
 //! A shard: one partition's engine with what surrounds it, decode in front and formats behind.
 //! `run` and `replay` drive the same shard, so the same log gives the same outputs.
 
-use crate::config::{Config, Topics};
-use crate::engine::{Alert, Engine, Health, Origin, Portrait, Settings, Stepped};
+use crate::config::{Config, Detect, Topics};
+use crate::engine::{Alert, Detail, Engine, Health, Origin, Portrait, Settings, Stepped};
 use crate::enrich::Keys;
 use crate::event::Event;
 use crate::units::EventTime;
@@ -121,7 +121,7 @@ impl Blueprint {
     pub fn new(config: &Config, model: Model, partitions: u32) -> Self {
         let partitions = partitions.max(1);
         let detect = &config.detect;
-        let model_hash = model.hash_with(detect.alerts_per_day, detect.max_identities);
+        let model_hash = model_hash(&model, detect);
         Self {
             settings: Settings {
                 parameters: Arc::new(model.parameters),
@@ -129,6 +129,7 @@ impl Blueprint {
                 model_hash: model_hash.into(),
                 alerts_per_day: detect.alerts_per_day / f64::from(partitions),
                 max_identities: (detect.max_identities / partitions as usize).max(1),
+                signals_off: detect.signals_off.clone(),
                 guardrails: config.guardrails.clone(),
             },
             configuration_hash: config.hash.as_str().into(),
@@ -193,6 +194,16 @@ impl Blueprint {
     pub fn partitions(&self) -> u32 {
         self.partitions
     }
+}
+
+/// Hash of model and detection settings.
+#[must_use]
+pub fn model_hash(model: &Model, detect: &Detect) -> String {
+    model.hash_with(
+        detect.alerts_per_day,
+        detect.max_identities,
+        &detect.signals_off,
+    )
 }
 
 /// Reads the model that a configuration names.
@@ -285,10 +296,10 @@ impl Shard {
     }
 
     /// Takes one record in.
-    pub fn judge<'r>(&mut self, pending: Pending<'r>, explain: bool) -> Handled<'r> {
+    pub fn judge<'r>(&mut self, pending: Pending<'r>, detail: Detail) -> Handled<'r> {
         self.origin.offset = pending.offset;
         let Pending { event, keys, .. } = pending;
-        let stepped = self.engine.step(&event, keys, &self.origin, explain);
+        let stepped = self.engine.step(&event, keys, &self.origin, detail);
         Handled {
             event,
             stepped,
@@ -304,9 +315,9 @@ impl Shard {
         &mut self,
         record: &'r [u8],
         offset: i64,
-        explain: bool,
+        detail: Detail,
     ) -> Result<Handled<'r>, NativeError> {
-        Ok(self.judge(self.read(record, offset)?, explain))
+        Ok(self.judge(self.read(record, offset)?, detail))
     }
 
     /// Records to publish for `alerts`, in order. Orders are issued at `issued_at`, or at event

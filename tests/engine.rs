@@ -7,6 +7,7 @@
 )]
 
 use credwatch::config::{Config, Sources};
+use credwatch::engine::Detail;
 use credwatch::shard::{Blueprint, Shard, load_model};
 use credwatch::signal::SIGNALS;
 use credwatch::sim::SimulatedEvent;
@@ -35,7 +36,7 @@ fn cold(max_identities: usize) -> Shard {
 
 fn judge(shard: &mut Shard, json: &[u8]) -> Verdict {
     shard
-        .handle(json, 0, true)
+        .handle(json, 0, Detail::Words)
         .unwrap()
         .stepped
         .verdict
@@ -222,7 +223,7 @@ fn a_patient_attacker_does_not_teach_the_baseline() {
     let mut alerted = 0;
     for simulated in &events {
         let handled = shard
-            .handle(&simulated.event.to_json(), 0, false)
+            .handle(&simulated.event.to_json(), 0, Detail::Score)
             .ok()
             .map(|h| h.stepped);
         let is_act = simulated.attack.is_some() && simulated.time >= at(35, 0);
@@ -302,7 +303,7 @@ fn a_restored_shard_goes_on_to_the_bit() {
             }
             let json = event.event.to_json();
             let step = |shard: &mut Shard| {
-                let handled = shard.handle(&json, at as i64, true).unwrap();
+                let handled = shard.handle(&json, at as i64, Detail::Words).unwrap();
                 let alerts = handled.stepped.alerts;
                 let published = shard.publications(&alerts, None);
                 let payloads: Vec<Vec<u8>> = published.into_iter().map(|p| p.payload).collect();

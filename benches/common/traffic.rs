@@ -1,7 +1,7 @@
 //! Events of many identities for the benches that fill an engine.
 
 use credwatch::config::{Config, Sources};
-use credwatch::engine::{Engine, Origin};
+use credwatch::engine::{Detail, Engine, Origin};
 use credwatch::enrich::Keys;
 use credwatch::event::{
     Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Outcome, Source,
@@ -48,7 +48,7 @@ impl Traffic {
     pub(crate) fn introduce(&mut self, engine: &mut Engine, origin: &Origin) {
         for who in 0..self.ids.len() {
             let event = self.event(who);
-            engine.step(&event, Keys::of(&event), origin, false);
+            engine.step(&event, Keys::of(&event), origin, Detail::Score);
         }
     }
 

@@ -5,7 +5,7 @@
 
 use crate::app::feed::{FeedError, feed};
 use crate::config::Config;
-use crate::engine::Phase;
+use crate::engine::{Detail, Phase};
 use crate::units::{EventTime, MS_PER_HOUR};
 use crate::wire::time::format_rfc3339;
 use std::fmt;
@@ -51,32 +51,39 @@ fn raised(
     progress: impl FnMut(&Path, u64),
 ) -> Result<Vec<Raised>, FeedError> {
     let mut all: Vec<Raised> = Vec::new();
-    feed(config, inputs, partitions, progress, |handled| {
-        for alert in &handled.stepped.alerts {
-            let action = alert.decision.as_ref().map(|d| d.allowed.action);
-            let identity = &alert.case.subject.id;
-            let opened = alert.case.opened;
-            let known = all
-                .iter_mut()
-                .rev()
-                .find(|raised| raised.identity == *identity && raised.opened == opened);
-            match (known, alert.phase, action) {
-                (Some(raised), _, Some(action)) => raised.action = action.as_str(),
-                (None, Phase::Opened, action) => all.push(Raised {
-                    identity: identity.clone(),
-                    opened,
-                    score_nats: alert.score_nats,
-                    reason: alert
-                        .case
-                        .signals
-                        .first()
-                        .map_or_else(String::new, |lead| lead.explanation.sentence.clone()),
-                    action: action.map_or("notify", |action| action.as_str()),
-                }),
-                _ => {}
+    feed(
+        config,
+        inputs,
+        partitions,
+        Detail::Score,
+        progress,
+        |handled| {
+            for alert in &handled.stepped.alerts {
+                let action = alert.decision.as_ref().map(|d| d.allowed.action);
+                let identity = &alert.case.subject.id;
+                let opened = alert.case.opened;
+                let known = all
+                    .iter_mut()
+                    .rev()
+                    .find(|raised| raised.identity == *identity && raised.opened == opened);
+                match (known, alert.phase, action) {
+                    (Some(raised), _, Some(action)) => raised.action = action.as_str(),
+                    (None, Phase::Opened, action) => all.push(Raised {
+                        identity: identity.clone(),
+                        opened,
+                        score_nats: alert.score_nats,
+                        reason: alert
+                            .case
+                            .signals
+                            .first()
+                            .map_or_else(String::new, |lead| lead.explanation.sentence.clone()),
+                        action: action.map_or("notify", |action| action.as_str()),
+                    }),
+                    _ => {}
+                }
             }
-        }
-    })?;
+        },
+    )?;
     Ok(all)
 }
 

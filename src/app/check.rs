@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::kafka::topics::{self, Wanted};
-use crate::shard::load_model;
+use crate::shard::{load_model, model_hash};
 use crate::wire::model::Model;
 
 /// What was looked at.
@@ -33,7 +33,7 @@ pub fn check(config: &Config) -> Report {
 
 fn model_line(config: &Config, model: &Model) -> String {
     let detect = &config.detect;
-    let hash = model.hash_with(detect.alerts_per_day, detect.max_identities);
+    let hash = model_hash(model, detect);
     format!(
         "model {hash}: {} actions known by name",
         model.catalogue.len()

@@ -2,7 +2,7 @@
 
 use crate::app::summary::{Summary, incident_text};
 use crate::config::Config;
-use crate::engine::Phase;
+use crate::engine::{Detail, Phase};
 use crate::metrics::Metrics;
 use crate::shard::{Blueprint, LoadModelError, Shard, load_model};
 use crate::sim::SimulatedEvent;
@@ -98,7 +98,7 @@ impl Demo {
     /// Judges one event; returns what it raised in words.
     pub fn take(&mut self, simulated: &SimulatedEvent) -> Option<String> {
         let json = simulated.event.to_json();
-        let handled = self.shard.handle(&json, self.offset, false).ok()?;
+        let handled = self.shard.handle(&json, self.offset, Detail::Score).ok()?;
         self.offset += 1;
         self.now = simulated.time;
         self.summary.add_event(&handled);

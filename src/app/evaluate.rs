@@ -7,8 +7,9 @@
 //! first of its events that reaches the level on.
 
 use crate::app::feed::{FeedError, feed};
+use crate::app::reliability::{LEARNING_DAYS, Reliability, is_learned};
 use crate::config::Config;
-use crate::engine::Phase;
+use crate::engine::{Detail, Phase};
 use crate::file::{self, InputError};
 use crate::units::{EventTime, MS_PER_DAY, MS_PER_SEC, Span};
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,8 @@ pub struct Report {
     pub alerts_opened_per_day: f64,
     /// By scenario.
     pub scenarios: BTreeMap<String, OfScenario>,
+    /// Whether probabilities are what they claim to be.
+    pub reliability: Reliability,
 }
 
 /// Reads a label file.
@@ -140,29 +143,51 @@ pub fn evaluate(
         .collect();
     let mut scored = Vec::new();
     let mut opened = 0;
+    let (mut reliability, mut first) = (Reliability::default(), None);
     let mut identities: HashMap<String, u32> = HashMap::new();
-    feed(config, inputs, partitions, progress, |handled| {
-        let alerts = &handled.stepped.alerts;
-        opened += alerts
-            .iter()
-            .filter(|alert| alert.phase == Phase::Opened)
-            .count();
-        let next = identities.len() as u32;
-        let name = handled.event.identity.id.clone().into_owned();
-        scored.push(Scored {
-            time: handled.event.time,
-            identity: *identities.entry(name).or_insert(next),
-            score_nats: handled.stepped.score_nats,
-            campaign: by_event.get(&*handled.event.event_id).copied(),
-        });
-    })?;
-    measure(&scored, &campaigns, opened).ok_or(EvaluateError::Nothing(scored.len()))
+    feed(
+        config,
+        inputs,
+        partitions,
+        Detail::Readings,
+        progress,
+        |handled| {
+            let alerts = &handled.stepped.alerts;
+            opened += alerts
+                .iter()
+                .filter(|alert| alert.phase == Phase::Opened)
+                .count();
+            let campaign = by_event.get(&*handled.event.event_id).copied();
+            let time = handled.event.time;
+            let first = *first.get_or_insert(time);
+            if let Some(verdict) = handled.stepped.verdict.as_ref()
+                && campaign.is_none()
+                && is_learned(time, first)
+            {
+                reliability.add(&verdict.signals);
+            }
+            let next = identities.len() as u32;
+            let name = handled.event.identity.id.clone().into_owned();
+            scored.push(Scored {
+                time,
+                identity: *identities.entry(name).or_insert(next),
+                score_nats: handled.stepped.score_nats,
+                campaign,
+            });
+        },
+    )?;
+    measure(&scored, &campaigns, opened, reliability).ok_or(EvaluateError::Nothing(scored.len()))
 }
 
 /// One identity on one day.
 type AlertDay = (u32, i64);
 
-fn measure(scored: &[Scored], campaigns: &[(&str, &str)], opened: usize) -> Option<Report> {
+fn measure(
+    scored: &[Scored],
+    campaigns: &[(&str, &str)],
+    opened: usize,
+    mut reliability: Reliability,
+) -> Option<Report> {
     let first = scored.iter().map(|s| s.time).min()?;
     let last = scored.iter().map(|s| s.time).max()?;
     let days = (last.ms_since(first) as f64 / MS_PER_DAY as f64).max(1.0);
@@ -170,14 +195,13 @@ fn measure(scored: &[Scored], campaigns: &[(&str, &str)], opened: usize) -> Opti
     if labelled == 0 {
         return None;
     }
-    let mut peaks: HashMap<AlertDay, f64> = HashMap::new();
-    for event in scored {
-        let peak = peaks
-            .entry((event.identity, event.time.day()))
-            .or_insert(0.0);
-        *peak = peak.max(event.score_nats);
-    }
-    let mut ranked: Vec<f64> = peaks.into_values().collect();
+    let peaks = peaks_of(scored);
+    let learned = |day: i64| day - first.day() >= LEARNING_DAYS;
+    let quiet = peaks
+        .iter()
+        .filter(|((_, day), peak)| learned(*day) && !peak.is_attacked);
+    reliability.count_days(quiet.map(|(_, peak)| peak.nats));
+    let mut ranked: Vec<f64> = peaks.into_values().map(|peak| peak.nats).collect();
     ranked.sort_by(|a, b| b.total_cmp(a));
     let levels = BUDGETS.map(|budget| {
         let read = ((budget * days) as usize).clamp(1, ranked.len());
@@ -224,7 +248,26 @@ fn measure(scored: &[Scored], campaigns: &[(&str, &str)], opened: usize) -> Opti
         median_secs_to_detect: median(&mut times),
         alerts_opened_per_day: opened as f64 / days,
         scenarios,
+        reliability,
     })
+}
+
+/// The largest score of an alert day, and whether an attack is among its events.
+#[derive(Clone, Copy, Default)]
+struct Peak {
+    nats: f64,
+    is_attacked: bool,
+}
+
+fn peaks_of(scored: &[Scored]) -> HashMap<AlertDay, Peak> {
+    let mut peaks: HashMap<AlertDay, Peak> = HashMap::new();
+    for event in scored {
+        let day = (event.identity, event.time.day());
+        let peak = peaks.entry(day).or_default();
+        peak.nats = peak.nats.max(event.score_nats);
+        peak.is_attacked |= event.campaign.is_some();
+    }
+    peaks
 }
 
 fn median(values: &mut [f64]) -> Option<f64> {
@@ -287,7 +330,7 @@ impl fmt::Display for Report {
                 "{name:<28} {campaigns:>9} {one:>5} {three:>5} {ten:>5} {thirty:>5}"
             )?;
         }
-        Ok(())
+        write!(f, "{}", self.reliability)
     }
 }
 
@@ -316,13 +359,13 @@ mod tests {
                 )
             })
             .collect();
-        let report = measure(&perfect, &[("c", "s")], 0).unwrap();
+        let report = measure(&perfect, &[("c", "s")], 0, Reliability::default()).unwrap();
         assert!((report.average_precision - 1.0).abs() < 1e-12);
         assert!((report.campaign_recall[0] - 1.0).abs() < 1e-12);
         let blind: Vec<Scored> = (0..10)
             .map(|day| event(day, 1, 1.0, (day == 5).then_some(0)))
             .collect();
-        let report = measure(&blind, &[("c", "s")], 0).unwrap();
+        let report = measure(&blind, &[("c", "s")], 0, Reliability::default()).unwrap();
         assert!((report.average_precision - 0.1).abs() < 1e-12);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::app::lanes::{Lanes, LanesError};
 use crate::config::Config;
-use crate::engine::Portrait;
+use crate::engine::{Detail, Portrait};
 use crate::file::state::{StateError, StateFolder};
 use crate::file::{self, InputError};
 use crate::ingest::expand;
@@ -84,7 +84,7 @@ fn judge(lanes: &mut Lanes, identity: &str, path: &Path) -> Result<Vec<Judged>, 
             continue;
         }
         let threshold_nats = lanes.threshold_nats(identity);
-        let Ok((_, handled)) = lanes.handle(&native, true) else {
+        let Ok((_, handled)) = lanes.handle(&native, Detail::Words) else {
             continue;
         };
         if let Some(mut verdict) = handled.stepped.verdict {

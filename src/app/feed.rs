@@ -2,6 +2,7 @@
 
 use crate::app::lanes::{Lanes, LanesError};
 use crate::config::Config;
+use crate::engine::Detail;
 use crate::file::{self, InputError};
 use crate::ingest::expand;
 use crate::shard::Handled;
@@ -28,6 +29,7 @@ pub fn feed(
     config: &Config,
     inputs: &[PathBuf],
     partitions: u32,
+    detail: Detail,
     mut progress: impl FnMut(&Path, u64),
     mut look: impl FnMut(&Handled<'_>),
 ) -> Result<(), FeedError> {
@@ -37,7 +39,7 @@ pub fn feed(
         let format = guess(&document[..document.len().min(65_536)]);
         for item in expand(&document, format) {
             let Ok(native) = item.outcome else { continue };
-            if let Ok((_, handled)) = lanes.handle(&native, false) {
+            if let Ok((_, handled)) = lanes.handle(&native, detail) {
                 look(&handled);
             }
         }

@@ -2,7 +2,7 @@
 //! put them, so that files give what a topic of the same number of partitions gives.
 
 use crate::config::Config;
-use crate::engine::{Alert, Health, Portrait};
+use crate::engine::{Alert, Detail, Health, Portrait};
 use crate::file::state::{StateError, StateFolder};
 use crate::ingest::Native;
 use crate::shard::{Blueprint, Handled, LoadModelError, Outgoing, Shard, load_model};
@@ -92,14 +92,14 @@ impl Lanes {
     pub(super) fn handle<'n>(
         &mut self,
         native: &'n Native<'_>,
-        explain: bool,
+        detail: Detail,
     ) -> Result<(usize, Handled<'n>), NativeError> {
         let at = match self.0.len() {
             1 => 0,
             _ => self.of(&native.key()?),
         };
         let lane = &mut self.0[at];
-        let handled = lane.shard.handle(&native.json, lane.next_offset, explain)?;
+        let handled = lane.shard.handle(&native.json, lane.next_offset, detail)?;
         lane.next_offset += 1;
         Ok((at, handled))
     }

@@ -7,6 +7,7 @@ pub mod evaluate;
 pub mod explain;
 pub mod feed;
 mod lanes;
+pub mod reliability;
 pub mod replay;
 pub mod run;
 pub mod simulate;

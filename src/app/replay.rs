@@ -3,6 +3,7 @@
 use crate::app::lanes::{Lanes, LanesError};
 use crate::app::summary::Summary;
 use crate::config::Config;
+use crate::engine::Detail;
 use crate::file::state::{StateError, StateFolder};
 use crate::file::{self, InputError};
 use crate::ingest::{Item, expand};
@@ -146,7 +147,7 @@ impl Sinks {
 /// A replay under way.
 struct Replay {
     lanes: Lanes,
-    explain: bool,
+    detail: Detail,
     sinks: Sinks,
     summary: Summary,
 }
@@ -165,7 +166,10 @@ pub fn replay(
     let state = options.state.as_deref().map(StateFolder::new);
     let mut replay = Replay {
         lanes: Lanes::open(config, options.partitions, state.as_ref())?,
-        explain: options.verdicts.is_some(),
+        detail: match options.verdicts {
+            Some(_) => Detail::Words,
+            None => Detail::Score,
+        },
         sinks: Sinks::create(options)?,
         summary: Summary::new(config.guardrails.mode),
     };
@@ -197,9 +201,8 @@ impl Replay {
         let mut verdicts = Vec::new();
         for item in expand(document, format) {
             let index = item.index;
-            match self.item(&name, &item)? {
-                Some(line) if self.explain => verdicts.push((index, line)),
-                _ => {}
+            if let Some(line) = self.item(&name, &item)? {
+                verdicts.push((index, line));
             }
         }
         // A bag was taken by time; its verdicts are written by place.
@@ -217,7 +220,7 @@ impl Replay {
             Err(reason) => return self.set_aside(name, item, reason).map(|()| None),
         };
         self.summary.unread_expiries += u64::from(native.expiry_unread);
-        let (partition, handled) = match self.lanes.handle(native, self.explain) {
+        let (partition, handled) = match self.lanes.handle(native, self.detail) {
             Ok(handled) => handled,
             Err(error) => {
                 return self

@@ -8,7 +8,7 @@ use crate::kafka::pool::Pool;
 use crate::kafka::worker::{self, Shared};
 use crate::kafka::{KafkaError, client, topics};
 use crate::metrics::{Metrics, MetricsError};
-use crate::shard::{Blueprint, LoadModelError, load_model};
+use crate::shard::{Blueprint, LoadModelError, load_model, model_hash};
 use crate::status::Status;
 use crate::wire::model::Model;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub enum RunError {
 pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
     let model = load_model(&config)?;
     let detect = &config.detect;
-    let model_hash = model.hash_with(detect.alerts_per_day, detect.max_identities);
+    let model_hash = model_hash(&model, detect);
     let metrics = Metrics::new(&model_hash)?;
     let shared = Shared {
         metrics: metrics.clone(),

@@ -21,7 +21,7 @@ use crate::config::{self, Config, Sources};
 use crate::http::{Pages, Server};
 use crate::kafka::topics;
 use crate::metrics::Metrics;
-use crate::shard::{Blueprint, load_model};
+use crate::shard::{Blueprint, load_model, model_hash};
 use crate::units::EventTime;
 use crate::wire::format::Format;
 use crate::wire::model::Model;
@@ -59,9 +59,7 @@ pub(super) fn version() -> u8 {
         .zip(Config::load(&Sources::default()).ok());
     let hash = hash.map_or_else(
         || "broken".to_owned(),
-        |(model, config)| {
-            model.hash_with(config.detect.alerts_per_day, config.detect.max_identities)
-        },
+        |(model, config)| model_hash(&model, &config.detect),
     );
     let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("CREDWATCH_COMMIT"));
     say(&format!(

@@ -9,6 +9,7 @@ mod validate;
 pub use merge::Sources;
 
 use crate::decide::guardrail::Guardrails;
+use crate::verdict::SignalName;
 use crate::wire::format::Format;
 use std::collections::BTreeMap;
 
@@ -81,6 +82,8 @@ pub struct Detect {
     pub alerts_per_day: f64,
     /// Identities over all partitions.
     pub max_identities: usize,
+    /// Signals that do not speak.
+    pub signals_off: Vec<SignalName>,
     /// Model parameters, where not the embedded ones.
     pub model_file: Option<String>,
 }

@@ -3,6 +3,7 @@
 use super::{Config, Detect, Ingest, Kafka, Topics};
 use crate::decide::Mode;
 use crate::decide::guardrail::Guardrails;
+use crate::verdict::SignalName;
 use crate::wire::format::Format;
 use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
@@ -25,6 +26,12 @@ impl Reader<'_> {
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned()
+    }
+
+    fn texts(&self, path: &str) -> Vec<String> {
+        let entries = self.value(path).and_then(Value::as_array);
+        let texts = entries.into_iter().flatten().filter_map(Value::as_str);
+        texts.map(str::to_owned).collect()
     }
 
     fn name(&mut self, path: &str) -> String {
@@ -99,6 +106,7 @@ pub(super) fn validate(table: &Table, problems: &mut Vec<String>) -> Option<Conf
         detect: Detect {
             alerts_per_day: reader.number("detect.alerts_per_day", 0.0, 100_000.0),
             max_identities: reader.whole("detect.max_identities", 1, 100_000_000) as usize,
+            signals_off: signals_off(&mut reader),
             model_file: Some(reader.text("detect.model_file")).filter(|file| !file.is_empty()),
         },
         guardrails,
@@ -186,6 +194,25 @@ fn ingest_of(reader: &mut Reader<'_>) -> Vec<Ingest> {
     ingest
 }
 
+fn signals_off(reader: &mut Reader<'_>) -> Vec<SignalName> {
+    let named = reader.texts("detect.signals_off");
+    let mut off = Vec::new();
+    for name in named {
+        match SignalName::parse(&name) {
+            Some(signal) => off.push(signal),
+            None => {
+                let known: Vec<&str> = SignalName::ALL.iter().map(|s| s.as_str()).collect();
+                let known = known.join(", ");
+                let problem = format!("`detect.signals_off` names \"{name}\", known are: {known}");
+                reader.problems.push(problem);
+            }
+        }
+    }
+    off.sort_unstable();
+    off.dedup();
+    off
+}
+
 fn guardrails_of(reader: &mut Reader<'_>) -> Guardrails {
     let mode = match Mode::parse(&reader.text("containment.mode")) {
         Some(Mode::DryRun) => Mode::DryRun,
@@ -202,13 +229,7 @@ fn guardrails_of(reader: &mut Reader<'_>) -> Guardrails {
             Mode::DryRun
         }
     };
-    let protected = reader
-        .value("containment.protected")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|value| value.as_str().map(str::to_owned))
-        .collect();
+    let protected = reader.texts("containment.protected").into_iter().collect();
     Guardrails {
         mode,
         protected,

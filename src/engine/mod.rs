@@ -12,7 +12,7 @@ mod teach;
 
 pub use crate::baseline::pieces::PieceKey;
 pub use crate::baseline::store::EXPECTED;
-pub use output::{Alert, Decision, Health, Notice, Origin, Phase, Stepped};
+pub use output::{Alert, Decision, Detail, Health, Notice, Origin, Phase, Stepped};
 pub use portrait::{Case, Portrait};
 pub use state::Restoring;
 
@@ -29,9 +29,9 @@ use crate::score::crowd::Crowd;
 use crate::score::fact::{Facts, Prices};
 use crate::score::incident::{Incident, Incidents, Weighed, weigh};
 use crate::score::threshold::Threshold;
-use crate::signal::{SIGNALS, View};
+use crate::signal::{SIGNALS, Signal, View};
 use crate::units::{EventTime, MS_PER_DAY};
-use crate::verdict::{Reading, SignalVerdict, Verdict};
+use crate::verdict::{Explanation, Reading, SignalName, SignalVerdict, Verdict};
 use arrayvec::ArrayVec;
 use order::{SeenIds, ShardTime};
 use std::sync::Arc;
@@ -56,6 +56,8 @@ pub struct Settings {
     pub alerts_per_day: f64,
     /// Identities that this shard may keep.
     pub max_identities: usize,
+    /// Signals that do not speak; they learn all the same.
+    pub signals_off: Vec<SignalName>,
     /// Limits on containment, this shard's part.
     pub guardrails: Guardrails,
 }
@@ -78,6 +80,8 @@ pub struct Engine {
     next_sweep: EventTime,
     late: u64,
     let_go: Vec<u64>,
+    /// Signals that are on, one bit each by their place in [`SIGNALS`].
+    on: u32,
 }
 
 /// What each signal answered that did not abstain, by its index in [`SIGNALS`].
@@ -125,6 +129,7 @@ impl Engine {
             next_sweep: EventTime::EARLIEST,
             late: 0,
             let_go: Vec::new(),
+            on: bits_of(&settings.signals_off),
             settings,
         }
     }
@@ -134,14 +139,14 @@ impl Engine {
         self.store.expect(next);
     }
 
-    /// Judges one event, whose keys are `keys`, and learns from it. With `explain`, the verdict says
-    /// why in words. An event seen before is judged and changes nothing.
+    /// Judges one event, whose keys are `keys`, and learns from it. `detail` is how
+    /// much is said of it. An event seen before is judged and changes nothing.
     pub fn step(
         &mut self,
         event: &Event<'_>,
         keys: Keys,
         origin: &Origin,
-        explain: bool,
+        detail: Detail,
     ) -> Stepped {
         debug_assert_eq!(keys, Keys::of(event), "the keys are the event's own");
         let mut stepped = Stepped {
@@ -153,16 +158,17 @@ impl Engine {
         let features = enrich(event, keys, &self.settings.catalogue);
         let place = self.place(event, taken_at, &features);
         let view = self.view(event, &features, &place);
-        let readings = read(&view);
+        let readings = read(&view, self.on);
         stepped.spoke = readings.iter().fold(0, |bits, (at, _)| bits | 1 << at);
         let (facts, weighed) = self.weigh(&view, &readings, &place);
         stepped.event_nats = weighed.event_nats;
         stepped.score_nats = weighed.score_nats;
         let alerting = !stepped.duplicate && self.alerting(&features, &weighed);
-        let signals = if explain || alerting {
-            explained(&view, &readings)
-        } else {
-            Vec::new()
+        let signals = match detail {
+            _ if alerting => verdicts(&view, &readings, true),
+            Detail::Score => Vec::new(),
+            Detail::Readings => verdicts(&view, &readings, false),
+            Detail::Words => verdicts(&view, &readings, true),
         };
         let judged = Judged {
             event,
@@ -179,7 +185,7 @@ impl Engine {
                 stepped.alerts.push(self.raise(&judged, &signals));
             }
         }
-        if explain {
+        if detail != Detail::Score {
             stepped.verdict = Some(Verdict {
                 score_nats: weighed.score_nats,
                 event_nats: weighed.event_nats,
@@ -386,18 +392,32 @@ impl Engine {
     }
 }
 
-fn read(view: &View<'_>) -> Readings {
-    let answers = SIGNALS.iter().map(|signal| signal.score(view)).enumerate();
-    answers
-        .filter_map(|(at, reading)| Some((at, reading?)))
+fn bits_of(off: &[SignalName]) -> u32 {
+    let on = |(_, signal): &(usize, &&dyn Signal)| !off.contains(&signal.name());
+    let on = SIGNALS.iter().enumerate().filter(on);
+    on.fold(0, |bits, (at, _)| bits | 1 << at)
+}
+
+/// What each signal that is on answers.
+fn read(view: &View<'_>, on: u32) -> Readings {
+    let on = SIGNALS
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| on & 1 << at != 0);
+    on.filter_map(|(at, signal)| Some((at, signal.score(view)?)))
         .collect()
 }
 
-fn explained(view: &View<'_>, readings: &Readings) -> Vec<SignalVerdict> {
-    let verdict = |(at, reading): &(usize, Reading)| SignalVerdict {
-        name: SIGNALS[*at].name(),
-        reading: *reading,
-        explanation: SIGNALS[*at].explain(view, reading),
+fn verdicts(view: &View<'_>, readings: &Readings, in_words: bool) -> Vec<SignalVerdict> {
+    let explain = |(at, reading): &(usize, Reading)| SIGNALS[*at].explain(view, reading);
+    let verdict = |read: &(usize, Reading)| SignalVerdict {
+        name: SIGNALS[read.0].name(),
+        reading: read.1,
+        explanation: if in_words {
+            explain(read)
+        } else {
+            Explanation::default()
+        },
     };
     readings.iter().map(verdict).collect()
 }

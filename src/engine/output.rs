@@ -90,6 +90,17 @@ impl fmt::Display for Notice {
     }
 }
 
+/// How much a step says of its verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// The score.
+    Score,
+    /// What each signal read, too.
+    Readings,
+    /// And why, in words.
+    Words,
+}
+
 /// What one step gave.
 #[derive(Debug, Default)]
 pub struct Stepped {
@@ -105,7 +116,7 @@ pub struct Stepped {
     pub notices: Vec<Notice>,
     /// Alerts to publish, in order.
     pub alerts: Vec<Alert>,
-    /// The explained verdict, where asked for.
+    /// The verdict, where more than the score was asked for.
     pub verdict: Option<Verdict>,
 }
 

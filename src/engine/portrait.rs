@@ -7,7 +7,7 @@ use crate::score::incident::Incident;
 use crate::signal::categorical::in_words;
 use crate::stats::hour_of_week::HourRates;
 use crate::stats::student::Moments;
-use crate::units::{EventTime, MS_PER_HOUR, MS_PER_SEC, Span};
+use crate::units::{EventTime, MS_PER_SEC, Span};
 
 /// Hours named as the most active ones.
 const HOURS_NAMED: usize = 4;
@@ -103,12 +103,9 @@ impl Engine {
             let share = 100.0 * failures.failed / failures.tried;
             habits.push(("failures", format!("{share:.1} % of uses")));
         }
-        if let Some(hours) = typical(&profile.log_silence, weight) {
-            let ms = (hours * MS_PER_HOUR as f64) as i64;
-            habits.push((
-                "silences",
-                format!("about {}, where over an hour", Span { ms }),
-            ));
+        if let Some(missed) = typical(&profile.log_silence, weight) {
+            let words = format!("miss about {missed:.1} hours in which it should be active");
+            habits.push(("silences", words));
         }
         let lifetimes = profile.lifetimes.iter().filter(|l| l.issuer != 0);
         let lifetimes: Vec<String> = lifetimes

@@ -40,6 +40,7 @@ impl Engine {
                 .store
                 .split_with(place.slot, place.group, place.credential, issuer),
             profile_weight: place.profile_weight * trust,
+            profile_weight_now: place.profile_weight,
             shared_weight: place.shared_weight * trust,
             shared_weight_now: place.shared_weight,
             fresh_facts: &fresh,

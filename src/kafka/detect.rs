@@ -1,6 +1,7 @@
 //! The detect stage: events in, alerts, orders and decisions out. One shard a partition.
 
 use crate::clock::wall_time;
+use crate::engine::Detail;
 use crate::enrich::Keys;
 use crate::kafka::pool::Pool;
 use crate::kafka::worker::{Processed, Record, Stage};
@@ -66,7 +67,7 @@ impl Detect {
         let Some(shard) = self.shards.get_mut(&record.partition) else {
             return;
         };
-        let handled = shard.judge(pending, false);
+        let handled = shard.judge(pending, Detail::Score);
         for (signal, count) in self.readings.iter_mut().enumerate() {
             *count += u64::from(handled.stepped.spoke >> signal & 1);
         }

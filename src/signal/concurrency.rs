@@ -158,12 +158,14 @@ impl Signal for Concurrency {
     }
 
     fn learn(&self, lesson: &mut Lesson<'_>) {
-        if lesson.profile_weight <= 0.0 {
-            return;
-        }
         let Some(record) = lesson.learnt.credential.as_deref_mut() else {
             return;
         };
+        // A first use binds the credential even while its identity is distrusted: it must not be
+        // free to move because an alert, true or false, was open when it was issued.
+        if lesson.profile_weight <= 0.0 && record.is_known() {
+            return;
+        }
         let features = lesson.features;
         let now = secs(lesson.now);
         if record.is_known() {

@@ -98,6 +98,8 @@ pub struct Lesson<'l> {
     pub learnt: Learnt<'l>,
     /// What this observation weighs in the identity's baseline: decay times trust.
     pub profile_weight: f32,
+    /// What a fully trusted observation weighs in it.
+    pub profile_weight_now: f32,
     /// The same for the shared baselines.
     pub shared_weight: f32,
     /// What a fully trusted observation weighs in the shared baselines.

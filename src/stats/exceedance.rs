@@ -10,7 +10,9 @@
 //! above *x*, κ = [`PRIOR_DAYS`]. Above the level *u* that [`TAIL_DAYS`] days reached:
 //! P(s ≥ u)·exp(−(x − u)/σ), σ the mean excess, cut off at [`EXCESS_CAP_NATS`] and shrunk to 1.
 //! The answer never exceeds the larger of *x* and ln(N + 1): what was never seen is at most as rare
-//! as it says itself, or as the days can show.
+//! as it says itself, or as the days can show. Nor does it exceed *x* by more than [`MOST_GAIN_NATS`]:
+//! days are not quite exchangeable (a Monday is no Friday), and one chance in thirty is no alert
+//! however quiet the weeks before were.
 //!
 //! # Cost and memory
 //! O(1) a question; 1 KiB.
@@ -35,6 +37,8 @@ const TAIL_DAYS: f64 = 10.0;
 const PRIOR_EXCESSES: f64 = 5.0;
 /// A larger excess counts as this, so that attacks do not stretch the tail.
 const EXCESS_CAP_NATS: f64 = 5.0;
+/// A quiet signal speaks up by no more than this.
+const MOST_GAIN_NATS: f64 = 1.0;
 /// A tail is never believed to fall faster than this.
 const SHORTEST_EXCESS_NATS: f64 = 0.5;
 /// The curve is drawn anew when the days have grown by one part in this.
@@ -120,7 +124,7 @@ impl Exceedance {
                 _ => -libm::log(share(bin)),
             };
             // What was never seen is at most as rare as it says itself, or as the days can show.
-            let most = edge(bin).max(libm::log(n + 1.0));
+            let most = libm::log(n + 1.0).clamp(edge(bin), edge(bin) + MOST_GAIN_NATS);
             above = above.max(nats.min(most));
             self.curve[bin] = above as f32;
         }
@@ -159,7 +163,8 @@ mod tests {
         }
         assert!((noisy.calibrate(8.0) - libm::log(20.0)).abs() < 0.1);
         assert!(noisy.calibrate(12.0) < 5.0);
-        assert!((quiet.calibrate(6.0) - libm::log(5_001.0)).abs() < 0.3);
+        assert!((quiet.calibrate(6.0) - (6.0 + MOST_GAIN_NATS)).abs() < 1e-6);
+        assert!((quiet.calibrate(12.0) - 12.0).abs() < 1e-6);
     }
 
     proptest! {

@@ -153,6 +153,21 @@ fn smoothed(day: &[f32], hour: usize) -> f32 {
     0.25 * at(hour + HOURS - 1) + 0.5 * at(hour) + 0.25 * at(hour + 1)
 }
 
+/// Active hours that were to be expected in the whole hours between two moments. O(hours), up to a
+/// [`MOST_DAYS`] days; a longer span goes on at the mean rate of those.
+#[must_use]
+pub fn expected_between(rates: &HourRates, from: EventTime, to: EventTime) -> f64 {
+    let hour_of = |time: EventTime| time.epoch_ms().div_euclid(MS_PER_HOUR);
+    let (first, end) = (hour_of(from) + 1, hour_of(to));
+    let counted = (end - first).clamp(0, MOST_DAYS * HOURS as i64);
+    let rate_at = |hour: i64| {
+        let bin = HOURS * kind_of_day(hour.div_euclid(HOURS as i64));
+        f64::from(rates[bin + hour.rem_euclid(HOURS as i64) as usize])
+    };
+    let sum: f64 = (first..first + counted).map(rate_at).sum();
+    sum * (end - first).max(counted) as f64 / counted.max(1) as f64
+}
+
 /// Share of a week's expected activity in hours less active than `bin`, and half of that in
 /// equally active ones; in (0, 1].
 #[must_use]
@@ -173,6 +188,29 @@ pub fn tail(rates: &HourRates, bin: usize) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_weekend_off_misses_nothing_and_a_working_day_misses_its_hours() {
+        let mut rates = [0.0; BINS];
+        rates[9..17].fill(1.0);
+        let at = |day: i64, hour: i64| {
+            // Monday 2024-01-01.
+            EventTime::from_epoch_ms(1_704_067_200_000 + (24 * day + hour) * MS_PER_HOUR).unwrap()
+        };
+        let missed = |from, to| expected_between(&rates, from, to);
+        assert!(
+            missed(at(4, 17), at(7, 9)).abs() < 1e-9,
+            "Friday evening to Monday morning"
+        );
+        assert!((missed(at(0, 17), at(2, 9)) - 8.0).abs() < 1e-9);
+        assert!(
+            (missed(at(0, 9), at(0, 12)) - 2.0).abs() < 1e-9,
+            "whole hours only"
+        );
+        assert!(missed(at(0, 12), at(0, 9)).abs() < 1e-9);
+        let year = missed(at(0, 0), at(364, 0));
+        assert!((year / (52.0 * 40.0) - 1.0).abs() < 0.01, "{year}");
+    }
 
     #[test]
     fn bins_follow_the_calendar() {

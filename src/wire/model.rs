@@ -6,7 +6,7 @@ use crate::params::{
 };
 use crate::stats::decay::HalfLife;
 use crate::units::MS_PER_SEC;
-use crate::verdict::Technique;
+use crate::verdict::{SignalName, Technique};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -95,8 +95,6 @@ struct RawPrior {
     rhythm_days: f64,
     failure_rate: f64,
     failure_strength: f64,
-    silence_hours: f64,
-    silence_log_sd: f64,
     lifetime_log_sd: f64,
     move_rate: f64,
     hard_violation_p: f64,
@@ -170,11 +168,19 @@ impl Model {
 
     /// Hash of the model together with the detection settings, the same on every instance.
     #[must_use]
-    pub fn hash_with(&self, alerts_per_day: f64, max_identities: usize) -> String {
+    pub fn hash_with(
+        &self,
+        alerts_per_day: f64,
+        max_identities: usize,
+        signals_off: &[SignalName],
+    ) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.digest.as_bytes());
         hasher.update(&alerts_per_day.to_le_bytes());
         hasher.update(&(max_identities as u64).to_le_bytes());
+        for signal in signals_off {
+            hasher.update(signal.as_str().as_bytes());
+        }
         hasher.finalize().to_hex()[..HASH_DIGITS].to_owned()
     }
 }
@@ -192,8 +198,6 @@ fn parameters_of(raw: &Raw) -> Result<Parameters, ModelError> {
         ("prior.level_prior_strength", prior.level_prior_strength),
         ("prior.failure_rate", prior.failure_rate),
         ("prior.failure_strength", prior.failure_strength),
-        ("prior.silence_hours", prior.silence_hours),
-        ("prior.silence_log_sd", prior.silence_log_sd),
         ("prior.lifetime_log_sd", prior.lifetime_log_sd),
         ("prior.move_rate", prior.move_rate),
         ("prior.hard_violation_p", prior.hard_violation_p),
@@ -250,8 +254,6 @@ fn parameters_of(raw: &Raw) -> Result<Parameters, ModelError> {
             rhythm_days: prior.rhythm_days,
             failure_rate: prior.failure_rate,
             failure_strength: prior.failure_strength,
-            silence_hours: prior.silence_hours,
-            silence_log_sd: prior.silence_log_sd,
             lifetime_log_sd: prior.lifetime_log_sd,
             move_rate: prior.move_rate,
             hard_violation_p: prior.hard_violation_p,
@@ -358,28 +360,32 @@ mod tests {
     #[test]
     fn the_hash_follows_every_setting() {
         let model = Model::embedded().unwrap();
-        let hash = model.hash_with(5.0, 1_000);
-        assert_eq!(hash, model.hash_with(5.0, 1_000));
-        assert_ne!(hash, model.hash_with(6.0, 1_000));
-        assert_ne!(hash, model.hash_with(5.0, 1_001));
+        let hash = model.hash_with(5.0, 1_000, &[]);
+        assert_eq!(hash, model.hash_with(5.0, 1_000, &[]));
+        assert_ne!(hash, model.hash_with(6.0, 1_000, &[]));
+        assert_ne!(hash, model.hash_with(5.0, 1_001, &[]));
+        assert_ne!(hash, model.hash_with(5.0, 1_000, &[SignalName::Rhythm]));
         let other = PARAMETERS.replace("initial_nats = 9.0", "initial_nats = 9.5");
-        assert_ne!(hash, Model::parse(&other).unwrap().hash_with(5.0, 1_000));
+        assert_ne!(
+            hash,
+            Model::parse(&other).unwrap().hash_with(5.0, 1_000, &[])
+        );
     }
 
     #[test]
     fn a_wrong_number_is_named() {
-        let zero = PARAMETERS.replace("silence_hours = 12.0", "silence_hours = 0.0");
+        let zero = PARAMETERS.replace("failure_strength = 20.0", "failure_strength = 0.0");
         let error = Model::parse(&zero).unwrap_err().to_string();
         assert_eq!(
             error,
-            "model parameter `prior.silence_hours` must be a positive number"
+            "model parameter `prior.failure_strength` must be a positive number"
         );
-        let unknown = PARAMETERS.replace("silence_hours", "silense_hours");
+        let unknown = PARAMETERS.replace("failure_strength", "failure_strenght");
         assert!(
             Model::parse(&unknown)
                 .unwrap_err()
                 .to_string()
-                .contains("silense_hours")
+                .contains("failure_strenght")
         );
     }
 }
