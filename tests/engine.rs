@@ -9,15 +9,13 @@
 use credwatch::config::{Config, Sources};
 use credwatch::engine::Detail;
 use credwatch::shard::{Blueprint, Shard, load_model};
-use credwatch::signal::SIGNALS;
 use credwatch::sim::SimulatedEvent;
 use credwatch::sim::attack::campaign;
 use credwatch::sim::organisation::Organisation;
 use credwatch::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
-use credwatch::verdict::{SignalName, Verdict};
+use credwatch::verdict::Verdict;
 use proptest::prelude::*;
 use serde_json::json;
-use std::collections::BTreeMap;
 
 const START_MS: i64 = 1_767_571_200_000; // Monday 2026-01-05
 
@@ -52,78 +50,6 @@ fn ordinary(organisation: &mut Organisation, days: i64) -> Vec<SimulatedEvent> {
     (0..days)
         .flat_map(|day| organisation.day(at(day, 0)))
         .collect()
-}
-
-/// The scenario in which each signal must speak.
-const SCENARIO_OF: [(SignalName, &str); 16] = [
-    (SignalName::Host, "stolen_session"),
-    (SignalName::Network, "service_key_abroad"),
-    (SignalName::Client, "new_client"),
-    (SignalName::Action, "enumeration"),
-    (SignalName::Privilege, "self_promotion"),
-    (SignalName::TokenLifetime, "forged_token"),
-    (SignalName::CredentialAge, "expired_token"),
-    (SignalName::Refresh, "refresh_storm"),
-    (SignalName::Rhythm, "odd_hours"),
-    (SignalName::Rate, "mass_download"),
-    (SignalName::Failure, "guessed_password"),
-    (SignalName::FanOut, "mass_download"),
-    (SignalName::Travel, "impossible_travel"),
-    (SignalName::Concurrency, "token_on_colleagues_host"),
-    (SignalName::Dormancy, "dormant_account"),
-    (SignalName::Purpose, "no_purpose"),
-];
-
-/// Largest surprise of each signal over a slice of traffic.
-fn peaks(shard: &mut Shard, events: &[SimulatedEvent]) -> BTreeMap<SignalName, f64> {
-    let mut peaks = BTreeMap::new();
-    for simulated in events {
-        for signal in judge(shard, &simulated.event.to_json()).signals {
-            let peak = peaks.entry(signal.name).or_insert(0.0f64);
-            *peak = peak.max(signal.reading.surprise_nats());
-        }
-    }
-    peaks
-}
-
-#[test]
-fn every_signal_speaks_in_its_own_scenario() {
-    assert_eq!(SCENARIO_OF.len(), SIGNALS.len());
-    let mut organisation = Organisation::new(41, 60);
-    let mut shard = cold(10_000);
-    let past = ordinary(&mut organisation, 35);
-    // Tokens of the last day are in use when they are stolen.
-    for simulated in past.iter().filter(|simulated| simulated.time < at(34, 11)) {
-        judge(&mut shard, &simulated.event.to_json());
-    }
-    for (signal, scenario) in SCENARIO_OF {
-        let mut shard = shard.clone();
-        // A storm of refreshes is one only to who knows the usual cadence.
-        let is_refresh = signal == SignalName::Refresh;
-        let day = if is_refresh { 47 } else { 34 };
-        let events = campaign(&mut organisation, scenario, at(day, 11));
-        if is_refresh {
-            let victim = &events[0].event.identity.id;
-            let known = past
-                .iter()
-                .rev()
-                .find(|e| &e.event.identity.id == victim)
-                .unwrap();
-            for day in 35..47 {
-                let mut event = known.event.clone();
-                event.activity = "refresh";
-                event.credential = None;
-                event.event_id = Some(format!("usual-{day}"));
-                event.time = credwatch::wire::time::format_rfc3339(at(day, 9));
-                judge(&mut shard, &event.to_json());
-            }
-        }
-        let peak = peaks(&mut shard, &events)
-            .get(&signal)
-            .copied()
-            .unwrap_or(0.0);
-        assert!(peak >= 3.0, "{signal} reads {peak:.1} nats in {scenario}");
-    }
 }
 
 #[test]

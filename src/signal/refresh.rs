@@ -103,6 +103,10 @@ impl Signal for Refresh {
         let Some(profile) = lesson.learnt.profile.as_deref_mut() else {
             return;
         };
+        if now < profile.refreshed_secs {
+            // What comes late says nothing of the cadence.
+            return;
+        }
         if let Some(interval) = interval_secs(now, profile.refreshed_secs) {
             profile
                 .log_refresh

@@ -135,6 +135,10 @@ impl Signal for Travel {
         };
         let now = secs(lesson.event.time);
         let journey = &mut profile.journey;
+        if now < journey.secs {
+            // What comes late says where it was, not where it is.
+            return;
+        }
         let jumped = impossible(Some(place), now, journey).is_some();
         let jumped = f32::from(u8::from(jumped));
         let new_day = f32::from(u8::from(journey.secs / SECS_PER_DAY != now / SECS_PER_DAY));

@@ -1,13 +1,13 @@
 //! What attackers do with credentials that are not theirs.
 
 use crate::sim::SimulatedEvent;
-use crate::sim::organisation::{Member, Organisation, Site, Work};
+use crate::sim::organisation::{Member, Organisation, Site, Work, as_refresh};
 use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
 use crate::wire::native_out::{NativeCredential, NativeEvent};
 use crate::wire::time::format_rfc3339;
 
 /// The attacks, in the order in which a demonstration shows them.
-pub const SCENARIOS: [&str; 21] = [
+pub const SCENARIOS: [&str; 25] = [
     "stolen_session",
     "service_key_abroad",
     "guessed_password",
@@ -29,6 +29,10 @@ pub const SCENARIOS: [&str; 21] = [
     "refresh_storm",
     "no_purpose",
     "slow_burn",
+    "phished_login",
+    "guesses_at_the_office",
+    "bulk_read",
+    "hijacked_refresh",
 ];
 
 /// One campaign of `scenario` that begins at `start`, on a victim that the dice choose.
@@ -39,7 +43,9 @@ pub fn campaign(
 ) -> Vec<SimulatedEvent> {
     let wanted = match scenario {
         "service_key_abroad" | "forged_token" | "cover_tracks" | "short_lived_token"
-        | "expired_token" | "revoked_credential" | "rotated_key" | "no_purpose" => Work::Service,
+        | "expired_token" | "revoked_credential" | "rotated_key" | "no_purpose" | "bulk_read" => {
+            Work::Service
+        }
         _ => Work::Person,
     };
     let victims: Vec<Member> = organisation
@@ -83,6 +89,10 @@ pub fn campaign(
         "rotated_key" => script.ended_credential("rotate", 7_200),
         "refresh_storm" => script.refresh_storm(),
         "no_purpose" => script.no_purpose(),
+        "phished_login" => script.phished_login(),
+        "guesses_at_the_office" => script.guesses_at_the_office(),
+        "bulk_read" => script.bulk_read(),
+        "hijacked_refresh" => script.hijacked_refresh(),
         _ => script.slow_burn(),
     }
     script.events
@@ -346,6 +356,56 @@ impl Script<'_> {
             "iam:CreateUser",
         ] {
             self.act(&site, action, |_| {});
+        }
+    }
+
+    /// A session of its own, behind a proxy in the victim's country, with the victim's browser.
+    fn phished_login(&mut self) {
+        let mut site = self.foreign_site();
+        let home = &self.victim.sites[0];
+        (site.country, site.position) = (home.country, home.position);
+        self.blend_in(&site, 6, |event| {
+            if let Some(source) = &mut event.source {
+                source.host = None;
+            }
+            if let Some(credential) = &mut event.credential {
+                credential.id.push_str("-phished");
+            }
+        });
+    }
+
+    /// Malware on the victim's machine tries passwords for a new session, until one fits.
+    fn guesses_at_the_office(&mut self) {
+        let site = self.victim.sites[0].clone();
+        for tried in 1..=12 {
+            self.act(&site, "oauth:Token", |event| {
+                event.activity = "authenticate";
+                event.resource = None;
+                event.credential = None;
+                event.outcome = if tried < 12 { "failure" } else { "success" };
+            });
+        }
+    }
+
+    /// The usual read, a hundred times as often.
+    fn bulk_read(&mut self) {
+        let site = self.victim.sites[0].clone();
+        let action = self.victim.actions[0];
+        for _ in 0..120 {
+            self.act(&site, action, |_| {});
+            let back_ms = -20 * MS_PER_SEC;
+            let earliest = self.events[0]
+                .time
+                .saturating_add_ms(self.events.len() as i64 * 3_000);
+            self.now = self.now.saturating_add_ms(back_ms).max(earliest);
+        }
+    }
+
+    /// Malware on the victim's machine keeps sessions coming.
+    fn hijacked_refresh(&mut self) {
+        let site = self.victim.sites[0].clone();
+        for _ in 0..15 {
+            self.act(&site, "oauth:Token", as_refresh);
         }
     }
 

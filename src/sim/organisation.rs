@@ -164,8 +164,18 @@ impl Organisation {
         let members = std::mem::take(&mut self.members);
         let mut events = Vec::new();
         for member in &members {
+            let mut renewed = None;
             for ms in self.times(member, weekend) {
                 let time = midnight.saturating_add_ms(ms);
+                let lived_ms = renewed.map_or(i64::MAX, |then| time.ms_since(then));
+                if member.work == Work::Person && lived_ms >= member.token_secs * MS_PER_SEC {
+                    renewed = Some(time);
+                    events.push(SimulatedEvent {
+                        time,
+                        event: self.refresh(member, time),
+                        attack: None,
+                    });
+                }
                 let event = self.ordinary(member, time);
                 events.push(SimulatedEvent {
                     time,
@@ -252,6 +262,13 @@ impl Organisation {
         event
     }
 
+    /// A new session for the refresh token that a person's machine holds.
+    fn refresh(&mut self, member: &Member, time: EventTime) -> NativeEvent {
+        let mut event = self.ordinary(member, time);
+        as_refresh(&mut event);
+        event
+    }
+
     /// An event of `member` at `site`.
     pub fn event(
         &mut self,
@@ -313,6 +330,22 @@ impl Organisation {
     /// The dice of this organisation.
     pub fn dice(&mut self) -> &mut Dice {
         &mut self.dice
+    }
+}
+
+/// Makes an event the exchange of a refresh token for a session.
+pub(super) fn as_refresh(event: &mut NativeEvent) {
+    event.activity = "refresh";
+    event.action = Some("oauth:Token".to_owned());
+    event.resource = None;
+    let host = event
+        .source
+        .as_ref()
+        .and_then(|source| source.host.as_deref());
+    if let Some(credential) = &mut event.credential {
+        credential.id = format!("{}-refresh", host.unwrap_or(&event.identity.id));
+        credential.kind = "refresh_token";
+        (credential.issued_at, credential.expires_at) = (None, None);
     }
 }
 

@@ -1,0 +1,366 @@
+//! The contract that every signal keeps: it speaks in its own scenario, better than chance; it is
+//! more surprised by more; scoring changes nothing; late data does no harm; what was left and taken up
+//! answers the same.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+use credwatch::config::{Config, Sources};
+use credwatch::engine::Detail;
+use credwatch::shard::{Blueprint, Shard, load_model};
+use credwatch::signal::SIGNALS;
+use credwatch::sim::SimulatedEvent;
+use credwatch::sim::attack::campaign;
+use credwatch::sim::organisation::Organisation;
+use credwatch::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
+use credwatch::verdict::SignalName;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const START_MS: i64 = 1_767_571_200_000; // Monday 2026-01-05
+const MINUTE_MS: i64 = 60_000;
+
+fn blueprint() -> Blueprint {
+    let config = Config::load(&Sources::default()).unwrap();
+    Blueprint::new(&config, load_model(&config).unwrap(), 1)
+}
+
+fn at(day: i64, hour: i64) -> EventTime {
+    EventTime::from_epoch_ms(START_MS + day * MS_PER_DAY + hour * MS_PER_HOUR).unwrap()
+}
+
+/// Surprises of one record, by signal.
+fn surprises(shard: &mut Shard, json: &[u8]) -> BTreeMap<SignalName, f64> {
+    let handled = shard.handle(json, 0, Detail::Readings).unwrap();
+    let signals = handled.stepped.verdict.unwrap().signals;
+    let surprise = |s: &credwatch::verdict::SignalVerdict| (s.name, s.reading.surprise_nats());
+    signals.iter().map(surprise).collect()
+}
+
+/// Largest surprise of each signal over records.
+fn peaks<'r>(
+    shard: &mut Shard,
+    records: impl Iterator<Item = Vec<u8>> + 'r,
+) -> BTreeMap<SignalName, f64> {
+    let mut peaks = BTreeMap::new();
+    for json in records {
+        for (signal, nats) in surprises(shard, &json) {
+            let peak = peaks.entry(signal).or_insert(0.0f64);
+            *peak = peak.max(nats);
+        }
+    }
+    peaks
+}
+
+fn of(peaks: &BTreeMap<SignalName, f64>, signal: SignalName) -> f64 {
+    peaks.get(&signal).copied().unwrap_or(0.0)
+}
+
+/// The scenario in which each signal must speak.
+const SCENARIO_OF: [(SignalName, &str); 16] = [
+    (SignalName::Host, "stolen_session"),
+    (SignalName::Network, "service_key_abroad"),
+    (SignalName::Client, "new_client"),
+    (SignalName::Action, "enumeration"),
+    (SignalName::Privilege, "self_promotion"),
+    (SignalName::TokenLifetime, "forged_token"),
+    (SignalName::CredentialAge, "expired_token"),
+    (SignalName::Refresh, "refresh_storm"),
+    (SignalName::Rhythm, "odd_hours"),
+    (SignalName::Rate, "mass_download"),
+    (SignalName::Failure, "guessed_password"),
+    (SignalName::FanOut, "mass_download"),
+    (SignalName::Travel, "impossible_travel"),
+    (SignalName::Concurrency, "token_on_colleagues_host"),
+    (SignalName::Dormancy, "dormant_account"),
+    (SignalName::Purpose, "no_purpose"),
+];
+
+fn records(events: &[SimulatedEvent]) -> impl Iterator<Item = Vec<u8>> {
+    events.iter().map(|simulated| simulated.event.to_json())
+}
+
+/// Refreshes once a day, so that a storm of them is one.
+fn usual_refreshes(past: &[SimulatedEvent], victim: &str) -> Vec<Vec<u8>> {
+    let of_victim = |e: &&SimulatedEvent| e.event.identity.id == victim;
+    let known = past.iter().rev().find(of_victim).unwrap();
+    let refresh = |day| {
+        let mut event = known.event.clone();
+        event.activity = "refresh";
+        event.credential = None;
+        event.event_id = Some(format!("usual-{day}"));
+        event.time = credwatch::wire::time::format_rfc3339(at(day, 9));
+        event.to_json()
+    };
+    (35..47).map(refresh).collect()
+}
+
+#[test]
+fn it_speaks_in_its_own_scenario_and_better_than_chance() {
+    assert_eq!(SCENARIO_OF.len(), SIGNALS.len());
+    let mut organisation = Organisation::new(41, 60);
+    let past: Vec<SimulatedEvent> = (0..35)
+        .flat_map(|day| organisation.day(at(day, 0)))
+        .collect();
+    let mut shard = blueprint().shard(0);
+    // Tokens of the last day are in use when they are stolen.
+    let morning = past.partition_point(|simulated| simulated.time < at(34, 11));
+    records(&past[..morning]).for_each(|json| drop(surprises(&mut shard, &json)));
+    let mut rest_of_day = shard.clone();
+    let mut benign: BTreeMap<&str, BTreeMap<SignalName, f64>> = BTreeMap::new();
+    for simulated in &past[morning..] {
+        let day = benign.entry(&simulated.event.identity.id).or_default();
+        for (signal, nats) in surprises(&mut rest_of_day, &simulated.event.to_json()) {
+            let peak = day.entry(signal).or_insert(0.0);
+            *peak = peak.max(nats);
+        }
+    }
+    for (signal, scenario) in SCENARIO_OF {
+        let mut shard = shard.clone();
+        let is_refresh = signal == SignalName::Refresh;
+        let day = if is_refresh { 47 } else { 34 };
+        let events = campaign(&mut organisation, scenario, at(day, 11));
+        if is_refresh {
+            let usual = usual_refreshes(&past, &events[0].event.identity.id);
+            usual
+                .iter()
+                .for_each(|json| drop(surprises(&mut shard, json)));
+        }
+        let peak = of(&peaks(&mut shard, records(&events)), signal);
+        assert!(peak >= 3.0, "{signal} reads {peak:.1} nats in {scenario}");
+        let below = benign.values().filter(|day| of(day, signal) < peak).count();
+        assert!(
+            10 * below >= 9 * benign.len(),
+            "{signal}: only {below} of {} ordinary days are below {peak:.1} nats",
+            benign.len()
+        );
+    }
+}
+
+/// An event of ordinary work, as `change` makes it.
+fn event(who: &str, at_ms: i64, change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let morning_ms = at_ms - (at_ms - START_MS) % MS_PER_DAY + 8 * MS_PER_HOUR;
+    let mut event = json!({
+        "event_id": format!("{who}-{at_ms}"), "time": at_ms,
+        "identity": {"id": who, "kind": "automation", "group": "ci"},
+        "credential": {"id": format!("{who}-{morning_ms}"), "kind": "access_token", "issuer": "vault",
+            "issued_at": morning_ms, "expires_at": morning_ms + 10 * MS_PER_HOUR},
+        "activity": "use", "action": "s3:GetObject", "resource": "arn:aws:s3:::builds/app",
+        "source": {"host": format!("{who}-1"), "ip": "10.2.3.4", "user_agent": "aws-cli/2.17.0",
+            "country": "NO", "asn": 29695, "latitude": 59.9, "longitude": 10.7},
+        "purpose": "job/1", "outcome": "success",
+    });
+    change(&mut event);
+    event.to_string().into_bytes()
+}
+
+/// Moment of a probe: 10:30 on Monday of the sixth week.
+const NOW_MS: i64 = START_MS + 35 * MS_PER_DAY + 10 * MS_PER_HOUR + 30 * MINUTE_MS;
+
+/// Five weeks of work in working hours, of one identity and its peers, up to the probe.
+fn settled() -> Shard {
+    let mut shard = blueprint().shard(0);
+    for day in (0..36).filter(|day| day % 7 < 5) {
+        for minute in (8 * 60..18 * 60).step_by(20) {
+            let at_ms = START_MS + day * MS_PER_DAY + minute * MINUTE_MS;
+            if at_ms >= NOW_MS - 5 * MINUTE_MS {
+                break;
+            }
+            for who in ["ada", "bo", "cy", "dee"] {
+                let rare = minute == 12 * 60 && day % 3 == 0;
+                let record = event(who, at_ms, |event| {
+                    if rare {
+                        event["source"]["host"] = json!(format!("{who}-2"));
+                        event["action"] = json!("s3:ListBucket");
+                    } else if minute % 60 == 40 {
+                        event["activity"] = json!("refresh");
+                    }
+                });
+                surprises(&mut shard, &record);
+            }
+        }
+    }
+    shard
+}
+
+type Change = fn(&mut Value);
+
+/// One event at `NOW_MS` plus so many minutes.
+fn once(minutes: i64, change: Change) -> Vec<Vec<u8>> {
+    vec![event("ada", NOW_MS + minutes * MINUTE_MS, change)]
+}
+
+/// Many events, a second apart; `vary` gets the number of each.
+fn many(count: i64, vary: fn(&mut Value, i64)) -> Vec<Vec<u8>> {
+    let one = |n| event("ada", NOW_MS + n * 1_000, |event| vary(event, n));
+    (0..count).map(one).collect()
+}
+
+fn source(name: &'static str, value: Value) -> impl FnOnce(&mut Value) {
+    move |event| event["source"][name] = value
+}
+
+/// Probes of growing oddity.
+fn ladder(signal: SignalName) -> Vec<Vec<Vec<u8>>> {
+    let from = |name, value| vec![event("ada", NOW_MS, source(name, value))];
+    let doing = |action: &str| {
+        vec![event("ada", NOW_MS, |event| {
+            event["action"] = json!(action)
+        })]
+    };
+    let living = |minutes: i64| {
+        vec![event("ada", NOW_MS, |event| {
+            event["credential"]["id"] = json!("new");
+            event["credential"]["issued_at"] = json!(NOW_MS);
+            event["credential"]["expires_at"] = json!(NOW_MS + minutes * MINUTE_MS);
+        })]
+    };
+    let usual = || once(0, |_| {});
+    match signal {
+        SignalName::Host => vec![
+            usual(),
+            from("host", json!("ada-2")),
+            from("host", json!("bo-1")),
+            from("host", json!("vps-9")),
+        ],
+        SignalName::Network => vec![
+            usual(),
+            from("ip", json!("10.9.9.9")),
+            vec![event("ada", NOW_MS, |event| {
+                event["source"]["ip"] = json!("203.0.113.9");
+                event["source"]["country"] = json!("RO");
+                event["source"]["asn"] = json!(9009);
+            })],
+        ],
+        SignalName::Client => vec![
+            usual(),
+            from("user_agent", json!("aws-cli/2.18.1")),
+            from("user_agent", json!("python-requests/2.31")),
+        ],
+        SignalName::Action => vec![usual(), doing("s3:ListBucket"), doing("kms:Decrypt")],
+        SignalName::Privilege => vec![
+            usual(),
+            doing("s3:PutObject"),
+            vec![event("ada", NOW_MS, |event| {
+                event["activity"] = json!("grant");
+                event["action"] = json!("iam:AttachUserPolicy");
+                event["resource"] = json!("ada");
+            })],
+        ],
+        SignalName::TokenLifetime => vec![living(600), living(1_200), living(40_000)],
+        SignalName::CredentialAge => vec![
+            usual(),
+            once(0, |event| {
+                event["credential"]["expires_at"] = json!(NOW_MS - MS_PER_HOUR);
+            }),
+        ],
+        SignalName::Refresh => {
+            let refreshes = |count| many(count, |event, _| event["activity"] = json!("refresh"));
+            vec![refreshes(1), refreshes(3), refreshes(30)]
+        }
+        SignalName::Rhythm => vec![usual(), once(9 * 60, |_| {}), once(16 * 60, |_| {})],
+        SignalName::Rate => vec![
+            many(1, |_, _| {}),
+            many(60, |_, _| {}),
+            many(3_000, |_, _| {}),
+        ],
+        SignalName::Failure => {
+            let failing = |count| many(count, |event, _| event["outcome"] = json!("failure"));
+            vec![many(1, |_, _| {}), failing(2), failing(8)]
+        }
+        SignalName::FanOut => {
+            let reading = |count| {
+                many(count, |event, n| {
+                    event["action"] = json!(format!("ec2:Describe{n}"))
+                })
+            };
+            vec![many(1, |_, _| {}), reading(6), reading(100)]
+        }
+        SignalName::Travel => {
+            let to = |latitude: f64| {
+                vec![event("ada", NOW_MS, |event| {
+                    event["source"]["asn"] = json!(9009);
+                    event["source"]["latitude"] = json!(latitude);
+                })]
+            };
+            vec![to(59.8), to(-33.9)]
+        }
+        SignalName::Concurrency => vec![
+            usual(),
+            vec![
+                event("ada", NOW_MS, |_| {}),
+                event("ada", NOW_MS + 1, |event| {
+                    event["source"]["host"] = json!("vps-9");
+                    event["source"]["asn"] = json!(9009);
+                }),
+            ],
+        ],
+        SignalName::Dormancy => vec![
+            once(120, |_| {}),
+            once(3 * 24 * 60, |_| {}),
+            once(28 * 24 * 60, |_| {}),
+        ],
+        SignalName::Purpose => vec![usual(), once(0, |event| event["purpose"] = Value::Null)],
+    }
+}
+
+#[test]
+fn more_is_more_surprising() {
+    let shard = settled();
+    for signal in SIGNALS.iter().map(|signal| signal.name()) {
+        let steps = ladder(signal).into_iter();
+        let heights: Vec<f64> = steps
+            .map(|records| of(&peaks(&mut shard.clone(), records.into_iter()), signal))
+            .collect();
+        let (first, last) = (heights[0], heights[heights.len() - 1]);
+        assert!(heights.is_sorted(), "{signal}: {heights:.2?}");
+        assert!(last >= first + 2.0, "{signal}: {heights:.2?}");
+    }
+}
+
+#[test]
+fn scoring_changes_nothing_and_what_was_kept_answers_the_same() {
+    let (blueprint, shard) = (blueprint(), settled());
+    let mut left = Vec::new();
+    shard.save(&mut left, 0).unwrap();
+    let (_, reopened) = blueprint.reopen(left.as_slice()).unwrap();
+    for signal in SIGNALS.iter().map(|signal| signal.name()) {
+        for records in ladder(signal) {
+            // A record repeated is judged and not learned: between its two verdicts stands scoring alone.
+            let (mut first, mut again) = (shard.clone(), reopened.clone());
+            for record in &records {
+                let once = surprises(&mut first, record);
+                assert_eq!(once, surprises(&mut again, record), "{signal}, reopened");
+                let repeated = again.handle(record, 0, Detail::Readings).unwrap();
+                assert!(repeated.stepped.duplicate);
+            }
+        }
+    }
+}
+
+#[test]
+fn late_data_does_no_harm() {
+    let shard = settled();
+    let mut disturbed = shard.clone();
+    for n in 0..200 {
+        let late = event("ada", START_MS + 12 * MS_PER_HOUR + n * 1_000, |event| {
+            event["event_id"] = json!(format!("late-{n}"));
+        });
+        surprises(&mut disturbed, &late);
+    }
+    assert_eq!(disturbed.health().late, 200);
+    for signal in SIGNALS.iter().map(|signal| signal.name()) {
+        let steps = ladder(signal);
+        let severest = steps.last().unwrap();
+        let height =
+            |shard: &Shard| of(&peaks(&mut shard.clone(), severest.iter().cloned()), signal);
+        let (calm, after) = (height(&shard), height(&disturbed));
+        assert!(
+            after >= 0.7 * calm,
+            "{signal}: {calm:.1} nats, then {after:.1}"
+        );
+    }
+}
