@@ -22,6 +22,8 @@ use std::collections::BTreeMap;
 
 const START_MS: i64 = 1_767_571_200_000; // Monday 2026-01-05
 const MINUTE_MS: i64 = 60_000;
+/// The day of the attacks, after more than four weeks.
+const FRIDAY: i64 = 32;
 
 fn blueprint() -> Blueprint {
     let config = Config::load(&Sources::default()).unwrap();
@@ -102,12 +104,12 @@ fn usual_refreshes(past: &[SimulatedEvent], victim: &str) -> Vec<Vec<u8>> {
 fn it_speaks_in_its_own_scenario_and_better_than_chance() {
     assert_eq!(SCENARIO_OF.len(), SIGNALS.len());
     let mut organisation = Organisation::new(41, 60);
-    let past: Vec<SimulatedEvent> = (0..35)
+    let past: Vec<SimulatedEvent> = (0..=FRIDAY)
         .flat_map(|day| organisation.day(at(day, 0)))
         .collect();
     let mut shard = blueprint().shard(0);
     // Tokens of the last day are in use when they are stolen.
-    let morning = past.partition_point(|simulated| simulated.time < at(34, 11));
+    let morning = past.partition_point(|simulated| simulated.time < at(FRIDAY, 11));
     records(&past[..morning]).for_each(|json| drop(surprises(&mut shard, &json)));
     let mut rest_of_day = shard.clone();
     let mut benign: BTreeMap<&str, BTreeMap<SignalName, f64>> = BTreeMap::new();
@@ -121,8 +123,15 @@ fn it_speaks_in_its_own_scenario_and_better_than_chance() {
     for (signal, scenario) in SCENARIO_OF {
         let mut shard = shard.clone();
         let is_refresh = signal == SignalName::Refresh;
-        let day = if is_refresh { 47 } else { 34 };
-        let events = campaign(&mut organisation, scenario, at(day, 11));
+        let day = if is_refresh { 47 } else { FRIDAY };
+        // A victim that is at work, so that its token is in use.
+        let at_work = |events: &Vec<SimulatedEvent>| {
+            let victim = events[0].event.identity.id.trim_end_matches("-former");
+            let mut today = past[..morning].iter().filter(|e| e.time >= at(FRIDAY, 9));
+            today.any(|e| e.event.identity.id == victim)
+        };
+        let mut campaigns = (0..20).map(|_| campaign(&mut organisation, scenario, at(day, 11)));
+        let events = campaigns.find(at_work).unwrap();
         if is_refresh {
             let usual = usual_refreshes(&past, &events[0].event.identity.id);
             usual

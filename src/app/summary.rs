@@ -74,6 +74,9 @@ impl Summary {
             self.notices
                 .push(format!("{} UTC: {notice}", minute(notice.time)));
         }
+        if let Some(news) = &handled.stepped.budget_news {
+            self.notices.push(format!("{} UTC: {news}", minute(time)));
+        }
         self.unknown_members += u64::from(handled.unknown_members);
         let (from, to) = self.span.unwrap_or((time, time));
         self.span = Some((from.min(time), to.max(time)));

@@ -154,7 +154,7 @@ impl Engine {
             ..Stepped::default()
         };
         self.duplicates += u64::from(stepped.duplicate);
-        let taken_at = self.advance(event.time, &mut stepped.alerts);
+        let taken_at = self.advance(event.time, &mut stepped);
         let features = enrich(event, keys, &self.settings.catalogue);
         let place = self.place(event, taken_at, &features);
         let view = self.view(event, &features, &place);
@@ -201,10 +201,10 @@ impl Engine {
 
     /// Moves the shard's time on and closes what has decayed; returns when the event is taken to
     /// have happened.
-    fn advance(&mut self, time: EventTime, alerts: &mut Vec<Alert>) -> EventTime {
+    fn advance(&mut self, time: EventTime, stepped: &mut Stepped) -> EventTime {
         let taken_at = self.time.take(time);
         let now = self.time.now();
-        self.threshold.reach_day(now.day());
+        stepped.budget_news = self.threshold.reach_day(now.day());
         if now.day() > self.aged_day {
             let remaining = self
                 .settings
@@ -219,7 +219,7 @@ impl Engine {
         }
         if now >= self.next_sweep {
             self.next_sweep = now.saturating_add_ms(SWEEP_EVERY_MS);
-            self.sweep(alerts);
+            self.sweep(&mut stepped.alerts);
         }
         taken_at
     }

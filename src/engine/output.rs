@@ -3,6 +3,7 @@
 use crate::decide::Action;
 use crate::decide::guardrail::Allowed;
 use crate::score::incident::AlertState;
+use crate::score::threshold::BudgetNews;
 use crate::units::EventTime;
 use crate::verdict::{SignalName, Verdict};
 use std::fmt;
@@ -114,6 +115,8 @@ pub struct Stepped {
     pub spoke: u32,
     /// What the population shows.
     pub notices: Vec<Notice>,
+    /// Whether alerts have left their budget, or come back to it.
+    pub budget_news: Option<BudgetNews>,
     /// Alerts to publish, in order.
     pub alerts: Vec<Alert>,
     /// The verdict, where more than the score was asked for.

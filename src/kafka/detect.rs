@@ -11,7 +11,7 @@ use crate::signal::SIGNALS;
 use crate::wire::dead_letter::DeadLetter;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tracing::info;
+use tracing::{info, warn};
 
 /// A reason for a record of a partition that was never assigned, which the client rules out.
 const NOT_OURS: &str = "record of a partition that this worker does not own";
@@ -82,6 +82,9 @@ impl Detect {
         for notice in &handled.stepped.notices {
             self.metrics.notices.inc();
             info!(partition = record.partition, "{notice}");
+        }
+        if let Some(news) = handled.stepped.budget_news {
+            warn!(partition = record.partition, "{news}");
         }
         let alerts = handled.stepped.alerts;
         if alerts.is_empty() {

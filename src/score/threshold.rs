@@ -11,9 +11,12 @@ use crate::params::{Decay, ThresholdLaw};
 use crate::stats::tail::PeakTail;
 use crate::units::MS_PER_DAY;
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::fmt;
 
 /// How far above the derived level an unlearned threshold stands.
 const CAUTION_NATS: f64 = 3.0;
+/// Alerts so many times as often as the budget, or as seldom, are told of.
+const OFF_BUDGET: f64 = 2.0;
 /// Days of silence after which further ones change nothing.
 const MOST_DAYS: i64 = 60;
 
@@ -26,6 +29,37 @@ pub struct Learned {
     days_seen: f64,
     alerts_today: u32,
     daily_alerts: f64,
+    is_off_budget: bool,
+}
+
+/// Alerts have left their budget, or come back to it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BudgetNews {
+    /// Alerts a day lately, over the budget.
+    pub ratio: f64,
+    /// Whether they are out of it.
+    pub is_off: bool,
+    /// Where alerts begin now.
+    pub threshold_nats: f64,
+}
+
+impl fmt::Display for BudgetNews {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (ratio, nats) = (self.ratio, self.threshold_nats);
+        let moves = "the threshold follows day by day";
+        match (self.is_off, ratio > 1.0) {
+            (false, _) => write!(f, "alerts are back in their budget: {ratio:.1} times of it"),
+            (true, true) => write!(
+                f,
+                "alerts come at {ratio:.1} times their budget, from {nats:.1} nats on; {moves}; if \
+                 they are worth reading, raise `detect.alerts_per_day`"
+            ),
+            (true, false) => write!(
+                f,
+                "alerts come at only {ratio:.1} times their budget, from {nats:.1} nats on; {moves}"
+            ),
+        }
+    }
 }
 
 /// The alert threshold of one shard.
@@ -49,6 +83,7 @@ impl Threshold {
                 days_seen: 0.0,
                 alerts_today: 0,
                 daily_alerts: 0.0,
+                is_off_budget: false,
             },
             alerts_per_day,
             law,
@@ -112,14 +147,35 @@ impl Threshold {
         self.learned.alerts_today += 1;
     }
 
-    /// The shard's time has reached `day` (days since the epoch).
+    /// The shard's time has reached `day` (days since the epoch); says so where alerts have left
+    /// their budget by a factor of [`OFF_BUDGET`], once it is known, or come back to it.
     #[inline]
-    pub fn reach_day(&mut self, day: i64) {
+    pub fn reach_day(&mut self, day: i64) -> Option<BudgetNews> {
         match self.learned.day {
-            Some(today) if day <= today => {}
-            Some(today) => self.close_days(day - today, day),
-            None => self.learned.day = Some(day),
+            Some(today) if day <= today => None,
+            Some(today) => {
+                self.close_days(day - today, day);
+                self.budget_news()
+            }
+            None => {
+                self.learned.day = Some(day);
+                None
+            }
         }
+    }
+
+    fn budget_news(&mut self) -> Option<BudgetNews> {
+        let ratio = self
+            .budget_drift()
+            .filter(|_| self.learned_share() >= 1.0)?;
+        let is_off = !(1.0 / OFF_BUDGET..=OFF_BUDGET).contains(&ratio);
+        let is_news = is_off != self.learned.is_off_budget;
+        self.learned.is_off_budget = is_off;
+        is_news.then_some(BudgetNews {
+            ratio,
+            is_off,
+            threshold_nats: self.learned.nats,
+        })
     }
 
     #[cold]
@@ -194,5 +250,19 @@ mod tests {
             "{}",
             threshold.nats(0)
         );
+    }
+
+    #[test]
+    fn alerts_out_of_their_budget_are_told_of_once_and_when_they_are_back() {
+        let mut threshold = threshold();
+        let mut told = Vec::new();
+        for day in 0..60 {
+            let alerts = if (20..30).contains(&day) { 40 } else { 5 };
+            told.extend(threshold.reach_day(day).map(|news| (day, news.is_off)));
+            (0..alerts).for_each(|_| threshold.count_alert());
+        }
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(matches!(told[0], (21..=24, true)), "{told:?}");
+        assert!(matches!(told[1], (31..=55, false)), "{told:?}");
     }
 }
