@@ -225,7 +225,7 @@ impl Summary {
         if self.notices.is_empty() {
             return Ok(());
         }
-        writeln!(f, "\nWhat many show at once, no alert each")?;
+        writeln!(f, "\nTold once, no alert each")?;
         let notices = self.notices.iter().rev().take(NOTICES_SHOWN);
         notices
             .rev()

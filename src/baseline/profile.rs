@@ -125,6 +125,8 @@ pub struct Profile {
     pub events: u32,
     /// Hours since the epoch of the last hour learned as active.
     pub active_hour: u32,
+    /// Peer group that was learned; 0 while none is.
+    pub learned_group: u32,
     /// Day of `day_peak_nats`, in days since the epoch.
     pub day: u16,
     /// Whether the store of incidents holds one for it.
@@ -178,6 +180,7 @@ impl Profile {
             first_seen: time,
             last_seen: time,
             events: 0,
+            learned_group: 0,
             day: 0,
             has_incident: false,
             day_peak_nats: 0.0,

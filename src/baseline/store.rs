@@ -8,8 +8,9 @@ use crate::baseline::collective::Collective;
 use crate::baseline::credential::{CredentialRecord, Credentials};
 use crate::baseline::issuer::IssuerBaseline;
 use crate::baseline::names::Names;
+use crate::baseline::peers::learned_group;
 use crate::baseline::profile::Profile;
-use crate::enrich::{Features, Keys};
+use crate::enrich::{Features, Keys, learned_group_key};
 use crate::params::Parameters;
 use crate::stats::decay::{HalfLife, Landmark};
 use crate::units::{EventTime, MS_PER_SEC};
@@ -209,9 +210,14 @@ impl Store {
         &self.entries[slot]
     }
 
-    /// Where the peers of an event stand, made if they are new; the kind's beyond the limit.
-    pub fn group_slot(&mut self, features: &Features) -> usize {
-        for key in [features.group, features.kind_group] {
+    /// Where the peers of an event of the identity at `slot` stand, made if they are new: those that
+    /// the event names, else those that were learned; everyone of the kind before that, and beyond
+    /// the limit.
+    pub fn group_slot(&mut self, features: &Features, slot: Option<usize>) -> usize {
+        let kind = features.kind_group;
+        let learned = slot.map_or(0, |slot| self.entries[slot].profile.learned_group);
+        let learned = (learned != 0).then(|| learned_group_key(kind, learned));
+        for key in [features.group.or(learned).unwrap_or(kind), kind] {
             if let Some(slot) = self.group_index.get(&key) {
                 return *slot;
             }
@@ -224,6 +230,13 @@ impl Store {
             }
         }
         0
+    }
+
+    /// Finds out anew who the peers of the identity at `slot` are.
+    pub fn learn_peers(&mut self, slot: usize) {
+        let profile = &self.entries[slot].profile;
+        let group = learned_group(profile, &self.population, self.weighed.1);
+        self.entries[slot].profile.learned_group = group;
     }
 
     /// What is known of an issuer and kind.

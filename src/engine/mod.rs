@@ -237,10 +237,10 @@ impl Engine {
 
     fn place(&mut self, event: &Event<'_>, time: EventTime, features: &Features) -> Place {
         let half_life = self.settings.parameters.decay.baseline;
-        let group = self.store.group_slot(features);
         let shared_weight = self.store.weigh_shared(self.time.now(), half_life);
         let id = &event.identity.id;
         let slot = self.store.admit(features.identity, id, time, half_life);
+        let group = self.store.group_slot(features, slot);
         let credential = features.credential;
         let now_secs = secs(time);
         let credential = credential.map(|key| self.store.credentials.admit(key, now_secs));

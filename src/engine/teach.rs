@@ -83,7 +83,8 @@ impl Engine {
         let Some(profile) = self.store.split(Some(slot), place.group).profile else {
             return;
         };
-        if profile.day != day {
+        let is_new_day = profile.day != day;
+        if is_new_day {
             if profile.day != 0 {
                 threshold.add_peak(f64::from(profile.day_peak_nats));
                 calibration.add_day(features.kind, |signal| profile.peak_nats(signal));
@@ -95,6 +96,9 @@ impl Engine {
         profile.day_peak_nats = profile.day_peak_nats.max(weighed.score_nats as f32);
         for fact in judged.facts {
             profile.keep_peak(fact.signal, fact.raw_nats);
+        }
+        if is_new_day && features.group.is_none() {
+            self.store.learn_peers(slot);
         }
     }
 }

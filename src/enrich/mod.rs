@@ -72,8 +72,8 @@ pub struct Features {
     pub credential: Option<u64>,
     /// Kind of the identity.
     pub kind: IdentityKind,
-    /// Key of its peer group.
-    pub group: u64,
+    /// Key of its peer group, where it names one.
+    pub group: Option<u64>,
     /// Key of everyone of its kind, for groups beyond the limit.
     pub kind_group: u64,
     /// Host.
@@ -108,6 +108,12 @@ pub struct Features {
     pub hour: u32,
 }
 
+/// Key of a group that was learned, among identities of one kind.
+#[must_use]
+pub fn learned_group_key(kind_group: u64, learned: u32) -> u64 {
+    hash64(kind_group, &learned.to_le_bytes())
+}
+
 /// Key of an identity.
 #[must_use]
 pub fn identity_key(id: &str) -> u64 {
@@ -135,9 +141,7 @@ pub fn enrich(event: &Event<'_>, keys: Keys, catalogue: &Catalogue) -> Features 
         identity: keys.identity,
         credential: keys.credential,
         kind,
-        group: group.map_or(kind_group(kind), |name| {
-            hash64(kind_group(kind), name.as_bytes())
-        }),
+        group: group.map(|name| hash64(kind_group(kind), name.as_bytes())),
         kind_group: kind_group(kind),
         host: key(event, Feature::Host),
         prefix: key(event, Feature::Prefix),

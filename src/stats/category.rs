@@ -272,6 +272,12 @@ impl CategoryMap {
         self.refill_buckets();
     }
 
+    /// Decayed adoptions of `key`; 0 where it is not known.
+    #[must_use]
+    pub fn weight(&self, key: u32, weight_now: f32) -> f64 {
+        f64::from(self.weights.get(&key).copied().unwrap_or(0.0) / weight_now)
+    }
+
     /// Decayed number of adoptions.
     #[must_use]
     pub fn observations(&self, weight_now: f32) -> f64 {
