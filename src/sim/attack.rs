@@ -263,13 +263,19 @@ impl Script<'_> {
     fn dormant_account(&mut self) {
         self.victim.id = format!("{}-former", self.victim.id);
         let start = self.now;
-        for days in [13, 12, 11] {
-            self.now = start.saturating_add_ms(-days * MS_PER_DAY);
-            self.blend_in(&self.victim.sites[0].clone(), 10, |_| {});
+        let site = self.victim.sites[0].clone();
+        for days in [14, 13, 12] {
+            for hour in -4..4 {
+                let ms = hour * MS_PER_HOUR - days * MS_PER_DAY;
+                self.now = start.saturating_add_ms(ms);
+                let actions = &self.victim.actions;
+                let action = actions[hour.rem_euclid(actions.len() as i64) as usize];
+                self.act(&site, action, |_| {});
+            }
         }
         self.events.iter_mut().for_each(|event| event.attack = None);
         self.now = start;
-        self.blend_in(&self.victim.sites[0].clone(), 5, |_| {});
+        self.blend_in(&site, 5, |_| {});
     }
 
     fn new_client(&mut self) {
