@@ -103,7 +103,7 @@ pub struct Report {
 /// # Errors
 /// It is not there, or a line is no label.
 pub fn read_labels(path: &Path) -> Result<Vec<Label>, EvaluateError> {
-    let document = file::read(path)?;
+    let document = file::open(path)?.rest()?;
     let lines = document.split(|byte| *byte == b'\n').enumerate();
     lines
         .filter(|(_, line)| !line.trim_ascii().is_empty())

@@ -8,7 +8,7 @@ use crate::file::{self, InputError};
 use crate::ingest::expand;
 use crate::units::Span;
 use crate::verdict::{SignalVerdict, Verdict};
-use crate::wire::format::guess;
+use crate::wire::format::{guess, head};
 use crate::wire::time::format_rfc3339;
 use std::fmt;
 use std::path::Path;
@@ -76,9 +76,9 @@ pub fn explain(
 }
 
 fn judge(lanes: &mut Lanes, identity: &str, path: &Path) -> Result<Vec<Judged>, ExplainError> {
-    let document = file::read(path)?;
+    let document = file::open(path)?.rest()?;
     let mut judged = Vec::new();
-    for item in expand(&document, guess(&document[..document.len().min(65_536)])) {
+    for item in expand(&document, guess(head(&document))) {
         let Ok(native) = item.outcome else { continue };
         if native.key().is_ok_and(|key| key != identity) {
             continue;

@@ -6,7 +6,7 @@ use crate::engine::Detail;
 use crate::file::{self, InputError};
 use crate::ingest::expand;
 use crate::shard::Handled;
-use crate::wire::format::guess;
+use crate::wire::format::{guess, head};
 use std::path::{Path, PathBuf};
 
 /// Why inputs could not be fed.
@@ -35,15 +35,17 @@ pub fn feed(
 ) -> Result<(), FeedError> {
     let mut lanes = Lanes::open(config, partitions, None)?;
     for path in file::list(inputs)? {
-        let document = file::read(&path)?;
-        let format = guess(&document[..document.len().min(65_536)]);
-        for item in expand(&document, format) {
-            let Ok(native) = item.outcome else { continue };
-            if let Ok((_, handled)) = lanes.handle(&native, detail) {
-                look(&handled);
+        let (mut parts, mut format) = (file::open(&path)?, None);
+        while let Some(part) = parts.next_part()? {
+            let format = *format.get_or_insert_with(|| guess(head(&part)));
+            for item in expand(&part, format) {
+                let Ok(native) = item.outcome else { continue };
+                if let Ok((_, handled)) = lanes.handle(&native, detail) {
+                    look(&handled);
+                }
             }
+            progress(&path, part.len() as u64);
         }
-        progress(&path, document.len() as u64);
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::file::{self, InputError};
 use crate::ingest::{Item, expand};
 use crate::shard::{Outgoing, Stream};
 use crate::wire::dead_letter::DeadLetter;
-use crate::wire::format::{Format, guess};
+use crate::wire::format::{Format, guess, head};
 use crate::wire::verdict_line;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -174,9 +174,12 @@ pub fn replay(
         summary: Summary::new(config.guardrails.mode),
     };
     for path in files {
-        let document = file::read(&path)?;
-        replay.document(&path, &document, options.format)?;
-        progress(&path, document.len() as u64);
+        let (mut parts, mut format, mut records) = (file::open(&path)?, options.format, 0);
+        while let Some(part) = parts.next_part()? {
+            let format = *format.get_or_insert_with(|| guess(head(&part)));
+            records += replay.part(&path, &part, format, records)?;
+            progress(&path, part.len() as u64);
+        }
     }
     replay.sinks.finish()?;
     if let Some(state) = &state {
@@ -189,17 +192,20 @@ pub fn replay(
 }
 
 impl Replay {
-    fn document(
+    /// Takes a part of a document whose first record is number `first`; returns how many it held.
+    fn part(
         &mut self,
         path: &Path,
-        document: &[u8],
-        format: Option<Format>,
-    ) -> Result<(), ReplayError> {
-        let head = &document[..document.len().min(65_536)];
-        let format = format.unwrap_or_else(|| guess(head));
+        part: &[u8],
+        format: Format,
+        first: usize,
+    ) -> Result<usize, ReplayError> {
         let name = path.display().to_string();
         let mut verdicts = Vec::new();
-        for item in expand(document, format) {
+        let items = expand(part, format);
+        let records = items.len();
+        for mut item in items {
+            item.index += first;
             let index = item.index;
             if let Some(line) = self.item(&name, &item)? {
                 verdicts.push((index, line));
@@ -210,7 +216,7 @@ impl Replay {
         for (_, line) in &verdicts {
             self.sinks.verdicts.write(line)?;
         }
-        Ok(())
+        Ok(records)
     }
 
     /// Judges one record; returns its verdict line where one is wanted.

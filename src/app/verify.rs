@@ -34,7 +34,7 @@ pub struct Verified(ChainWalk);
 pub fn verify_audit(inputs: &[PathBuf]) -> Result<Verified, VerifyError> {
     let mut walk = ChainWalk::default();
     for path in file::list(inputs)? {
-        let document = file::read(&path)?;
+        let document = file::open(&path)?.rest()?;
         let lines = document.split(|byte| *byte == b'\n').enumerate();
         for (at, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
             walk.take(line).map_err(|why| VerifyError::Broken {

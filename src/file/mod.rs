@@ -2,6 +2,7 @@
 
 pub mod state;
 
+use crate::wire::format;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -101,11 +102,26 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), InputError> {
     Ok(())
 }
 
-/// Reads one document, decompressed by what its first bytes say.
+/// What one read asks of a file; a pipe gives what it has.
+const PART_BYTES: usize = 128 << 10;
+
+/// So much of a document tells whether it is an array or a log.
+const HEAD_BYTES: usize = 4_096;
+
+/// A document in parts: whole lines of a log as they come, or an array at once.
+pub struct Parts {
+    path: PathBuf,
+    plain: Box<dyn Read>,
+    /// The beginning of a line whose end is still to come.
+    begun: Vec<u8>,
+    is_log: Option<bool>,
+}
+
+/// Opens one document, decompressed by what its first bytes say.
 ///
 /// # Errors
-/// It cannot be read, or is too large.
-pub fn read(path: &Path) -> Result<Vec<u8>, InputError> {
+/// It cannot be read.
+pub fn open(path: &Path) -> Result<Parts, InputError> {
     let mut raw: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(io::stdin().lock())
     } else {
@@ -126,13 +142,74 @@ pub fn read(path: &Path) -> Result<Vec<u8>, InputError> {
     } else {
         Box::new(whole)
     };
-    let mut document = Vec::new();
-    let read = plain.take(DOCUMENT_BYTES + 1).read_to_end(&mut document);
-    read.map_err(at(path))?;
-    if document.len() as u64 > DOCUMENT_BYTES {
-        return Err(InputError::TooLarge(path.to_path_buf()));
+    Ok(Parts {
+        path: path.to_path_buf(),
+        plain,
+        begun: Vec::new(),
+        is_log: None,
+    })
+}
+
+impl Parts {
+    /// The next part; `None` at the end.
+    ///
+    /// # Errors
+    /// It cannot be read, or one part is too large.
+    pub fn next_part(&mut self) -> Result<Option<Vec<u8>>, InputError> {
+        loop {
+            if self.begun.len() as u64 > DOCUMENT_BYTES {
+                return Err(InputError::TooLarge(self.path.clone()));
+            }
+            if self.read_once()? == 0 {
+                let rest = std::mem::take(&mut self.begun);
+                return Ok((!rest.is_empty()).then_some(rest));
+            }
+            if self.is_log.is_none() && self.begun.len() < HEAD_BYTES {
+                continue;
+            }
+            let is_log = *self
+                .is_log
+                .get_or_insert_with(|| !format::is_bag(&self.begun));
+            if !is_log {
+                continue;
+            }
+            if let Some(end) = self.begun.iter().rposition(|byte| *byte == b'\n') {
+                let rest = self.begun.split_off(end + 1);
+                return Ok(Some(std::mem::replace(&mut self.begun, rest)));
+            }
+        }
     }
-    Ok(document)
+
+    fn read_once(&mut self) -> Result<usize, InputError> {
+        let before = self.begun.len();
+        self.begun.resize(before + PART_BYTES, 0);
+        let read = loop {
+            match self.plain.read(&mut self.begun[before..]) {
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        let read = read.map_err(at(&self.path));
+        self.begun
+            .truncate(before + read.as_ref().copied().unwrap_or(0));
+        read
+    }
+
+    /// Everything that is left, at once.
+    ///
+    /// # Errors
+    /// It cannot be read, or is too large.
+    pub fn rest(mut self) -> Result<Vec<u8>, InputError> {
+        let mut document = std::mem::take(&mut self.begun);
+        let read = (&mut self.plain)
+            .take(DOCUMENT_BYTES + 1)
+            .read_to_end(&mut document);
+        read.map_err(at(&self.path))?;
+        if document.len() as u64 > DOCUMENT_BYTES {
+            return Err(InputError::TooLarge(self.path));
+        }
+        Ok(document)
+    }
 }
 
 #[cfg(test)]
@@ -154,10 +231,46 @@ mod tests {
         let zstd = write("a.zst", &zstd::encode_all(&b"hello"[..], 1).unwrap());
         let plain = write("c.json", b"hello");
         for path in [&gzip, &zstd, &plain] {
-            assert_eq!(read(path).unwrap(), b"hello");
+            assert_eq!(open(path).unwrap().rest().unwrap(), b"hello");
         }
         let listed = list(&[folder.path().to_path_buf()]).unwrap();
         assert_eq!(listed, [zstd, gzip, plain]);
+    }
+
+    fn parts_of(text: &str) -> Vec<String> {
+        /// Gives seven bytes at a time, as a slow pipe would.
+        struct Slow(io::Cursor<Vec<u8>>);
+        impl Read for Slow {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let most = buffer.len().min(7);
+                self.0.read(&mut buffer[..most])
+            }
+        }
+        let mut parts = Parts {
+            path: PathBuf::from("x"),
+            plain: Box::new(Slow(io::Cursor::new(text.as_bytes().to_vec()))),
+            begun: Vec::new(),
+            is_log: None,
+        };
+        let next = || parts.next_part().unwrap();
+        let found = std::iter::from_fn(next).map(|part| String::from_utf8(part).unwrap());
+        found.collect()
+    }
+
+    #[test]
+    fn a_log_comes_in_whole_lines_and_an_array_at_once() {
+        let log: String = (0..2_000).map(|n| format!("{{\"a\":{n}}}\n")).collect();
+        let log = log + "{\"last\":1}";
+        let parts = parts_of(&log);
+        assert_eq!(parts.concat(), log);
+        assert!(parts.len() > 1_000, "{}", parts.len());
+        let last = parts.len() - 1;
+        assert!(parts[..last].iter().all(|part| part.ends_with('\n')));
+        for begin in ["[", "{\"Records\": ["] {
+            let bag = format!("{begin}{}]", log.trim_end().replace('\n', ",\n"));
+            assert_eq!(parts_of(&bag), [bag]);
+        }
+        assert!(parts_of("").is_empty());
     }
 
     #[test]

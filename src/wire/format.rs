@@ -12,6 +12,12 @@ spelled! {
     }
 }
 
+/// As much of a document as is looked at to guess its format.
+#[must_use]
+pub fn head(document: &[u8]) -> &[u8] {
+    &document[..document.len().min(65_536)]
+}
+
 /// Guesses the format of a record from the members that only CloudTrail has.
 #[must_use]
 pub fn guess(record: &[u8]) -> Format {
@@ -43,13 +49,7 @@ pub enum Document<'d> {
 #[must_use]
 pub fn split(document: &[u8]) -> Document<'_> {
     let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
-    let trimmed = document.trim_ascii_start();
-    let array = match trimmed.first() {
-        Some(b'[') if !is_line_of_lines(trimmed) => Some(trimmed),
-        Some(b'{') => records_member(trimmed),
-        _ => None,
-    };
-    match array {
+    match array_in(document) {
         Some(array) => split_array(array),
         None => Document::Lines(
             document
@@ -58,6 +58,22 @@ pub fn split(document: &[u8]) -> Document<'_> {
                 .collect(),
         ),
     }
+}
+
+fn array_in(document: &[u8]) -> Option<&[u8]> {
+    let trimmed = document.trim_ascii_start();
+    match trimmed.first() {
+        Some(b'[') if !is_line_of_lines(trimmed) => Some(trimmed),
+        Some(b'{') => records_member(trimmed),
+        _ => None,
+    }
+}
+
+/// Whether a document that begins so is an array or `{"Records":[…]}`, and no log of lines.
+#[must_use]
+pub fn is_bag(head: &[u8]) -> bool {
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    array_in(head).is_some()
 }
 
 /// Whether a document that begins with `[` is no array of objects but garbage by lines.
