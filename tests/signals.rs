@@ -26,7 +26,13 @@ const MINUTE_MS: i64 = 60_000;
 const FRIDAY: i64 = 32;
 
 fn blueprint() -> Blueprint {
-    let config = Config::load(&Sources::default()).unwrap();
+    configured("")
+}
+
+fn configured(text: &str) -> Blueprint {
+    let mut sources = Sources::default();
+    sources.files.push(("test".to_owned(), text.to_owned()));
+    let config = Config::load(&sources).unwrap();
     Blueprint::new(&config, load_model(&config).unwrap(), 1)
 }
 
@@ -171,7 +177,11 @@ const NOW_MS: i64 = START_MS + 35 * MS_PER_DAY + 10 * MS_PER_HOUR + 30 * MINUTE_
 
 /// Five weeks of work in working hours, of one identity and its peers, up to the probe.
 fn settled() -> Shard {
-    let mut shard = blueprint().shard(0);
+    settled_in(&blueprint())
+}
+
+fn settled_in(blueprint: &Blueprint) -> Shard {
+    let mut shard = blueprint.shard(0);
     for day in (0..36).filter(|day| day % 7 < 5) {
         for minute in (8 * 60..18 * 60).step_by(20) {
             let at_ms = START_MS + day * MS_PER_DAY + minute * MINUTE_MS;
@@ -372,4 +382,92 @@ fn late_data_does_no_harm() {
             "{signal}: {calm:.1} nats, then {after:.1}"
         );
     }
+}
+
+#[test]
+fn a_signal_that_is_off_says_nothing_and_learns_all_the_same() {
+    let blueprint = configured("[detect]\nsignals_off = [\"host\"]\n");
+    let without = settled_in(&blueprint);
+    let stranger = event("ada", NOW_MS, source("host", json!("vps-9")));
+    assert!(!surprises(&mut without.clone(), &stranger).contains_key(&SignalName::Host));
+    let mut left = Vec::new();
+    without.save(&mut left, 0).unwrap();
+    let (_, mut on_again) = self::blueprint().reopen(left.as_slice()).unwrap();
+    let height = |shard: &mut Shard| surprises(shard, &stranger)[&SignalName::Host];
+    assert!((height(&mut on_again) - height(&mut settled())).abs() < 0.5);
+}
+
+/// Score and threshold of one record.
+fn score(shard: &mut Shard, record: &[u8]) -> (f64, f64) {
+    let threshold = shard.health().threshold_nats;
+    let stepped = shard.handle(record, 0, Detail::Score).unwrap().stepped;
+    (stepped.score_nats, threshold)
+}
+
+fn stop_logging(who: &str, minutes: i64) -> Vec<u8> {
+    event(who, NOW_MS + minutes * MINUTE_MS, |event| {
+        event["action"] = json!("cloudtrail:StopLogging");
+        event["resource"] = json!("arn:aws:cloudtrail:::trail/main");
+    })
+}
+
+#[test]
+fn what_attackers_are_known_to_do_alerts_for_the_second_one_too() {
+    let mut shard = settled();
+    for (who, minutes) in [("ada", 0), ("bo", 90)] {
+        let (score, threshold) = score(&mut shard, &stop_logging(who, minutes));
+        assert!(score >= threshold, "{who}: {score:.1} of {threshold:.1}");
+    }
+}
+
+#[test]
+fn a_credential_is_bound_to_its_first_place_even_under_an_open_alert() {
+    let mut shard = settled();
+    score(&mut shard, &stop_logging("ada", 0));
+    assert_eq!(shard.health().open_alerts, 1);
+    let token = |minutes, host: &str, asn: u32| {
+        event("ada", NOW_MS + minutes * MINUTE_MS, |event| {
+            event["credential"]["id"] = json!("new");
+            event["source"]["host"] = json!(host);
+            event["source"]["asn"] = json!(asn);
+        })
+    };
+    surprises(&mut shard, &token(1, "ada-1", 29_695));
+    let moved = surprises(&mut shard, &token(2, "vps-9", 9_009));
+    assert!(of(&moved, SignalName::Concurrency) >= 3.0, "{moved:?}");
+}
+
+#[test]
+fn peers_are_those_that_do_the_same_where_no_group_is_given() {
+    let mut shard = blueprint().shard(0);
+    let act = |who: &str, team: &str, at_ms: i64, asn: u32| {
+        event(who, at_ms, |event| {
+            event["identity"]["group"] = Value::Null;
+            event["action"] = json!(format!("{team}:Get{}", at_ms / (30 * MINUTE_MS) % 3));
+            event["resource"] = Value::Null;
+            event["source"] = json!({"host": format!("{who}-1"), "asn": asn});
+        })
+    };
+    for day in 0..12 {
+        for minute in (8 * 60..18 * 60).step_by(30) {
+            for n in 0..16 {
+                let (who, team) = (format!("id-{n}"), if n < 8 { "red" } else { "blue" });
+                // All of the red team but its first come to use another network too.
+                let is_shared = (1..8).contains(&n) && day > 6 && minute % 60 == 0;
+                let asn = if is_shared { 222 } else { 100 };
+                let at_ms = START_MS + day * MS_PER_DAY + (minute + n) * MINUTE_MS;
+                surprises(&mut shard, &act(&who, team, at_ms, asn));
+            }
+        }
+    }
+    let at_ms = START_MS + 12 * MS_PER_DAY + 9 * MS_PER_HOUR;
+    let first_use = |who: &str, team: &str| {
+        let record = act(who, team, at_ms, 222);
+        of(&surprises(&mut shard.clone(), &record), SignalName::Network)
+    };
+    let (inside, outside) = (first_use("id-0", "red"), first_use("id-8", "blue"));
+    assert!(
+        inside + 0.5 < outside,
+        "{inside:.2} inside, {outside:.2} outside"
+    );
 }

@@ -1,7 +1,8 @@
 //! Events of many identities for the benches that fill an engine.
+#![allow(dead_code, reason = "each bench uses its part")]
 
 use credwatch::config::{Config, Sources};
-use credwatch::engine::{Detail, Engine, Origin};
+use credwatch::engine::{Detail, Engine, Origin, Settings};
 use credwatch::enrich::Keys;
 use credwatch::event::{
     Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Outcome, Source,
@@ -117,9 +118,14 @@ pub(crate) fn identities_wanted() -> usize {
 
 /// A cold engine of the default configuration, one partition.
 pub(crate) fn cold_engine() -> Engine {
+    Engine::new(settings())
+}
+
+/// What the default configuration tells an engine.
+pub(crate) fn settings() -> Settings {
     let config = Config::load(&Sources::default()).unwrap();
     let model = load_model(&config).unwrap();
-    Engine::new(Blueprint::new(&config, model, 1).settings().clone())
+    Blueprint::new(&config, model, 1).settings().clone()
 }
 
 /// Where events are said to come from.

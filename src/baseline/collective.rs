@@ -3,7 +3,7 @@
 //! It counts adoptions: a value is added when one identity shows it for the first time, so one
 //! busy identity does not speak for all.
 
-use crate::baseline::profile::LEVELS;
+use crate::baseline::profile::{LEVELS, Profile};
 use crate::params::Parameters;
 use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::category::CategoryMap;
@@ -93,6 +93,24 @@ impl Collective {
     #[must_use]
     pub fn rates(&self) -> &HourRates {
         &self.rates
+    }
+
+    /// Takes note of what a new member does as a rule, each value once with `weight`.
+    pub fn adopt(&mut self, member: &Profile, weight: f32) {
+        let tables = [
+            member.host.strongest(),
+            member.prefix.strongest(),
+            member.network.strongest(),
+            member.country.strongest(),
+            member.client.strongest(),
+            member.action.strongest(),
+            member.resource.strongest(),
+        ];
+        for (map, habits) in self.maps_mut().into_iter().zip(tables) {
+            for (key, _) in habits {
+                map.add(key, weight);
+            }
+        }
     }
 
     /// Multiplies all weights by `factor`.

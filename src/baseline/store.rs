@@ -21,6 +21,8 @@ use hashbrown::{HashMap, HashTable};
 
 /// A record worth fewer decayed events than this may give way to a newcomer.
 pub const WORTH_KEEPING: f64 = 2.0;
+/// Places for groups that only kinds may take.
+const KINDS_RESERVED: usize = 4;
 /// Records that one newcomer looks at.
 const HAND_STEPS: usize = 16;
 /// Most events that [`Store::expect`] looks ahead.
@@ -217,26 +219,42 @@ impl Store {
         let kind = features.kind_group;
         let learned = slot.map_or(0, |slot| self.entries[slot].profile.learned_group);
         let learned = (learned != 0).then(|| learned_group_key(kind, learned));
-        for key in [features.group.or(learned).unwrap_or(kind), kind] {
-            if let Some(slot) = self.group_index.get(&key) {
-                return *slot;
-            }
-            // The last places are kept for the kinds themselves.
-            let reserve = if key == features.kind_group { 0 } else { 4 };
-            if self.groups.len() + reserve < self.group_capacity {
-                self.groups.push(Collective::new(self.group_values));
-                self.group_index.insert(key, self.groups.len() - 1);
-                return self.groups.len() - 1;
-            }
-        }
-        0
+        let wanted = features.group.or(learned).unwrap_or(kind);
+        // The last places are kept for the kinds themselves.
+        self.slot_of(wanted, KINDS_RESERVED)
+            .or_else(|| self.slot_of(kind, 0))
+            .unwrap_or_default()
     }
 
-    /// Finds out anew who the peers of the identity at `slot` are.
-    pub fn learn_peers(&mut self, slot: usize) {
+    /// Where a group stands, made if it is new and `reserve` places are left besides.
+    fn slot_of(&mut self, key: u64, reserve: usize) -> Option<usize> {
+        if let Some(slot) = self.group_index.get(&key) {
+            return Some(*slot);
+        }
+        if self.groups.len() + reserve >= self.group_capacity {
+            return None;
+        }
+        self.groups.push(Collective::new(self.group_values));
+        self.group_index.insert(key, self.groups.len() - 1);
+        Some(self.groups.len() - 1)
+    }
+
+    /// Finds out anew who the peers of the identity at `slot` are, and makes its habits known to new
+    /// ones.
+    pub fn learn_peers(&mut self, slot: usize, kind_group: u64) {
+        let weight = self.weighed.1;
         let profile = &self.entries[slot].profile;
-        let group = learned_group(profile, &self.population, self.weighed.1);
+        let group = learned_group(profile, &self.population, weight);
+        if group == profile.learned_group {
+            return;
+        }
         self.entries[slot].profile.learned_group = group;
+        let key = learned_group_key(kind_group, group);
+        if group != 0
+            && let Some(at) = self.slot_of(key, KINDS_RESERVED)
+        {
+            self.groups[at].adopt(&self.entries[slot].profile, weight);
+        }
     }
 
     /// What is known of an issuer and kind.

@@ -98,7 +98,7 @@ impl Engine {
             profile.keep_peak(fact.signal, fact.raw_nats);
         }
         if is_new_day && features.group.is_none() {
-            self.store.learn_peers(slot);
+            self.store.learn_peers(slot, features.kind_group);
         }
     }
 }

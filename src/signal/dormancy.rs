@@ -14,7 +14,6 @@
 //! The peers' silences, behind them the prior's; a young identity's first weekends say nothing.
 //! Cost: abstains at once within a sitting; else a sum over the hours of the silence.
 
-use super::rhythm::rates;
 use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, one_in, own_or_peers};
 use crate::baseline::collective::Collective;
 use crate::baseline::profile::Profile;
@@ -53,8 +52,9 @@ fn missed_hours(
     time: EventTime,
 ) -> Option<f64> {
     (time.ms_since(profile.last_seen) > MS_PER_HOUR).then(|| {
-        let rates = rates(profile, peers, weight, parameters);
-        expected_between(&rates, profile.last_seen, time).max(LEAST_MISSED_HOURS)
+        let (peers, days) = (peers.rates(), parameters.prior.rhythm_days as f32);
+        let rate = |bin| profile.hours.rate(bin, weight, peers, days);
+        expected_between(rate, profile.last_seen, time).max(LEAST_MISSED_HOURS)
     })
 }
 
@@ -91,12 +91,12 @@ impl Signal for Dormancy {
         if view.profile.events == 0 {
             return None;
         }
-        let missed = missed_in(view)?;
         let silent_ms = view.event.time.ms_since(view.profile.last_seen);
         let lived_ms = view.profile.last_seen.ms_since(view.profile.first_seen);
         if lived_ms < YOUNG_MS && silent_ms < FIRST_WEEKEND_MS {
             return None;
         }
+        let missed = missed_in(view)?;
         let (own, weight) = (&view.profile.log_silence, view.profile_weight);
         let (t, degrees) = own.standardise(libm::log(missed), weight, &prior(view));
         let observations = own.count(weight);

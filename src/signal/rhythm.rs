@@ -8,9 +8,6 @@
 //! multiply-adds, once an hour and identity.
 
 use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in, own_or_peers};
-use crate::baseline::collective::Collective;
-use crate::baseline::profile::Profile;
-use crate::params::Parameters;
 use crate::stats::hash::key32;
 use crate::stats::hour_of_week::{HourRates, days_between, tail};
 use crate::verdict::{Explanation, Reading, SignalName, Technique};
@@ -20,25 +17,10 @@ pub struct Rhythm;
 
 const HOUR_SPACE: u64 = 0x24;
 
-/// When an identity is active, by itself and its peers.
-pub(super) fn rates(
-    profile: &Profile,
-    peers: &Collective,
-    weight_now: f32,
-    parameters: &Parameters,
-) -> HourRates {
-    let prior_days = parameters.prior.rhythm_days as f32;
-    let peers = Some(peers.rates());
-    profile.hours.rates(weight_now, peers, prior_days)
-}
-
-fn rates_in(view: &View<'_>) -> HourRates {
-    rates(
-        view.profile,
-        view.peers,
-        view.profile_weight,
-        view.parameters,
-    )
+fn rates(view: &View<'_>) -> HourRates {
+    let prior_days = view.parameters.prior.rhythm_days as f32;
+    let own = &view.profile.hours;
+    own.rates(view.profile_weight, Some(view.peers.rates()), prior_days)
 }
 
 /// Days of an identity before it has a rhythm: a working week.
@@ -69,7 +51,7 @@ impl Signal for Rhythm {
             return None;
         }
         let observations = view.profile.hours.observations(view.profile_weight);
-        let p = tail(&rates_in(view), view.features.hour_bin);
+        let p = tail(&rates(view), view.features.hour_bin);
         let level = own_or_peers(observations, OWN_ENOUGH);
         // One sitting at odd hours is one fact, however many hours it takes.
         let fact = key32(HOUR_SPACE, &[]);
@@ -85,7 +67,7 @@ impl Signal for Rhythm {
             let day = if bin < 24 { "working day" } else { "weekend" };
             format!("{:02}:00 UTC on a {day}", bin % 24)
         };
-        let rates = rates_in(view);
+        let rates = rates(view);
         let busiest = (0..rates.len())
             .max_by(|a, b| rates[*a].total_cmp(&rates[*b]))
             .unwrap_or(0);

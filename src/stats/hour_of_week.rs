@@ -141,31 +141,56 @@ impl HourProfile {
                     (None, 0) => even,
                     (None, _) => rates[hour],
                 };
-                rates[first + hour] = (smoothed(&counts[first..], hour) + pull * believed) * norm;
+                let at = |hour: usize| counts[first + hour % HOURS];
+                rates[first + hour] = (smoothed(at, hour) + pull * believed) * norm;
             }
         }
         rates
     }
+
+    /// The rate of one bin, as [`Self::rates`] gives it under a prior.
+    #[must_use]
+    pub fn rate(&self, bin: usize, weight_now: f32, prior: &HourRates, prior_days: f32) -> f32 {
+        let pull = prior_days * weight_now;
+        let kind = bin / HOURS;
+        let day = &self.counts.0[kind * HOURS..][..HOURS];
+        let at = |hour: usize| day[hour % HOURS].to_f32();
+        let norm = 1.0 / (self.days[kind] + pull).max(f32::MIN_POSITIVE);
+        (smoothed(at, bin % HOURS) + pull * prior[bin]) * norm
+    }
 }
 
-fn smoothed(day: &[f32], hour: usize) -> f32 {
-    let at = |hour: usize| day[hour % HOURS];
+fn smoothed(at: impl Fn(usize) -> f32, hour: usize) -> f32 {
     0.25 * at(hour + HOURS - 1) + 0.5 * at(hour) + 0.25 * at(hour + 1)
 }
 
-/// Active hours that were to be expected in the whole hours between two moments. O(hours), up to a
-/// [`MOST_DAYS`] days; a longer span goes on at the mean rate of those.
+/// Active hours that were to be expected in the whole hours between two moments, where `rate` gives
+/// the rate of a bin. O(hours) up to two days, else O(days) up to [`MOST_DAYS`]; a longer span goes
+/// on at the mean rate of those.
 #[must_use]
-pub fn expected_between(rates: &HourRates, from: EventTime, to: EventTime) -> f64 {
+pub fn expected_between(rate: impl Fn(usize) -> f32, from: EventTime, to: EventTime) -> f64 {
+    let a_day = HOURS as i64;
     let hour_of = |time: EventTime| time.epoch_ms().div_euclid(MS_PER_HOUR);
     let (first, end) = (hour_of(from) + 1, hour_of(to));
-    let counted = (end - first).clamp(0, MOST_DAYS * HOURS as i64);
-    let rate_at = |hour: i64| {
-        let bin = HOURS * kind_of_day(hour.div_euclid(HOURS as i64));
-        f64::from(rates[bin + hour.rem_euclid(HOURS as i64) as usize])
+    let hours = |first: i64, end: i64| -> f64 {
+        let bin = |hour: i64| {
+            HOURS * kind_of_day(hour.div_euclid(a_day)) + hour.rem_euclid(a_day) as usize
+        };
+        (first..end).map(|hour| f64::from(rate(bin(hour)))).sum()
     };
-    let sum: f64 = (first..first + counted).map(rate_at).sum();
-    sum * (end - first).max(counted) as f64 / counted.max(1) as f64
+    if end - first <= 2 * a_day {
+        return hours(first, end);
+    }
+    let (first_day, end_day) = ((first + a_day - 1).div_euclid(a_day), end.div_euclid(a_day));
+    let counted = days_between(first_day - 1, end_day - 1);
+    let of_kind = |kind: usize| -> f64 {
+        let bins = kind * HOURS..(kind + 1) * HOURS;
+        f64::from(counted[kind]) * bins.map(|bin| f64::from(rate(bin))).sum::<f64>()
+    };
+    let whole_days = (end_day - first_day) as f64 / f64::from(counted[0] + counted[1]).max(1.0);
+    hours(first, first_day * a_day)
+        + whole_days * (of_kind(0) + of_kind(1))
+        + hours(end_day * a_day, end)
 }
 
 /// Share of a week's expected activity in hours less active than `bin`, and half of that in
@@ -190,6 +215,18 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn one_rate_is_the_one_among_all() {
+        let (mut profile, mut prior) = (HourProfile::default(), [0.1; BINS]);
+        (9..17).chain([30]).for_each(|bin| profile.add(bin, 3.0));
+        profile.pass([4, 2], 1.0);
+        prior[12] = 0.9;
+        let all = profile.rates(1.5, Some(&prior), 2.0);
+        for (bin, rate) in all.iter().enumerate() {
+            assert!((profile.rate(bin, 1.5, &prior, 2.0) - rate).abs() < 1e-6);
+        }
+    }
+
+    #[test]
     fn a_weekend_off_misses_nothing_and_a_working_day_misses_its_hours() {
         let mut rates = [0.0; BINS];
         rates[9..17].fill(1.0);
@@ -197,7 +234,7 @@ mod tests {
             // Monday 2024-01-01.
             EventTime::from_epoch_ms(1_704_067_200_000 + (24 * day + hour) * MS_PER_HOUR).unwrap()
         };
-        let missed = |from, to| expected_between(&rates, from, to);
+        let missed = |from, to| expected_between(|bin| rates[bin], from, to);
         assert!(
             missed(at(4, 17), at(7, 9)).abs() < 1e-9,
             "Friday evening to Monday morning"
