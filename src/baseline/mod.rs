@@ -1,7 +1,7 @@
-//! What is known: of one identity ([`profile`]), of its peers and of everyone ([`collective`]),
-//! of single credentials ([`credential`]) and of who issues them ([`issuer`]), in a bounded store
-//! ([`store`]), with the texts that explanations need ([`names`]); and who are peers where nobody says ([`peers`]); all of it can be taken
-//! apart and put together ([`pieces`]).
+//! What is known: of one identity ([`profile`]), of its peers and of everyone ([`collective`]), of
+//! single credentials ([`credential`]) and of who issues them ([`issuer`]), in a bounded store
+//! ([`store`]), with the texts that explanations need ([`names`]), and who are peers where nobody
+//! says ([`peers`]); all of it can be taken apart and put together ([`pieces`]).
 
 pub mod collective;
 pub mod credential;

@@ -1,6 +1,6 @@
 //! What can be asked for on the command line.
 
-use super::terminal;
+use super::terminal::{self, LogFormat};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,12 +25,6 @@ pub(super) struct Arguments {
     pub(super) quiet: bool,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum LogFormat {
-    Text,
-    Json,
 }
 
 #[derive(Args, Clone, Default)]

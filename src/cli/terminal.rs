@@ -1,10 +1,17 @@
 //! Terminal and pipe: log lines, progress, results.
 
-use super::arguments::LogFormat;
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
 
 /// Starts logging to stderr; `RUST_LOG` overrides the level.
 pub(super) fn start_log(format: LogFormat, quiet: bool) {

@@ -1,7 +1,8 @@
 //! What attackers do with credentials that are not theirs.
 
 use crate::sim::SimulatedEvent;
-use crate::sim::organisation::{Member, Organisation, Site, Work, as_refresh};
+use crate::sim::organisation::{Member, Organisation, Work, as_refresh};
+use crate::sim::script::Script;
 use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
 use crate::wire::native_out::{NativeCredential, NativeEvent};
 use crate::wire::time::format_rfc3339;
@@ -98,42 +99,7 @@ pub fn campaign(
     script.events
 }
 
-struct Script<'o> {
-    organisation: &'o mut Organisation,
-    victim: Member,
-    scenario: &'static str,
-    now: EventTime,
-    events: Vec<SimulatedEvent>,
-}
-
 impl Script<'_> {
-    fn foreign_site(&mut self) -> Site {
-        let dice = self.organisation.dice();
-        Site {
-            host: format!("vps-{}", dice.below(100_000)),
-            prefix: format!("185.{}.{}", dice.below(250), dice.below(250)),
-            asn: 9_009,
-            country: "RO",
-            position: (44.4, 26.1),
-        }
-    }
-
-    fn act(&mut self, site: &Site, action: &str, change: impl FnOnce(&mut NativeEvent)) {
-        let pause_secs = self.organisation.dice().exponential(25.0);
-        self.now = self
-            .now
-            .saturating_add_ms((pause_secs * MS_PER_SEC as f64) as i64 + 1_000);
-        let mut event = self
-            .organisation
-            .event(&self.victim, site, action, self.now);
-        change(&mut event);
-        self.events.push(SimulatedEvent {
-            time: self.now,
-            event,
-            attack: Some(self.scenario),
-        });
-    }
-
     fn stolen_session(&mut self) {
         let site = self.foreign_site();
         self.victim.client = "python-requests/2.31".to_owned();
@@ -194,28 +160,9 @@ impl Script<'_> {
         }
     }
 
-    /// Ordinary actions from `site`, changed by `change`.
-    fn blend_in(&mut self, site: &Site, count: usize, change: impl Fn(&mut NativeEvent)) {
-        for at in 0..count {
-            let action = self.victim.actions[at % self.victim.actions.len()];
-            self.act(site, action, &change);
-        }
-    }
-
     fn token_on_colleagues_host(&mut self) {
         let colleague = self.colleague();
         self.blend_in(&colleague.sites[0].clone(), 6, |_| {});
-    }
-
-    fn colleague(&mut self) -> Member {
-        let others: Vec<Member> = self
-            .organisation
-            .members
-            .iter()
-            .filter(|member| member.group == self.victim.group && member.id != self.victim.id)
-            .cloned()
-            .collect();
-        others[self.organisation.dice().below(others.len())].clone()
     }
 
     fn session_in_same_country(&mut self) {

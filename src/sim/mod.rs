@@ -5,6 +5,7 @@ pub mod attack;
 pub mod change;
 pub mod dice;
 pub mod organisation;
+mod script;
 
 use crate::units::EventTime;
 use crate::wire::native_out::NativeEvent;
