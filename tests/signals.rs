@@ -450,12 +450,12 @@ fn peers_are_those_that_do_the_same_where_no_group_is_given() {
     };
     for day in 0..12 {
         for minute in (8 * 60..18 * 60).step_by(30) {
-            for n in 0..16 {
-                let (who, team) = (format!("id-{n}"), if n < 8 { "red" } else { "blue" });
+            for n in 0..40 {
+                let (who, team) = (format!("id-{n}"), if n < 20 { "red" } else { "blue" });
                 // All of the red team but its first come to use another network too.
-                let is_shared = (1..8).contains(&n) && day > 6 && minute % 60 == 0;
+                let is_shared = (1..20).contains(&n) && day > 6 && minute % 60 == 0;
                 let asn = if is_shared { 222 } else { 100 };
-                let at_ms = START_MS + day * MS_PER_DAY + (minute + n) * MINUTE_MS;
+                let at_ms = START_MS + day * MS_PER_DAY + minute * MINUTE_MS + n * 10_000;
                 surprises(&mut shard, &act(&who, team, at_ms, asn));
             }
         }
@@ -465,7 +465,7 @@ fn peers_are_those_that_do_the_same_where_no_group_is_given() {
         let record = act(who, team, at_ms, 222);
         of(&surprises(&mut shard.clone(), &record), SignalName::Network)
     };
-    let (inside, outside) = (first_use("id-0", "red"), first_use("id-8", "blue"));
+    let (inside, outside) = (first_use("id-0", "red"), first_use("id-20", "blue"));
     assert!(
         inside + 0.5 < outside,
         "{inside:.2} inside, {outside:.2} outside"
