@@ -2,6 +2,7 @@
 #![no_main]
 
 use credwatch::config::{Config, Sources};
+use credwatch::engine::Detail;
 use credwatch::shard::{Blueprint, Shard, load_model};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
@@ -14,7 +15,7 @@ static COLD: LazyLock<Shard> = LazyLock::new(|| {
 
 fuzz_target!(|bytes: &[u8]| {
     let mut shard = COLD.clone();
-    if let Ok(handled) = shard.handle(bytes, 0, true) {
+    if let Ok(handled) = shard.handle(bytes, 0, Detail::Words) {
         assert!(handled.stepped.score_nats.is_finite());
         let alerts = handled.stepped.alerts;
         let _ = shard.publications(&alerts, None);

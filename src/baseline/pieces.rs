@@ -115,8 +115,8 @@ impl Store {
 }
 
 /// Pieces of a store that are being put together, in any order.
-#[derive(Default)]
 pub struct Pieces {
+    capacity: usize,
     entries: Vec<Option<Entry>>,
     groups: BTreeMap<u32, Collective>,
     credentials: BTreeMap<u32, (Vec<Bucket>, Vec<CredentialRecord>)>,
@@ -126,6 +126,20 @@ pub struct Pieces {
 }
 
 impl Pieces {
+    /// No piece yet of a store for at most `capacity` identities.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            entries: Vec::new(),
+            groups: BTreeMap::new(),
+            credentials: BTreeMap::new(),
+            issuers: BTreeMap::new(),
+            names: None,
+            population: None,
+        }
+    }
+
     /// Takes one piece; the engine's own are not for here and are handed back as `false`.
     ///
     /// # Errors
@@ -150,10 +164,14 @@ impl Pieces {
     }
 
     fn take_entry(&mut self, key: u64, (slot, entry): (u32, Entry)) -> Result<()> {
-        // A slot far beyond what could have been written would ask for memory without end.
         let slot = slot as usize;
-        if entry.key() != key || slot > self.entries.len() + 100_000_000 {
-            return Err(broken(format!("identity {key:016x} is not where it says")));
+        if entry.key() != key {
+            return Err(broken(format!("identity {key:016x} is not what it says")));
+        }
+        // In order they may be more than fit today; what leaps ahead must not ask for memory without end.
+        if slot >= self.capacity.max(self.entries.len() + 1) {
+            let why = "more identities than `detect.max_identities` over the partitions: raise it";
+            return Err(broken(why.to_owned()));
         }
         if slot >= self.entries.len() {
             self.entries.resize_with(slot + 1, || None);

@@ -47,8 +47,8 @@ impl Engine {
     #[must_use]
     pub fn restoring(settings: Settings) -> Restoring {
         Restoring {
+            pieces: Pieces::new(settings.max_identities),
             engine: Self::new(settings),
-            pieces: Pieces::default(),
             own: None,
         }
     }
