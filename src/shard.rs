@@ -374,6 +374,12 @@ impl Shard {
         self.engine.portrait(identity)
     }
 
+    /// Where alerts begin now.
+    #[must_use]
+    pub fn threshold_nats(&self) -> f64 {
+        self.engine.threshold_nats()
+    }
+
     /// Writes its state, for a next record at `next_offset`.
     ///
     /// # Errors

@@ -7,7 +7,7 @@
 //! first of its events that reaches the level on.
 
 use crate::app::feed::{FeedError, feed};
-use crate::app::reliability::{LEARNING_DAYS, Reliability, is_learned};
+use crate::app::reliability::{Reliability, is_learned};
 use crate::config::Config;
 use crate::engine::{Detail, Phase};
 use crate::file::{self, InputError};
@@ -162,7 +162,7 @@ pub fn evaluate(
             let first = *first.get_or_insert(time);
             if let Some(verdict) = handled.stepped.verdict.as_ref()
                 && campaign.is_none()
-                && is_learned(time, first)
+                && is_learned(time.day(), first)
             {
                 reliability.add(&verdict.signals);
             }
@@ -196,10 +196,9 @@ fn measure(
         return None;
     }
     let peaks = peaks_of(scored);
-    let learned = |day: i64| day - first.day() >= LEARNING_DAYS;
     let quiet = peaks
         .iter()
-        .filter(|((_, day), peak)| learned(*day) && !peak.is_attacked);
+        .filter(|((_, day), peak)| is_learned(*day, first) && !peak.is_attacked);
     reliability.count_days(quiet.map(|(_, peak)| peak.nats));
     let mut ranked: Vec<f64> = peaks.into_values().map(|peak| peak.nats).collect();
     ranked.sort_by(|a, b| b.total_cmp(a));

@@ -82,7 +82,7 @@ impl Lanes {
 
     /// Where alerts begin in the shard of an identity.
     pub(super) fn threshold_nats(&self, identity: &str) -> f64 {
-        self.0[self.of(identity)].shard.health().threshold_nats
+        self.0[self.of(identity)].shard.threshold_nats()
     }
 
     /// Takes one event in; returns the partition that it fell into, and what it gave.

@@ -16,7 +16,7 @@ use serde::Serialize;
 use std::fmt;
 
 /// Days of learning that are not looked at.
-pub const LEARNING_DAYS: i64 = 14;
+const LEARNING_DAYS: i64 = 14;
 /// Probabilities at which p-values are looked at.
 pub const LEVELS: [f64; 4] = [0.1, 0.01, 0.001, 0.0001];
 /// Scores at which identity-days are looked at, in nats.
@@ -116,10 +116,10 @@ fn claimed(nats: f64) -> f64 {
     -libm::expm1(SIGNALS.len() as f64 * libm::log1p(-libm::exp(-nats)))
 }
 
-/// Whether an event that happened at `time` is after learning, where the first was at `first`.
+/// Whether `day` is after learning, where `first` is the day of the first event.
 #[must_use]
-pub fn is_learned(time: EventTime, first: EventTime) -> bool {
-    time.day() - first.day() >= LEARNING_DAYS
+pub fn is_learned(day: i64, first: EventTime) -> bool {
+    day - first.day() >= LEARNING_DAYS
 }
 
 /// A bar from the middle, to the right for too often, to the left for too seldom.

@@ -2,8 +2,7 @@
 //! hands and weights included, so that what follows is the same to the bit.
 
 use crate::baseline::collective::Collective;
-use crate::baseline::credential::Bucket;
-use crate::baseline::credential::CredentialRecord;
+use crate::baseline::credential::{Bucket, CredentialRecord, WAYS};
 use crate::baseline::issuer::IssuerBaseline;
 use crate::baseline::names::Names;
 use crate::baseline::store::{Entry, Store, StoreCounts};
@@ -99,8 +98,7 @@ impl Store {
         }
         let table = &self.credentials;
         let buckets = table.buckets.chunks(BUCKETS_A_PIECE);
-        let ways = table.records.len() / table.buckets.len().max(1);
-        let records = table.records.chunks(BUCKETS_A_PIECE * ways);
+        let records = table.records.chunks(BUCKETS_A_PIECE * WAYS);
         for (chunk, piece) in buckets.zip(records).enumerate() {
             keep(PieceKey::Credentials(chunk as u32), &to_vec(&piece)?)?;
         }
@@ -140,11 +138,11 @@ impl Pieces {
         }
     }
 
-    /// Takes one piece; the engine's own are not for here and are handed back as `false`.
+    /// Takes one piece; the engine's own are not for here.
     ///
     /// # Errors
     /// The bytes are no such piece.
-    pub fn take(&mut self, key: PieceKey, bytes: &[u8]) -> Result<bool> {
+    pub fn take(&mut self, key: PieceKey, bytes: &[u8]) -> Result<()> {
         match key {
             PieceKey::Names => self.names = Some(from_slice(bytes)?),
             PieceKey::Issuers => self.issuers = from_slice(bytes)?,
@@ -156,11 +154,9 @@ impl Pieces {
                 self.credentials.insert(chunk, from_slice(bytes)?);
             }
             PieceKey::Identity(key) => self.take_entry(key, from_slice(bytes)?)?,
-            PieceKey::Engine | PieceKey::SeenIds | PieceKey::Crowd | PieceKey::Incidents => {
-                return Ok(false);
-            }
+            PieceKey::Engine | PieceKey::SeenIds | PieceKey::Crowd | PieceKey::Incidents => {}
         }
-        Ok(true)
+        Ok(())
     }
 
     fn take_entry(&mut self, key: u64, (slot, entry): (u32, Entry)) -> Result<()> {
@@ -226,8 +222,7 @@ impl Pieces {
 }
 
 fn table_is_whole(buckets: &[Bucket], records: &[CredentialRecord], shape: &Shape) -> bool {
-    let ways = crate::baseline::credential::WAYS;
     buckets.len() == shape.buckets as usize
         && buckets.len().is_power_of_two()
-        && records.len() == ways * buckets.len()
+        && records.len() == WAYS * buckets.len()
 }

@@ -359,7 +359,9 @@ impl Engine {
         }
     }
 
-    fn threshold_nats(&self) -> f64 {
+    /// Where alerts begin now.
+    #[must_use]
+    pub fn threshold_nats(&self) -> f64 {
         self.threshold.nats(self.store.len())
     }
 

@@ -72,9 +72,7 @@ impl Restoring {
             PieceKey::SeenIds => self.engine.seen = SeenIds::restored(from_slice(bytes)?)?,
             PieceKey::Crowd => self.engine.crowd = from_slice(bytes)?,
             PieceKey::Incidents => self.engine.incidents = from_slice(bytes)?,
-            _ => {
-                self.pieces.take(key, bytes)?;
-            }
+            _ => self.pieces.take(key, bytes)?,
         }
         Ok(())
     }
