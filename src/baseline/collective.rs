@@ -46,8 +46,12 @@ pub struct Collective {
     pub journey_days: f64,
     /// Impossible journeys among them.
     pub journey_jumps: f64,
+    /// Far ones among these.
+    pub journey_far_jumps: f64,
     /// Uses without a stated purpose.
     pub purposeless: f64,
+    /// Uses without a stated host.
+    pub hostless: f64,
     hours: HourProfile,
     rates: HourRates,
 }
@@ -76,7 +80,9 @@ impl Collective {
             log_distinct: Moments::default(),
             journey_days: 0.0,
             journey_jumps: 0.0,
+            journey_far_jumps: 0.0,
             purposeless: 0.0,
+            hostless: 0.0,
             hours: HourProfile::default(),
             rates: [1.0 / BINS as f32; BINS],
         }
@@ -128,7 +134,9 @@ impl Collective {
         self.log_distinct.rescale(factor);
         self.journey_days *= factor_f64;
         self.journey_jumps *= factor_f64;
+        self.journey_far_jumps *= factor_f64;
         self.purposeless *= factor_f64;
+        self.hostless *= factor_f64;
         self.hours.rescale(factor);
     }
 

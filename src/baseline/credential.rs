@@ -60,6 +60,10 @@ pub struct CredentialRecord {
     pub revoked_secs: u32,
     /// When it was rotated away.
     pub rotated_secs: u32,
+    /// When it was refreshed last.
+    pub refreshed_secs: u32,
+    /// Whether it was used again after its first use.
+    pub is_reused: bool,
 }
 
 impl CredentialRecord {

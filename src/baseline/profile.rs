@@ -100,6 +100,8 @@ pub struct Journey {
     pub days: f32,
     /// Impossible journeys among them.
     pub jumps: f32,
+    /// Far ones among these.
+    pub far_jumps: f32,
 }
 
 /// Signals whose daily peaks are kept.
@@ -141,6 +143,8 @@ pub struct Profile {
     pub levels: [f32; LEVELS],
     /// Uses without a stated purpose, forward-decayed.
     pub purposeless: f32,
+    /// Uses without a stated host, forward-decayed.
+    pub hostless: f32,
     /// Places.
     pub journey: Journey,
     /// Hosts.
@@ -192,6 +196,7 @@ impl Profile {
             hourly: Hourly::default(),
             journey: Journey::default(),
             purposeless: 0.0,
+            hostless: 0.0,
             active_hour: 0,
             host: CategoryTable::default(),
             prefix: CategoryTable::default(),
@@ -261,7 +266,9 @@ impl Profile {
         self.hourly.log_distinct.rescale(factor);
         self.journey.days *= factor;
         self.journey.jumps *= factor;
+        self.journey.far_jumps *= factor;
         self.purposeless *= factor;
+        self.hostless *= factor;
     }
 
     /// Keeps the largest surprise of a signal today.

@@ -76,7 +76,7 @@ pub struct Features {
     pub group: Option<u64>,
     /// Key of everyone of its kind, for groups beyond the limit.
     pub kind_group: u64,
-    /// Host.
+    /// Host, where one is stated.
     pub host: Option<u32>,
     /// Network prefix.
     pub prefix: Option<u32>,

@@ -19,16 +19,16 @@ use crate::params::Scoring;
 use crate::score::fact::Fact;
 use crate::signal::{FACT_GROUPS, SIGNALS};
 
-/// The surprise of the event in nats, over the facts that `counts` admits.
+/// The surprise of the event in nats, where each fact counts `nats_of` it.
 #[must_use]
-pub fn combine(facts: &[Fact], scoring: &Scoring, counts: impl Fn(&Fact) -> bool) -> f64 {
+pub fn combine(facts: &[Fact], scoring: &Scoring, nats_of: impl Fn(&Fact) -> f64) -> f64 {
     if facts.is_empty() {
         return 0.0;
     }
     let mut largest = [0.0f64; FACT_GROUPS];
-    for fact in facts.iter().filter(|fact| counts(fact)) {
+    for fact in facts {
         let group = &mut largest[SIGNALS[fact.signal].group() as usize];
-        *group = group.max(fact.nats);
+        *group = group.max(nats_of(fact));
     }
     let leader = largest.iter().fold(0.0f64, |a, b| a.max(*b));
     let excess = |nats: &f64| (nats - scoring.group_excess_from_nats).max(0.0);
@@ -59,10 +59,11 @@ mod tests {
                 p: libm::exp(-nats),
                 raw_nats: *nats,
                 nats: *nats,
+                fresh_nats: *nats,
                 is_fresh: true,
             })
             .collect();
-        combine(&facts, &SCORING, |_| true)
+        combine(&facts, &SCORING, |fact| fact.nats)
     }
 
     #[test]

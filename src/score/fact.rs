@@ -27,7 +27,10 @@ pub struct Fact {
     pub raw_nats: f64,
     /// Calibrated surprise, less what belongs to the population.
     pub nats: f64,
-    /// Whether the identity's case did not hold it before this event.
+    /// What of `nats` the identity's case did not hold before this event: all of it where the fact is
+    /// new to the case, else what it is now more surprising by.
+    pub fresh_nats: f64,
+    /// Whether the fact is new to the case.
     pub is_fresh: bool,
 }
 
@@ -61,14 +64,17 @@ impl Prices<'_> {
         let share = shared.map_or(1.0, |shared| {
             self.crowd.share(shared, features.identity, self.now)
         });
+        let nats = calibrated * share;
+        let held = self.case.and_then(|case| case.held_nats(reading.fact, self.now));
         Some(Fact {
             signal,
             key: reading.fact,
             shared,
             p: reading.p,
             raw_nats,
-            nats: calibrated * share,
-            is_fresh: self.case.is_none_or(|case| !case.knows(reading.fact)),
+            nats,
+            fresh_nats: (nats - held.unwrap_or(0.0)).max(0.0),
+            is_fresh: held.is_none(),
         })
     }
 }

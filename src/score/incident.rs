@@ -2,8 +2,9 @@
 //!
 //! # Rule
 //! An event adds what it exceeds `evidence_from_nats`; the sum halves every incident half-life.
-//! Facts that the case already holds (the same new host again) add nothing, so a hundred uses of one
-//! new host are not a hundred oddities; each of them carries the score of its case. The score of an
+//! A fact that the case already holds (the same new host again) adds only what it is now more
+//! surprising by, so a hundred uses of one new host are not a hundred oddities; each of them carries
+//! the score of its case. The score of an
 //! event below `evidence_from_nats` is its own surprise.
 
 use crate::event::Credential;
@@ -11,13 +12,15 @@ use crate::params::{Parameters, Scoring};
 use crate::score::combine::combine;
 use crate::score::fact::Fact;
 use crate::stats::decay::HalfLife;
-use crate::units::EventTime;
+use crate::units::{EventTime, MS_PER_DAY};
 use crate::verdict::{Severity, SignalVerdict, Technique};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
 /// Facts that one case remembers; the oldest give way.
 const FACTS: usize = 24;
+/// What a case holds is worth half after so long without evidence.
+const HELD_HALF_LIFE_MS: i64 = MS_PER_DAY;
 /// A case without alert whose evidence is below this says nothing any more.
 const FORGOTTEN_NATS: f64 = 0.25;
 
@@ -92,6 +95,8 @@ pub struct Incident {
     evidence_nats: f64,
     updated: EventTime,
     facts: [u32; FACTS],
+    /// Surprise at which each fact was taken in.
+    fact_nats: [f32; FACTS],
     next_fact: usize,
     /// Its alert, if it has one.
     pub alert: Option<AlertState>,
@@ -116,15 +121,19 @@ impl Incident {
             evidence_nats: 0.0,
             updated: time,
             facts: [0; FACTS],
+            fact_nats: [0.0; FACTS],
             next_fact: 0,
             alert: None,
         }
     }
 
-    /// Whether the case already holds `fact`.
+    /// The surprise at which the case holds `fact` at `now`; `None` where it is new to it. It halves
+    /// every [`HELD_HALF_LIFE_MS`] without evidence, so who comes back after days is news again.
     #[must_use]
-    pub fn knows(&self, fact: u32) -> bool {
-        self.facts.contains(&fact)
+    pub fn held_nats(&self, fact: u32, now: EventTime) -> Option<f64> {
+        let place = self.facts.iter().position(|held| *held == fact)?;
+        let days = now.ms_since(self.updated).max(0) as f64 / HELD_HALF_LIFE_MS as f64;
+        Some(f64::from(self.fact_nats[place]) * libm::exp2(-days))
     }
 
     /// Evidence left at `now`.
@@ -138,8 +147,12 @@ impl Incident {
         self.evidence_nats = weighed.evidence_nats;
         self.updated = self.updated.max(now);
         for fact in facts {
-            if !self.knows(fact.key) {
-                self.facts[self.next_fact] = fact.key;
+            let known = self.facts.iter().position(|held| *held == fact.key);
+            let place = known.unwrap_or(self.next_fact);
+            let before = known.map_or(0.0, |place| self.fact_nats[place]);
+            self.facts[place] = fact.key;
+            self.fact_nats[place] = before.max(fact.nats as f32);
+            if known.is_none() {
                 self.next_fact = (self.next_fact + 1) % FACTS;
             }
         }
@@ -155,12 +168,12 @@ pub fn weigh(
     scoring: &Scoring,
     half_life: HalfLife,
 ) -> Weighed {
-    let event_nats = combine(facts, scoring, |_| true);
+    let event_nats = combine(facts, scoring, |fact| fact.nats);
     let from = scoring.evidence_from_nats;
     let (fresh_nats, before) = match incident {
         None => (event_nats, 0.0),
         Some(case) => (
-            combine(facts, scoring, |fact| fact.is_fresh),
+            combine(facts, scoring, |fact| fact.fresh_nats),
             case.evidence_at(now, half_life),
         ),
     };
@@ -322,7 +335,8 @@ mod tests {
             p,
             raw_nats: -libm::log(p),
             nats: -libm::log(p),
-            is_fresh: case.is_none_or(|case| !case.knows(key)),
+            fresh_nats: -libm::log(p) - case.and_then(|case| case.held_nats(key, EventTime::EARLIEST)).unwrap_or(0.0),
+            is_fresh: case.is_none_or(|case| case.held_nats(key, EventTime::EARLIEST).is_none()),
         }
     }
 

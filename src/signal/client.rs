@@ -20,7 +20,7 @@ impl Signal for Client {
     }
 
     fn group(&self) -> FactGroup {
-        FactGroup::Tool
+        FactGroup::Place
     }
 
     fn techniques(&self) -> &'static [Technique] {

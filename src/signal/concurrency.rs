@@ -1,8 +1,8 @@
 //! Is this credential seen on a second host, network or client?
 //!
 //! # Assumption
-//! A credential is bound to where it was first used. On each day of its use it moves with a
-//! probability that is the identity's own, centred on what credentials of that issuer and kind do.
+//! A credential is bound to where it was first used. On each day on which it is used again it moves
+//! with a probability that is the identity's own, centred on what credentials of that issuer and kind do.
 //!
 //! # Formula
 //! Posterior mean of the rate of moves to a new host, network or client, the smallest of those that
@@ -169,10 +169,9 @@ impl Signal for Concurrency {
         let features = lesson.features;
         let now = secs(lesson.now);
         if record.is_known() {
+            let is_new_day = record.last_secs / SECS_PER_DAY != now / SECS_PER_DAY;
             let counts = MoveCounts {
-                days: f32::from(u8::from(
-                    record.last_secs / SECS_PER_DAY != now / SECS_PER_DAY,
-                )),
+                days: f32::from(u8::from(is_new_day || !record.is_reused)),
                 host: f32::from(u8::from(record.hosts.is_move(features.host))),
                 network: f32::from(u8::from(record.networks.is_move(features.network))),
                 client: f32::from(u8::from(record.clients.is_move(features.client))),
@@ -183,6 +182,7 @@ impl Signal for Concurrency {
             if let Some(issuer) = lesson.learnt.issuer.as_deref_mut() {
                 issuer.moves.add(&counts, lesson.shared_weight);
             }
+            record.is_reused = true;
         }
         record.hosts.add(features.host);
         record.networks.add(features.network);

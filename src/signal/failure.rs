@@ -1,13 +1,14 @@
 //! Too many failures lately, or a success right after them?
 //!
 //! # Assumption
-//! Uses fail independently at a rate that is the identity's own, centred on its peers'.
+//! Failures come in runs, each at a rate of its own; these rates spread around the identity's usual
+//! rate, which is centred on its peers', as after [`RUN_TRIALS`] trials.
 //!
 //! # Formula
 //! With *k* failures among *m* uses in the recent window (exponentially decayed, this event
-//! included), P(K ≥ k) under the beta–binomial whose Beta holds the long-run failures and
-//! successes plus the peers' rate worth `failure_strength` trials
-//! ([`crate::stats::beta_binomial`]). A success speaks only after at least
+//! included), P(K ≥ k) under the beta–binomial whose Beta has the mean of the long-run failures and
+//! successes plus the peers' rate worth `failure_strength` trials, and is worth [`RUN_TRIALS`]
+//! trials at most ([`crate::stats::beta_binomial`]). A success speaks only after at least
 //! [`FAILURES_BEFORE_SUCCESS`] recent failures, with the same tail: they led somewhere.
 //!
 //! # At n = 0
@@ -28,6 +29,8 @@ pub struct Failure;
 pub const FAILURES_BEFORE_SUCCESS: u32 = 3;
 /// Larger windows are scaled down to this many trials.
 pub const MOST_TRIALS: f32 = 400.0;
+/// Firmness of the rate of one run of uses, in trials: an outage fails many in a row.
+const RUN_TRIALS: f64 = 30.0;
 const FAILURE_SPACE: u64 = 0xfa;
 
 /// Failures and trials of the recent window, this event included.
@@ -53,9 +56,12 @@ fn believed_rate(view: &View<'_>) -> Beta {
         f64::from(counts.failed / view.profile_weight),
         f64::from(counts.tried / view.profile_weight),
     );
+    let hits = failed + strength * rate;
+    let misses = (tried - failed).max(0.0) + strength * (1.0 - rate);
+    let share = (RUN_TRIALS / (hits + misses)).min(1.0);
     Beta {
-        hits: failed + strength * rate,
-        misses: (tried - failed).max(0.0) + strength * (1.0 - rate),
+        hits: share * hits,
+        misses: share * misses,
     }
 }
 

@@ -1,15 +1,48 @@
-//! Is this host unusual for this identity, for its peers, for everyone?
+//! Is this host unusual for this identity, for its peers, for everyone? Is none stated where there
+//! always is one?
 //!
-//! Assumption, formula, n = 0 and source: [`super::categorical`]. Cost: one table of 8; peers and
-//! population only for a newcomer.
+//! Assumption, formula, n = 0 and source of a stated host: [`super::categorical`]. A use without host
+//! has the posterior mean of the rate of such uses, (hostless + s·r)/(uses + s), *r* that of the
+//! peers, believed to be at least [`LEAST_HOSTLESS_RATE`]: now and then another log is read, which
+//! does not know hosts. It abstains while more than half of the uses come without. At n = 0 *r* is
+//! one half.
+//!
+//! Cost: one table of 8; peers and population only for a newcomer.
+//!
+//! # Source
+//! Beta–binomial posterior mean: Gelman et al., "Bayesian Data Analysis", §2.4.
 
 use super::categorical::Belief;
-use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical};
+use super::{
+    FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in, own_or_peers,
+};
 use crate::enrich::Feature;
+use crate::stats::beta_binomial::posterior_mean;
+use crate::stats::hash::key32;
 use crate::verdict::{Explanation, Reading, SignalName, Technique};
 
 /// The `host` signal.
 pub struct Host;
+
+const HOSTLESS_SPACE: u64 = 0x40;
+/// Uses that the peers' rate is worth.
+const PEERS_WORTH: f64 = 5.0;
+/// Uses that one half is worth to the peers.
+const PRIOR_WORTH: f64 = 5.0;
+/// Peers are never believed to leave the host out more seldom than this.
+const LEAST_HOSTLESS_RATE: f64 = 0.01;
+
+fn read_hostless(view: &View<'_>) -> Option<Reading> {
+    let shared = f64::from(view.shared_weight);
+    let (without, tried) = (view.peers.hostless / shared, view.peers.tried / shared);
+    let peers = posterior_mean(without, tried, 0.5, PRIOR_WORTH).max(LEAST_HOSTLESS_RATE);
+    let own = f64::from(view.profile_weight);
+    let uses = f64::from(view.profile.failures.tried) / own;
+    let without = f64::from(view.profile.hostless) / own;
+    let p = posterior_mean(without, uses, peers, PEERS_WORTH);
+    let level = own_or_peers(uses, PEERS_WORTH);
+    (p < 0.5).then(|| Reading::new(p, level, uses, key32(HOSTLESS_SPACE, &[])))
+}
 
 impl Signal for Host {
     fn name(&self) -> SignalName {
@@ -25,7 +58,9 @@ impl Signal for Host {
     }
 
     fn score(&self, view: &View<'_>) -> Option<Reading> {
-        let key = view.features.host?;
+        let Some(key) = view.features.host else {
+            return read_hostless(view);
+        };
         let (peers, population) = (&view.peers.host, &view.population.host);
         Some(categorical::read(
             key,
@@ -38,11 +73,29 @@ impl Signal for Host {
     }
 
     fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
-        categorical::explain("host", Feature::Host, &view.profile.host, view, reading)
+        if view.features.host.is_some() {
+            return categorical::explain("host", Feature::Host, &view.profile.host, view, reading);
+        }
+        let expected = categorical::in_words(&view.profile.host, view.names);
+        let history = categorical::history(reading, "uses", view);
+        let odds = one_in(reading.p);
+        Explanation {
+            observed: "no host".to_owned(),
+            sentence: format!(
+                "no host is stated, where there nearly always is one ({odds}); {history}: {expected}"
+            ),
+            expected,
+        }
     }
 
     fn learn(&self, lesson: &mut Lesson<'_>) {
         let key = lesson.features.host;
+        if key.is_none() {
+            lesson.learnt.peers.hostless += f64::from(lesson.shared_weight);
+            if let Some(profile) = lesson.learnt.profile.as_deref_mut() {
+                profile.hostless += lesson.profile_weight;
+            }
+        }
         categorical::learn(key, Feature::Host, lesson, |p| &mut p.host, |c| &mut c.host);
     }
 }

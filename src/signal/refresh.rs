@@ -1,7 +1,8 @@
 //! Is a refresh or rotation off its cadence?
 //!
 //! # Assumption
-//! The logarithm of the time between two refreshes or rotations of an identity is normal.
+//! The logarithm of the time between two refreshes of one credential, or two rotations of an identity,
+//! is normal, with a law of the identity's own: its laptop and its phone each keep their cadence.
 //!
 //! # Formula
 //! Two-sided tail of the Student-t predictive ([`crate::stats::student`]), centred on the identity's
@@ -11,8 +12,9 @@
 //! Abstains. Cost: abstains at once for other activities.
 
 use super::{ALTERNATE_AUTHENTICATION, FactGroup, Lesson, Signal, View, categorical, one_in};
-use crate::baseline::credential::secs;
-use crate::event::Activity;
+use crate::baseline::credential::{CredentialRecord, secs};
+use crate::baseline::profile::Profile;
+use crate::event::{Activity, Event};
 use crate::stats::hash::key32;
 use crate::stats::student::{NormalPrior, student_upper_tail};
 use crate::units::Span;
@@ -32,9 +34,25 @@ fn is_renewal(activity: Activity) -> bool {
     matches!(activity, Activity::Refresh | Activity::Rotate)
 }
 
+/// When what `event` renews was renewed last, in seconds since the epoch; 0 where that is not known.
+/// A refresh that names its credential goes by that one, everything else by the identity.
+fn renewed_secs(
+    event: &Event<'_>,
+    credential: Option<&CredentialRecord>,
+    profile: &Profile,
+) -> u32 {
+    if event.activity == Activity::Refresh && event.credential.is_some() {
+        credential.map_or(0, |record| record.refreshed_secs)
+    } else {
+        profile.refreshed_secs
+    }
+}
+
 /// Seconds since the last renewal.
-fn interval_secs(now: u32, refreshed: u32) -> Option<f64> {
-    (refreshed > 0).then(|| f64::from(now.saturating_sub(refreshed).max(1)))
+fn interval_secs(view: &View<'_>) -> Option<f64> {
+    let renewed = renewed_secs(view.event, view.credential, view.profile);
+    let now = secs(view.event.time);
+    (renewed > 0).then(|| f64::from(now.saturating_sub(renewed).max(1)))
 }
 
 impl Signal for Refresh {
@@ -59,7 +77,7 @@ impl Signal for Refresh {
         if observations < OWN_ENOUGH {
             return None;
         }
-        let interval = interval_secs(secs(view.event.time), view.profile.refreshed_secs)?;
+        let interval = interval_secs(view)?;
         let prior = NormalPrior {
             mean: own.mean(),
             mean_weight: 1.0,
@@ -67,7 +85,13 @@ impl Signal for Refresh {
             scale: SHAPE * LOG_SD * LOG_SD,
         };
         let (t, degrees) = own.standardise(libm::log(interval), view.profile_weight, &prior);
+        // A late refresh is silence, which `dormancy` judges.
+        if t > 0.0 && view.event.activity == Activity::Refresh {
+            return None;
+        }
         let p = 2.0 * student_upper_tail(t.abs(), degrees);
+        let by_chance = -libm::expm1(-interval / libm::exp(own.mean()));
+        let p = if t < 0.0 { p.max(by_chance) } else { p };
         let fact = key32(CADENCE_SPACE, &[u8::from(t > 0.0)]);
         Some(Reading::new(p, Level::Identity, observations, fact))
     }
@@ -80,7 +104,7 @@ impl Signal for Refresh {
         let span = |secs: f64| Span {
             ms: (secs * 1_000.0) as i64,
         };
-        let interval = interval_secs(secs(view.event.time), view.profile.refreshed_secs);
+        let interval = interval_secs(view);
         let usual = span(libm::exp(view.profile.log_refresh.mean()));
         let observed = format!("{} after the last", span(interval.unwrap_or(0.0)));
         let history = categorical::history(reading, "uses", view);
@@ -100,18 +124,25 @@ impl Signal for Refresh {
             return;
         }
         let now = secs(lesson.event.time);
-        let Some(profile) = lesson.learnt.profile.as_deref_mut() else {
-            return;
-        };
-        if now < profile.refreshed_secs {
+        let (profile, credential) = (
+            lesson.learnt.profile.as_deref_mut(),
+            lesson.learnt.credential.as_deref_mut(),
+        );
+        let Some(profile) = profile else { return };
+        let renewed = renewed_secs(lesson.event, credential.as_deref(), profile);
+        if now < renewed {
             // What comes late says nothing of the cadence.
             return;
         }
-        if let Some(interval) = interval_secs(now, profile.refreshed_secs) {
+        if renewed > 0 {
+            let interval = f64::from((now - renewed).max(1));
             profile
                 .log_refresh
                 .add(libm::log(interval), lesson.profile_weight);
         }
-        profile.refreshed_secs = now;
+        if let Some(record) = credential {
+            record.refreshed_secs = now;
+        }
+        profile.refreshed_secs = profile.refreshed_secs.max(now);
     }
 }

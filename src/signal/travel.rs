@@ -6,7 +6,8 @@
 //!
 //! # Formula
 //! Great-circle distance less the uncertainty, over the time between; above [`FASTEST_KM_PER_HOUR`]
-//! the reading is the posterior mean of such journeys a day, (j + s·r)/(d + s). A network that the
+//! the reading is the posterior mean of such journeys a day, (j + s·r)/(d + s); journeys of
+//! [`FAR_KM`] and more are counted apart, for carriers and databases err near by. A network that the
 //! identity knows abstains: that is its VPN, or its phone.
 //!
 //! # At n = 0
@@ -30,6 +31,8 @@ pub struct Travel;
 pub const UNCERTAINTY_KM: f64 = 200.0;
 /// Nothing that carries people is faster.
 pub const FASTEST_KM_PER_HOUR: f64 = 1_000.0;
+/// Errors of geolocation within a country or between neighbours are nearer than this.
+const FAR_KM: f64 = 1_500.0;
 const EARTH_KM: f64 = 6_371.0;
 const TRAVEL_SPACE: u64 = 0x7a;
 /// Days that the peers' rate is worth.
@@ -81,23 +84,28 @@ impl Signal for Travel {
 
     fn score(&self, view: &View<'_>) -> Option<Reading> {
         let journey = &view.profile.journey;
-        impossible(view.event.source.position, secs(view.event.time), journey)?;
+        let (distance, _) =
+            impossible(view.event.source.position, secs(view.event.time), journey)?;
         let known = |key| view.profile.network.contains(key);
         if view.features.network.is_some_and(known) {
             return None;
         }
         let shared = f64::from(view.shared_weight);
         let prior = view.parameters.prior.impossible_journeys_a_day;
-        let (jumps, tried) = (
-            view.peers.journey_jumps / shared,
-            view.peers.journey_days / shared,
-        );
-        let peers = posterior_mean(jumps, tried, prior, PRIOR_WORTH);
+        let is_far = distance >= FAR_KM;
+        let (own_jumps, peers_jumps) = if is_far {
+            (journey.far_jumps, view.peers.journey_far_jumps)
+        } else {
+            (journey.jumps, view.peers.journey_jumps)
+        };
+        let tried = view.peers.journey_days / shared;
+        let peers = posterior_mean(peers_jumps / shared, tried, prior, PRIOR_WORTH);
         let own = f64::from(view.profile_weight);
         let days = f64::from(journey.days) / own;
-        let p = posterior_mean(f64::from(journey.jumps) / own, days, peers, PEERS_WORTH);
+        let p = posterior_mean(f64::from(own_jumps) / own, days, peers, PEERS_WORTH);
         let level = own_or_peers(days, PEERS_WORTH);
-        Some(Reading::new(p, level, days, key32(TRAVEL_SPACE, &[])))
+        let fact = key32(TRAVEL_SPACE, &[u8::from(is_far)]);
+        Some(Reading::new(p, level, days, fact))
     }
 
     fn shared_fact(&self, _: &View<'_>, _: &Reading) -> Option<u32> {
@@ -139,14 +147,18 @@ impl Signal for Travel {
             // What comes late says where it was, not where it is.
             return;
         }
-        let jumped = impossible(Some(place), now, journey).is_some();
-        let jumped = f32::from(u8::from(jumped));
+        let jumped = impossible(Some(place), now, journey).map(|(distance, _)| distance);
+        let is_far = jumped.is_some_and(|distance| distance >= FAR_KM);
+        let (jumped, far) = (u8::from(jumped.is_some()), u8::from(is_far));
+        let (jumped, far) = (f32::from(jumped), f32::from(far));
         let new_day = f32::from(u8::from(journey.secs / SECS_PER_DAY != now / SECS_PER_DAY));
         journey.days += lesson.profile_weight * new_day;
         journey.jumps += lesson.profile_weight * jumped;
+        journey.far_jumps += lesson.profile_weight * far;
         let peers = &mut lesson.learnt.peers;
         peers.journey_days += f64::from(lesson.shared_weight * new_day);
         peers.journey_jumps += f64::from(lesson.shared_weight * jumped);
+        peers.journey_far_jumps += f64::from(lesson.shared_weight * far);
         (journey.latitude, journey.longitude) = (place.0 as f32, place.1 as f32);
         journey.secs = now;
     }

@@ -1,7 +1,9 @@
 //! What attackers do with credentials that are not theirs.
 
 use crate::sim::SimulatedEvent;
-use crate::sim::organisation::{Member, Organisation, Work, as_refresh};
+use crate::sim::member::{Member, ON_CALL_GROUP, Work};
+use crate::sim::organisation::{Organisation, as_refresh};
+use crate::sim::places;
 use crate::sim::script::Script;
 use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
 use crate::wire::native_out::{NativeCredential, NativeEvent};
@@ -53,6 +55,7 @@ pub fn campaign(
         .members
         .iter()
         .filter(|member| member.work == wanted)
+        .filter(|member| scenario != "odd_hours" || member.group != ON_CALL_GROUP)
         .cloned()
         .collect();
     let victim = victims[organisation.dice().below(victims.len())].clone();
@@ -101,8 +104,9 @@ pub fn campaign(
 
 impl Script<'_> {
     fn stolen_session(&mut self) {
-        let site = self.foreign_site();
-        self.victim.client = "python-requests/2.31".to_owned();
+        self.victim_works();
+        let mut site = self.foreign_site();
+        site.client = "python-requests/2.31".to_owned();
         for action in [
             "sts:GetCallerIdentity",
             "s3:ListAllMyBuckets",
@@ -161,15 +165,18 @@ impl Script<'_> {
     }
 
     fn token_on_colleagues_host(&mut self) {
-        let colleague = self.colleague();
-        self.blend_in(&colleague.sites[0].clone(), 6, |_| {});
+        self.victim_works();
+        let mut site = self.colleague().sites[0].clone();
+        site.holder.clone_from(&self.victim.sites[0].holder);
+        self.blend_in(&site, 6, |_| {});
     }
 
     fn session_in_same_country(&mut self) {
+        self.victim_works();
         let mut site = self.victim.sites[0].clone();
-        site.host = format!("desktop-{}", self.organisation.dice().below(10_000));
-        site.prefix = format!("77.{}.4", self.organisation.dice().below(200));
-        site.asn = 2_120;
+        let (office, dice) = (self.victim.office, self.organisation.dice());
+        site.host = format!("desktop-{}", dice.below(10_000));
+        site.place = places::home(office, dice);
         self.blend_in(&site, 6, |_| {});
     }
 
@@ -226,8 +233,9 @@ impl Script<'_> {
     }
 
     fn new_client(&mut self) {
-        self.victim.client = "Go-http-client/1.1".to_owned();
-        self.blend_in(&self.victim.sites[0].clone(), 6, |_| {});
+        let mut site = self.victim.sites[0].clone();
+        site.client = "Go-http-client/1.1".to_owned();
+        self.blend_in(&site, 6, |_| {});
     }
 
     fn with_credential(&mut self, change: impl Fn(&mut NativeCredential, EventTime)) {
@@ -266,13 +274,11 @@ impl Script<'_> {
     }
 
     fn impossible_travel(&mut self) {
-        let home = self.victim.sites[0].clone();
-        self.blend_in(&home, 1, |_| {});
-        self.events.iter_mut().for_each(|event| event.attack = None);
+        self.victim_works();
         let mut site = self.foreign_site();
-        site.country = "BR";
-        site.position = (-23.5, -46.6);
-        site.host = home.host;
+        site.place.country = "BR";
+        site.place.position = (-23.5, -46.6);
+        site.host.clone_from(&self.victim.sites[0].host);
         self.blend_in(&site, 5, |_| {});
     }
 
@@ -315,14 +321,12 @@ impl Script<'_> {
     /// A session of its own, behind a proxy in the victim's country, with the victim's browser.
     fn phished_login(&mut self) {
         let mut site = self.foreign_site();
-        let home = &self.victim.sites[0];
-        (site.country, site.position) = (home.country, home.position);
+        let home = &self.victim.sites[0].place;
+        (site.place.country, site.place.position) = (home.country, home.position);
+        site.holder.push_str("-phished");
         self.blend_in(&site, 6, |event| {
             if let Some(source) = &mut event.source {
                 source.host = None;
-            }
-            if let Some(credential) = &mut event.credential {
-                credential.id.push_str("-phished");
             }
         });
     }
@@ -358,7 +362,7 @@ impl Script<'_> {
     fn hijacked_refresh(&mut self) {
         let site = self.victim.sites[0].clone();
         for _ in 0..15 {
-            self.act(&site, "oauth:Token", as_refresh);
+            self.act(&site, "oauth:Token", |event| as_refresh(event, &site.holder));
         }
     }
 

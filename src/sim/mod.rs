@@ -1,10 +1,12 @@
-//! A simulated organisation: people, services and automations at their daily work, and attacks on
+//! A simulated organisation: people, services, workloads and automations at their daily work, and attacks on
 //! them. Pure and seeded: the same seed gives the same events.
 
 pub mod attack;
 pub mod change;
 pub mod dice;
+pub mod member;
 pub mod organisation;
+mod places;
 mod script;
 
 use crate::units::EventTime;

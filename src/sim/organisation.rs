@@ -1,65 +1,12 @@
-//! Who works here, and what an ordinary day looks like.
+//! An organisation, and what an ordinary day of it looks like.
 
 use crate::sim::SimulatedEvent;
 use crate::sim::dice::Dice;
+use crate::sim::member::{Member, Site, Work, everyone};
+use crate::sim::places::{self, Place};
 use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
 use crate::wire::native_out::{NativeCredential, NativeEvent, NativeIdentity, NativeSource};
 use crate::wire::time::format_rfc3339;
-
-/// How an identity works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
-    /// Office hours, in sittings.
-    Person,
-    /// Round the clock.
-    Service,
-    /// Once a night.
-    Nightly,
-}
-
-/// Where an identity works from.
-#[derive(Clone, Debug)]
-pub struct Site {
-    /// Host.
-    pub host: String,
-    /// First three octets.
-    pub prefix: String,
-    /// Autonomous system.
-    pub asn: u32,
-    /// Country.
-    pub country: &'static str,
-    /// Degrees north and east.
-    pub position: (f64, f64),
-}
-
-/// One identity and its habits.
-#[derive(Clone, Debug)]
-pub struct Member {
-    /// Name.
-    pub id: String,
-    /// Peer group.
-    pub group: &'static str,
-    /// How it works.
-    pub work: Work,
-    /// From where, the usual first.
-    pub sites: Vec<Site>,
-    /// With what.
-    pub client: String,
-    /// Doing what, the usual first.
-    pub actions: Vec<&'static str>,
-    /// How long its tokens live, in seconds.
-    pub token_secs: i64,
-    /// Days left of a journey.
-    pub trip_days: i64,
-    /// Where it leads.
-    pub trip: Option<Site>,
-    /// Whether its key is rotated today.
-    pub rotates_today: bool,
-    /// Whether it does twenty nights' work tonight.
-    pub is_backfilling: bool,
-    start_hour: f64,
-    events_a_day: f64,
-}
 
 /// Everyone.
 pub struct Organisation {
@@ -71,87 +18,16 @@ pub struct Organisation {
     pub outage: Option<(i64, i64)>,
 }
 
-const OFFICES: [(&str, u32, &str, (f64, f64)); 3] = [
-    ("10.20.1", 29_695, "NO", (59.9, 10.7)),
-    ("10.30.1", 3_320, "DE", (52.5, 13.4)),
-    ("10.40.1", 5_607, "GB", (51.5, -0.1)),
-];
-const GROUPS: [(&str, &[&str]); 3] = [
-    (
-        "engineering",
-        &[
-            "s3:GetObject",
-            "ec2:DescribeInstances",
-            "logs:FilterLogEvents",
-            "s3:ListBucket",
-            "ecr:GetAuthorizationToken",
-            "s3:PutObject",
-            "cloudwatch:GetMetricData",
-            "lambda:UpdateFunctionCode",
-        ],
-    ),
-    (
-        "finance",
-        &[
-            "athena:StartQueryExecution",
-            "athena:GetQueryResults",
-            "s3:GetObject",
-            "ce:GetCostAndUsage",
-        ],
-    ),
-    (
-        "operations",
-        &[
-            "ec2:DescribeInstances",
-            "ssm:DescribeInstanceInformation",
-            "ssm:StartSession",
-            "ec2:RebootInstances",
-            "cloudwatch:DescribeAlarms",
-            "iam:ListUsers",
-            "iam:AttachUserPolicy",
-        ],
-    ),
-];
-const SERVICES: [&[&str]; 3] = [
-    &[
-        "s3:GetObject",
-        "s3:PutObject",
-        "sqs:ReceiveMessage",
-        "sqs:DeleteMessage",
-    ],
-    &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
-    &[
-        "secretsmanager:GetSecretValue",
-        "rds-data:ExecuteStatement",
-        "s3:GetObject",
-    ],
-];
-const BROWSERS: [&str; 3] = [
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15) Chrome/131.0 Safari/537.36",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Edge/131.0",
-    "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0",
-];
+/// One use to come: milliseconds since midnight, and the device at its place.
+type Moment = (i64, Site);
 
 impl Organisation {
     /// An organisation of about `size` identities.
     #[must_use]
     pub fn new(seed: u64, size: usize) -> Self {
         let mut dice = Dice::new(seed);
-        let people = size * 2 / 3;
-        let nightly = size / 10;
-        let members = (0..size)
-            .map(|n| {
-                if n < people {
-                    person(n, &mut dice)
-                } else if n < people + nightly {
-                    machine(n, Work::Nightly, &mut dice)
-                } else {
-                    machine(n, Work::Service, &mut dice)
-                }
-            })
-            .collect();
         Self {
-            members,
+            members: everyone(size, &mut dice),
             dice,
             serial: 0,
             outage: None,
@@ -160,98 +36,181 @@ impl Organisation {
 
     /// The ordinary events of the day that begins at `midnight`, in order of time.
     pub fn day(&mut self, midnight: EventTime) -> Vec<SimulatedEvent> {
-        let weekend = (midnight.day() + 3).rem_euclid(7) >= 5;
         let members = std::mem::take(&mut self.members);
         let mut events = Vec::new();
         for member in &members {
-            let mut renewed = None;
-            for ms in self.times(member, weekend) {
-                let time = midnight.saturating_add_ms(ms);
-                let lived_ms = renewed.map_or(i64::MAX, |then| time.ms_since(then));
-                if member.work == Work::Person && lived_ms >= member.token_secs * MS_PER_SEC {
-                    renewed = Some(time);
-                    events.push(SimulatedEvent {
-                        time,
-                        event: self.refresh(member, time),
-                        attack: None,
-                    });
-                }
-                let event = self.ordinary(member, time);
-                events.push(SimulatedEvent {
-                    time,
-                    event,
-                    attack: None,
-                });
+            match member.work {
+                Work::Person => self.persons_day(member, midnight, &mut events),
+                _ => self.machines_day(member, midnight, &mut events),
             }
-        }
-        for member in members.iter().filter(|member| member.rotates_today) {
-            let time = midnight.saturating_add_ms(10 * MS_PER_HOUR);
-            let site = member.sites[0].clone();
-            let mut event = self.event(member, &site, "iam:CreateAccessKey", time);
-            event.activity = "rotate";
-            if let Some(credential) = &mut event.credential {
-                credential.kind = "api_key";
-                credential.id = format!("{}-key-{}", member.id, midnight.day());
+            if member.rotates_today {
+                let time = midnight.saturating_add_ms(10 * MS_PER_HOUR);
+                events.push(ordinary(time, self.rotation(member, time)));
             }
-            events.push(SimulatedEvent {
-                time,
-                event,
-                attack: None,
-            });
         }
         self.members = members;
         events.sort_by_key(|simulated| simulated.time);
         events
     }
 
-    fn times(&mut self, member: &Member, weekend: bool) -> Vec<i64> {
-        let dice = &mut self.dice;
-        let mut times = Vec::new();
-        match member.work {
-            Work::Person => {
-                if dice.chance(if weekend { 0.96 } else { 0.08 }) {
-                    return times;
-                }
-                let mut hour = member.start_hour + dice.between(-0.7, 0.7);
-                let end = hour + dice.between(7.0, 9.5);
-                while hour < end {
-                    times.push((hour * MS_PER_HOUR as f64) as i64);
-                    hour += dice.exponential(8.5 / member.events_a_day);
-                }
-            }
-            Work::Service => {
-                let mut hour = 0.0;
-                while hour < 24.0 {
-                    times.push((hour * MS_PER_HOUR as f64) as i64);
-                    hour += dice.exponential(24.0 / member.events_a_day);
-                }
-            }
-            Work::Nightly => {
-                let mut hour = member.start_hour + dice.between(0.0, 0.2);
-                let nights = if member.is_backfilling { 20 } else { 1 };
-                for _ in 0..nights * member.events_a_day as usize {
-                    times.push((hour * MS_PER_HOUR as f64) as i64);
-                    hour += dice.exponential(0.01);
-                }
-            }
+    fn machines_day(
+        &mut self,
+        member: &Member,
+        midnight: EventTime,
+        events: &mut Vec<SimulatedEvent>,
+    ) {
+        let moments = match member.work {
+            Work::Nightly => self.night(member),
+            _ => self.round_the_clock(member),
+        };
+        for (ms, site) in moments.into_iter().filter(|(ms, _)| (0..MS_PER_DAY).contains(ms)) {
+            let time = midnight.saturating_add_ms(ms);
+            events.push(ordinary(time, self.use_of(member, &site, &member.actions, time)));
         }
-        times.retain(|ms| (0..MS_PER_DAY).contains(ms));
-        times
     }
 
-    fn ordinary(&mut self, member: &Member, time: EventTime) -> NativeEvent {
-        let action = *self.dice.favourite(&member.actions);
-        // Not a draw a use: one works from one place in the morning and maybe another later.
-        let half_day = time.epoch_ms() / (MS_PER_DAY / 2);
-        let away = half_day as usize % 7 == member.id.len() % 7;
-        let site = if away {
-            member.sites.last()
-        } else {
-            member.sites.first()
+    fn night(&mut self, member: &Member) -> Vec<Moment> {
+        let mut hour = member.start_hour + self.dice.between(0.0, 0.2);
+        let nights = if member.is_backfilling { 20 } else { 1 };
+        (0..nights * member.events_a_day as usize)
+            .map(|_| {
+                hour += self.dice.exponential(0.01);
+                (hours_ms(hour), member.sites[0].clone())
+            })
+            .collect()
+    }
+
+    /// A workload runs on more machines by day than by night; a service on all of its own.
+    fn round_the_clock(&mut self, member: &Member) -> Vec<Moment> {
+        let (mut hour, mut moments) = (0.0, Vec::new());
+        while hour < 24.0 {
+            let by_day = (7.0..19.0).contains(&hour);
+            let running = match member.work {
+                Work::Workload if !by_day => member.sites.len().div_ceil(2),
+                _ => member.sites.len(),
+            };
+            let site = member.sites[self.dice.below(running)].clone();
+            moments.push((hours_ms(hour), site));
+            hour += self.dice.exponential(24.0 / member.events_a_day);
+        }
+        moments
+    }
+
+    fn persons_day(
+        &mut self,
+        member: &Member,
+        midnight: EventTime,
+        events: &mut Vec<SimulatedEvent>,
+    ) {
+        let weekend = (midnight.day() + 3).rem_euclid(7) >= 5;
+        let mut moments = self.at_work(member, weekend);
+        moments.extend(self.on_call(member));
+        let by_phone = self.by_phone(member, weekend);
+        let few = &member.actions[..2];
+        for (moments, actions) in [(moments, &member.actions[..]), (by_phone, few)] {
+            let mut renewed = None;
+            for (ms, site) in moments.into_iter().filter(|(ms, _)| (0..MS_PER_DAY).contains(ms)) {
+                let time = midnight.saturating_add_ms(ms);
+                let lived_ms = renewed.map_or(i64::MAX, |then| time.ms_since(then));
+                if lived_ms >= member.token_secs * MS_PER_SEC {
+                    renewed = Some(time);
+                    let mut event = self.use_of(member, &site, actions, time);
+                    as_refresh(&mut event, &site.holder);
+                    events.push(ordinary(time, event));
+                }
+                events.push(ordinary(time, self.use_of(member, &site, actions, time)));
+            }
+        }
+    }
+
+    fn at_work(&mut self, member: &Member, weekend: bool) -> Vec<Moment> {
+        if self.dice.chance(if weekend { 0.96 } else { 0.08 }) {
+            return Vec::new();
+        }
+        let is_home = weekend || self.dice.chance(member.home_share);
+        let site = self.workplace(member, is_home);
+        let mut hour = member.start_hour + self.dice.between(-0.7, 0.7);
+        let end = hour + self.dice.between(7.0, 9.5);
+        let mut moments = Vec::new();
+        while hour < end {
+            moments.push((hours_ms(hour), site.clone()));
+            hour += self.dice.exponential(8.5 / member.events_a_day);
+        }
+        moments
+    }
+
+    /// The laptop where it is today.
+    fn workplace(&self, member: &Member, is_home: bool) -> Site {
+        let at = |place: Place| Site {
+            place,
+            ..member.sites[0].clone()
         };
-        let trip = member.trip.as_ref().filter(|_| member.trip_days > 0);
-        let site = trip.or(site).unwrap_or(&member.sites[0]).clone();
-        let mut event = self.event(member, &site, action, time);
+        match (&member.trip, is_home) {
+            (Some(trip), _) if member.trip_days > 0 => at(trip.clone()),
+            (_, true) if member.uses_vpn => at(places::vpn()),
+            (_, true) => member.sites[1].clone(),
+            _ => member.sites[0].clone(),
+        }
+    }
+
+    fn on_call(&mut self, member: &Member) -> Vec<Moment> {
+        if member.on_call_days == 0 || !self.dice.chance(0.4) {
+            return Vec::new();
+        }
+        let site = self.workplace(member, true);
+        let mut hour = self.dice.between(0.0, 5.0);
+        (0..4 + self.dice.below(8))
+            .map(|_| {
+                hour += self.dice.exponential(0.08);
+                (hours_ms(hour), site.clone())
+            })
+            .collect()
+    }
+
+    /// A glance now and then, on the carrier's network or at home.
+    fn by_phone(&mut self, member: &Member, weekend: bool) -> Vec<Moment> {
+        let Some(phone) = &member.phone else {
+            return Vec::new();
+        };
+        if !self.dice.chance(if weekend { 0.3 } else { 0.6 }) {
+            return Vec::new();
+        }
+        let mut hour = self.dice.between(7.0, 20.0);
+        (0..1 + self.dice.below(5))
+            .map(|_| {
+                hour += self.dice.exponential(1.0);
+                let mut site = phone.clone();
+                site.place = match &member.trip {
+                    Some(trip) if member.trip_days > 0 => trip.clone(),
+                    _ if self.dice.chance(0.4) => member.sites[1].place.clone(),
+                    _ => self.roaming(&phone.place),
+                };
+                (hours_ms(hour), site)
+            })
+            .collect()
+    }
+
+    /// Another address of the same carrier, located somewhere near.
+    fn roaming(&mut self, carrier: &Place) -> Place {
+        let (network, _) = carrier.prefix.rsplit_once('.').unwrap_or_default();
+        let mut off = || self.dice.between(-1.0, 1.0);
+        let position = (carrier.position.0 + off(), carrier.position.1 + off());
+        Place {
+            prefix: format!("{network}.{}", self.dice.below(60)),
+            position,
+            ..carrier.clone()
+        }
+    }
+
+    fn use_of(
+        &mut self,
+        member: &Member,
+        site: &Site,
+        actions: &[&'static str],
+        time: EventTime,
+    ) -> NativeEvent {
+        let action = *self.dice.favourite(actions);
+        let mut event = self.event(member, site, action, time);
         let at_ms = time.epoch_ms();
         let is_out = self
             .outage
@@ -262,10 +221,13 @@ impl Organisation {
         event
     }
 
-    /// A new session for the refresh token that a person's machine holds.
-    fn refresh(&mut self, member: &Member, time: EventTime) -> NativeEvent {
-        let mut event = self.ordinary(member, time);
-        as_refresh(&mut event);
+    fn rotation(&mut self, member: &Member, time: EventTime) -> NativeEvent {
+        let mut event = self.event(member, &member.sites[0], "iam:CreateAccessKey", time);
+        event.activity = "rotate";
+        if let Some(credential) = &mut event.credential {
+            credential.kind = "api_key";
+            credential.id = format!("{}-key-{}", member.id, time.day());
+        }
         event
     }
 
@@ -278,16 +240,11 @@ impl Organisation {
         time: EventTime,
     ) -> NativeEvent {
         self.serial += 1;
-        let (kind, credential_kind, issuer) = match member.work {
-            Work::Person => ("human", "session", "sso"),
-            Work::Service => ("service", "access_token", "vault"),
-            Work::Nightly => ("automation", "access_token", "vault"),
-        };
-        // A token is taken for its whole life, aligned to it.
-        let life_ms = member.token_secs * MS_PER_SEC;
-        let issued = time.epoch_ms().div_euclid(life_ms) * life_ms;
-        let issued = EventTime::from_epoch_ms(issued).unwrap_or(time);
+        let (kind, credential_kind, issuer) = member.work.credentials();
+        let (turn, issued) = token_window(member, &site.holder, time);
+        let expires = issued.saturating_add_ms(member.token_secs * MS_PER_SEC);
         let last = 10 + self.serial % 40;
+        let place = &site.place;
         NativeEvent {
             event_id: Some(format!("sim-{:08}", self.serial)),
             time: format_rfc3339(time),
@@ -298,11 +255,11 @@ impl Organisation {
                 owner: None,
             },
             credential: Some(NativeCredential {
-                id: format!("{}-{}", member.id, issued.epoch_ms() / life_ms),
+                id: format!("{}-{}-{turn}", member.id, site.holder),
                 kind: credential_kind,
                 issuer: Some(issuer.to_owned()),
                 issued_at: Some(format_rfc3339(issued)),
-                expires_at: Some(format_rfc3339(issued.saturating_add_ms(life_ms))),
+                expires_at: Some(format_rfc3339(expires)),
                 scopes: Vec::new(),
             }),
             activity: "use",
@@ -315,12 +272,12 @@ impl Organisation {
             )),
             source: Some(NativeSource {
                 host: Some(site.host.clone()),
-                ip: Some(format!("{}.{last}", site.prefix)),
-                user_agent: Some(member.client.clone()),
-                country: Some(site.country.to_owned()),
-                asn: Some(site.asn),
-                latitude: Some(site.position.0),
-                longitude: Some(site.position.1),
+                ip: Some(format!("{}.{last}", place.prefix)),
+                user_agent: Some(site.client.clone()),
+                country: Some(place.country.to_owned()),
+                asn: Some(place.asn),
+                latitude: Some(place.position.0),
+                longitude: Some(place.position.1),
             }),
             purpose: (member.work != Work::Person).then(|| format!("job/{}", member.group)),
             outcome: "success",
@@ -333,87 +290,37 @@ impl Organisation {
     }
 }
 
-/// Makes an event the exchange of a refresh token for a session.
-pub(super) fn as_refresh(event: &mut NativeEvent) {
+fn hours_ms(hour: f64) -> i64 {
+    (hour * MS_PER_HOUR as f64) as i64
+}
+
+fn ordinary(time: EventTime, event: NativeEvent) -> SimulatedEvent {
+    SimulatedEvent {
+        time,
+        event,
+        attack: None,
+    }
+}
+
+/// Which token of `holder` is in use at `time`, by number, and when it was issued: one after the
+/// other, each holder's at its own moments.
+fn token_window(member: &Member, holder: &str, time: EventTime) -> (i64, EventTime) {
+    let life_ms = member.token_secs * MS_PER_SEC;
+    let spread: i64 = holder.bytes().map(i64::from).sum();
+    let offset_ms = (spread + member.number as i64) * 7_919 * MS_PER_SEC % life_ms;
+    let turn = (time.epoch_ms() - offset_ms).div_euclid(life_ms);
+    let issued = EventTime::from_epoch_ms(turn * life_ms + offset_ms).unwrap_or(time);
+    (turn, issued)
+}
+
+/// Makes an event the exchange of the refresh token that `holder` holds for a session.
+pub(super) fn as_refresh(event: &mut NativeEvent, holder: &str) {
     event.activity = "refresh";
     event.action = Some("oauth:Token".to_owned());
     event.resource = None;
-    let host = event
-        .source
-        .as_ref()
-        .and_then(|source| source.host.as_deref());
     if let Some(credential) = &mut event.credential {
-        credential.id = format!("{}-refresh", host.unwrap_or(&event.identity.id));
+        credential.id = format!("{holder}-refresh");
         credential.kind = "refresh_token";
         (credential.issued_at, credential.expires_at) = (None, None);
-    }
-}
-
-pub(super) fn person(n: usize, dice: &mut Dice) -> Member {
-    let (group, actions) = GROUPS[n % GROUPS.len()];
-    let (prefix, asn, country, position) = OFFICES[dice.below(OFFICES.len())];
-    let laptop = format!("laptop-{n:03}");
-    let office = Site {
-        host: laptop.clone(),
-        prefix: prefix.to_owned(),
-        asn,
-        country,
-        position,
-    };
-    let home = Site {
-        host: laptop,
-        prefix: format!("84.{}.{}", 10 + n / 200, n % 200),
-        asn: 2_119 + (n % 5) as u32,
-        country,
-        position: (position.0 + 0.2, position.1 + 0.1),
-    };
-    let known = 3 + dice.below(actions.len() - 2);
-    Member {
-        id: format!("user-{n:03}"),
-        group,
-        work: Work::Person,
-        sites: vec![office, home],
-        client: BROWSERS[dice.below(BROWSERS.len())].to_owned(),
-        actions: actions[..known.min(actions.len())].to_vec(),
-        token_secs: 8 * 3_600,
-        trip_days: 0,
-        trip: None,
-        rotates_today: false,
-        is_backfilling: false,
-        start_hour: dice.between(6.5, 9.0),
-        events_a_day: dice.between(15.0, 60.0),
-    }
-}
-
-fn machine(n: usize, work: Work, dice: &mut Dice) -> Member {
-    let actions = SERVICES[n % SERVICES.len()];
-    let sites = (0..1 + dice.below(3))
-        .map(|replica| Site {
-            host: format!("node-{n:03}-{replica}"),
-            prefix: format!("172.16.{}", n % 250),
-            asn: 16_509,
-            country: "IE",
-            position: (53.3, -6.3),
-        })
-        .collect();
-    let is_nightly = work == Work::Nightly;
-    Member {
-        id: format!("{}-{n:03}", if is_nightly { "job" } else { "svc" }),
-        group: if is_nightly { "batch" } else { "backend" },
-        work,
-        sites,
-        client: format!("aws-sdk-go/1.{} (linux; amd64)", 40 + n % 10),
-        actions: actions.to_vec(),
-        token_secs: if dice.chance(0.5) { 900 } else { 3_600 },
-        trip_days: 0,
-        trip: None,
-        rotates_today: false,
-        is_backfilling: false,
-        start_hour: dice.between(1.0, 4.0),
-        events_a_day: if is_nightly {
-            30.0
-        } else {
-            dice.between(60.0, 300.0)
-        },
     }
 }

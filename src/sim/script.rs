@@ -1,7 +1,9 @@
 //! What every attack is made of: acts of a victim's credential, one after the other.
 
 use crate::sim::SimulatedEvent;
-use crate::sim::organisation::{Member, Organisation, Site};
+use crate::sim::member::{Member, Site};
+use crate::sim::organisation::Organisation;
+use crate::sim::places;
 use crate::units::{EventTime, MS_PER_SEC};
 use crate::wire::native_out::NativeEvent;
 
@@ -15,15 +17,22 @@ pub(super) struct Script<'o> {
 }
 
 impl Script<'_> {
+    /// A machine that the attacker hires; what is used there is the victim's usual credential.
     pub(super) fn foreign_site(&mut self) -> Site {
         let dice = self.organisation.dice();
+        let place = places::hired(dice);
         Site {
             host: format!("vps-{}", dice.below(100_000)),
-            prefix: format!("185.{}.{}", dice.below(250), dice.below(250)),
-            asn: 9_009,
-            country: "RO",
-            position: (44.4, 26.1),
+            place,
+            ..self.victim.sites[0].clone()
         }
+    }
+
+    /// The victim's own work until now: a session can only be stolen once it has begun.
+    pub(super) fn victim_works(&mut self) {
+        let site = self.victim.sites[0].clone();
+        self.blend_in(&site, 1, |_| {});
+        self.events.iter_mut().for_each(|event| event.attack = None);
     }
 
     pub(super) fn act(&mut self, site: &Site, action: &str, change: impl FnOnce(&mut NativeEvent)) {
