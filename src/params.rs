@@ -86,8 +86,8 @@ pub struct ThresholdLaw {
     pub initial_nats: f64,
     /// Never below.
     pub lowest_nats: f64,
-    /// The tail counts fully after so many days.
-    pub learned_after_days: f64,
+    /// The tail counts fully once its level is known to this, one standard error.
+    pub tolerated_error_nats: f64,
     /// Fastest rise.
     pub rise_nats_per_day: f64,
     /// Fastest fall.

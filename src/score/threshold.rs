@@ -3,9 +3,11 @@
 //!
 //! # Rule
 //! Every identity's largest score of a day is a peak. Once a day the level is read off the tail
-//! ([`crate::stats::tail`]). A young tail is mixed with the initial level by how many days it has
-//! seen, up to `learned_after_days`. A day moves the threshold by no more than
-//! `rise_nats_per_day` or `fall_nats_per_day`, so that a flood cannot buy silence.
+//! ([`crate::stats::tail`]). A young tail is mixed with the initial level by how much it knows: the
+//! share is `tolerated_error_nats`² over the squared standard error of the level, and no more than
+//! the share of a week that was lived through, for weekends are no working days. So many identities
+//! are known after a week, and few take as long as they need. A day moves the threshold by no more
+//! than `rise_nats_per_day` or `fall_nats_per_day`, so that a flood cannot buy silence.
 
 use crate::params::{Decay, ThresholdLaw};
 use crate::stats::tail::PeakTail;
@@ -17,6 +19,7 @@ use std::fmt;
 const CAUTION_NATS: f64 = 3.0;
 /// Alerts so many times as often as the budget, or as seldom, are told of.
 const OFF_BUDGET: f64 = 2.0;
+const DAYS_A_WEEK: f64 = 7.0;
 /// Days of silence after which further ones change nothing.
 const MOST_DAYS: i64 = 60;
 
@@ -27,6 +30,7 @@ pub struct Learned {
     nats: f64,
     day: Option<i64>,
     days_seen: f64,
+    error_nats: f64,
     alerts_today: u32,
     daily_alerts: f64,
     is_off_budget: bool,
@@ -81,6 +85,7 @@ impl Threshold {
                 nats: law.initial_nats,
                 day: None,
                 days_seen: 0.0,
+                error_nats: f64::INFINITY,
                 alerts_today: 0,
                 daily_alerts: 0.0,
                 is_off_budget: false,
@@ -126,7 +131,10 @@ impl Threshold {
     /// How much of the threshold is learned rather than initial, 0 to 1.
     #[must_use]
     pub fn learned_share(&self) -> f64 {
-        (self.learned.days_seen / self.law.learned_after_days).min(1.0)
+        let exactness = self.law.tolerated_error_nats / self.learned.error_nats;
+        (exactness * exactness)
+            .min(self.learned.days_seen / DAYS_A_WEEK)
+            .min(1.0)
     }
 
     /// Alerts a day lately, over the budget; `None` before a day is over.
@@ -195,8 +203,9 @@ impl Threshold {
         let Some(level) = self.learned.tail.level_for_rate(self.alerts_per_day) else {
             return;
         };
+        self.learned.error_nats = level.error_nats;
         let learned = self.learned_share();
-        let goal = learned * level + (1.0 - learned) * self.law.initial_nats;
+        let goal = learned * level.nats + (1.0 - learned) * self.law.initial_nats;
         self.learned.nats = goal
             .clamp(
                 self.learned.nats - self.law.fall_nats_per_day,
@@ -250,6 +259,25 @@ mod tests {
             "{}",
             threshold.nats(0)
         );
+    }
+
+    #[test]
+    fn few_identities_take_longer_to_know_than_many() {
+        let days_to_learn = |identities: u32| {
+            let mut threshold = threshold();
+            threshold.reach_day(0);
+            let mut days = 1..400;
+            days.find(|day| {
+                for draw in 0..identities {
+                    let share = (f64::from(draw) + 0.5) / f64::from(identities);
+                    threshold.add_peak(-libm::log(share));
+                }
+                threshold.reach_day(*day);
+                threshold.learned_share() >= 1.0
+            })
+        };
+        assert_eq!(days_to_learn(500), Some(7));
+        assert!(days_to_learn(1).is_none_or(|days| days > 14));
     }
 
     #[test]

@@ -8,7 +8,8 @@
 //! # Formula
 //! rate(> x) = rate(> u) · exp(−(x − u)/σ), with *u* the level that the strongest
 //! [`TAIL_PEAKS`] peaks exceed, σ their mean excess, each excess cut off at [`EXCESS_CAP_NATS`] so
-//! that a few attacks cannot stretch the tail.
+//! that a few attacks cannot stretch the tail. With *k* such peaks, *w* of them wanted, the rate above
+//! *u* is known to 1/√k and σ to σ/√k, so the level to σ·√((1 + ln²(k/w))/k).
 //!
 //! # Source
 //! Pickands, "Statistical inference using extreme order statistics", Ann. Statist. 3 (1975);
@@ -24,6 +25,15 @@ const BINS: usize = 256;
 pub const TAIL_PEAKS: f64 = 100.0;
 /// An excess above this counts as this.
 pub const EXCESS_CAP_NATS: f64 = 6.0;
+
+/// A level of a tail.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TailLevel {
+    /// Where it lies.
+    pub nats: f64,
+    /// Its standard error.
+    pub error_nats: f64,
+}
 
 /// Decayed histogram of peaks over a decayed number of days.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
@@ -71,7 +81,7 @@ impl PeakTail {
 
     /// The level passed `per_day` times a day; `None` before a day is over or without peaks.
     #[must_use]
-    pub fn level_for_rate(&self, per_day: f64) -> Option<f64> {
+    pub fn level_for_rate(&self, per_day: f64) -> Option<TailLevel> {
         if self.days < 0.5 || per_day <= 0.0 {
             return None;
         }
@@ -89,7 +99,11 @@ impl PeakTail {
             .map(|b| self.counts[b] * (middle(b) - level).min(EXCESS_CAP_NATS))
             .sum();
         let sigma = (excess / above).max(BIN_NATS);
-        Some((level + sigma * libm::log(above / wanted)).max(0.0))
+        let reach = libm::log(above / wanted);
+        Some(TailLevel {
+            nats: (level + sigma * reach).max(0.0),
+            error_nats: sigma * libm::sqrt((1.0 + reach * reach) / above),
+        })
     }
 }
 
@@ -113,12 +127,24 @@ mod tests {
         let tail = exponential_days(30, 1_000);
         for per_day in [0.1, 1.0, 5.0, 50.0] {
             let exact = libm::log(1_000.0 / per_day);
-            let found = tail.level_for_rate(per_day).unwrap();
+            let found = tail.level_for_rate(per_day).unwrap().nats;
             assert!(
                 (found - exact).abs() < 0.5,
                 "{per_day}: {found} against {exact}"
             );
         }
+    }
+
+    #[test]
+    fn the_error_falls_with_what_was_seen_and_grows_with_the_reach() {
+        let error = |days, peaks: usize, per_day| {
+            let tail = exponential_days(days, peaks);
+            tail.level_for_rate(per_day).unwrap().error_nats
+        };
+        assert!(error(1, 10, 1.0) > 2.0 * error(10, 10, 1.0));
+        assert!(error(10, 1_000, 0.1) > 3.0 * error(10, 1_000, 10.0));
+        // Spread of the level over independent tails of 100 exponential peaks: 1/√100.
+        assert!((error(1, 100, 100.0) - 0.1).abs() < 0.02);
     }
 
     #[test]
@@ -129,8 +155,8 @@ mod tests {
     #[test]
     fn a_few_attacks_do_not_stretch_the_tail() {
         let mut tail = exponential_days(30, 1_000);
-        let before = tail.level_for_rate(1.0).unwrap();
+        let before = tail.level_for_rate(1.0).unwrap().nats;
         (0..5).for_each(|_| tail.add(60.0));
-        assert!(tail.level_for_rate(1.0).unwrap() < before + 0.7);
+        assert!(tail.level_for_rate(1.0).unwrap().nats < before + 0.7);
     }
 }

@@ -116,7 +116,7 @@ struct RawScore {
 struct RawThreshold {
     initial_nats: f64,
     lowest_nats: f64,
-    learned_after_days: f64,
+    tolerated_error_nats: f64,
     rise_nats_per_day: f64,
     fall_nats_per_day: f64,
 }
@@ -206,8 +206,8 @@ fn parameters_of(raw: &Raw) -> Result<Parameters, ModelError> {
             prior.impossible_journeys_a_day,
         ),
         (
-            "threshold.learned_after_days",
-            raw.threshold.learned_after_days,
+            "threshold.tolerated_error_nats",
+            raw.threshold.tolerated_error_nats,
         ),
         ("threshold.lowest_nats", raw.threshold.lowest_nats),
     ];
@@ -269,7 +269,7 @@ fn parameters_of(raw: &Raw) -> Result<Parameters, ModelError> {
         threshold: ThresholdLaw {
             initial_nats: raw.threshold.initial_nats,
             lowest_nats: raw.threshold.lowest_nats,
-            learned_after_days: raw.threshold.learned_after_days,
+            tolerated_error_nats: raw.threshold.tolerated_error_nats,
             rise_nats_per_day: raw.threshold.rise_nats_per_day,
             fall_nats_per_day: raw.threshold.fall_nats_per_day,
         },
