@@ -2,10 +2,13 @@
 //! `run` and `replay` drive the same shard, so the same log gives the same outputs.
 
 use crate::config::{Config, Detect, Topics};
-use crate::engine::{Alert, Detail, Engine, Health, Origin, Portrait, Settings, Stepped};
+use crate::engine::{
+    Alert, Detail, Engine, Health, Opinion, Origin, Portrait, Settings, Stepped,
+};
 use crate::enrich::Keys;
 use crate::event::Event;
 use crate::units::EventTime;
+use crate::verdict::Verdict;
 use crate::wire::audit::AuditChain;
 use crate::wire::model::{Model, ModelError};
 use crate::wire::native::{self, NativeError};
@@ -366,6 +369,20 @@ impl Shard {
             }
         }
         outgoing
+    }
+
+    /// What one record would score by what is known now; changes nothing.
+    ///
+    /// # Errors
+    /// Says what is wrong with the record.
+    pub fn consider(&self, record: &[u8]) -> Result<Verdict, NativeError> {
+        let pending = self.read(record, self.origin.offset)?;
+        Ok(self.engine.consider(&pending.event))
+    }
+
+    /// Takes what somebody answers to an alert; see [`Engine::heed`].
+    pub fn heed(&mut self, alert_id: &str, opinion: Opinion) -> Option<Option<Alert>> {
+        self.engine.heed(alert_id, opinion)
     }
 
     /// What is known of an identity.

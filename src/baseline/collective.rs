@@ -140,7 +140,7 @@ impl Collective {
         self.hours.rescale(factor);
     }
 
-    fn maps_mut(&mut self) -> [&mut CategoryMap; 7] {
+    pub(super) fn maps_mut(&mut self) -> [&mut CategoryMap; 7] {
         [
             &mut self.host,
             &mut self.prefix,

@@ -24,6 +24,14 @@ impl<const N: usize> Shown<N> {
         key.is_some_and(|key| self.0[0] != 0 && !self.0.contains(&key))
     }
 
+    /// Forgets `key`, if it was shown; those after it move up.
+    pub fn forget(&mut self, key: u32) {
+        if let Some(place) = self.0.iter().position(|shown| *shown == key && key != 0) {
+            self.0[place..].rotate_left(1);
+            self.0[N - 1] = 0;
+        }
+    }
+
     /// Remembers `key`; the first one shown stays, later ones give way.
     pub fn add(&mut self, key: Option<u32>) {
         let Some(key) = key.filter(|key| !self.0.contains(key)) else {

@@ -11,3 +11,4 @@ pub mod peers;
 pub mod pieces;
 pub mod profile;
 pub mod store;
+mod unlearn;

@@ -217,13 +217,25 @@ impl Store {
     /// the limit.
     pub fn group_slot(&mut self, features: &Features, slot: Option<usize>) -> usize {
         let kind = features.kind_group;
-        let learned = slot.map_or(0, |slot| self.entries[slot].profile.learned_group);
-        let learned = (learned != 0).then(|| learned_group_key(kind, learned));
-        let wanted = features.group.or(learned).unwrap_or(kind);
+        let wanted = self.wanted_group(features.group, kind, slot);
         // The last places are kept for the kinds themselves.
         self.slot_of(wanted, KINDS_RESERVED)
             .or_else(|| self.slot_of(kind, 0))
             .unwrap_or_default()
+    }
+
+    /// Where the peers stand of the identity at `slot` whose events name `group`; `None` where
+    /// nothing is known of them yet.
+    #[must_use]
+    pub fn known_group(&self, group: Option<u64>, kind: u64, slot: Option<usize>) -> Option<usize> {
+        let of = |key: u64| self.group_index.get(&key).copied();
+        of(self.wanted_group(group, kind, slot)).or_else(|| of(kind))
+    }
+
+    fn wanted_group(&self, group: Option<u64>, kind: u64, slot: Option<usize>) -> u64 {
+        let learned = slot.map_or(0, |slot| self.entries[slot].profile.learned_group);
+        let learned = (learned != 0).then(|| learned_group_key(kind, learned));
+        group.or(learned).unwrap_or(kind)
     }
 
     /// Where a group stands, made if it is new and `reserve` places are left besides.
@@ -242,7 +254,7 @@ impl Store {
     /// Finds out anew who the peers of the identity at `slot` are, and makes its habits known to new
     /// ones.
     pub fn learn_peers(&mut self, slot: usize, kind_group: u64) {
-        let weight = self.weighed.1;
+        let weight = self.shared_weight();
         let profile = &self.entries[slot].profile;
         let group = learned_group(profile, &self.population, weight);
         if group == profile.learned_group {
@@ -289,6 +301,12 @@ impl Store {
         }
         self.weighed = (second, weighing.weight_now);
         weighing.weight_now
+    }
+
+    /// What an observation made now weighs in the shared baselines.
+    #[must_use]
+    pub fn shared_weight(&self) -> f32 {
+        self.weighed.1
     }
 
     /// Everything that learning writes to, at once.

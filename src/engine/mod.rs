@@ -3,6 +3,8 @@
 //! A pure, deterministic state machine: no clock, no randomness, no I/O. What should happen in
 //! the world is returned as values ([`Stepped`]); the shell performs it.
 
+mod consider;
+mod heed;
 mod order;
 mod output;
 mod portrait;
@@ -12,10 +14,12 @@ mod teach;
 
 pub use crate::baseline::pieces::PieceKey;
 pub use crate::baseline::store::EXPECTED;
+pub use heed::Opinion;
 pub use output::{Alert, Decision, Detail, Health, Notice, Origin, Phase, Stepped};
 pub use portrait::{Case, Portrait};
 pub use state::Restoring;
 
+use crate::baseline::collective::Collective;
 use crate::baseline::credential::secs;
 use crate::baseline::profile::Profile;
 use crate::baseline::store::Store;
@@ -157,7 +161,7 @@ impl Engine {
         let taken_at = self.advance(event.time, &mut stepped);
         let features = enrich(event, keys, &self.settings.catalogue);
         let place = self.place(event, taken_at, &features);
-        let view = self.view(event, &features, &place);
+        let view = self.view(event, &features, &place, self.store.group(place.group));
         let readings = read(&view, self.on);
         stepped.spoke = readings.iter().fold(0, |bits, (at, _)| bits | 1 << at);
         let (facts, weighed) = self.weigh(&view, &readings, &place);
@@ -262,7 +266,13 @@ impl Engine {
         place
     }
 
-    fn view<'v>(&'v self, event: &'v Event<'v>, features: &'v Features, place: &Place) -> View<'v> {
+    fn view<'v>(
+        &'v self,
+        event: &'v Event<'v>,
+        features: &'v Features,
+        place: &Place,
+        peers: &'v Collective,
+    ) -> View<'v> {
         let known = place.credential.filter(|_| !place.is_first_use);
         View {
             event,
@@ -271,7 +281,7 @@ impl Engine {
                 .slot
                 .map_or(&*self.blank, |slot| &self.store.entry(slot).profile),
             profile_weight: place.profile_weight,
-            peers: self.store.group(place.group),
+            peers,
             population: &self.store.population,
             shared_weight: place.shared_weight,
             credential: known.map(|slot| self.store.credentials.record(slot)),
@@ -319,7 +329,8 @@ impl Engine {
             let Some(identities) = self.crowd.add(shared, identity, NOTICED_FROM, now) else {
                 continue;
             };
-            let view = self.view(judged.event, judged.features, &judged.place);
+            let peers = self.store.group(judged.place.group);
+            let view = self.view(judged.event, judged.features, &judged.place, peers);
             let signal = SIGNALS[fact.signal];
             let observed = signal
                 .score(&view)

@@ -27,18 +27,21 @@ impl Engine {
             &mut self.let_go,
         );
         self.release();
-        for case in closed {
-            alerts.push(Alert {
-                phase: Phase::Closed,
-                time: self.time.now(),
-                score_nats: case.published_nats,
-                threshold_nats,
-                threshold_learned_share: self.threshold.learned_share(),
-                case,
-                decision: None,
-                event_id: None,
-                origin: None,
-            });
+        alerts.extend(closed.into_iter().map(|case| self.closing(case)));
+    }
+
+    /// The last publication of an alert.
+    pub(super) fn closing(&self, case: AlertState) -> Alert {
+        Alert {
+            phase: Phase::Closed,
+            time: self.time.now(),
+            score_nats: case.published_nats,
+            threshold_nats: self.threshold_nats(),
+            threshold_learned_share: self.threshold.learned_share(),
+            case,
+            decision: None,
+            event_id: None,
+            origin: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{Engine, Judged};
 use crate::baseline::profile::PEAKS;
 use crate::enrich::Features;
-use crate::score::incident::Weighed;
+use crate::score::incident::{Standing, Weighed};
 use crate::signal::{Lesson, SIGNALS};
 use arrayvec::ArrayVec;
 
@@ -16,11 +16,16 @@ impl Engine {
             place,
             ..
         } = judged;
-        let trust = self.trust(features, weighed) as f32;
+        let standing = self
+            .case_of(features, place)
+            .map(|case| case.standing)
+            .unwrap_or_default();
+        let is_confirmed = standing == Standing::Confirmed;
+        let trust = self.trust(features, weighed, standing) as f32;
         let fresh: ArrayVec<u32, { SIGNALS.len() }> = judged
             .facts
             .iter()
-            .filter(|fact| weighed.fresh && fact.is_fresh)
+            .filter(|fact| weighed.fresh && fact.is_fresh && !is_confirmed)
             .map(|fact| fact.key)
             .collect();
         self.count_peak(judged);
@@ -54,10 +59,15 @@ impl Engine {
         }
     }
 
-    /// How much an event may teach: fully while ordinary, nothing from the threshold on or while
-    /// an alert is open.
-    fn trust(&self, features: &Features, weighed: &Weighed) -> f64 {
-        if weighed.event_nats <= self.settings.parameters.scoring.trust_until_nats
+    /// How much an event may teach: fully while ordinary or accepted by an analyst, nothing from the
+    /// threshold on, while an alert is open, or while a confirmed attack is remembered.
+    fn trust(&self, features: &Features, weighed: &Weighed, standing: Standing) -> f64 {
+        let surprise_nats = match standing {
+            Standing::Confirmed => return 0.0,
+            Standing::Accepted => weighed.fresh_nats,
+            Standing::Unanswered => weighed.event_nats,
+        };
+        if surprise_nats <= self.settings.parameters.scoring.trust_until_nats
             && weighed.evidence_nats <= 0.0
         {
             return 1.0;
@@ -67,7 +77,7 @@ impl Engine {
         }
         let until = self.settings.parameters.scoring.trust_until_nats;
         let span = (self.threshold_nats() - until).max(0.5);
-        (1.0 - (weighed.score_nats.max(weighed.event_nats) - until) / span).clamp(0.0, 1.0)
+        (1.0 - (weighed.score_nats.max(surprise_nats) - until) / span).clamp(0.0, 1.0)
     }
 
     /// The largest score and surprises of the identity's day go to threshold and calibration when

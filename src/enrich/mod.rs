@@ -120,8 +120,16 @@ pub fn identity_key(id: &str) -> u64 {
     hash64(IDENTITY_SPACE, id.as_bytes())
 }
 
-fn kind_group(kind: IdentityKind) -> u64 {
+/// Key of everyone of a kind.
+#[must_use]
+pub fn kind_group(kind: IdentityKind) -> u64 {
     GROUP_SPACE + kind as u64
+}
+
+/// Key of the peer group `name` among identities of `kind`.
+#[must_use]
+pub fn group_key(kind: IdentityKind, name: &str) -> u64 {
+    hash64(kind_group(kind), name.as_bytes())
 }
 
 /// Makes the features of `event`, whose keys are `keys`.
@@ -141,7 +149,7 @@ pub fn enrich(event: &Event<'_>, keys: Keys, catalogue: &Catalogue) -> Features 
         identity: keys.identity,
         credential: keys.credential,
         kind,
-        group: group.map(|name| hash64(kind_group(kind), name.as_bytes())),
+        group: group.map(|name| group_key(kind, name)),
         kind_group: kind_group(kind),
         host: key(event, Feature::Host),
         prefix: key(event, Feature::Prefix),

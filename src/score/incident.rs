@@ -89,6 +89,18 @@ impl SubjectCredential {
     }
 }
 
+/// What was answered to a case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Standing {
+    /// Nothing.
+    #[default]
+    Unanswered,
+    /// It is no attack: what it holds is news no more.
+    Accepted,
+    /// It is an attack: nothing is learned from the identity while it is remembered.
+    Confirmed,
+}
+
 /// The running case of one identity.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Incident {
@@ -98,6 +110,8 @@ pub struct Incident {
     /// Surprise at which each fact was taken in.
     fact_nats: [f32; FACTS],
     next_fact: usize,
+    /// What was answered to it.
+    pub standing: Standing,
     /// Its alert, if it has one.
     pub alert: Option<AlertState>,
 }
@@ -109,6 +123,8 @@ pub struct Weighed {
     pub event_nats: f64,
     /// With what has accumulated.
     pub score_nats: f64,
+    /// What the event tells that the case did not hold.
+    pub fresh_nats: f64,
     /// Evidence of the case after the event.
     pub evidence_nats: f64,
     /// Whether the event tells something that the case did not hold.
@@ -123,17 +139,27 @@ impl Incident {
             facts: [0; FACTS],
             fact_nats: [0.0; FACTS],
             next_fact: 0,
+            standing: Standing::Unanswered,
             alert: None,
         }
     }
 
     /// The surprise at which the case holds `fact` at `now`; `None` where it is new to it. It halves
-    /// every [`HELD_HALF_LIFE_MS`] without evidence, so who comes back after days is news again.
+    /// every [`HELD_HALF_LIFE_MS`] without evidence, so who comes back after days is news again; an
+    /// accepted case holds it without limit.
     #[must_use]
     pub fn held_nats(&self, fact: u32, now: EventTime) -> Option<f64> {
         let place = self.facts.iter().position(|held| *held == fact)?;
+        if self.standing == Standing::Accepted {
+            return Some(f64::INFINITY);
+        }
         let days = now.ms_since(self.updated).max(0) as f64 / HELD_HALF_LIFE_MS as f64;
         Some(f64::from(self.fact_nats[place]) * libm::exp2(-days))
+    }
+
+    /// What it holds, by key.
+    pub fn facts(&self) -> impl Iterator<Item = u32> + use<> {
+        self.facts.into_iter().filter(|fact| *fact != 0)
     }
 
     /// Evidence left at `now`.
@@ -187,6 +213,7 @@ pub fn weigh(
     Weighed {
         event_nats,
         score_nats: carried,
+        fresh_nats,
         evidence_nats,
         fresh: fresh_excess > 0.0,
     }
@@ -233,6 +260,31 @@ impl Incidents {
         if let Some(case) = self.cases.get_mut(&identity) {
             case.alert = Some(alert);
         }
+    }
+
+    /// Whose case has the alert `alert_id`. O(cases).
+    #[must_use]
+    pub fn identity_of(&self, alert_id: &str) -> Option<u64> {
+        let has = |case: &Incident| case.alert.as_ref().is_some_and(|a| a.alert_id == alert_id);
+        let found = self.cases.iter().find(|(_, case)| has(case));
+        found.map(|(identity, _)| *identity)
+    }
+
+    /// Notes what was answered to the case of `identity`; an accepted one has no evidence left.
+    pub fn answer(&mut self, identity: u64, standing: Standing) {
+        if let Some(case) = self.cases.get_mut(&identity) {
+            case.standing = standing;
+            if standing == Standing::Accepted {
+                case.evidence_nats = 0.0;
+            }
+        }
+    }
+
+    /// Closes the alert of `identity`, if it is open, and returns it.
+    pub fn close(&mut self, identity: u64) -> Option<AlertState> {
+        let alert = self.cases.get_mut(&identity)?.alert.as_mut()?;
+        let was_open = !std::mem::replace(&mut alert.closed, true);
+        was_open.then(|| alert.clone())
     }
 
     /// Lets the weaker half of the cases go that have no open alert, and closed ones before all.
@@ -379,6 +431,7 @@ mod tests {
             let weighed = Weighed {
                 event_nats: 5.0,
                 score_nats: 5.0,
+                fresh_nats: 5.0,
                 evidence_nats: identity as f64,
                 fresh: true,
             };

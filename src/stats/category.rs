@@ -131,6 +131,17 @@ impl<const N: usize> CategoryTable<N> {
         true
     }
 
+    /// Forgets `key` and all its observations, if it is kept.
+    pub fn forget(&mut self, key: u32) {
+        let Some(position) = self.position(key).filter(|_| key != 0) else {
+            return;
+        };
+        let weight = std::mem::take(&mut self.weights[position]);
+        self.keys[position] = 0;
+        self.total = (self.total - weight).max(0.0);
+        self.newcomers = self.newcomers.min(self.total);
+    }
+
     /// Multiplies all weights by `factor`.
     pub fn rescale(&mut self, factor: f32) {
         self.weights.iter_mut().for_each(|w| *w *= factor);
@@ -245,6 +256,25 @@ impl CategoryMap {
         true
     }
 
+    /// Takes one adoption of `key` back, of `weight` at most.
+    pub fn retract(&mut self, key: u32, weight: f32) {
+        let Some(own) = self.weights.get_mut(&key) else {
+            return;
+        };
+        let before = *own;
+        let taken = weight.min(before);
+        *own -= taken;
+        let after = *own;
+        self.total -= f64::from(taken);
+        self.bucket_sums[bucket(before)] -= f64::from(before);
+        if after > 0.0 {
+            self.bucket_sums[bucket(after)] += f64::from(after);
+        } else {
+            self.weights.remove(&key);
+            self.newcomers = (self.newcomers - f64::from(taken)).max(0.0);
+        }
+    }
+
     fn let_weaker_half_go(&mut self) {
         let mut all: Vec<(f32, u32)> = self.weights.iter().map(|(k, w)| (*w, *k)).collect();
         all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -342,6 +372,28 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_forgotten_leaves_no_trace(draws in prop::collection::vec(1u32..6, 1..60)) {
+            let (mut table, mut map) = (CategoryTable::<8>::default(), CategoryMap::new(64));
+            let (mut clean_table, mut clean_map) = (table, map.clone());
+            for draw in &draws {
+                table.add(*draw, 1.0);
+                map.add(*draw, 1.0);
+                if *draw != 3 {
+                    clean_table.add(*draw, 1.0);
+                    clean_map.add(*draw, 1.0);
+                }
+            }
+            table.forget(3);
+            draws.iter().filter(|draw| **draw == 3).for_each(|_| map.retract(3, 1.0));
+            prop_assert_eq!(table.strongest(), clean_table.strongest());
+            prop_assert!((map.observations(1.0) - clean_map.observations(1.0)).abs() < 1e-6);
+            for value in 1..6 {
+                let (left, clean) = (map.standing(value, 1.0), clean_map.standing(value, 1.0));
+                prop_assert!((tail(left) - tail(clean)).abs() < 1e-6);
+            }
+        }
+
         #[test]
         fn tails_agree_with_the_exact_batch(draws in prop::collection::vec(1u32..8, 1..300)) {
             let mut table = CategoryTable::<8>::default();
