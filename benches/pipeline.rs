@@ -18,14 +18,13 @@ use credwatch::kafka::worker::{self, Processed, Record, Shared, Stage};
 use credwatch::metrics::Metrics;
 use credwatch::shard::{Blueprint, load_model};
 use credwatch::sim::organisation::Organisation;
-use credwatch::status::Status;
 use credwatch::units::{EventTime, MS_PER_DAY};
 use credwatch::wire::native;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 const EVENTS: usize = 1_500_000;
@@ -105,6 +104,8 @@ impl Stage for DecodeOnly {
     }
     fn assign(&mut self, _: &str, _: i32) {}
     fn revoke(&mut self, _: &str, _: i32) {}
+    fn attend(&mut self) {}
+
     fn tick(&mut self) {}
 }
 
@@ -158,19 +159,10 @@ fn fill(config: &Config) -> usize {
 }
 
 /// Events a second of one run of a stage over the whole topic, from the first commit to the last.
-fn rate(
-    config: &Config,
-    group: &str,
-    stage: impl FnOnce(&Metrics) -> Box<dyn Stage + Send>,
-) -> f64 {
+fn rate(config: &Config, group: &str, stage: impl FnOnce(&Shared) -> Box<dyn Stage + Send>) -> f64 {
     let metrics = Metrics::new("bench").unwrap();
-    let shared = Shared {
-        config: Arc::new(config.clone()),
-        metrics: metrics.clone(),
-        status: Arc::new(Status::default()),
-        stop: Arc::new(AtomicBool::new(false)),
-    };
-    let mut stage = stage(&metrics);
+    let shared = Shared::new(config.clone(), metrics.clone());
+    let mut stage = stage(&shared);
     let (of_worker, name) = (shared.clone(), group.to_owned());
     let thread = std::thread::spawn(move || worker::run(&mut *stage, &name, &name, &of_worker));
     let taken = || metrics.records.with_label_values(&["detect"]).get() as usize;
@@ -200,15 +192,10 @@ fn main() {
         decode_only.push(rate(&config, &format!("{prefix}-d{round}"), |_| {
             Box::new(DecodeOnly { topic })
         }));
-        whole.push(rate(&config, &format!("{prefix}-w{round}"), |metrics| {
+        whole.push(rate(&config, &format!("{prefix}-w{round}"), |shared| {
             let blueprint = Blueprint::new(&config, model.clone(), PARTITIONS as u32);
             let pool = Arc::new(Pool::default());
-            Box::new(Detect::new(
-                blueprint,
-                &config.topics.events,
-                pool,
-                metrics.clone(),
-            ))
+            Box::new(Detect::new(blueprint, &config.topics.events, pool, shared))
         }));
     }
     let median = |rates: &mut Vec<f64>| {

@@ -38,8 +38,10 @@ pub mod metrics;
 pub mod status;
 
 pub mod file;
-pub mod http;
 pub mod ingest;
+pub mod inquiry;
+
+pub mod http;
 pub mod kafka;
 
 pub mod sim;

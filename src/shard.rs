@@ -2,9 +2,7 @@
 //! `run` and `replay` drive the same shard, so the same log gives the same outputs.
 
 use crate::config::{Config, Detect, Topics};
-use crate::engine::{
-    Alert, Detail, Engine, Health, Opinion, Origin, Portrait, Settings, Stepped,
-};
+use crate::engine::{Alert, Detail, Engine, Health, Opinion, Origin, Portrait, Settings, Stepped};
 use crate::enrich::Keys;
 use crate::event::Event;
 use crate::units::EventTime;
@@ -371,13 +369,13 @@ impl Shard {
         outgoing
     }
 
-    /// What one record would score by what is known now; changes nothing.
+    /// The id of one record and what it would score by what is known now; changes nothing.
     ///
     /// # Errors
     /// Says what is wrong with the record.
-    pub fn consider(&self, record: &[u8]) -> Result<Verdict, NativeError> {
-        let pending = self.read(record, self.origin.offset)?;
-        Ok(self.engine.consider(&pending.event))
+    pub fn consider(&self, record: &[u8]) -> Result<(String, Verdict), NativeError> {
+        let event = self.read(record, self.origin.offset)?.event;
+        Ok((event.event_id.to_string(), self.engine.consider(&event)))
     }
 
     /// Takes what somebody answers to an alert; see [`Engine::heed`].
@@ -391,10 +389,11 @@ impl Shard {
         self.engine.portrait(identity)
     }
 
-    /// Where alerts begin now.
+    /// Where alerts begin now, and how much of that is learned, 0 to 1.
     #[must_use]
-    pub fn threshold_nats(&self) -> f64 {
-        self.engine.threshold_nats()
+    pub fn threshold(&self) -> (f64, f64) {
+        let engine = &self.engine;
+        (engine.threshold_nats(), engine.threshold_learned_share())
     }
 
     /// Writes its state, for a next record at `next_offset`.

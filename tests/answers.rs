@@ -63,7 +63,11 @@ fn opened(shard: &mut Shard, day: i64, hour: i64) -> Option<String> {
 
 fn hosts(shard: &Shard) -> String {
     let portrait = shard.portrait("user-3").unwrap();
-    let habits: Vec<String> = portrait.habits.into_iter().map(|(_, words)| words).collect();
+    let habits: Vec<String> = portrait
+        .habits
+        .into_iter()
+        .map(|(_, words)| words)
+        .collect();
     habits.join("\n")
 }
 
@@ -71,10 +75,17 @@ fn hosts(shard: &Shard) -> String {
 fn a_false_positive_closes_the_alert_and_teaches_the_baseline() {
     let mut shard = learned();
     let alert_id = opened(&mut shard, 28, 9).unwrap();
-    let closing = shard.heed(&alert_id, Opinion::FalsePositive).unwrap().unwrap();
+    let closing = shard
+        .heed(&alert_id, Opinion::FalsePositive)
+        .unwrap()
+        .unwrap();
     assert_eq!((closing.phase, closing.case.closed), (Phase::Closed, true));
     for hour in 10..18 {
-        assert_eq!(opened(&mut shard, 28, hour), None, "told of again at {hour}");
+        assert_eq!(
+            opened(&mut shard, 28, hour),
+            None,
+            "told of again at {hour}"
+        );
     }
     assert!(hosts(&shard).contains("vps-77"), "{}", hosts(&shard));
     // Weeks later, when the case is long forgotten, it is a habit.
@@ -110,11 +121,20 @@ fn a_true_positive_unlearns_the_traces_of_the_attacker() {
     assert!(closing.is_none(), "a confirmed alert stays open");
     assert!(!hosts(&shard).contains("vps-77"), "{}", hosts(&shard));
     for at in 0..10 {
-        step(&mut shard, &ordinary(3, START_MS + 28 * DAY_MS + 10 * HOUR_MS + at * 60_000));
+        step(
+            &mut shard,
+            &ordinary(3, START_MS + 28 * DAY_MS + 10 * HOUR_MS + at * 60_000),
+        );
     }
     let after = shard.portrait("user-3").unwrap();
-    assert!(after.observations <= first.observations, "it learned from a stolen session");
-    assert!(opened(&mut shard, 33, 9).is_some(), "who comes back is news");
+    assert!(
+        after.observations <= first.observations,
+        "it learned from a stolen session"
+    );
+    assert!(
+        opened(&mut shard, 33, 9).is_some(),
+        "who comes back is news"
+    );
 }
 
 #[test]
@@ -137,7 +157,7 @@ fn asking_gives_the_verdict_and_changes_nothing() {
         bytes
     };
     let before = state(&shard);
-    let considered = shard.consider(&bytes).unwrap();
+    let (_, considered) = shard.consider(&bytes).unwrap();
     assert!(state(&shard) == before);
     let stepped = shard.handle(&bytes, 0, Detail::Words).unwrap().stepped;
     let verdict = stepped.verdict.unwrap();

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of dependence: each may import only what stands before it.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "units",
     "stats",
     "event",
@@ -27,8 +27,9 @@ const ORDER: [&str; 23] = [
     "metrics",
     "status",
     "file",
-    "http",
     "ingest",
+    "inquiry",
+    "http",
     "kafka",
     "sim",
 ];

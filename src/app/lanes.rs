@@ -2,10 +2,12 @@
 //! put them, so that files give what a topic of the same number of partitions gives.
 
 use crate::config::Config;
-use crate::engine::{Alert, Detail, Health, Portrait};
+use crate::engine::{Alert, Detail, Health};
 use crate::file::state::{StateError, StateFolder};
 use crate::ingest::Native;
+use crate::inquiry::{self, InquiryError};
 use crate::shard::{Blueprint, Handled, LoadModelError, Outgoing, Shard, load_model};
+use crate::wire::explained::Explained;
 use crate::wire::native::NativeError;
 use crate::wire::partition::partition_of;
 
@@ -75,14 +77,12 @@ impl Lanes {
         }
     }
 
-    /// What is known of an identity.
-    pub(super) fn portrait(&self, identity: &str) -> Option<Portrait> {
-        self.0[self.of(identity)].shard.portrait(identity)
-    }
-
-    /// Where alerts begin in the shard of an identity.
-    pub(super) fn threshold_nats(&self, identity: &str) -> f64 {
-        self.0[self.of(identity)].shard.threshold_nats()
+    /// What is known of an identity, and what `events` would score.
+    ///
+    /// # Errors
+    /// Nothing is known, or no event can be read.
+    pub(super) fn explain(&self, identity: &str, events: &[u8]) -> Result<Explained, InquiryError> {
+        inquiry::explain(&self.0[self.of(identity)].shard, identity, events)
     }
 
     /// Takes one event in; returns the partition that it fell into, and what it gave.

@@ -9,10 +9,9 @@ use crate::kafka::worker::{self, Shared};
 use crate::kafka::{KafkaError, client, topics};
 use crate::metrics::{Metrics, MetricsError};
 use crate::shard::{Blueprint, LoadModelError, load_model, model_hash};
-use crate::status::Status;
 use crate::wire::model::Model;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use tracing::{info, warn};
 
@@ -51,12 +50,8 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
     let detect = &config.detect;
     let model_hash = model_hash(&model, detect);
     let metrics = Metrics::new(&model_hash)?;
-    let shared = Shared {
-        metrics: metrics.clone(),
-        status: Arc::new(Status::default()),
-        stop: Arc::new(AtomicBool::new(false)),
-        config: Arc::new(config),
-    };
+    let shared = Shared::new(config, metrics.clone());
+    let listen = shared.config.http.listen;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -64,8 +59,10 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
     let pages = Pages {
         metrics,
         status: Some(Arc::clone(&shared.status)),
+        desk: Some(Arc::clone(&shared.desk)),
+        token: Some(shared.config.http.token.clone()),
+        is_loopback: listen.ip().is_loopback(),
     };
-    let listen = shared.config.listen;
     let server = runtime.block_on(Server::bind(listen, pages))?;
     info!("pages on http://{}", server.address()?);
     runtime.spawn(server.serve());
@@ -139,12 +136,7 @@ fn detect_once(
     let needed = topics::needed(&config.topics, config, false, true);
     let partitions = topics::require(config, &needed)?;
     let blueprint = Blueprint::new(config, model.clone(), partitions as u32);
-    let mut stage = Detect::new(
-        blueprint,
-        &config.topics.events,
-        Arc::clone(pool),
-        shared.metrics.clone(),
-    );
+    let mut stage = Detect::new(blueprint, &config.topics.events, Arc::clone(pool), shared);
     let group = format!("{}-detect", config.kafka.group_id);
     let id = client::transactional_id(&config.kafka, "detect", worker);
     worker::run(&mut stage, &group, &id, shared)

@@ -250,8 +250,16 @@ pub(super) struct ExplainArguments {
     #[command(flatten)]
     pub(super) config: ConfigArguments,
     /// The folder that `replay --state` left.
-    #[arg(long, value_name = "DIR")]
-    pub(super) state: PathBuf,
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "url",
+        conflicts_with = "url"
+    )]
+    pub(super) state: Option<PathBuf>,
+    /// A service at work, such as http://127.0.0.1:9464; its token by http.token_file or the environment.
+    #[arg(long, value_name = "URL")]
+    pub(super) url: Option<String>,
     /// Whose baseline.
     #[arg(long, value_name = "ID")]
     pub(super) identity: String,

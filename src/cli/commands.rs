@@ -25,7 +25,7 @@ use crate::shard::{Blueprint, load_model, model_hash};
 use crate::units::EventTime;
 use crate::wire::format::Format;
 use crate::wire::model::Model;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
@@ -139,8 +139,14 @@ fn verify_audit(files: &[PathBuf]) -> u8 {
 
 fn explain_identity(arguments: &ExplainArguments) -> u8 {
     with_config(&arguments.config, |config| {
-        let event = arguments.event.as_deref();
-        let explained = explain::explain(&config, &arguments.state, &arguments.identity, event);
+        let (event, identity) = (arguments.event.as_deref(), &arguments.identity);
+        let explained = match (&arguments.url, &arguments.state) {
+            (Some(url), _) => explain::by_service(&config, url, identity, event),
+            (None, state) => {
+                let state = state.as_deref().unwrap_or(Path::new(""));
+                explain::by_state(&config, state, identity, event)
+            }
+        };
         code_of(explained.map(|explained| say(&explained.to_string())))
     })
 }
@@ -309,6 +315,9 @@ async fn demonstrate(
     let pages = Pages {
         metrics: metrics.clone(),
         status: None,
+        desk: None,
+        token: None,
+        is_loopback: arguments.listen.ip().is_loopback(),
     };
     let server = Server::bind(arguments.listen, pages).await?;
     say("credwatch demo: a simulated organisation, no Kafka, dry run\n");

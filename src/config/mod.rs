@@ -4,9 +4,11 @@
 //! another type is wrong.
 
 mod merge;
+mod secret;
 mod validate;
 
 pub use merge::Sources;
+pub use secret::Secret;
 
 use crate::decide::guardrail::Guardrails;
 use crate::verdict::SignalName;
@@ -88,6 +90,15 @@ pub struct Detect {
     pub model_file: Option<String>,
 }
 
+/// The HTTP server.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// Its address.
+    pub listen: std::net::SocketAddr,
+    /// What opens `/v1`; empty: it stays closed.
+    pub token: Secret,
+}
+
 /// Validated settings.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -101,8 +112,8 @@ pub struct Config {
     pub detect: Detect,
     /// Limits on containment, over all partitions.
     pub guardrails: Guardrails,
-    /// Address of the HTTP server.
-    pub listen: std::net::SocketAddr,
+    /// The HTTP server.
+    pub http: Http,
     /// Hash of everything that shapes decisions.
     pub hash: String,
 }
@@ -144,7 +155,7 @@ mod tests {
     fn the_default_is_valid_and_safe() {
         let config = Config::load(&Sources::default()).unwrap();
         assert_eq!(config.guardrails.mode, crate::decide::Mode::DryRun);
-        assert!(config.listen.ip().is_loopback());
+        assert!(config.http.listen.ip().is_loopback());
         assert_eq!(config.ingest.len(), 1);
     }
 

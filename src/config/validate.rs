@@ -1,6 +1,6 @@
 //! Ranges and words. Types were checked against the default when sources were merged.
 
-use super::{Config, Detect, Ingest, Kafka, Topics};
+use super::{Config, Detect, Http, Ingest, Kafka, Secret, Topics};
 use crate::decide::Mode;
 use crate::decide::guardrail::Guardrails;
 use crate::verdict::SignalName;
@@ -40,6 +40,25 @@ impl Reader<'_> {
             self.problems.push(format!("`{path}` must not be empty"));
         }
         text
+    }
+
+    /// A secret given as text, by the environment as a rule, or as the first line of a file.
+    fn secret(&mut self, path: &str, file_path: &str) -> Secret {
+        let (text, file) = (self.text(path), self.text(file_path));
+        if file.is_empty() {
+            return Secret::new(text);
+        }
+        if !text.is_empty() {
+            let problem = format!("`{path}` and `{file_path}` are both set: one is enough");
+            self.problems.push(problem);
+        }
+        match std::fs::read_to_string(&file) {
+            Ok(text) => Secret::new(text.lines().next().unwrap_or_default().trim().to_owned()),
+            Err(why) => {
+                self.problems.push(format!("`{file_path}` {file}: {why}"));
+                Secret::default()
+            }
+        }
     }
 
     fn whole(&mut self, path: &str, least: i64, most: i64) -> i64 {
@@ -85,12 +104,7 @@ pub(super) fn validate(table: &Table, problems: &mut Vec<String>) -> Option<Conf
     let mut reader = Reader { table, problems };
     let ingest = ingest_of(&mut reader);
     let guardrails = guardrails_of(&mut reader);
-    let listen = reader.text("http.listen");
-    let listen = listen.parse().ok().or_else(|| {
-        let problem = format!("`http.listen` is \"{listen}\", must be an address and port");
-        reader.problems.push(problem);
-        None
-    });
+    let http = http_of(&mut reader);
     let topics = topics_of(&mut reader);
     if let Some(clash) = ingest.iter().find(|i| i.topic == topics.events) {
         let topic = &clash.topic;
@@ -110,8 +124,21 @@ pub(super) fn validate(table: &Table, problems: &mut Vec<String>) -> Option<Conf
             model_file: Some(reader.text("detect.model_file")).filter(|file| !file.is_empty()),
         },
         guardrails,
-        listen: listen?,
+        http: http?,
         hash,
+    })
+}
+
+fn http_of(reader: &mut Reader<'_>) -> Option<Http> {
+    let listen = reader.text("http.listen");
+    let Ok(listen) = listen.parse() else {
+        let problem = format!("`http.listen` is \"{listen}\", must be an address and port");
+        reader.problems.push(problem);
+        return None;
+    };
+    Some(Http {
+        listen,
+        token: reader.secret("http.token", "http.token_file"),
     })
 }
 

@@ -61,7 +61,9 @@ impl Engine {
         let group = subject.group.as_deref();
         let group = group.map(|name| group_key(subject.kind, name));
         let slot = self.store.find(identity);
-        let group = self.store.known_group(group, kind_group(subject.kind), slot);
+        let group = self
+            .store
+            .known_group(group, kind_group(subject.kind), slot);
         let credential = subject
             .credential
             .as_ref()

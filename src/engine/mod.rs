@@ -376,6 +376,12 @@ impl Engine {
         self.threshold.nats(self.store.len())
     }
 
+    /// How much of the threshold is learned, 0 to 1.
+    #[must_use]
+    pub fn threshold_learned_share(&self) -> f64 {
+        self.threshold.learned_share()
+    }
+
     /// Hash of model and detection settings, as alerts state it.
     #[must_use]
     pub fn model_hash(&self) -> &str {

@@ -31,10 +31,6 @@ pub struct Portrait {
     pub habits: Vec<(&'static str, String)>,
     /// Its case, if it has one.
     pub case: Option<Case>,
-    /// Alerts begin here.
-    pub threshold_nats: f64,
-    /// How much of the threshold is learned, 0 to 1.
-    pub threshold_learned_share: f64,
 }
 
 /// A running case.
@@ -62,8 +58,6 @@ impl Engine {
             observations: profile.usefulness(profile.last_seen, half_life),
             habits: self.habits(profile, weight),
             case: self.incidents.get(key).map(|case| self.case(case)),
-            threshold_nats: self.threshold_nats(),
-            threshold_learned_share: self.threshold.learned_share(),
         })
     }
 

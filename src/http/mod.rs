@@ -1,12 +1,17 @@
-//! `/metrics`, `/healthz`, `/readyz`.
+//! `/metrics`, `/healthz`, `/readyz`, and [`api`].
 
+mod api;
+
+use crate::config::Secret;
+use crate::inquiry::Desk;
 use crate::metrics::Metrics;
 use crate::status::{Readiness, Status};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -18,6 +23,12 @@ pub struct Pages {
     pub metrics: Metrics,
     /// Where each partition stands; `None` where nothing is read from Kafka.
     pub status: Option<Arc<Status>>,
+    /// Where shards at work can be asked; `None` where there are none.
+    pub desk: Option<Arc<Desk>>,
+    /// What opens `/v1`; `None`: it stays closed.
+    pub token: Option<Secret>,
+    /// Whether only this machine can reach the pages.
+    pub is_loopback: bool,
 }
 
 /// Why there are no pages.
@@ -51,7 +62,10 @@ impl Server {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|why| HttpError::Bind { address, why })?;
+        let guarded = from_fn_with_state(pages.clone(), api::guard);
         let router = Router::new()
+            .route("/v1/explain", post(api::explain))
+            .route_layer(guarded)
             .route("/metrics", get(metrics))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))

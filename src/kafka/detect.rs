@@ -3,14 +3,16 @@
 use crate::clock::wall_time;
 use crate::engine::Detail;
 use crate::enrich::Keys;
+use crate::inquiry::{Desk, Inquiry};
 use crate::kafka::pool::Pool;
-use crate::kafka::worker::{Processed, Record, Stage};
+use crate::kafka::worker::{Processed, Record, Shared, Stage};
 use crate::metrics::Metrics;
 use crate::shard::{Blueprint, Outgoing, Pending, Shard};
 use crate::signal::SIGNALS;
 use crate::wire::dead_letter::DeadLetter;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
 use tracing::{info, warn};
 
 /// A reason for a record of a partition that was never assigned, which the client rules out.
@@ -26,19 +28,27 @@ pub struct Detect {
     pool: Arc<Pool>,
     metrics: Metrics,
     readings: Vec<u64>,
+    desk: Arc<Desk>,
+    own_inbox: Sender<Inquiry>,
+    inbox: Receiver<Inquiry>,
 }
 
 impl Detect {
     /// A stage that owns nothing yet.
     #[must_use]
-    pub fn new(blueprint: Blueprint, topic: &str, pool: Arc<Pool>, metrics: Metrics) -> Self {
+    pub fn new(blueprint: Blueprint, topic: &str, pool: Arc<Pool>, shared: &Shared) -> Self {
+        let (own_inbox, inbox) = Desk::inbox();
+        shared.desk.set_partitions(blueprint.partitions());
         Self {
             blueprint,
             topic: topic.to_owned(),
             shards: BTreeMap::new(),
             pool,
-            metrics,
+            metrics: shared.metrics.clone(),
             readings: vec![0; SIGNALS.len()],
+            desk: Arc::clone(&shared.desk),
+            own_inbox,
+            inbox,
         }
     }
 
@@ -138,13 +148,22 @@ impl Stage for Detect {
             self.blueprint.shard(partition)
         });
         self.shards.insert(partition, shard);
+        self.desk.open(partition, &self.own_inbox);
     }
 
     fn revoke(&mut self, _: &str, partition: i32) {
         if let Some(shard) = self.shards.remove(&partition) {
+            self.desk.close(partition);
             self.pool.park(partition, shard);
         }
         self.metrics.drop_shard(partition);
+    }
+
+    fn attend(&mut self) {
+        while let Ok(inquiry) = self.inbox.try_recv() {
+            let shard = self.shards.get(&inquiry.partition());
+            inquiry.answer(shard);
+        }
     }
 
     fn tick(&mut self) {
@@ -162,6 +181,7 @@ impl Stage for Detect {
 impl Drop for Detect {
     fn drop(&mut self) {
         for partition in self.shards.keys() {
+            self.desk.close(*partition);
             self.pool.forget(*partition);
         }
     }

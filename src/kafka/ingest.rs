@@ -92,5 +92,7 @@ impl Stage for Ingest {
 
     fn revoke(&mut self, _: &str, _: i32) {}
 
+    fn attend(&mut self) {}
+
     fn tick(&mut self) {}
 }

@@ -7,6 +7,7 @@
 
 use crate::clock::{Stopwatch, wall_time};
 use crate::config::Config;
+use crate::inquiry::Desk;
 use crate::kafka::transaction::Transaction;
 use crate::kafka::{KafkaError, client};
 use crate::metrics::Metrics;
@@ -70,6 +71,9 @@ pub trait Stage {
     /// A partition was taken away.
     fn revoke(&mut self, topic: &str, partition: i32);
 
+    /// Called between batches, for what people ask.
+    fn attend(&mut self);
+
     /// Called about once a second, for what is too dear to do at every record.
     fn tick(&mut self);
 }
@@ -83,11 +87,25 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Where partitions stand.
     pub status: Arc<Status>,
+    /// Where people ask.
+    pub desk: Arc<Desk>,
     /// Set when the process is asked to end.
     pub stop: Arc<AtomicBool>,
 }
 
 impl Shared {
+    /// What workers under `config` share from the start.
+    #[must_use]
+    pub fn new(config: Config, metrics: Metrics) -> Self {
+        Self {
+            config: Arc::new(config),
+            metrics,
+            status: Arc::default(),
+            desk: Arc::default(),
+            stop: Arc::default(),
+        }
+    }
+
     /// Whether the process is asked to end.
     #[must_use]
     pub fn stopping(&self) -> bool {
@@ -285,6 +303,7 @@ impl Worker<'_> {
                 .saturating_sub(self.since_commit.elapsed());
             urgent |= self.take(wait.min(POLL_WITHIN))?;
             Self::settle_rebalance(&self.owner, self.stage)?;
+            self.stage.attend();
             // Under a pile of urgent outputs, commits take no more than a third of the time.
             let since = self.since_commit.elapsed();
             let is_due = since >= self.commit_every;

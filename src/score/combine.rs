@@ -70,10 +70,10 @@ mod tests {
     fn one_fact_counts_once_and_another_adds() {
         let host_alone = nats(&[(0, 9.0)]);
         let host_and_network = nats(&[(0, 9.0), (1, 9.0)]);
-        let host_and_client = nats(&[(0, 9.0), (2, 9.0)]);
+        let host_and_action = nats(&[(0, 9.0), (3, 9.0)]);
         assert!((host_alone - 9.0).abs() < 1e-9);
         assert!((host_and_network - host_alone).abs() < 1e-9);
-        assert!((host_and_client - 12.5).abs() < 1e-9);
+        assert!((host_and_action - 12.5).abs() < 1e-9);
         assert!(nats(&[]).abs() < 1e-12);
     }
 

@@ -65,7 +65,9 @@ impl Prices<'_> {
             self.crowd.share(shared, features.identity, self.now)
         });
         let nats = calibrated * share;
-        let held = self.case.and_then(|case| case.held_nats(reading.fact, self.now));
+        let held = self
+            .case
+            .and_then(|case| case.held_nats(reading.fact, self.now));
         Some(Fact {
             signal,
             key: reading.fact,

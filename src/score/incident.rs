@@ -387,7 +387,10 @@ mod tests {
             p,
             raw_nats: -libm::log(p),
             nats: -libm::log(p),
-            fresh_nats: -libm::log(p) - case.and_then(|case| case.held_nats(key, EventTime::EARLIEST)).unwrap_or(0.0),
+            fresh_nats: -libm::log(p)
+                - case
+                    .and_then(|case| case.held_nats(key, EventTime::EARLIEST))
+                    .unwrap_or(0.0),
             is_fresh: case.is_none_or(|case| case.held_nats(key, EventTime::EARLIEST).is_none()),
         }
     }

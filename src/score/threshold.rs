@@ -268,9 +268,9 @@ mod tests {
             threshold.reach_day(0);
             let mut days = 1..400;
             days.find(|day| {
-                for draw in 0..identities {
-                    let share = (f64::from(draw) + 0.5) / f64::from(identities);
-                    threshold.add_peak(-libm::log(share));
+                for identity in 0..identities {
+                    let draw = (i64::from(identity) * 7 + day * 3) % 10;
+                    threshold.add_peak(-libm::log((draw as f64 + 0.5) / 10.0));
                 }
                 threshold.reach_day(*day);
                 threshold.learned_share() >= 1.0
@@ -288,6 +288,7 @@ mod tests {
             let alerts = if (20..30).contains(&day) { 40 } else { 5 };
             told.extend(threshold.reach_day(day).map(|news| (day, news.is_off)));
             (0..alerts).for_each(|_| threshold.count_alert());
+            (0..100).for_each(|peak| threshold.add_peak(f64::from(peak) / 20.0));
         }
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(matches!(told[0], (21..=24, true)), "{told:?}");

@@ -140,9 +140,11 @@ impl Signal for Failure {
         };
         let counts = &mut profile.failures;
         let (recent_failed, recent_tried) = counts.recent_at(lesson.now, window);
-        // What happened lately is a fact whatever it is trusted to teach.
-        counts.recent_failed = recent_failed + failed;
-        counts.recent_tried = recent_tried + 1.0;
+        // What happened lately is a fact whatever it is trusted to teach; what comes late happened
+        // before.
+        let lately = window.remaining(lesson.now.ms_since(lesson.event.time)) as f32;
+        counts.recent_failed = recent_failed + lately * failed;
+        counts.recent_tried = recent_tried + lately;
         counts.recent_secs = (lesson.now.epoch_ms() / MS_PER_SEC) as u32;
         counts.failed += weight * failed;
         counts.tried += weight;

@@ -13,9 +13,7 @@
 //! Beta–binomial posterior mean: Gelman et al., "Bayesian Data Analysis", §2.4.
 
 use super::categorical::Belief;
-use super::{
-    FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in, own_or_peers,
-};
+use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in, own_or_peers};
 use crate::enrich::Feature;
 use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::hash::key32;

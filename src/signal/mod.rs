@@ -36,10 +36,8 @@ use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
 /// group counts once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FactGroup {
-    /// Where from.
+    /// Where from and with what: a new machine brings its network and its client.
     Place,
-    /// With what.
-    Tool,
     /// Doing what.
     Deed,
     /// The credential itself.
@@ -57,7 +55,7 @@ pub enum FactGroup {
 }
 
 /// How many fact groups there are.
-pub const FACT_GROUPS: usize = 9;
+pub const FACT_GROUPS: usize = 8;
 
 /// What a signal sees. Reads only.
 #[derive(Clone, Copy)]

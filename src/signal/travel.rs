@@ -84,8 +84,7 @@ impl Signal for Travel {
 
     fn score(&self, view: &View<'_>) -> Option<Reading> {
         let journey = &view.profile.journey;
-        let (distance, _) =
-            impossible(view.event.source.position, secs(view.event.time), journey)?;
+        let (distance, _) = impossible(view.event.source.position, secs(view.event.time), journey)?;
         let known = |key| view.profile.network.contains(key);
         if view.features.network.is_some_and(known) {
             return None;

@@ -362,7 +362,9 @@ impl Script<'_> {
     fn hijacked_refresh(&mut self) {
         let site = self.victim.sites[0].clone();
         for _ in 0..15 {
-            self.act(&site, "oauth:Token", |event| as_refresh(event, &site.holder));
+            self.act(&site, "oauth:Token", |event| {
+                as_refresh(event, &site.holder)
+            });
         }
     }
 

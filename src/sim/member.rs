@@ -120,9 +120,18 @@ const GROUPS: [(&str, &[&str]); 3] = [
     ),
 ];
 const MACHINES: [&[&str]; 3] = [
-    &["s3:GetObject", "s3:PutObject", "sqs:ReceiveMessage", "sqs:DeleteMessage"],
+    &[
+        "s3:GetObject",
+        "s3:PutObject",
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+    ],
     &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
-    &["secretsmanager:GetSecretValue", "rds-data:ExecuteStatement", "s3:GetObject"],
+    &[
+        "secretsmanager:GetSecretValue",
+        "rds-data:ExecuteStatement",
+        "s3:GetObject",
+    ],
 ];
 const BROWSERS: [&str; 3] = [
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15) Chrome/131.0 Safari/537.36",
@@ -164,7 +173,10 @@ pub fn person(n: usize, dice: &mut Dice) -> Member {
         place,
         holder: laptop.clone(),
     };
-    let sites = vec![site(places::office(office)), site(places::home(office, dice))];
+    let sites = vec![
+        site(places::office(office)),
+        site(places::home(office, dice)),
+    ];
     let phone = dice.chance(0.6).then(|| phone(n, office, dice));
     let known = 3 + dice.below(actions.len() - 2);
     Member {

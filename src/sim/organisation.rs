@@ -63,9 +63,15 @@ impl Organisation {
             Work::Nightly => self.night(member),
             _ => self.round_the_clock(member),
         };
-        for (ms, site) in moments.into_iter().filter(|(ms, _)| (0..MS_PER_DAY).contains(ms)) {
+        for (ms, site) in moments
+            .into_iter()
+            .filter(|(ms, _)| (0..MS_PER_DAY).contains(ms))
+        {
             let time = midnight.saturating_add_ms(ms);
-            events.push(ordinary(time, self.use_of(member, &site, &member.actions, time)));
+            events.push(ordinary(
+                time,
+                self.use_of(member, &site, &member.actions, time),
+            ));
         }
     }
 
@@ -109,7 +115,10 @@ impl Organisation {
         let few = &member.actions[..2];
         for (moments, actions) in [(moments, &member.actions[..]), (by_phone, few)] {
             let mut renewed = None;
-            for (ms, site) in moments.into_iter().filter(|(ms, _)| (0..MS_PER_DAY).contains(ms)) {
+            for (ms, site) in moments
+                .into_iter()
+                .filter(|(ms, _)| (0..MS_PER_DAY).contains(ms))
+            {
                 let time = midnight.saturating_add_ms(ms);
                 let lived_ms = renewed.map_or(i64::MAX, |then| time.ms_since(then));
                 if lived_ms >= member.token_secs * MS_PER_SEC {

@@ -47,7 +47,11 @@ const COUNTRIES: [Country; 3] = [
 ];
 
 /// Prefixes and networks of the offices, in the order of [`COUNTRIES`].
-const OFFICES: [(&str, u32); 3] = [("10.20.1", 64_601), ("10.30.1", 64_602), ("10.40.1", 64_603)];
+const OFFICES: [(&str, u32); 3] = [
+    ("10.20.1", 64_601),
+    ("10.30.1", 64_602),
+    ("10.40.1", 64_603),
+];
 
 /// Where journeys lead: country, provider of its hotels, position.
 const JOURNEYS: [(&str, u32, (f64, f64)); 9] = [

@@ -29,10 +29,8 @@ const BIN_NATS: f64 = 0.25;
 const BINS: usize = 128;
 /// Independent looks a day that the prior assumes, *m*.
 const TRIALS: f64 = 2.0;
-/// Share of its claim that a surprise is believed before days have borne it out.
-const BELIEVED_SLOPE: f64 = 0.7;
 /// Identity-days that the prior is worth, κ.
-const PRIOR_DAYS: f64 = 60.0;
+const PRIOR_DAYS: f64 = 30.0;
 /// Days above the level from which the tail is extrapolated.
 const TAIL_DAYS: f64 = 10.0;
 /// Excesses that the prior slope of 1 is worth.
@@ -74,7 +72,7 @@ fn edge(bin: usize) -> f64 {
 }
 
 fn believed(nats: f64) -> f64 {
-    (TRIALS * libm::exp(-BELIEVED_SLOPE * nats)).min(1.0)
+    (TRIALS * libm::exp(-nats)).min(1.0)
 }
 
 impl Exceedance {

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod cloudtrail;
 pub mod cloudtrail_principal;
 pub mod dead_letter;
+pub mod explained;
 pub mod format;
 pub mod model;
 pub mod native;

@@ -1,0 +1,51 @@
+//! Text that must not be shown.
+
+use std::fmt;
+
+/// A secret: compared and used, never printed.
+#[derive(Clone, Default)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps `text`.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether `given` is it. Takes the same time wherever they differ.
+    #[must_use]
+    pub fn is(&self, given: &str) -> bool {
+        blake3::hash(self.0.as_bytes()) == blake3::hash(given.as_bytes())
+    }
+
+    /// The text itself, for the one place that sends it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_compared_and_not_shown() {
+        let secret = Secret::new("hunter2".to_owned());
+        assert!(secret.is("hunter2") && !secret.is("hunter") && !secret.is_empty());
+        assert!(!format!("{secret:?}").contains("hunter2"));
+    }
+}

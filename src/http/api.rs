@@ -1,0 +1,67 @@
+//! `/v1`: questions to the shards at work. On loopback only, and only with the token.
+
+use super::Pages;
+use crate::inquiry::InquiryError;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+/// Whom a question is about.
+#[derive(Deserialize)]
+pub(super) struct Whom {
+    identity: String,
+}
+
+fn refusal(status: StatusCode, why: &str) -> Response {
+    (status, Json(json!({ "error": why }))).into_response()
+}
+
+/// Lets nobody pass without the token.
+pub(super) async fn guard(State(pages): State<Pages>, request: Request, next: Next) -> Response {
+    let Some(expected) = pages.token.as_ref().filter(|token| !token.is_empty()) else {
+        let why = "the API is off: set http.token_file, or CREDWATCH_HTTP__TOKEN";
+        return refusal(StatusCode::FORBIDDEN, why);
+    };
+    if !pages.is_loopback {
+        let why = "the API answers on loopback only, for http.listen speaks no TLS: put a proxy with TLS \
+                   before a loopback address";
+        return refusal(StatusCode::FORBIDDEN, why);
+    }
+    let given = request.headers().get(header::AUTHORIZATION);
+    let given = given.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    if given.is_some_and(|given| expected.is(given)) {
+        next.run(request).await
+    } else {
+        refusal(
+            StatusCode::UNAUTHORIZED,
+            "a bearer token is needed: that of http.token_file",
+        )
+    }
+}
+
+/// What is known of an identity, and what the events in the body would score.
+pub(super) async fn explain(
+    State(pages): State<Pages>,
+    Query(whom): Query<Whom>,
+    events: Bytes,
+) -> Response {
+    let Some(desk) = &pages.desk else {
+        return refusal(StatusCode::NOT_FOUND, "this process does not detect");
+    };
+    match desk.ask(&whom.identity, events.to_vec()).await {
+        Ok(explained) => Json(explained).into_response(),
+        Err(error) => {
+            let status = match error {
+                InquiryError::Unknown(_) | InquiryError::Elsewhere { .. } => StatusCode::NOT_FOUND,
+                InquiryError::NoEvent(_) => StatusCode::UNPROCESSABLE_ENTITY,
+                InquiryError::Moving => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            refusal(status, &error.to_string())
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What people ask of shards: of one that lies in a folder, or of one at work, whose owner answers
+//! between two batches of events.
+
+use crate::ingest::expand;
+use crate::shard::Shard;
+use crate::wire::explained::{Considered, Explained, Known};
+use crate::wire::format::{guess, head};
+use crate::wire::partition::partition_of;
+use dashmap::DashMap;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::oneshot;
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InquiryError {
+    /// Nobody of that name.
+    #[error(
+        "nothing is known of `{0}`: it was never seen, or gave way to others; check the spelling"
+    )]
+    Unknown(String),
+    /// The events are of others.
+    #[error("no readable event of `{0}` was given")]
+    NoEvent(String),
+    /// Another instance owns the identity.
+    #[error(
+        "`{identity}` belongs to partition {partition}, which another instance owns; ask that one"
+    )]
+    Elsewhere {
+        /// Whose.
+        identity: String,
+        /// Where it is.
+        partition: i32,
+    },
+    /// The owner went away meanwhile.
+    #[error("its partition is moving to another owner; ask again")]
+    Moving,
+}
+
+/// What `shard` knows of `identity`, and what each of its events in the document `events` would
+/// score; nothing is learned.
+///
+/// # Errors
+/// Nothing is known, or no event can be read.
+pub fn explain(shard: &Shard, identity: &str, events: &[u8]) -> Result<Explained, InquiryError> {
+    let portrait = shard.portrait(identity);
+    let asks_of_events = !events.trim_ascii().is_empty();
+    if portrait.is_none() && !asks_of_events {
+        return Err(InquiryError::Unknown(identity.to_owned()));
+    }
+    let considered = consider(shard, identity, events);
+    if considered.is_empty() && asks_of_events {
+        return Err(InquiryError::NoEvent(identity.to_owned()));
+    }
+    let health = shard.threshold();
+    Ok(Explained {
+        identity: identity.to_owned(),
+        known: portrait.map(Known::of),
+        threshold_nats: health.0,
+        threshold_learned_share: health.1,
+        events: considered,
+    })
+}
+
+fn consider(shard: &Shard, identity: &str, document: &[u8]) -> Vec<Considered> {
+    expand(document, guess(head(document)))
+        .into_iter()
+        .filter_map(|item| item.outcome.ok())
+        .filter(|native| native.key().is_ok_and(|key| key == identity))
+        .filter_map(|native| shard.consider(&native.json).ok())
+        .map(|(event_id, verdict)| Considered::of(event_id, verdict))
+        .collect()
+}
+
+/// One question to the owner of a shard.
+pub struct Inquiry {
+    partition: i32,
+    identity: String,
+    events: Vec<u8>,
+    answer: oneshot::Sender<Result<Explained, InquiryError>>,
+}
+
+impl Inquiry {
+    /// Which shard it is for.
+    #[must_use]
+    pub fn partition(&self) -> i32 {
+        self.partition
+    }
+
+    /// Answers by `shard`; `None` where it went away.
+    pub fn answer(self, shard: Option<&Shard>) {
+        let answer = match shard {
+            Some(shard) => explain(shard, &self.identity, &self.events),
+            None => Err(InquiryError::Moving),
+        };
+        // Who asked may have gone.
+        let _ = self.answer.send(answer);
+    }
+}
+
+/// Where the owners of shards at work are found.
+#[derive(Debug, Default)]
+pub struct Desk {
+    owners: DashMap<i32, Sender<Inquiry>>,
+    partitions: AtomicI32,
+}
+
+impl Desk {
+    /// An owner's end.
+    #[must_use]
+    pub fn inbox() -> (Sender<Inquiry>, Receiver<Inquiry>) {
+        channel()
+    }
+
+    /// The events topic has so many partitions.
+    pub fn set_partitions(&self, partitions: u32) {
+        self.partitions.store(partitions as i32, Ordering::Relaxed);
+    }
+
+    /// `owner` has the shard of `partition` from now on.
+    pub fn open(&self, partition: i32, owner: &Sender<Inquiry>) {
+        self.owners.insert(partition, owner.clone());
+    }
+
+    /// Nobody here has the shard of `partition` any more.
+    pub fn close(&self, partition: i32) {
+        self.owners.remove(&partition);
+    }
+
+    /// Asks what is known of `identity` and what `events` would score.
+    ///
+    /// # Errors
+    /// Another instance owns it, it is moving, or [`explain`] has no answer.
+    pub async fn ask(&self, identity: &str, events: Vec<u8>) -> Result<Explained, InquiryError> {
+        let partitions = self.partitions.load(Ordering::Relaxed).max(1);
+        let partition = partition_of(identity.as_bytes(), partitions);
+        let elsewhere = || InquiryError::Elsewhere {
+            identity: identity.to_owned(),
+            partition,
+        };
+        let owner = self.owners.get(&partition).map(|owner| owner.clone());
+        let (answer, answered) = oneshot::channel();
+        let inquiry = Inquiry {
+            partition,
+            identity: identity.to_owned(),
+            events,
+            answer,
+        };
+        let sent = owner.ok_or_else(elsewhere)?.send(inquiry);
+        sent.map_err(|_| InquiryError::Moving)?;
+        answered.await.unwrap_or(Err(InquiryError::Moving))
+    }
+}
