@@ -22,15 +22,18 @@ pub enum InquiryError {
     /// The events are of others.
     #[error("no readable event of `{0}` was given")]
     NoEvent(String),
-    /// Another instance owns the identity.
+    /// Nobody of that name here, and other instances own the rest.
     #[error(
-        "`{identity}` belongs to partition {partition}, which another instance owns; ask that one"
+        "`{identity}` is not known to the {here} of {all} partitions that this instance owns; ask \
+         the others"
     )]
     Elsewhere {
         /// Whose.
         identity: String,
-        /// Where it is.
-        partition: i32,
+        /// Partitions of this instance.
+        here: usize,
+        /// All partitions.
+        all: usize,
     },
     /// The owner went away meanwhile.
     #[error("its partition is moving to another owner; ask again")]
@@ -127,26 +130,53 @@ impl Desk {
         self.owners.remove(&partition);
     }
 
-    /// Asks what is known of `identity` and what `events` would score.
+    /// Asks what is known of `identity` and what `events` would score. Where producers put an
+    /// identity is theirs to say, so the partition of Kafka's default comes first, and then all others.
     ///
     /// # Errors
-    /// Another instance owns it, it is moving, or [`explain`] has no answer.
-    pub async fn ask(&self, identity: &str, events: Vec<u8>) -> Result<Explained, InquiryError> {
-        let partitions = self.partitions.load(Ordering::Relaxed).max(1);
-        let partition = partition_of(identity.as_bytes(), partitions);
-        let elsewhere = || InquiryError::Elsewhere {
-            identity: identity.to_owned(),
-            partition,
-        };
+    /// Nothing is known here, it is moving, or [`explain`] has no answer.
+    pub async fn ask(&self, identity: &str, events: &[u8]) -> Result<Explained, InquiryError> {
+        let all = self.partitions.load(Ordering::Relaxed).max(1);
+        let usual = partition_of(identity.as_bytes(), all);
+        let mut here: Vec<i32> = self.owners.iter().map(|owner| *owner.key()).collect();
+        here.sort_unstable_by_key(|partition| (*partition != usual, *partition));
+        let mut first = None;
+        for partition in &here {
+            let answer = self.ask_one(*partition, identity, events).await;
+            if answer
+                .as_ref()
+                .is_ok_and(|explained| explained.known.is_some())
+            {
+                return answer;
+            }
+            first.get_or_insert(answer);
+        }
+        let is_whole = here.len() >= all as usize;
+        let answer = first.filter(|_| is_whole || here.contains(&usual));
+        answer.unwrap_or_else(|| {
+            Err(InquiryError::Elsewhere {
+                identity: identity.to_owned(),
+                here: here.len(),
+                all: all as usize,
+            })
+        })
+    }
+
+    async fn ask_one(
+        &self,
+        partition: i32,
+        identity: &str,
+        events: &[u8],
+    ) -> Result<Explained, InquiryError> {
         let owner = self.owners.get(&partition).map(|owner| owner.clone());
         let (answer, answered) = oneshot::channel();
         let inquiry = Inquiry {
             partition,
             identity: identity.to_owned(),
-            events,
+            events: events.to_vec(),
             answer,
         };
-        let sent = owner.ok_or_else(elsewhere)?.send(inquiry);
+        let sent = owner.ok_or(InquiryError::Moving)?.send(inquiry);
         sent.map_err(|_| InquiryError::Moving)?;
         answered.await.unwrap_or(Err(InquiryError::Moving))
     }

@@ -53,7 +53,7 @@ pub(super) async fn explain(
     let Some(desk) = &pages.desk else {
         return refusal(StatusCode::NOT_FOUND, "this process does not detect");
     };
-    match desk.ask(&whom.identity, events.to_vec()).await {
+    match desk.ask(&whom.identity, &events).await {
         Ok(explained) => Json(explained).into_response(),
         Err(error) => {
             let status = match error {

@@ -8,6 +8,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+
+mod asking;
 mod monitoring;
 mod service;
 mod support;

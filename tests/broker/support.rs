@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// Nothing here takes long; this only ends a test that hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(120);
 
+/// What opens the pages of a service under test.
+pub(crate) const TOKEN: &str = "only-for-tests";
+
 /// The broker that `scripts/test` starts. Its absence is a failure, not a reason to skip.
 pub(crate) fn broker() -> String {
     std::env::var("CREDWATCH_TEST_BROKER")
@@ -101,6 +104,7 @@ impl Setup {
             .args(["run", "--config"])
             .arg(&self.config)
             .env("CREDWATCH_KAFKA__INSTANCE_ID", instance)
+            .env("CREDWATCH_HTTP__TOKEN", TOKEN)
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())
             .spawn()
@@ -130,6 +134,7 @@ impl Setup {
             .set("bootstrap.servers", broker())
             .set("message.max.bytes", "15000000")
             .set("enable.idempotence", "true")
+            .set("partitioner", "murmur2_random")
             .set("linger.ms", "5")
             .create()
             .unwrap();

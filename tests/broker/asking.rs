@@ -1,0 +1,70 @@
+//! What a service at work answers to a person who asks.
+
+use crate::common::{START_MS, credwatch, native, native_log, text};
+use crate::support::{Running, Setup, TOKEN};
+use std::path::Path;
+use std::process::Output;
+
+const PARTITIONS: usize = 4;
+const WHO: &str = "svc-1";
+
+fn ask(running: &Running, token: &str, identity: &str, event: &Path) -> Output {
+    credwatch()
+        .env("CREDWATCH_HTTP__TOKEN", token)
+        .args(["explain", "--url", &format!("http://{}", running.address)])
+        .args(["--identity", identity, "--event"])
+        .arg(event)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_service_explains_what_its_state_would() {
+    let setup = Setup::new("asking", PARTITIONS, "native");
+    let folder = setup.folder.path();
+    let events = native_log(10, 3);
+    let records = events.iter().map(|event| {
+        let who = event["identity"]["id"].as_str().unwrap().to_owned();
+        (who, event.to_string().into_bytes())
+    });
+    setup.produce("events", records);
+    let running = setup.start("one");
+    running.wait_for("detect", events.len());
+
+    let mut odd = native(900_000, WHO, START_MS + 9 * 86_400_000);
+    odd["source"]["host"] = "vm-9".into();
+    let (odd_file, log) = (folder.join("odd.json"), folder.join("log.jsonl"));
+    std::fs::write(&odd_file, odd.to_string()).unwrap();
+    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+    std::fs::write(&log, lines).unwrap();
+
+    let by_service = ask(&running, TOKEN, WHO, &odd_file);
+    assert!(by_service.status.success(), "{by_service:?}");
+    let state = folder.join("state");
+    let replayed = credwatch()
+        .args(["replay", "-q", "--partitions", "4", "--state"])
+        .args([&state, &log])
+        .output()
+        .unwrap();
+    assert!(replayed.status.success(), "{replayed:?}");
+    let by_state = credwatch()
+        .args(["explain", "--identity", WHO, "--state"])
+        .arg(&state)
+        .arg("--event")
+        .arg(&odd_file)
+        .output()
+        .unwrap();
+    assert_eq!(text(&by_service.stdout), text(&by_state.stdout));
+    let told = text(&by_service.stdout);
+    assert!(told.contains("first use of host vm-9"), "{told}");
+
+    let nobody = ask(&running, TOKEN, "nobody", &folder.join("credwatch.toml"));
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(text(&nobody.stderr).contains("`nobody`"), "{nobody:?}");
+    let stranger = ask(&running, "guess", WHO, &odd_file);
+    assert!(
+        text(&stranger.stderr).contains("bearer token"),
+        "{stranger:?}"
+    );
+    assert!(!running.log_text().contains(TOKEN));
+}
