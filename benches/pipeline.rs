@@ -192,10 +192,11 @@ fn main() {
         decode_only.push(rate(&config, &format!("{prefix}-d{round}"), |_| {
             Box::new(DecodeOnly { topic })
         }));
-        whole.push(rate(&config, &format!("{prefix}-w{round}"), |shared| {
+        let group = format!("{prefix}-w{round}");
+        whole.push(rate(&config, &group, |shared| {
             let blueprint = Blueprint::new(&config, model.clone(), PARTITIONS as u32);
-            let pool = Arc::new(Pool::default());
-            Box::new(Detect::new(blueprint, &config.topics.events, pool, shared))
+            let pool = Arc::new(Pool::new(false));
+            Box::new(Detect::new(blueprint, &group, pool, shared))
         }));
     }
     let median = |rates: &mut Vec<f64>| {

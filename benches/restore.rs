@@ -15,6 +15,7 @@ mod traffic;
 use credwatch::wire::audit::AuditChain;
 use credwatch::wire::snapshot::{self, Header};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
 use std::time::Instant;
@@ -27,7 +28,9 @@ fn measure(identities: usize) -> Value {
         partition: 0,
         partitions: 1,
         next_offset: identities as i64,
+        answers: BTreeMap::new(),
         model_hash: engine.model_hash().to_owned(),
+        configuration_hash: String::new(),
         audit: AuditChain::new(0),
     };
     let folder = tempfile::tempdir().unwrap();

@@ -95,6 +95,8 @@ pub struct Metrics {
     pub assigned: Gauge,
     /// Time of a commit.
     pub commit_seconds: Histogram,
+    /// Seconds that a checkpoint took, its commit included.
+    pub checkpoint_seconds: Histogram,
     /// From a record's time stamp in Kafka to the commit of its outputs.
     pub latency_seconds: Histogram,
     /// Transactions that had to be repeated.
@@ -234,6 +236,10 @@ impl Metrics {
                 "credwatch_lag_records",
                 "Records not yet taken in.",
                 &["topic", "partition"],
+            )?,
+            checkpoint_seconds: build.histogram(
+                "credwatch_checkpoint_seconds",
+                "Seconds that a checkpoint of the baselines took, its commit included.",
             )?,
             commit_seconds: build.histogram(
                 "credwatch_commit_seconds",

@@ -153,7 +153,7 @@ fn asking_gives_the_verdict_and_changes_nothing() {
     let bytes = theft(28, 9, 0).to_string().into_bytes();
     let state = |shard: &Shard| {
         let mut bytes = Vec::new();
-        shard.save(&mut bytes, 0).unwrap();
+        shard.save(&mut bytes).unwrap();
         bytes
     };
     let before = state(&shard);

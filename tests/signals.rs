@@ -344,8 +344,8 @@ fn more_is_more_surprising() {
 fn scoring_changes_nothing_and_what_was_kept_answers_the_same() {
     let (blueprint, shard) = (blueprint(), settled());
     let mut left = Vec::new();
-    shard.save(&mut left, 0).unwrap();
-    let (_, reopened) = blueprint.reopen(left.as_slice()).unwrap();
+    shard.save(&mut left).unwrap();
+    let reopened = blueprint.reopen(left.as_slice()).unwrap();
     for signal in SIGNALS.iter().map(|signal| signal.name()) {
         for records in ladder(signal) {
             // A record repeated is judged and not learned: between its two verdicts stands scoring alone.
@@ -391,8 +391,8 @@ fn a_signal_that_is_off_says_nothing_and_learns_all_the_same() {
     let stranger = event("ada", NOW_MS, source("host", json!("vps-9")));
     assert!(!surprises(&mut without.clone(), &stranger).contains_key(&SignalName::Host));
     let mut left = Vec::new();
-    without.save(&mut left, 0).unwrap();
-    let (_, mut on_again) = self::blueprint().reopen(left.as_slice()).unwrap();
+    without.save(&mut left).unwrap();
+    let mut on_again = self::blueprint().reopen(left.as_slice()).unwrap();
     let height = |shard: &mut Shard| surprises(shard, &stranger)[&SignalName::Host];
     assert!((height(&mut on_again) - height(&mut settled())).abs() < 0.5);
 }

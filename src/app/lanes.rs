@@ -22,14 +22,8 @@ pub enum LanesError {
     State(#[from] StateError),
 }
 
-/// One partition: its shard and the offset of its next record.
-struct Lane {
-    shard: Shard,
-    next_offset: i64,
-}
-
-/// All partitions.
-pub(super) struct Lanes(Vec<Lane>);
+/// The shards of all partitions.
+pub(super) struct Lanes(Vec<Shard>);
 
 impl Lanes {
     /// Shards for `partitions` partitions: as they were left in `state`, else cold.
@@ -48,9 +42,7 @@ impl Lanes {
                 Some(folder) => folder.load(&blueprint, partition)?,
                 None => None,
             };
-            let cold = || (blueprint.shard(partition as i32), 0);
-            let (shard, next_offset) = left.unwrap_or_else(cold);
-            Ok(Lane { shard, next_offset })
+            Ok(left.unwrap_or_else(|| blueprint.shard(partition as i32)))
         };
         Ok(Self(
             (0..partitions)
@@ -64,8 +56,8 @@ impl Lanes {
     /// # Errors
     /// The folder cannot be written.
     pub(super) fn save(&self, state: &StateFolder) -> Result<(), StateError> {
-        for (partition, lane) in self.0.iter().enumerate() {
-            state.save(&lane.shard, partition as u32, lane.next_offset)?;
+        for (partition, shard) in self.0.iter().enumerate() {
+            state.save(shard, partition as u32)?;
         }
         Ok(())
     }
@@ -82,7 +74,7 @@ impl Lanes {
     /// # Errors
     /// Nothing is known, or no event can be read.
     pub(super) fn explain(&self, identity: &str, events: &[u8]) -> Result<Explained, InquiryError> {
-        inquiry::explain(&self.0[self.of(identity)].shard, identity, events)
+        inquiry::explain(&self.0[self.of(identity)], identity, events)
     }
 
     /// Takes one event in; returns the partition that it fell into, and what it gave.
@@ -98,19 +90,18 @@ impl Lanes {
             1 => 0,
             _ => self.of(&native.key()?),
         };
-        let lane = &mut self.0[at];
-        let handled = lane.shard.handle(&native.json, lane.next_offset, detail)?;
-        lane.next_offset += 1;
+        let shard = &mut self.0[at];
+        let handled = shard.handle(&native.json, shard.next_offset(), detail)?;
         Ok((at, handled))
     }
 
     /// Records to publish for alerts of one partition.
     pub(super) fn publications(&mut self, partition: usize, alerts: &[Alert]) -> Vec<Outgoing> {
-        self.0[partition].shard.publications(alerts, None)
+        self.0[partition].publications(alerts, None)
     }
 
     /// Counts and sizes of each partition.
     pub(super) fn health(&self) -> impl Iterator<Item = Health> {
-        self.0.iter().map(|lane| lane.shard.health())
+        self.0.iter().map(Shard::health)
     }
 }

@@ -13,6 +13,7 @@ use crate::wire::model::Model;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use tokio::runtime::Handle;
 use tracing::{info, warn};
 
 /// Which stages this process runs.
@@ -22,6 +23,8 @@ pub struct Stages {
     pub ingest: bool,
     /// Events to alerts.
     pub detect: bool,
+    /// Whether shards begin without their baselines.
+    pub is_cold: bool,
 }
 
 /// Why the service did not start.
@@ -71,7 +74,7 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
         "model {model_hash}, configuration {}, containment {mode}",
         shared.config.hash
     );
-    let threads = start(&shared, &model, stages)?;
+    let threads = start(&shared, &model, stages, runtime.handle())?;
     runtime.block_on(asked_to_end());
     info!("asked to end: draining");
     shared.stop.store(true, Ordering::Relaxed);
@@ -85,19 +88,25 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
     Ok(())
 }
 
-fn start(shared: &Shared, model: &Model, stages: Stages) -> Result<Vec<JoinHandle<()>>, RunError> {
+fn start(
+    shared: &Shared,
+    model: &Model,
+    stages: Stages,
+    runtime: &Handle,
+) -> Result<Vec<JoinHandle<()>>, RunError> {
     let mut threads = Vec::new();
     if stages.ingest && !shared.config.ingest.is_empty() {
         threads.push(spawn("ingest", 0, shared, ingest_once)?);
     }
     if stages.detect {
-        let pool = Arc::new(Pool::default());
+        let pool = Arc::new(Pool::new(stages.is_cold));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let configured = shared.config.kafka.workers;
         let workers = if configured == 0 { cores } else { configured };
         for worker in 0..workers {
-            let (model, pool) = (model.clone(), Arc::clone(&pool));
-            let work = move |shared: &Shared, worker| detect_once(shared, &model, &pool, worker);
+            let (model, pool, runtime) = (model.clone(), Arc::clone(&pool), runtime.clone());
+            let work =
+                move |shared: &Shared, worker| detect_once(shared, &model, &pool, worker, &runtime);
             threads.push(spawn("detect", worker, shared, work)?);
         }
     }
@@ -131,13 +140,15 @@ fn detect_once(
     model: &Model,
     pool: &Arc<Pool>,
     worker: usize,
+    runtime: &Handle,
 ) -> Result<(), KafkaError> {
     let config = &shared.config;
     let needed = topics::needed(&config.topics, config, false, true);
     let partitions = topics::require(config, &needed)?;
+    runtime.block_on(topics::require_baselines(config, partitions))?;
     let blueprint = Blueprint::new(config, model.clone(), partitions as u32);
-    let mut stage = Detect::new(blueprint, &config.topics.events, Arc::clone(pool), shared);
     let group = format!("{}-detect", config.kafka.group_id);
+    let mut stage = Detect::new(blueprint, &group, Arc::clone(pool), shared);
     let id = client::transactional_id(&config.kafka, "detect", worker);
     worker::run(&mut stage, &group, &id, shared)
 }

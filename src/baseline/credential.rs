@@ -3,6 +3,7 @@
 //! A bounded table per shard. At the limit the longest unused of the few records that share a place
 //! gives way; its next use then counts as a first one, which says nothing.
 
+use crate::baseline::changes::Marks;
 use crate::event::{Activity, Event};
 use crate::units::{EventTime, MS_PER_SEC};
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -88,6 +89,8 @@ pub fn secs(time: EventTime) -> u32 {
     u32::try_from(time.epoch_ms() / MS_PER_SEC).unwrap_or(u32::MAX)
 }
 
+/// Buckets in one piece of what is kept; some 290 KB.
+pub(super) const BUCKETS_A_PIECE: usize = 512;
 /// Records that share one place by their key.
 pub(super) const WAYS: usize = 8;
 /// Buckets of a new table.
@@ -119,6 +122,8 @@ pub struct Credentials {
     pub(super) held: usize,
     most_buckets: usize,
     pub(super) evicted: u64,
+    /// Parts of the table that changed since they were kept last.
+    pub(super) changed: Marks,
 }
 
 fn tag(key: u64) -> u32 {
@@ -136,6 +141,7 @@ impl Credentials {
             held: 0,
             most_buckets: most,
             evicted: 0,
+            changed: Marks::default(),
         };
         table.make(FEWEST_BUCKETS.min(most));
         table
@@ -144,6 +150,11 @@ impl Credentials {
     fn make(&mut self, buckets: usize) {
         self.buckets = vec![Bucket::default(); buckets];
         self.records = vec![CredentialRecord::default(); buckets * WAYS];
+        self.changed.set_all(buckets.div_ceil(BUCKETS_A_PIECE));
+    }
+
+    fn mark(&mut self, slot: usize) {
+        self.changed.set(slot / WAYS / BUCKETS_A_PIECE);
     }
 
     fn bucket_of(&self, key: u64) -> usize {
@@ -184,6 +195,7 @@ impl Credentials {
         });
         let used = &mut self.buckets[slot / WAYS].used_secs[slot % WAYS];
         *used = now_secs.max(*used);
+        self.mark(slot);
         slot
     }
 
@@ -227,6 +239,7 @@ impl Credentials {
 
     /// The record at `slot`, to write to.
     pub fn record_mut(&mut self, slot: usize) -> &mut CredentialRecord {
+        self.mark(slot);
         &mut self.records[slot]
     }
 
@@ -247,7 +260,7 @@ impl Credentials {
             Activity::Rotate => {
                 let old = previous.and_then(|key| self.find(key));
                 if let Some(old) = old.filter(|old| self.records[*old].issuer == issuer) {
-                    self.records[old].rotated_secs = now;
+                    self.record_mut(old).rotated_secs = now;
                 }
             }
             _ => {}

@@ -3,6 +3,7 @@
 //! ([`store`]), with the texts that explanations need ([`names`]), and who are peers where nobody
 //! says ([`peers`]); all of it can be taken apart and put together ([`pieces`]).
 
+mod changes;
 pub mod collective;
 pub mod credential;
 pub mod issuer;

@@ -1,21 +1,18 @@
 //! Texts behind the keys that baselines count, for explanations only.
 
-use borsh::{BorshDeserialize, BorshSerialize};
 use hashbrown::HashMap;
 use std::borrow::Cow;
 
 /// Key → text, bounded. Past the limit a value goes unnamed in explanations; scores never depend
 /// on this table.
-#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug)]
 pub struct Names {
-    #[borsh(
-        serialize_with = "crate::stats::keep::map_to",
-        deserialize_with = "crate::stats::keep::map_from"
-    )]
     texts: HashMap<u32, Box<str>>,
     text_bytes: usize,
     capacity: usize,
     refused: u64,
+    /// Keys that are new since they were kept last; no more than there are texts.
+    pub(super) added: Vec<u32>,
 }
 
 /// Longest text kept.
@@ -30,6 +27,7 @@ impl Names {
             text_bytes: 0,
             capacity,
             refused: 0,
+            added: Vec::new(),
         }
     }
 
@@ -46,6 +44,26 @@ impl Names {
         let end = text.floor_char_boundary(NAME_BYTES);
         self.text_bytes += end;
         self.texts.insert(key, text[..end].into());
+        self.added.push(key);
+    }
+
+    /// Keys and texts, in the order of keys.
+    pub(super) fn all(&self) -> Vec<(u32, &str)> {
+        let mut all: Vec<(u32, &str)> = self.texts.iter().map(|(k, t)| (*k, &**t)).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// The same of those that are new since they were kept last, in the order of their coming.
+    pub(super) fn added(&self) -> Vec<(u32, &str)> {
+        let keys = self.added.iter();
+        keys.filter_map(|key| Some((*key, &**self.texts.get(key)?)))
+            .collect()
+    }
+
+    /// How many texts had no room before.
+    pub(super) fn resume(&mut self, refused: u64) {
+        self.refused = refused;
     }
 
     /// The text of `key`; a placeholder where it is not kept.

@@ -2,17 +2,25 @@
 //! hands and weights included, so that what follows is the same to the bit.
 
 use crate::baseline::collective::Collective;
-use crate::baseline::credential::{Bucket, CredentialRecord, WAYS};
+use crate::baseline::credential::{BUCKETS_A_PIECE, Bucket, CredentialRecord, WAYS};
 use crate::baseline::issuer::IssuerBaseline;
-use crate::baseline::names::Names;
 use crate::baseline::store::{Entry, Store, StoreCounts};
 use crate::stats::decay::Landmark;
 use borsh::io::{Error, ErrorKind, Result};
 use borsh::{BorshDeserialize, BorshSerialize, from_slice, to_vec};
 use std::collections::BTreeMap;
 
-/// Buckets of the credential table in one piece; some 290 KB.
-const BUCKETS_A_PIECE: usize = 512;
+/// Which pieces are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Every one.
+    All,
+    /// Those that changed since they were kept last.
+    Changed,
+}
+
+/// Takes a piece, or that a piece is no more.
+pub type Keep<'k> = dyn FnMut(PieceKey, Option<&[u8]>) -> Result<()> + 'k;
 
 /// What a piece of state is; the newest piece of a key holds.
 #[derive(
@@ -27,8 +35,8 @@ pub enum PieceKey {
     Crowd,
     /// Running cases.
     Incidents,
-    /// Texts for explanations.
-    Names,
+    /// A text for explanations, by the key of what it names.
+    Name(u32),
     /// Issuers of credentials.
     Issuers,
     /// Everyone.
@@ -54,6 +62,7 @@ pub struct Shape {
     buckets: u32,
     credentials_held: u64,
     credentials_evicted: u64,
+    names_refused: u64,
 }
 
 fn broken(why: String) -> Error {
@@ -81,34 +90,91 @@ impl Store {
             buckets: self.credentials.buckets.len() as u32,
             credentials_held: self.credentials.held as u64,
             credentials_evicted: self.credentials.evicted,
+            names_refused: self.names.refused(),
         }
     }
 
-    /// Hands every piece to `keep`.
+    /// Hands pieces to `keep`: every one, or those that changed since [`Self::mark_kept`].
     ///
     /// # Errors
     /// `keep` fails, or a number of the store is not one.
-    pub fn save(&self, keep: &mut dyn FnMut(PieceKey, &[u8]) -> Result<()>) -> Result<()> {
-        keep(PieceKey::Names, &to_vec(&self.names)?)?;
-        let issuers: BTreeMap<&u32, &IssuerBaseline> = self.issuers.iter().collect();
-        keep(PieceKey::Issuers, &to_vec(&issuers)?)?;
-        keep(PieceKey::Population, &to_vec(&self.population)?)?;
-        for (slot, group) in self.groups.iter().enumerate() {
-            keep(PieceKey::Group(slot as u32), &to_vec(group)?)?;
+    pub fn save(&self, which: Which, keep: &mut Keep<'_>) -> Result<()> {
+        self.save_shared(which, keep)?;
+        self.save_credentials(which, keep)?;
+        let names = match which {
+            Which::All => self.names.all(),
+            Which::Changed => self.names.added(),
+        };
+        for (key, text) in names {
+            keep(PieceKey::Name(key), Some(text.as_bytes()))?;
         }
+        match (which, &self.changes) {
+            (Which::All, _) => (0..self.entries.len()).try_for_each(|at| self.save_entry(at, keep)),
+            (Which::Changed, None) => Ok(()),
+            (Which::Changed, Some(changes)) => {
+                // Who is no more goes before who took the place, and may be back in another one.
+                for key in changes
+                    .removed
+                    .iter()
+                    .filter(|key| self.find(**key).is_none())
+                {
+                    keep(PieceKey::Identity(*key), None)?;
+                }
+                let mut slots = changes.slots.iter();
+                slots.try_for_each(|slot| self.save_entry(*slot as usize, keep))
+            }
+        }
+    }
+
+    fn save_shared(&self, which: Which, keep: &mut Keep<'_>) -> Result<()> {
+        let issuers: BTreeMap<&u32, &IssuerBaseline> = self.issuers.iter().collect();
+        keep(PieceKey::Issuers, Some(&to_vec(&issuers)?))?;
+        keep(PieceKey::Population, Some(&to_vec(&self.population)?))?;
+        let has_changed = |slot| self.changes.as_ref().is_some_and(|c| c.groups.has(slot));
+        for (slot, group) in self.groups.iter().enumerate() {
+            if which == Which::All || has_changed(slot) {
+                keep(PieceKey::Group(slot as u32), Some(&to_vec(group)?))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn save_credentials(&self, which: Which, keep: &mut Keep<'_>) -> Result<()> {
         let table = &self.credentials;
         let buckets = table.buckets.chunks(BUCKETS_A_PIECE);
         let records = table.records.chunks(BUCKETS_A_PIECE * WAYS);
         for (chunk, piece) in buckets.zip(records).enumerate() {
-            keep(PieceKey::Credentials(chunk as u32), &to_vec(&piece)?)?;
-        }
-        let mut bytes = Vec::new();
-        for (slot, entry) in self.entries.iter().enumerate() {
-            bytes.clear();
-            (slot as u32, entry).serialize(&mut bytes)?;
-            keep(PieceKey::Identity(entry.key()), &bytes)?;
+            if which == Which::All || table.changed.has(chunk) {
+                let key = PieceKey::Credentials(chunk as u32);
+                keep(key, Some(&to_vec(&piece)?))?;
+            }
         }
         Ok(())
+    }
+
+    fn save_entry(&self, slot: usize, keep: &mut Keep<'_>) -> Result<()> {
+        let entry = &self.entries[slot];
+        let bytes = to_vec(&(slot as u32, entry))?;
+        keep(PieceKey::Identity(entry.key()), Some(&bytes))
+    }
+
+    /// From now on it is noted what changes.
+    pub fn track_changes(&mut self) {
+        self.changes.get_or_insert_default();
+    }
+
+    /// Everything that changed has been kept.
+    pub fn mark_kept(&mut self) {
+        if let Some(changes) = &mut self.changes {
+            for slot in &changes.slots {
+                if let Some(entry) = self.entries.get_mut(*slot as usize) {
+                    entry.profile.is_changed = false;
+                }
+            }
+            changes.clear();
+        }
+        self.credentials.changed.clear();
+        self.names.added.clear();
     }
 }
 
@@ -119,7 +185,7 @@ pub struct Pieces {
     groups: BTreeMap<u32, Collective>,
     credentials: BTreeMap<u32, (Vec<Bucket>, Vec<CredentialRecord>)>,
     issuers: BTreeMap<u32, IssuerBaseline>,
-    names: Option<Names>,
+    names: Vec<(u32, Box<str>)>,
     population: Option<Collective>,
 }
 
@@ -133,18 +199,21 @@ impl Pieces {
             groups: BTreeMap::new(),
             credentials: BTreeMap::new(),
             issuers: BTreeMap::new(),
-            names: None,
+            names: Vec::new(),
             population: None,
         }
     }
 
-    /// Takes one piece; the engine's own are not for here.
+    /// Takes one piece, a later one of a key after an earlier one; the engine's own are not for here.
     ///
     /// # Errors
     /// The bytes are no such piece.
     pub fn take(&mut self, key: PieceKey, bytes: &[u8]) -> Result<()> {
         match key {
-            PieceKey::Names => self.names = Some(from_slice(bytes)?),
+            PieceKey::Name(key) => {
+                let text = std::str::from_utf8(bytes).map_err(|why| broken(why.to_string()))?;
+                self.names.push((key, text.into()));
+            }
             PieceKey::Issuers => self.issuers = from_slice(bytes)?,
             PieceKey::Population => self.population = Some(from_slice(bytes)?),
             PieceKey::Group(slot) => {
@@ -182,22 +251,32 @@ impl Pieces {
     /// Says which piece is missing.
     pub fn fill(self, store: &mut Store, shape: &Shape) -> Result<()> {
         let missing = |what: &str| broken(format!("{what} is missing"));
-        store.names = self.names.ok_or_else(|| missing("the table of names"))?;
+        for (key, text) in self.names {
+            store.names.remember(key, || (*text).into());
+        }
+        store.names.resume(shape.names_refused);
         store.population = self.population.ok_or_else(|| missing("the population"))?;
         store.issuers = self.issuers.into_iter().collect();
-        store.groups = self.groups.into_values().collect();
+        let groups = self.groups.into_iter();
+        // What lies beyond the shape is left over from a longer one.
+        let groups = groups.filter(|(slot, _)| *slot < shape.groups);
+        store.groups = groups.map(|(_, group)| group).collect();
         store.group_index = shape
             .group_keys
             .iter()
             .map(|(k, s)| (*k, *s as usize))
             .collect();
         let table = &mut store.credentials;
-        let chunks: Vec<_> = self.credentials.into_values().collect();
+        let chunks = shape.buckets.div_ceil(BUCKETS_A_PIECE as u32);
+        let kept = self.credentials.into_iter();
+        let kept = kept.filter(|(chunk, _)| *chunk < chunks);
+        let chunks: Vec<_> = kept.map(|(_, piece)| piece).collect();
         let (buckets, records): (Vec<_>, Vec<_>) = chunks.into_iter().unzip();
         (table.buckets, table.records) = (buckets.concat(), records.concat());
         table.held = shape.credentials_held as usize;
         table.evicted = shape.credentials_evicted;
-        store.entries = (self.entries.into_iter().enumerate())
+        let identities = shape.identities as usize;
+        store.entries = (self.entries.into_iter().take(identities).enumerate())
             .map(|(slot, entry)| entry.ok_or_else(|| missing(&format!("identity {slot}"))))
             .collect::<Result<_>>()?;
         let is_whole = store.entries.len() == shape.identities as usize
@@ -217,6 +296,7 @@ impl Pieces {
         (store.hand, store.counts) = (shape.hand as usize, shape.counts);
         (store.landmark, store.weighed) = (shape.landmark, shape.weighed);
         store.index_entries();
+        store.mark_kept();
         Ok(())
     }
 }

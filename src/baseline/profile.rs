@@ -133,6 +133,9 @@ pub struct Profile {
     pub day: u16,
     /// Whether the store of incidents holds one for it.
     pub has_incident: bool,
+    /// Whether it has changed since it was kept last.
+    #[borsh(skip)]
+    pub is_changed: bool,
     /// Largest score of that day.
     pub day_peak_nats: f32,
     /// Largest surprise of each signal that day, in eighths of a nat.
@@ -187,6 +190,7 @@ impl Profile {
             learned_group: 0,
             day: 0,
             has_incident: false,
+            is_changed: false,
             day_peak_nats: 0.0,
             peaks: [0; PEAKS],
             last_credential: 0,

@@ -4,6 +4,7 @@
 //! less than [`WORTH_KEEPING`] events by now; otherwise the newcomer is not admitted: it is scored
 //! against its peers and the population, and counted.
 
+use crate::baseline::changes::Changes;
 use crate::baseline::collective::Collective;
 use crate::baseline::credential::{CredentialRecord, Credentials};
 use crate::baseline::issuer::IssuerBaseline;
@@ -84,6 +85,8 @@ pub struct Store {
     pub population: Collective,
     /// Texts for explanations.
     pub names: Names,
+    /// What changed since it was kept last; `None` where nobody keeps it.
+    pub(super) changes: Option<Changes>,
 }
 
 impl Store {
@@ -108,6 +111,7 @@ impl Store {
             credentials: Credentials::new(capacity / 2),
             population: Collective::new(bounds.population_values),
             names: Names::new(bounds.names),
+            changes: None,
         }
     }
 
@@ -156,6 +160,7 @@ impl Store {
             let slot = self.entries.len();
             self.entries.push(entry);
             self.enter(key, slot);
+            self.mark(slot);
             return Some(slot);
         }
         let Some(slot) = self.least_useful(now, half_life) else {
@@ -166,6 +171,7 @@ impl Store {
         self.counts.evicted += 1;
         self.entries[slot] = entry;
         self.enter(key, slot);
+        self.mark(slot);
         Some(slot)
     }
 
@@ -201,8 +207,28 @@ impl Store {
 
     fn leave(&mut self, slot: usize) {
         let key = self.entries[slot].key;
+        if let Some(changes) = &mut self.changes {
+            changes.removed.push(key);
+        }
         if let Ok(found) = self.index.find_entry(key, |other| *other as usize == slot) {
             found.remove();
+        }
+    }
+
+    /// The record at `slot` changes.
+    fn mark(&mut self, slot: usize) {
+        let Some(changes) = &mut self.changes else {
+            return;
+        };
+        let is_changed = &mut self.entries[slot].profile.is_changed;
+        if !std::mem::replace(is_changed, true) {
+            changes.slots.push(slot as u32);
+        }
+    }
+
+    fn mark_group(&mut self, slot: usize) {
+        if let Some(changes) = &mut self.changes {
+            changes.groups.set(slot);
         }
     }
 
@@ -246,9 +272,11 @@ impl Store {
         if self.groups.len() + reserve >= self.group_capacity {
             return None;
         }
+        let slot = self.groups.len();
         self.groups.push(Collective::new(self.group_values));
-        self.group_index.insert(key, self.groups.len() - 1);
-        Some(self.groups.len() - 1)
+        self.group_index.insert(key, slot);
+        self.mark_group(slot);
+        Some(slot)
     }
 
     /// Finds out anew who the peers of the identity at `slot` are, and makes its habits known to new
@@ -261,11 +289,13 @@ impl Store {
             return;
         }
         self.entries[slot].profile.learned_group = group;
+        self.mark(slot);
         let key = learned_group_key(kind_group, group);
         if group != 0
             && let Some(at) = self.slot_of(key, KINDS_RESERVED)
         {
             self.groups[at].adopt(&self.entries[slot].profile, weight);
+            self.mark_group(at);
         }
     }
 
@@ -294,6 +324,7 @@ impl Store {
             .weigh(now, half_life);
         if let Some(factor) = weighing.rescale {
             self.groups.iter_mut().for_each(|g| g.rescale(factor));
+            (0..self.groups.len()).for_each(|slot| self.mark_group(slot));
             self.population.rescale(factor);
             for issuer in self.issuers.values_mut() {
                 issuer.moves.rescale(factor);
@@ -322,6 +353,8 @@ impl Store {
         credential: Option<usize>,
         issuer: Option<u32>,
     ) -> Learnt<'_> {
+        slot.into_iter().for_each(|slot| self.mark(slot));
+        self.mark_group(group);
         let room = self.issuers.len() < self.issuer_capacity;
         let issuer = issuer.and_then(|key| match self.issuers.entry(key) {
             MapEntry::Occupied(known) => Some(known.into_mut()),

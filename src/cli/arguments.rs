@@ -108,6 +108,9 @@ pub(super) struct RunArguments {
     /// Which stages this process runs: ingest, detect.
     #[arg(long, value_delimiter = ',', default_value = "ingest,detect")]
     pub(super) stages: Vec<Stage>,
+    /// Pass kept baselines by, once, and learn anew from the events that Kafka still holds.
+    #[arg(long)]
+    pub(super) cold: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

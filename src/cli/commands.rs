@@ -115,6 +115,7 @@ fn run(arguments: &RunArguments) -> u8 {
     let stages = Stages {
         ingest: arguments.stages.contains(&Stage::Ingest),
         detect: arguments.stages.contains(&Stage::Detect),
+        is_cold: arguments.cold,
     };
     with_config(&arguments.config, |config| {
         code_of(run::run(config, stages))

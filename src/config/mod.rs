@@ -14,6 +14,7 @@ use crate::decide::guardrail::Guardrails;
 use crate::verdict::SignalName;
 use crate::wire::format::Format;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The commented default configuration.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
@@ -110,6 +111,8 @@ pub struct Config {
     pub ingest: Vec<Ingest>,
     /// Detection.
     pub detect: Detect,
+    /// How often baselines are kept.
+    pub checkpoint_every: Duration,
     /// Limits on containment, over all partitions.
     pub guardrails: Guardrails,
     /// The HTTP server.

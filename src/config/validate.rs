@@ -6,6 +6,7 @@ use crate::decide::guardrail::Guardrails;
 use crate::verdict::SignalName;
 use crate::wire::format::Format;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use toml::{Table, Value};
 
 /// Reads typed values and notes what is out of range.
@@ -112,7 +113,7 @@ pub(super) fn validate(table: &Table, problems: &mut Vec<String>) -> Option<Conf
             "`ingest` must not read `topics.events` (\"{topic}\")"
         ));
     }
-    reader.whole("state.checkpoint_secs", 1, 3_600);
+    let checkpoint_secs = reader.whole("state.checkpoint_secs", 1, 3_600);
     Some(Config {
         kafka: kafka_of(&mut reader),
         topics,
@@ -123,6 +124,7 @@ pub(super) fn validate(table: &Table, problems: &mut Vec<String>) -> Option<Conf
             signals_off: signals_off(&mut reader),
             model_file: Some(reader.text("detect.model_file")).filter(|file| !file.is_empty()),
         },
+        checkpoint_every: Duration::from_secs(checkpoint_secs as u64),
         guardrails,
         http: http?,
         hash,

@@ -12,7 +12,7 @@ mod raise;
 mod state;
 mod teach;
 
-pub use crate::baseline::pieces::PieceKey;
+pub use crate::baseline::pieces::{Keep, PieceKey, Which};
 pub use crate::baseline::store::EXPECTED;
 pub use heed::Opinion;
 pub use output::{Alert, Decision, Detail, Health, Notice, Origin, Phase, Stepped};
@@ -380,6 +380,12 @@ impl Engine {
     #[must_use]
     pub fn threshold_learned_share(&self) -> f64 {
         self.threshold.learned_share()
+    }
+
+    /// The shard's event time.
+    #[must_use]
+    pub fn now(&self) -> EventTime {
+        self.time.now()
     }
 
     /// Hash of model and detection settings, as alerts state it.

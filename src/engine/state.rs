@@ -2,7 +2,7 @@
 
 use super::order::{SeenIds, ShardTime};
 use super::{Engine, Settings};
-use crate::baseline::pieces::{PieceKey, Pieces, Shape};
+use crate::baseline::pieces::{Keep, PieceKey, Pieces, Shape, Which};
 use crate::decide::guardrail::Recent;
 use crate::score::calibration::Calibration;
 use crate::score::threshold::Learned;
@@ -22,11 +22,12 @@ type Own = (
 );
 
 impl Engine {
-    /// Hands every piece of state to `keep`; identities in the order of their slots.
+    /// Hands pieces of state to `keep`: every one, identities in the order of their slots, or those
+    /// that changed since [`Self::mark_kept`].
     ///
     /// # Errors
     /// `keep` fails.
-    pub fn save(&self, keep: &mut dyn FnMut(PieceKey, &[u8]) -> Result<()>) -> Result<()> {
+    pub fn save(&self, which: Which, keep: &mut Keep<'_>) -> Result<()> {
         let own = to_vec(&(
             self.store.shape(),
             &self.time,
@@ -36,11 +37,21 @@ impl Engine {
             (self.aged_day, self.next_sweep),
             (self.duplicates, self.late),
         ))?;
-        keep(PieceKey::Engine, &own)?;
-        keep(PieceKey::SeenIds, &to_vec(&self.seen)?)?;
-        keep(PieceKey::Crowd, &to_vec(&self.crowd)?)?;
-        keep(PieceKey::Incidents, &to_vec(&self.incidents)?)?;
-        self.store.save(keep)
+        keep(PieceKey::Engine, Some(&own))?;
+        keep(PieceKey::SeenIds, Some(&to_vec(&self.seen)?))?;
+        keep(PieceKey::Crowd, Some(&to_vec(&self.crowd)?))?;
+        keep(PieceKey::Incidents, Some(&to_vec(&self.incidents)?))?;
+        self.store.save(which, keep)
+    }
+
+    /// From now on it is noted what changes.
+    pub fn track_changes(&mut self) {
+        self.store.track_changes();
+    }
+
+    /// Everything that changed has been kept.
+    pub fn mark_kept(&mut self) {
+        self.store.mark_kept();
     }
 
     /// Starts to put an engine together from pieces.

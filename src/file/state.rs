@@ -58,33 +58,29 @@ impl StateFolder {
         self.0.join(format!("partition-{partition}.state"))
     }
 
-    /// The shard of `partition` as it was left, and the offset of its next record; `None` where no
-    /// state is.
+    /// The shard of `partition` as it was left; `None` where no state is.
     ///
     /// # Errors
     /// The state is damaged, of another version, or of another number of partitions.
-    pub fn load(
-        &self,
-        blueprint: &Blueprint,
-        partition: u32,
-    ) -> Result<Option<(Shard, i64)>, StateError> {
+    pub fn load(&self, blueprint: &Blueprint, partition: u32) -> Result<Option<Shard>, StateError> {
         let path = self.file_of(partition);
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
             Err(why) => return Err(StateError::Io { path, why }),
         };
-        let (header, shard) = blueprint
-            .reopen(file)
-            .map_err(|why| StateError::Snapshot { path, why })?;
-        if header.partitions != blueprint.partitions() {
+        let found = self.partitions()?;
+        if found != blueprint.partitions() {
             return Err(StateError::Partitions {
                 folder: self.0.clone(),
-                found: header.partitions,
+                found,
                 asked: blueprint.partitions(),
             });
         }
-        Ok(Some((shard, header.next_offset)))
+        let shard = blueprint.reopen(file);
+        Ok(Some(
+            shard.map_err(|why| StateError::Snapshot { path, why })?,
+        ))
     }
 
     /// Number of partitions whose state lies here.
@@ -102,17 +98,16 @@ impl StateFolder {
         }
     }
 
-    /// Leaves the state of one shard, whose next record is at `next_offset`. A crash leaves the old
-    /// file or the new one.
+    /// Leaves the state of one shard. A crash leaves the old file or the new one.
     ///
     /// # Errors
     /// The disk is full, or the folder cannot be written.
-    pub fn save(&self, shard: &Shard, partition: u32, next_offset: i64) -> Result<(), StateError> {
+    pub fn save(&self, shard: &Shard, partition: u32) -> Result<(), StateError> {
         let (path, new) = (self.file_of(partition), self.0.join("state.new"));
         let written = fs::create_dir_all(&self.0)
             .and_then(|()| File::create(&new))
             .and_then(|file| {
-                shard.save(BufWriter::new(&file), next_offset)?;
+                shard.save(BufWriter::new(&file))?;
                 file.sync_all()
             })
             .and_then(|()| fs::rename(&new, &path))

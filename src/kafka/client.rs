@@ -44,6 +44,30 @@ pub fn consumer(kafka: &Kafka, group: &str) -> ClientConfig {
     client(kafka, &settings)
 }
 
+/// A reader of single partitions, up to their end, that shares the group's offsets and takes no part
+/// in it.
+#[must_use]
+pub fn reader(kafka: &Kafka, group: &str) -> ClientConfig {
+    let settings = [
+        ("group.id", group),
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("enable.partition.eof", "true"),
+        ("isolation.level", "read_committed"),
+        ("auto.offset.reset", "earliest"),
+        ("fetch.queue.backoff.ms", "10"),
+    ];
+    client(kafka, &settings)
+}
+
+/// The same, that sees what is not committed yet.
+#[must_use]
+pub fn unsettled(kafka: &Kafka, group: &str) -> ClientConfig {
+    let mut config = reader(kafka, group);
+    config.set("isolation.level", "read_uncommitted");
+    config
+}
+
 /// A transactional producer.
 #[must_use]
 pub fn producer(kafka: &Kafka, transactional_id: &str) -> ClientConfig {
@@ -58,6 +82,9 @@ pub fn producer(kafka: &Kafka, transactional_id: &str) -> ClientConfig {
         ("linger.ms", "0"),
         ("compression.type", "zstd"),
         ("message.max.bytes", "8388608"),
+        // A checkpoint is sent as it is made; no more of it waits than this.
+        ("queue.buffering.max.kbytes", "131072"),
+        ("queue.buffering.max.messages", "200000"),
     ];
     client(kafka, &settings)
 }

@@ -1,16 +1,22 @@
 //! The detect stage: events in, alerts, orders and decisions out. One shard a partition.
 
 use crate::clock::wall_time;
+use crate::config::Config;
 use crate::engine::Detail;
 use crate::enrich::Keys;
 use crate::inquiry::{Desk, Inquiry};
+use crate::kafka::KafkaError;
 use crate::kafka::pool::Pool;
-use crate::kafka::worker::{Processed, Record, Shared, Stage};
+use crate::kafka::restore::Restorer;
+use crate::kafka::transaction::{Checkpoint, SendBaseline};
+use crate::kafka::worker::{MOST_TOGETHER, Processed, Record, Shared, Stage};
 use crate::metrics::Metrics;
 use crate::shard::{Blueprint, Outgoing, Pending, Shard};
 use crate::signal::SIGNALS;
 use crate::wire::dead_letter::DeadLetter;
+use arrayvec::ArrayVec;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use tracing::{info, warn};
@@ -24,6 +30,8 @@ const NO_VALUE: &str = "record without value";
 pub struct Detect {
     blueprint: Blueprint,
     topic: String,
+    group: String,
+    config: Arc<Config>,
     shards: BTreeMap<i32, Shard>,
     pool: Arc<Pool>,
     metrics: Metrics,
@@ -36,12 +44,14 @@ pub struct Detect {
 impl Detect {
     /// A stage that owns nothing yet.
     #[must_use]
-    pub fn new(blueprint: Blueprint, topic: &str, pool: Arc<Pool>, shared: &Shared) -> Self {
+    pub fn new(blueprint: Blueprint, group: &str, pool: Arc<Pool>, shared: &Shared) -> Self {
         let (own_inbox, inbox) = Desk::inbox();
         shared.desk.set_partitions(blueprint.partitions());
         Self {
             blueprint,
-            topic: topic.to_owned(),
+            topic: shared.config.topics.events.clone(),
+            group: group.to_owned(),
+            config: Arc::clone(&shared.config),
             shards: BTreeMap::new(),
             pool,
             metrics: shared.metrics.clone(),
@@ -50,6 +60,12 @@ impl Detect {
             own_inbox,
             inbox,
         }
+    }
+
+    /// Whether the state holds the record already: the group's offset was set back.
+    fn is_known(&self, record: &Record<'_>) -> bool {
+        let shard = self.shards.get(&record.partition);
+        shard.is_some_and(|shard| record.offset < shard.next_offset())
     }
 
     fn read<'r>(&self, record: &Record<'r>) -> Result<Pending<'r>, String> {
@@ -108,7 +124,10 @@ impl Detect {
         processed.outputs.extend(outputs);
     }
 
-    fn set_aside(&self, record: &Record<'_>, reason: &str) -> Outgoing {
+    fn set_aside(&mut self, record: &Record<'_>, reason: &str) -> Outgoing {
+        if let Some(shard) = self.shards.get_mut(&record.partition) {
+            shard.pass(record.offset);
+        }
         self.metrics
             .dead_letters
             .with_label_values(&["detect"])
@@ -129,8 +148,13 @@ impl Stage for Detect {
     }
 
     fn process(&mut self, records: &[Record<'_>]) -> Processed {
+        let records: ArrayVec<Record<'_>, MOST_TOGETHER> = records
+            .iter()
+            .filter(|record| !self.is_known(record))
+            .copied()
+            .collect();
         let pending: Vec<_> = records.iter().map(|record| self.read(record)).collect();
-        self.expect(records, &pending);
+        self.expect(&records, &pending);
         let mut processed = Processed::default();
         for (record, pending) in records.iter().zip(pending) {
             match pending {
@@ -141,14 +165,32 @@ impl Stage for Detect {
         processed
     }
 
-    fn assign(&mut self, _: &str, partition: i32) {
+    fn assign(&mut self, _: &str, partition: i32) -> Result<(), KafkaError> {
         let known = self.pool.take(partition);
-        let shard = known.unwrap_or_else(|| {
-            info!(partition, "shard starts cold: it learns from here on");
-            self.blueprint.shard(partition)
-        });
+        let restorer = Restorer::new(&self.config, &self.blueprint, self.group.clone());
+        let is_cold = self.pool.starts_cold(partition);
+        let shard = restorer.shard(partition, known, is_cold)?;
         self.shards.insert(partition, shard);
         self.desk.open(partition, &self.own_inbox);
+        Ok(())
+    }
+
+    fn wants_checkpoint(&self) -> bool {
+        self.shards.values().any(Shard::has_upgrade)
+    }
+
+    fn prepare_checkpoint(&mut self) -> Vec<Outgoing> {
+        let shards = self.shards.values_mut();
+        shards.filter_map(Shard::announce_upgrade).collect()
+    }
+
+    fn checkpoint(&self) -> Option<&dyn Checkpoint> {
+        let has_changed = self.shards.values().any(Shard::has_changed);
+        has_changed.then_some(self as &dyn Checkpoint)
+    }
+
+    fn mark_kept(&mut self) {
+        self.shards.values_mut().for_each(Shard::mark_kept);
     }
 
     fn revoke(&mut self, _: &str, partition: i32) {
@@ -173,6 +215,22 @@ impl Stage for Detect {
         for (partition, shard) in &self.shards {
             self.metrics.set_health(*partition, &shard.health());
         }
+    }
+}
+
+impl Checkpoint for Detect {
+    fn send(&self, send: &mut SendBaseline<'_>) -> io::Result<()> {
+        let changed = self.shards.iter().filter(|(_, shard)| shard.has_changed());
+        for (partition, shard) in changed {
+            shard.checkpoint(&mut |key, value| send(*partition, key, value))?;
+        }
+        Ok(())
+    }
+
+    fn positions(&self) -> (&str, Vec<(i32, i64)>) {
+        let shards = self.shards.iter().filter(|(_, shard)| shard.has_changed());
+        let position = |(partition, shard): (&i32, &Shard)| (*partition, shard.next_offset());
+        (&self.topic, shards.map(position).collect())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::config::Ingest as Source;
 use crate::ingest::{Native, expand};
+use crate::kafka::KafkaError;
 use crate::kafka::worker::{Processed, Record, Stage};
 use crate::metrics::Metrics;
 use crate::shard::{Outgoing, Stream};
@@ -61,6 +62,7 @@ impl Ingest {
             .inc_by(u64::from(native.expiry_unread));
         Ok(Outgoing {
             stream: Stream::Events,
+            partition: None,
             key,
             headers: Vec::new(),
             payload: native.json.into_owned(),
@@ -88,7 +90,9 @@ impl Stage for Ingest {
         }
     }
 
-    fn assign(&mut self, _: &str, _: i32) {}
+    fn assign(&mut self, _: &str, _: i32) -> Result<(), KafkaError> {
+        Ok(())
+    }
 
     fn revoke(&mut self, _: &str, _: i32) {}
 

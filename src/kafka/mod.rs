@@ -1,14 +1,18 @@
 //! Kafka: clients ([`client`]), the topics that must be there ([`topics`]), a transaction of
 //! outputs and offsets ([`transaction`]), the loop of one consumer ([`worker`]), and the stages
-//! that it drives ([`ingest`], [`detect`], with the [`pool`] through which shards move).
+//! that it drives ([`ingest`], [`detect`], with the [`pool`] through which shards move within a process,
+//! and [`restore`], by which they are taken up from Kafka).
 
 pub mod client;
 pub mod detect;
 pub mod ingest;
 pub mod pool;
+pub mod restore;
 pub mod topics;
 pub mod transaction;
 pub mod worker;
+
+use crate::shard::RestoreError;
 
 /// Why Kafka could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,15 @@ pub enum KafkaError {
     /// The consumer failed for good.
     #[error("consumer: {0}")]
     Consumer(rdkafka::error::KafkaError),
+    /// Baselines cannot be taken up.
+    #[error("{0}")]
+    Restore(#[from] RestoreError),
+    /// A topic is not as it must be.
+    #[error("{0}")]
+    Topic(String),
+    /// Somebody's transaction does not end, or the broker does not answer.
+    #[error("{0} partition {1} does not come to rest: a transaction is open, or a broker is down")]
+    Unsettled(String, i32),
     /// The group took the partitions away without asking.
     #[error("partitions were lost: the group did not hear from this consumer in time")]
     Lost,

@@ -22,12 +22,29 @@ enum Place {
 }
 
 /// Where the shards of a process are, by partition.
-#[derive(Default)]
 pub struct Pool {
     places: DashMap<i32, Place>,
+    is_cold: bool,
+    begun: DashMap<i32, ()>,
 }
 
 impl Pool {
+    /// No shard yet; with `is_cold` each partition begins without its baselines.
+    #[must_use]
+    pub fn new(is_cold: bool) -> Self {
+        Self {
+            places: DashMap::new(),
+            is_cold,
+            begun: DashMap::new(),
+        }
+    }
+
+    /// Whether the shard of `partition` is to pass its baselines by: once, when it begins.
+    #[must_use]
+    pub fn starts_cold(&self, partition: i32) -> bool {
+        self.is_cold && self.begun.insert(partition, ()).is_none()
+    }
+
     /// Takes the shard of `partition` if it was in this process before; `None` where it starts
     /// cold. Waits for a worker that is about to give it up.
     #[must_use]

@@ -88,7 +88,12 @@ pub fn needed(topics: &Topics, config: &Config, ingest: bool, detect: bool) -> V
         names.extend(config.ingest.iter().map(|ingest| ingest.topic.clone()));
     }
     if detect {
-        let outputs = [&topics.alerts, &topics.revocations, &topics.decisions];
+        let outputs = [
+            &topics.alerts,
+            &topics.revocations,
+            &topics.decisions,
+            &topics.baselines,
+        ];
         names.extend(outputs.into_iter().cloned());
     }
     names
@@ -110,6 +115,40 @@ pub fn require(config: &Config, needed: &[String]) -> Result<usize, KafkaError> 
         Some(Some(partitions)) if missing.is_empty() => Ok(*partitions),
         _ => Err(KafkaError::MissingTopics(missing)),
     }
+}
+
+/// What of the topics that go with the events topic is not as it must be, for baselines to be kept
+/// and taken up again: as many partitions, and compaction of the baselines.
+///
+/// # Errors
+/// No broker answers, or something differs; says how to mend it.
+pub async fn require_baselines(config: &Config, partitions: usize) -> Result<(), KafkaError> {
+    let topics = &config.topics;
+    let names = [topics.baselines.clone(), topics.decisions.clone()];
+    for (name, found) in names.iter().zip(self::partitions(config, &names)?) {
+        if found.is_some_and(|found| found != partitions) {
+            let (found, events) = (found.unwrap_or_default(), &topics.events);
+            return Err(KafkaError::Topic(format!(
+                "{name} has {found} partitions and {events} has {partitions}, and each shard needs its \
+                 own: delete {name} and run `credwatch topics create`, with topics.partitions = \
+                 {partitions}; baselines are then learned anew from the events that Kafka still holds"
+            )));
+        }
+    }
+    let admin: AdminClient<DefaultClientContext> = client::base(&config.kafka)
+        .create()
+        .map_err(KafkaError::Client)?;
+    let options = AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN));
+    let cleanup = cleanup_policy(&admin, &options, &topics.baselines).await?;
+    if cleanup != "compact" {
+        let name = &topics.baselines;
+        return Err(KafkaError::Topic(format!(
+            "{name} has cleanup.policy={cleanup}: baselines would be deleted by age, or grow without end; \
+             set it to compact: kafka-configs --alter --entity-type topics --entity-name {name} \
+             --add-config cleanup.policy=compact"
+        )));
+    }
+    Ok(())
 }
 
 /// Creates what is missing; returns a line for each topic, and how many of them differ from what
@@ -166,6 +205,22 @@ async fn make(
     }
 }
 
+async fn cleanup_policy(
+    admin: &AdminClient<DefaultClientContext>,
+    options: &AdminOptions,
+    topic: &str,
+) -> Result<String, KafkaError> {
+    let described = admin
+        .describe_configs(&[ResourceSpecifier::Topic(topic)], options)
+        .await
+        .map_err(|error| KafkaError::Admin(error.to_string()))?;
+    let found = described
+        .first()
+        .and_then(|resource| resource.as_ref().ok())
+        .and_then(|resource| resource.get("cleanup.policy")?.value.clone());
+    Ok(found.unwrap_or_default())
+}
+
 async fn compare(
     admin: &AdminClient<DefaultClientContext>,
     options: &AdminOptions,
@@ -173,16 +228,7 @@ async fn compare(
     topic: &Wanted,
     partitions: usize,
 ) -> Result<Option<String>, KafkaError> {
-    let resources = [ResourceSpecifier::Topic(&topic.name)];
-    let described = admin
-        .describe_configs(&resources, options)
-        .await
-        .map_err(|error| KafkaError::Admin(error.to_string()))?;
-    let cleanup = described
-        .first()
-        .and_then(|resource| resource.as_ref().ok())
-        .and_then(|resource| resource.get("cleanup.policy")?.value.clone())
-        .unwrap_or_default();
+    let cleanup = cleanup_policy(admin, options, &topic.name).await?;
     let mut differences = Vec::new();
     if cleanup != topic.cleanup {
         differences.push(format!(

@@ -10,10 +10,11 @@ use crate::metrics::Metrics;
 use crate::shard::Outgoing;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::message::{Header, OwnedHeaders, ToBytes};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::warn;
@@ -24,6 +25,22 @@ const ATTEMPT_WITHIN: Duration = Duration::from_secs(10);
 const REPEAT_WITHIN: Duration = Duration::from_secs(60);
 /// Pause before a repetition.
 const REPEAT_AFTER: Duration = Duration::from_millis(200);
+
+/// State that is kept in the same transaction. It is asked for at every attempt, so that it need not
+/// be held twice.
+pub trait Checkpoint {
+    /// Sends every record, by partition of the topic of baselines.
+    ///
+    /// # Errors
+    /// `send` fails.
+    fn send(&self, send: &mut SendBaseline<'_>) -> io::Result<()>;
+
+    /// Topic, and partitions with the offset that the state stands for.
+    fn positions(&self) -> (&str, Vec<(i32, i64)>);
+}
+
+/// Takes partition, key and value of a record of state.
+pub type SendBaseline<'s> = dyn FnMut(i32, &[u8], Option<&[u8]>) -> io::Result<()> + 's;
 
 /// What is to be committed next.
 pub struct Transaction {
@@ -81,7 +98,7 @@ impl Transaction {
         self.next_offsets.clear();
     }
 
-    /// Commits everything, repeating what can be repeated. `group` is asked at every attempt: the
+    /// Commits everything, with `checkpoint` if there is one, repeating what can be repeated. `group` is asked at every attempt: the
     /// group's generation may have moved on in the background, and an old one is refused.
     ///
     /// # Errors
@@ -89,12 +106,13 @@ impl Transaction {
     pub fn commit(
         &mut self,
         group: impl Fn() -> Option<ConsumerGroupMetadata>,
+        checkpoint: Option<&dyn Checkpoint>,
     ) -> Result<(), KafkaError> {
-        if self.is_empty() {
+        if self.is_empty() && checkpoint.is_none() {
             return Ok(());
         }
         let since = Stopwatch::start();
-        while let Err(error) = self.attempt(group().as_ref()) {
+        while let Err(error) = self.attempt(group().as_ref(), checkpoint) {
             let repeatable = self.settle(&error);
             if !repeatable || since.elapsed() > REPEAT_WITHIN {
                 return Err(KafkaError::Transaction(error));
@@ -110,7 +128,11 @@ impl Transaction {
         Ok(())
     }
 
-    fn attempt(&self, group: Option<&ConsumerGroupMetadata>) -> Result<(), ClientError> {
+    fn attempt(
+        &self,
+        group: Option<&ConsumerGroupMetadata>,
+        checkpoint: Option<&dyn Checkpoint>,
+    ) -> Result<(), ClientError> {
         let Some(group) = group else {
             return Err(ClientError::Flush(RDKafkaErrorCode::UnknownMemberId));
         };
@@ -118,10 +140,18 @@ impl Transaction {
         for output in &self.outputs {
             self.send(output)?;
         }
+        let mut next_offsets: BTreeMap<(&str, i32), i64> = BTreeMap::new();
+        if let Some(checkpoint) = checkpoint {
+            self.send_state(checkpoint)?;
+            let (topic, positions) = checkpoint.positions();
+            next_offsets.extend(positions.into_iter().map(|(p, next)| ((topic, p), next)));
+        }
         self.wait_for_deliveries()?;
+        let own = self.next_offsets.iter();
+        next_offsets.extend(own.map(|((topic, partition), next)| ((&**topic, *partition), *next)));
         let mut offsets = TopicPartitionList::new();
-        for ((topic, partition), next) in &self.next_offsets {
-            offsets.add_partition_offset(topic, *partition, Offset::Offset(*next))?;
+        for ((topic, partition), next) in next_offsets {
+            offsets.add_partition_offset(topic, partition, Offset::Offset(next))?;
         }
         self.producer
             .send_offsets_to_transaction(&offsets, group, ATTEMPT_WITHIN)?;
@@ -138,6 +168,34 @@ impl Transaction {
             .key(output.key.as_str())
             .payload(output.payload.as_slice())
             .headers(headers);
+        record.partition = output.partition;
+        self.enqueue(record)
+    }
+
+    fn send_state(&self, checkpoint: &dyn Checkpoint) -> Result<(), ClientError> {
+        let mut failed = None;
+        let sent = checkpoint.send(&mut |partition, key, value| {
+            let mut record = BaseRecord::to(&self.topics.baselines)
+                .partition(partition)
+                .key(key);
+            record.payload = value;
+            self.enqueue(record).map_err(|error| {
+                failed = Some(error);
+                io::Error::other("the client refuses a record")
+            })
+        });
+        match (sent, failed) {
+            (Ok(()), _) => Ok(()),
+            (Err(_), Some(error)) => Err(error),
+            (Err(_), None) => Err(ClientError::Flush(RDKafkaErrorCode::InvalidRecord)),
+        }
+    }
+
+    /// Hands a record to the client, waiting for room in its queue.
+    fn enqueue<K: ToBytes + ?Sized>(
+        &self,
+        mut record: BaseRecord<'_, K, [u8]>,
+    ) -> Result<(), ClientError> {
         let since = Stopwatch::start();
         loop {
             match self.producer.send(record) {

@@ -8,7 +8,7 @@
 use crate::clock::{Stopwatch, wall_time};
 use crate::config::Config;
 use crate::inquiry::Desk;
-use crate::kafka::transaction::Transaction;
+use crate::kafka::transaction::{Checkpoint, Transaction};
 use crate::kafka::{KafkaError, client};
 use crate::metrics::Metrics;
 use crate::shard::Outgoing;
@@ -25,13 +25,14 @@ use tracing::{error, info, warn};
 /// Outputs that force a commit.
 const MOST_OUTPUTS: usize = 20_000;
 /// Records that are at hand are taken together, up to so many.
-const MOST_TOGETHER: usize = 32;
+pub const MOST_TOGETHER: usize = 32;
 /// How long one poll may wait.
 const POLL_WITHIN: Duration = Duration::from_millis(20);
 /// Transactions are initialised within this.
 const INITIALISED_WITHIN: Duration = Duration::from_secs(20);
 
 /// One record as a stage takes it.
+#[derive(Clone, Copy)]
 pub struct Record<'m> {
     /// Topic.
     pub topic: &'m str,
@@ -66,10 +67,31 @@ pub trait Stage {
     fn process(&mut self, records: &[Record<'_>]) -> Processed;
 
     /// A partition was given.
-    fn assign(&mut self, topic: &str, partition: i32);
+    ///
+    /// # Errors
+    /// What is known of it cannot be taken up.
+    fn assign(&mut self, topic: &str, partition: i32) -> Result<(), KafkaError>;
 
     /// A partition was taken away.
     fn revoke(&mut self, topic: &str, partition: i32);
+
+    /// Whether a checkpoint should not wait for its time.
+    fn wants_checkpoint(&self) -> bool {
+        false
+    }
+
+    /// What is to be done and said right before a checkpoint, in its transaction.
+    fn prepare_checkpoint(&mut self) -> Vec<Outgoing> {
+        Vec::new()
+    }
+
+    /// State to keep; `None` where there is none, or it has not changed.
+    fn checkpoint(&self) -> Option<&dyn Checkpoint> {
+        None
+    }
+
+    /// The state was kept.
+    fn mark_kept(&mut self) {}
 
     /// Called between batches, for what people ask.
     fn attend(&mut self);
@@ -175,7 +197,7 @@ impl ConsumerContext for Context {
             // Somebody else reads them already; committing would be refused.
             transaction.discard();
             lock(&self.0.failed).get_or_insert(KafkaError::Lost);
-        } else if let Err(error) = transaction.commit(|| consumer.group_metadata()) {
+        } else if let Err(error) = transaction.commit(|| consumer.group_metadata(), None) {
             transaction.discard();
             lock(&self.0.failed).get_or_insert(error);
         }
@@ -259,6 +281,8 @@ pub fn run(
         commit_every: Duration::from_millis(kafka.commit_interval_ms),
         since_commit: Stopwatch::start(),
         commit_took: Duration::ZERO,
+        checkpoint_every: shared.config.checkpoint_every,
+        since_checkpoint: Stopwatch::start(),
         since_tick: Stopwatch::start(),
         topic_name: Arc::from(""),
         oldest_ms: None,
@@ -277,6 +301,8 @@ struct Worker<'w> {
     commit_every: Duration,
     since_commit: Stopwatch,
     commit_took: Duration,
+    checkpoint_every: Duration,
+    since_checkpoint: Stopwatch,
     since_tick: Stopwatch,
     topic_name: Arc<str>,
     oldest_ms: Option<i64>,
@@ -304,6 +330,13 @@ impl Worker<'_> {
             urgent |= self.take(wait.min(POLL_WITHIN))?;
             Self::settle_rebalance(&self.owner, self.stage)?;
             self.stage.attend();
+            if self.since_checkpoint.elapsed() >= self.checkpoint_every
+                || self.stage.wants_checkpoint()
+            {
+                self.commit_checkpoint()?;
+                urgent = false;
+                continue;
+            }
             // Under a pile of urgent outputs, commits take no more than a third of the time.
             let since = self.since_commit.elapsed();
             let is_due = since >= self.commit_every;
@@ -312,7 +345,7 @@ impl Worker<'_> {
                 urgent = false;
             }
         }
-        self.commit()
+        self.commit_checkpoint()
     }
 
     /// Waits for a record, and takes it with those that are at hand.
@@ -362,12 +395,13 @@ impl Worker<'_> {
         if let Some(error) = lock(&owner.failed).take() {
             return Err(error);
         }
-        for moved in lock(&owner.moves).drain(..) {
+        let moves: Vec<Move> = lock(&owner.moves).drain(..).collect();
+        for moved in moves {
             let (topic, partition) = (moved.topic.as_str(), moved.partition);
             let stage_name = stage.name();
             if moved.came {
                 info!(topic, partition, stage = stage_name, "partition assigned");
-                stage.assign(topic, partition);
+                stage.assign(topic, partition)?;
             } else {
                 info!(
                     topic,
@@ -391,9 +425,34 @@ impl Worker<'_> {
         Ok(())
     }
 
+    /// Commits with the state that has changed.
+    fn commit_checkpoint(&mut self) -> Result<(), KafkaError> {
+        let since = Stopwatch::start();
+        let said = self.stage.prepare_checkpoint();
+        lock(&self.owner.transaction).push(said);
+        let checkpoint = self.stage.checkpoint();
+        let is_kept = checkpoint.is_some();
+        self.since_commit = Stopwatch::start();
+        lock(&self.owner.transaction).commit(|| self.consumer.group_metadata(), checkpoint)?;
+        if is_kept {
+            self.stage.mark_kept();
+            let seconds = since.elapsed().as_secs_f64();
+            self.shared.metrics.checkpoint_seconds.observe(seconds);
+        }
+        self.since_checkpoint = Stopwatch::start();
+        self.account();
+        Ok(())
+    }
+
     fn commit(&mut self) -> Result<(), KafkaError> {
         self.since_commit = Stopwatch::start();
-        lock(&self.owner.transaction).commit(|| self.consumer.group_metadata())?;
+        lock(&self.owner.transaction).commit(|| self.consumer.group_metadata(), None)?;
+        self.account();
+        Ok(())
+    }
+
+    /// Counts what has just been committed.
+    fn account(&mut self) {
         self.commit_took = self.since_commit.elapsed();
         let name = self.stage.name();
         self.shared
@@ -413,7 +472,6 @@ impl Worker<'_> {
             self.since_tick = Stopwatch::start();
             self.stage.tick();
         }
-        Ok(())
     }
 
     /// Leaves the group, so that others take over at once.

@@ -2,6 +2,7 @@
 //! one before it.
 
 use crate::engine::{Alert, Phase};
+use crate::units::EventTime;
 use crate::wire::order::{self, reason};
 use crate::wire::time::format_rfc3339;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -51,6 +52,16 @@ impl AuditChain {
             "model_hash": model_hash,
         });
         Some(self.append(&entry))
+    }
+
+    /// The record of another model or configuration that judges from here on.
+    pub fn upgrade(&mut self, time: EventTime, from: [&str; 2], to: [&str; 2]) -> Vec<u8> {
+        self.append(&json!({
+            "what": "upgrade",
+            "time": format_rfc3339(time),
+            "model_hash": {"before": from[0], "now": to[0]},
+            "configuration_hash": {"before": from[1], "now": to[1]},
+        }))
     }
 
     fn append(&mut self, entry: &Value) -> Vec<u8> {

@@ -2,6 +2,7 @@
 //! [`crate::event::Event`], what is written is made from verdicts and alerts.
 
 pub mod audit;
+pub mod baseline_record;
 pub mod cloudtrail;
 pub mod cloudtrail_principal;
 pub mod dead_letter;

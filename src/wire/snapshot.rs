@@ -5,14 +5,15 @@
 //! frame, as [borsh](https://borsh.io): the [`Header`], then for every piece a 1, its key and its
 //! bytes, then a 0. Maps are written in key order: the same knowledge is the same bytes.
 
-use crate::engine::{Engine, PieceKey, Restoring, Settings};
+use crate::engine::{Engine, PieceKey, Restoring, Settings, Which};
 use crate::wire::audit::AuditChain;
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read, Write};
 
 const MAGIC: &[u8; 16] = b"credwatch state\n";
 /// Version of the format, and of what the pieces hold.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The fastest level: state is floats and hashes, which more effort does not make smaller.
 const LEVEL: i32 = 1;
 
@@ -25,8 +26,12 @@ pub struct Header {
     pub partitions: u32,
     /// Offset of the next record.
     pub next_offset: i64,
+    /// Offsets of the next answers, by partition of the feedback topic.
+    pub answers: BTreeMap<i32, i64>,
     /// Model and detection settings that it was made with.
     pub model_hash: String,
+    /// Configuration that it was made with.
+    pub configuration_hash: String,
     /// The chain of its audit trail.
     pub audit: AuditChain,
 }
@@ -63,9 +68,9 @@ pub fn write(mut out: impl Write, header: &Header, engine: &Engine) -> io::Resul
     let mut frame = zstd::Encoder::new(out, LEVEL)?;
     frame.include_checksum(true)?;
     header.serialize(&mut frame)?;
-    engine.save(&mut |key, bytes| {
+    engine.save(Which::All, &mut |key, bytes| {
         (1u8, key).serialize(&mut frame)?;
-        bytes.serialize(&mut frame)
+        bytes.unwrap_or_default().serialize(&mut frame)
     })?;
     0u8.serialize(&mut frame)?;
     frame.finish()?.flush()
@@ -151,7 +156,9 @@ mod tests {
             partition: 0,
             partitions: 1,
             next_offset: 7,
+            answers: BTreeMap::new(),
             model_hash: "m".to_owned(),
+            configuration_hash: "c".to_owned(),
             audit: AuditChain::new(0),
         };
         let mut out = Vec::new();

@@ -10,6 +10,7 @@
 mod common;
 
 mod asking;
+mod durability;
 mod monitoring;
 mod service;
 mod support;

@@ -40,6 +40,8 @@ pub(crate) struct Read {
     pub(crate) key: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) value: serde_json::Value,
+    pub(crate) raw: Vec<u8>,
+    pub(crate) partition: i32,
 }
 
 /// Topics of one test, by a prefix of their own.
@@ -82,7 +84,7 @@ impl Setup {
         let text = format!(
             "[kafka]\nbootstrap_servers = \"{}\"\ngroup_id = \"{prefix}\"\n[topics]\n{topics}\
              partitions = {partitions}\n[[ingest]]\ntopic = \"{prefix}.raw\"\nformat = \"{format}\"\n\
-             [http]\nlisten = \"127.0.0.1:0\"\n",
+             [http]\nlisten = \"127.0.0.1:0\"\n[state]\ncheckpoint_secs = 1\n",
             broker()
         );
         std::fs::write(&config, text).unwrap();
@@ -110,6 +112,7 @@ impl Setup {
             .spawn()
             .unwrap();
         let mut running = Running {
+            name: instance.to_owned(),
             child,
             log,
             address: String::new(),
@@ -184,6 +187,33 @@ impl Setup {
         records
     }
 
+    /// Waits until the group has committed every record of the events topic.
+    pub(crate) fn wait_until_committed(&self, partitions: i32) {
+        let topic = self.topic("events");
+        let reader: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", broker())
+            .set("group.id", format!("{}-detect", self.prefix))
+            .create()
+            .unwrap();
+        let end = |partition| {
+            let ends = reader.fetch_watermarks(&topic, partition, HANGS_AFTER);
+            ends.unwrap().1
+        };
+        wait_until("everything is committed", || {
+            let mut wanted = TopicPartitionList::new();
+            for partition in 0..partitions {
+                wanted.add_partition(&topic, partition);
+            }
+            let Ok(found) = reader.committed_offsets(wanted, HANGS_AFTER) else {
+                return false;
+            };
+            found.elements().iter().all(|element| {
+                let end = end(element.partition());
+                end == 0 || element.offset() == Offset::Offset(end)
+            })
+        });
+    }
+
     /// Runs `credwatch replay` with the same settings; returns the folder of what it wrote.
     pub(crate) fn replay(&self, partitions: usize, inputs: &[PathBuf]) -> PathBuf {
         let folder = self.folder.path().join("replay");
@@ -203,6 +233,8 @@ impl Setup {
             .arg(folder.join("orders"))
             .arg("--dead")
             .arg(folder.join("dead"))
+            .arg("--audit")
+            .arg(folder.join("audit"))
             .args(inputs)
             .output()
             .unwrap();
@@ -244,17 +276,24 @@ fn read_of(message: &rdkafka::message::BorrowedMessage<'_>) -> Read {
         key: String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned(),
         headers: headers.unwrap_or_default(),
         value: serde_json::from_slice(message.payload().unwrap_or_default()).unwrap_or_default(),
+        raw: message.payload().unwrap_or_default().to_vec(),
+        partition: message.partition(),
     }
 }
 
 /// The program at work.
 pub(crate) struct Running {
+    name: String,
     child: Child,
     log: PathBuf,
     pub(crate) address: String,
 }
 
 impl Running {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(crate) fn log_text(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }

@@ -1,0 +1,211 @@
+//! A shard taken up again: its baselines from the compacted topic, then the events from where these
+//! stand to where the group does, with outputs suppressed. The core is deterministic, so what comes
+//! out is the shard as its last owner left it.
+//!
+//! Nothing is read before it is settled: the group's offset is asked for as a stable one, and the end of
+//! the baselines is waited for until no transaction is open before it. A zombie's transaction is
+//! then either part of what is read, or will be refused.
+
+use crate::clock::Stopwatch;
+use crate::config::Config;
+use crate::kafka::{KafkaError, client};
+use crate::shard::{Blueprint, Restoration, Shard};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::{Offset, TopicPartitionList};
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// How long a broker may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// What a killed process left open is ended by the broker within this.
+const SETTLED_WITHIN: Duration = Duration::from_secs(60);
+/// Pause before looking again whether it is.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// Takes shards up for one group.
+pub struct Restorer<'r> {
+    config: &'r Config,
+    blueprint: &'r Blueprint,
+    group: String,
+}
+
+impl<'r> Restorer<'r> {
+    /// For the consumer group `group`.
+    #[must_use]
+    pub fn new(config: &'r Config, blueprint: &'r Blueprint, group: String) -> Self {
+        Self {
+            config,
+            blueprint,
+            group,
+        }
+    }
+
+    fn reader(&self) -> Result<BaseConsumer, KafkaError> {
+        client::reader(&self.config.kafka, &self.group)
+            .create()
+            .map_err(KafkaError::Client)
+    }
+
+    /// The shard of `partition` as it stands where the group does. `known` is one that this process
+    /// parked; it is good if nobody went on from there. With `is_cold` the baselines are passed by, and
+    /// the shard learns anew from what the log still holds.
+    ///
+    /// # Errors
+    /// The broker does not answer, or the baselines cannot be read.
+    pub fn shard(
+        &self,
+        partition: i32,
+        known: Option<Shard>,
+        is_cold: bool,
+    ) -> Result<Shard, KafkaError> {
+        let committed = self.committed(partition)?;
+        let is_good = |shard: &Shard| Some(shard.next_offset()) == committed;
+        if let Some(shard) = known.filter(is_good) {
+            return Ok(shard);
+        }
+        let since = Stopwatch::start();
+        let kept = if is_cold {
+            None
+        } else {
+            self.baselines(partition)?
+        };
+        let is_new = kept.is_none();
+        let mut shard = kept.unwrap_or_else(|| self.blueprint.shard(partition));
+        shard.track_changes();
+        let kept_at = shard.next_offset();
+        if let Some(committed) = committed {
+            self.catch_up(&mut shard, partition, committed)?;
+        }
+        let (identities, took) = (shard.health().identities, since.elapsed().as_secs_f64());
+        let again = shard.next_offset() - kept_at;
+        if is_new && again == 0 {
+            info!(partition, "shard begins: it learns from here on");
+        } else {
+            info!(
+                partition,
+                "shard taken up: {identities} identities, {again} events read again, in {took:.1} s"
+            );
+        }
+        Ok(shard)
+    }
+
+    fn committed(&self, partition: i32) -> Result<Option<i64>, KafkaError> {
+        let mut wanted = TopicPartitionList::new();
+        wanted.add_partition(&self.config.topics.events, partition);
+        let found = self
+            .reader()?
+            .committed_offsets(wanted, ANSWER_WITHIN)
+            .map_err(KafkaError::Consumer)?;
+        let offset = found.elements().first().map(|element| element.offset());
+        Ok(offset.and_then(|offset| match offset {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        }))
+    }
+
+    fn baselines(&self, partition: i32) -> Result<Option<Shard>, KafkaError> {
+        let topic = &self.config.topics.baselines;
+        let (reader, is_empty) = self.settled(topic, partition)?;
+        if is_empty {
+            return Ok(None);
+        }
+        let mut restoration = Restoration::new(self.blueprint, partition);
+        read_on(&reader, topic, partition, Offset::Beginning, |message| {
+            let key = message.key().unwrap_or_default();
+            restoration.take(key, message.payload())?;
+            Ok(true)
+        })?;
+        Ok(restoration.finish()?)
+    }
+
+    /// A reader of a partition up to whose present end every transaction is ended; and whether
+    /// nothing is there.
+    fn settled(&self, topic: &str, partition: i32) -> Result<(BaseConsumer, bool), KafkaError> {
+        let ends = |consumer: &BaseConsumer| {
+            let found = consumer.fetch_watermarks(topic, partition, ANSWER_WITHIN);
+            found.map_err(KafkaError::Consumer)
+        };
+        let unsettled: BaseConsumer = client::unsettled(&self.config.kafka, &self.group)
+            .create()
+            .map_err(KafkaError::Client)?;
+        let (first, end) = ends(&unsettled)?;
+        let reader = self.reader()?;
+        let waiting = Stopwatch::start();
+        while ends(&reader)?.1 < end {
+            if waiting.elapsed() > SETTLED_WITHIN {
+                return Err(KafkaError::Unsettled(topic.to_owned(), partition));
+            }
+            std::thread::sleep(LOOK_AGAIN_AFTER);
+        }
+        Ok((reader, first == end))
+    }
+
+    /// Takes the events before `until` in, without a word to anybody.
+    fn catch_up(&self, shard: &mut Shard, partition: i32, until: i64) -> Result<(), KafkaError> {
+        let (topic, from) = (&self.config.topics.events, shard.next_offset());
+        if from >= until {
+            return Ok(());
+        }
+        let reader = self.reader()?;
+        let (first, _) = reader
+            .fetch_watermarks(topic, partition, ANSWER_WITHIN)
+            .map_err(KafkaError::Consumer)?;
+        if first > from {
+            let missing = first.min(until) - from;
+            warn!(
+                partition,
+                "{missing} events that the baselines do not hold are no longer in {topic}: they are \
+                 missed"
+            );
+        }
+        let start = Offset::Offset(from.max(first));
+        read_on(&reader, topic, partition, start, |message| {
+            let offset = message.offset();
+            if offset < until {
+                shard.take_silently(message.payload().unwrap_or_default(), offset);
+            }
+            Ok(offset + 1 < until)
+        })?;
+        if shard.next_offset() < until {
+            shard.pass(until - 1);
+        }
+        Ok(())
+    }
+}
+
+/// Reads a partition from `start` on, to its end or until `take` says that it is enough.
+fn read_on(
+    reader: &BaseConsumer,
+    topic: &str,
+    partition: i32,
+    start: Offset,
+    mut take: impl FnMut(&BorrowedMessage<'_>) -> Result<bool, KafkaError>,
+) -> Result<(), KafkaError> {
+    let mut assignment = TopicPartitionList::new();
+    assignment
+        .add_partition_offset(topic, partition, start)
+        .and_then(|()| reader.assign(&assignment))
+        .map_err(KafkaError::Consumer)?;
+    let mut waiting = Stopwatch::start();
+    loop {
+        match reader.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => {
+                if !take(&message)? {
+                    return Ok(());
+                }
+                waiting = Stopwatch::start();
+            }
+            Some(Err(ClientError::PartitionEOF(_))) => return Ok(()),
+            Some(Err(error @ ClientError::MessageConsumptionFatal(_))) => {
+                return Err(KafkaError::Consumer(error));
+            }
+            Some(Err(error)) => warn!(%error, "consumer"),
+            None if waiting.elapsed() > SETTLED_WITHIN => {
+                return Err(KafkaError::Unsettled(topic.to_owned(), partition));
+            }
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! A shard: one partition's engine with what surrounds it, decode in front and formats behind.
+//! `run` and `replay` drive the same shard, so the same log gives the same outputs.
+
+mod blueprint;
+mod outgoing;
+mod state;
+
+pub use blueprint::{Blueprint, LoadModelError, load_model, model_hash};
+pub use outgoing::{Outgoing, Stream};
+pub use state::{Restoration, RestoreError};
+
+use crate::engine::{Alert, Detail, Engine, Health, Opinion, Origin, Portrait, Stepped};
+use crate::enrich::Keys;
+use crate::event::Event;
+use crate::units::EventTime;
+use crate::verdict::Verdict;
+use crate::wire::audit::AuditChain;
+use crate::wire::native::{self, NativeError};
+use crate::wire::ocsf::{self, Hashes};
+use crate::wire::order;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One partition's engine with its formats.
+#[derive(Clone, Debug)]
+pub struct Shard {
+    engine: Engine,
+    audit: AuditChain,
+    /// Where the record stands that was taken last.
+    origin: Origin,
+    /// Offset of the next record when the state was kept last.
+    kept_offset: i64,
+    /// Offsets of the next answers, by partition of the feedback topic.
+    answers: BTreeMap<i32, i64>,
+    /// What it was made with, where that is not what it runs with.
+    upgrade: Option<Upgrade>,
+    configuration_hash: Arc<str>,
+    partitions: u32,
+}
+
+/// Another model or configuration than the one that a shard's state was made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upgrade {
+    /// Hash of the model and detection settings before.
+    pub old_model: String,
+    /// Hash of the configuration before.
+    pub old_configuration: String,
+}
+
+/// A record that was read and is still to be judged.
+pub struct Pending<'r> {
+    event: Event<'r>,
+    /// Of its records in the engine.
+    pub keys: Keys,
+    offset: i64,
+    unknown_members: u32,
+}
+
+/// What one record gave.
+pub struct Handled<'r> {
+    /// The event.
+    pub event: Event<'r>,
+    /// What the engine made of it.
+    pub stepped: Stepped,
+    /// Members of the record that this version does not know.
+    pub unknown_members: u32,
+}
+
+impl Shard {
+    /// Reads one record of the events topic.
+    ///
+    /// # Errors
+    /// Says what is wrong with the record.
+    pub fn read<'r>(&self, record: &'r [u8], offset: i64) -> Result<Pending<'r>, NativeError> {
+        let decoded = native::decode(record)?;
+        let mut event = decoded.event;
+        if event.event_id.is_empty() {
+            let Origin {
+                topic, partition, ..
+            } = &self.origin;
+            event.event_id = Cow::Owned(format!("{topic}-{partition}-{offset}"));
+        }
+        Ok(Pending {
+            keys: Keys::of(&event),
+            event,
+            offset,
+            unknown_members: decoded.unknown_members,
+        })
+    }
+
+    /// Asks memory for what the next records will need; changes nothing.
+    pub fn expect(&self, next: &[Keys]) {
+        self.engine.expect(next);
+    }
+
+    /// Offset of the record to take next.
+    #[must_use]
+    pub fn next_offset(&self) -> i64 {
+        self.origin.offset + 1
+    }
+
+    /// The record at `offset` is no event: the next one comes after it.
+    pub fn pass(&mut self, offset: i64) {
+        self.origin.offset = offset;
+    }
+
+    /// Takes one record in.
+    pub fn judge<'r>(&mut self, pending: Pending<'r>, detail: Detail) -> Handled<'r> {
+        self.origin.offset = pending.offset;
+        let Pending { event, keys, .. } = pending;
+        let stepped = self.engine.step(&event, keys, &self.origin, detail);
+        Handled {
+            event,
+            stepped,
+            unknown_members: pending.unknown_members,
+        }
+    }
+
+    /// Reads one record of the events topic and takes it in.
+    ///
+    /// # Errors
+    /// Says what is wrong with the record; nothing was learned from it.
+    pub fn handle<'r>(
+        &mut self,
+        record: &'r [u8],
+        offset: i64,
+        detail: Detail,
+    ) -> Result<Handled<'r>, NativeError> {
+        Ok(self.judge(self.read(record, offset)?, detail))
+    }
+
+    /// Takes a record in that was taken and published before: what it gives is thrown away.
+    pub fn take_silently(&mut self, record: &[u8], offset: i64) {
+        match self.handle(record, offset, Detail::Score) {
+            Ok(handled) => {
+                let alerts = handled.stepped.alerts;
+                self.publications(&alerts, None);
+            }
+            Err(_) => self.pass(offset),
+        }
+    }
+
+    /// Records to publish for `alerts`, in order. Orders are issued at `issued_at`, or at event
+    /// time where there is no wall clock to go by.
+    pub fn publications(
+        &mut self,
+        alerts: &[Alert],
+        issued_at: Option<EventTime>,
+    ) -> Vec<Outgoing> {
+        let mut outgoing = Vec::new();
+        for alert in alerts {
+            let key = alert.case.subject.id.as_str();
+            let hashes = Hashes {
+                model: self.engine.model_hash(),
+                configuration: &self.configuration_hash,
+            };
+            let payload = ocsf::to_json(alert, hashes);
+            let id = ocsf::publication_id(alert);
+            let (stream, time) = (Stream::Alerts, alert.time);
+            outgoing.push(Outgoing::cloud_event(
+                stream,
+                key,
+                "alert.v1",
+                id.clone(),
+                time,
+                payload,
+            ));
+            if let Some(decision) = &alert.decision {
+                let payload = order::to_json(alert, decision, issued_at.unwrap_or(alert.time));
+                let order_id = decision.order_id.clone();
+                let stream = Stream::Revocations;
+                outgoing.push(Outgoing::cloud_event(
+                    stream, key, "order.v1", order_id, time, payload,
+                ));
+            }
+            if let Some(payload) = self.audit.decision(alert, self.engine.model_hash()) {
+                let stream = Stream::Decisions;
+                let record = Outgoing::cloud_event(stream, key, "decision.v1", id, time, payload);
+                outgoing.push(record.in_partition(self.origin.partition));
+            }
+        }
+        outgoing
+    }
+
+    /// The id of one record and what it would score by what is known now; changes nothing.
+    ///
+    /// # Errors
+    /// Says what is wrong with the record.
+    pub fn consider(&self, record: &[u8]) -> Result<(String, Verdict), NativeError> {
+        let event = self.read(record, self.origin.offset)?.event;
+        Ok((event.event_id.to_string(), self.engine.consider(&event)))
+    }
+
+    /// Takes what somebody answers to an alert; see [`Engine::heed`].
+    pub fn heed(&mut self, alert_id: &str, opinion: Opinion) -> Option<Option<Alert>> {
+        self.engine.heed(alert_id, opinion)
+    }
+
+    /// What is known of an identity.
+    #[must_use]
+    pub fn portrait(&self, identity: &str) -> Option<Portrait> {
+        self.engine.portrait(identity)
+    }
+
+    /// Where alerts begin now, and how much of that is learned, 0 to 1.
+    #[must_use]
+    pub fn threshold(&self) -> (f64, f64) {
+        let engine = &self.engine;
+        (engine.threshold_nats(), engine.threshold_learned_share())
+    }
+
+    /// Counts and sizes; O(identities).
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.engine.health()
+    }
+}

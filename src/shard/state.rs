@@ -1,0 +1,174 @@
+//! A shard's state: left in a file, kept piece by piece beside the log, and taken up again.
+
+use super::{Blueprint, Outgoing, Shard, Stream};
+use crate::engine::{Engine, Restoring, Which};
+use crate::wire::baseline_record::{self, BaselineRecordError, Found, Reader, Send};
+use crate::wire::snapshot::{self, Header};
+use std::io::{self, Write};
+
+/// Why a shard cannot be taken up again.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// A record cannot be read.
+    #[error("partition {partition}: a baseline is {why}")]
+    Record {
+        /// Whose.
+        partition: i32,
+        /// Why.
+        why: BaselineRecordError,
+    },
+    /// Pieces do not fit together.
+    #[error(
+        "partition {partition}: the baselines do not fit together: {why}; start once with `credwatch run \
+         --cold`, which learns anew from the events that Kafka still holds"
+    )]
+    Pieces {
+        /// Whose.
+        partition: i32,
+        /// Why.
+        why: io::Error,
+    },
+    /// Identities would meet baselines of others.
+    #[error(
+        "the baselines were made for {then} partitions of the events topic, and it has {now}: identities \
+         have moved between them, and would meet baselines of others; start once with `credwatch run \
+         --cold`, which learns anew from the events that Kafka still holds"
+    )]
+    Partitions {
+        /// Partitions then.
+        then: u32,
+        /// Partitions now.
+        now: u32,
+    },
+}
+
+impl Shard {
+    fn header(&self) -> Header {
+        Header {
+            partition: self.origin.partition,
+            partitions: self.partitions,
+            next_offset: self.next_offset(),
+            answers: self.answers.clone(),
+            model_hash: self.engine.model_hash().to_owned(),
+            configuration_hash: self.configuration_hash.to_string(),
+            audit: self.audit.clone(),
+        }
+    }
+
+    /// Writes its whole state.
+    ///
+    /// # Errors
+    /// `out` fails.
+    pub fn save(&self, out: impl Write) -> io::Result<()> {
+        snapshot::write(out, &self.header(), &self.engine)
+    }
+
+    /// From now on it is noted what changes, for checkpoints.
+    pub fn track_changes(&mut self) {
+        self.engine.track_changes();
+    }
+
+    /// Whether it runs with another model or configuration than its state was made with.
+    #[must_use]
+    pub fn has_upgrade(&self) -> bool {
+        self.upgrade.is_some()
+    }
+
+    /// Tells the audit trail of another model or configuration, once: the state is to be kept in the
+    /// same transaction.
+    pub fn announce_upgrade(&mut self) -> Option<Outgoing> {
+        let upgrade = self.upgrade.as_ref()?;
+        let before = [&*upgrade.old_model, &*upgrade.old_configuration];
+        let now = [self.engine.model_hash(), &*self.configuration_hash];
+        let time = self.engine.now();
+        let payload = self.audit.upgrade(time, before, now);
+        let id = format!("upgrade-{}-{}", self.origin.partition, self.next_offset());
+        let stream = Stream::Decisions;
+        let record = Outgoing::cloud_event(stream, "", "upgrade.v1", id, time, payload);
+        Some(record.in_partition(self.origin.partition))
+    }
+
+    /// Whether there is something to keep.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        self.next_offset() != self.kept_offset || self.upgrade.is_some()
+    }
+
+    /// Sends what has changed since the last checkpoint, and where it stands.
+    ///
+    /// # Errors
+    /// `send` fails.
+    pub fn checkpoint(&self, send: &mut Send<'_>) -> io::Result<()> {
+        let mut keep = |key, content: Option<&[u8]>| baseline_record::write(key, content, send);
+        self.engine.save(Which::Changed, &mut keep)?;
+        baseline_record::write_marker(&self.header(), send)
+    }
+
+    /// The last checkpoint has been committed.
+    pub fn mark_kept(&mut self) {
+        self.engine.mark_kept();
+        self.kept_offset = self.next_offset();
+        self.upgrade = None;
+    }
+}
+
+/// A shard that is being taken up from its records, in their order.
+pub struct Restoration<'b> {
+    blueprint: &'b Blueprint,
+    partition: i32,
+    reader: Reader,
+    restoring: Restoring,
+    marker: Option<Header>,
+}
+
+impl<'b> Restoration<'b> {
+    /// No record yet of the shard of `partition`.
+    #[must_use]
+    pub fn new(blueprint: &'b Blueprint, partition: i32) -> Self {
+        Self {
+            blueprint,
+            partition,
+            reader: Reader::default(),
+            restoring: Engine::restoring(blueprint.settings_of(partition)),
+            marker: None,
+        }
+    }
+
+    /// Takes the next record.
+    ///
+    /// # Errors
+    /// Says what is wrong with it, and the way out.
+    pub fn take(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), RestoreError> {
+        let partition = self.partition;
+        let found = self.reader.take(key, value);
+        match found.map_err(|why| RestoreError::Record { partition, why })? {
+            Found::Marker(header) => {
+                let (then, now) = (header.partitions, self.blueprint.partitions());
+                if then != now {
+                    return Err(RestoreError::Partitions { then, now });
+                }
+                self.marker = Some(*header);
+                Ok(())
+            }
+            Found::Piece(key, content) => self
+                .restoring
+                .take(key, &content)
+                .map_err(|why| RestoreError::Pieces { partition, why }),
+            Found::Nothing => Ok(()),
+        }
+    }
+
+    /// The shard as it was kept; `None` where nothing was kept.
+    ///
+    /// # Errors
+    /// The pieces do not fit together.
+    pub fn finish(self) -> Result<Option<Shard>, RestoreError> {
+        let Some(marker) = self.marker else {
+            return Ok(None);
+        };
+        let partition = self.partition;
+        let engine = self.restoring.finish();
+        let engine = engine.map_err(|why| RestoreError::Pieces { partition, why })?;
+        Ok(Some(self.blueprint.assemble(engine, marker)))
+    }
+}

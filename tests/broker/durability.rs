@@ -1,0 +1,170 @@
+//! Instances that are killed, multiplied and moved under load, brokers that go: what was committed is
+//! what an undisturbed run publishes, byte for byte but for the moment of issue.
+
+use crate::common::{credwatch, json_lines, text};
+use crate::support::{Read, Running, Setup, wait_until};
+use credwatch::sim::dice::Dice;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const PARTITIONS: i32 = 12;
+
+/// How many faults: ten where nobody says, for a long run see `scripts/soak`.
+fn faults() -> usize {
+    let told = std::env::var("CREDWATCH_TEST_FAULTS").ok();
+    told.map_or(10, |count| count.parse().unwrap())
+}
+
+/// Labelled traffic of an organisation under attack.
+fn traffic(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join("events.jsonl");
+    let output = credwatch()
+        .args([
+            "simulate",
+            "--seed",
+            "5",
+            "--days",
+            "22",
+            "--identities",
+            "60",
+            "--out",
+        ])
+        .arg(&path)
+        .arg("--labels")
+        .arg(folder.join("labels.jsonl"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    path
+}
+
+/// One thing that goes wrong. Two instances are there before and after.
+fn go_wrong(setup: &Setup, instances: &mut Vec<Running>, dice: &mut Dice, at: usize) {
+    let victim = dice.below(instances.len());
+    let restart_broker = std::env::var("CREDWATCH_TEST_RESTART_BROKER").ok();
+    match (dice.below(4), restart_broker) {
+        (0, Some(script)) => {
+            let status = Command::new(script).status().unwrap();
+            assert!(status.success(), "a broker is restarted");
+        }
+        // Somebody joins and leaves: everything may move twice.
+        (1, _) => {
+            let guest = setup.start(&format!("guest-{at}"));
+            std::thread::sleep(Duration::from_millis(dice.below(3_000) as u64));
+            assert_eq!(guest.terminate(), Some(0));
+        }
+        // The same instance again, or another one in its place.
+        (other, _) => {
+            let name = if other == 2 {
+                "one".to_owned()
+            } else {
+                format!("heir-{at}")
+            };
+            let name = if instances[victim].name() == "two" {
+                "two".to_owned()
+            } else {
+                name
+            };
+            instances.remove(victim).kill();
+            instances.push(setup.start(&name));
+        }
+    }
+}
+
+fn sorted(mut records: Vec<Vec<u8>>) -> Vec<String> {
+    records.sort();
+    records.iter().map(|record| text(record)).collect()
+}
+
+fn lines(path: &Path) -> Vec<Vec<u8>> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| line.as_bytes().to_vec()).collect()
+}
+
+fn assert_same(what: &str, found: &[String], expected: &[String]) {
+    let twice = found.windows(2).filter(|pair| pair[0] == pair[1]).count();
+    assert_eq!(twice, 0, "{what}: published twice");
+    for (found, expected) in found.iter().zip(expected) {
+        assert_eq!(found, expected, "{what}");
+    }
+    assert_eq!(found.len(), expected.len(), "{what}");
+}
+
+/// An order without its moment of issue.
+fn undated(order: &Value) -> Vec<u8> {
+    let mut order = order.clone();
+    for dated in ["issued_at", "not_after", "set"] {
+        order[dated] = Value::Null;
+    }
+    order.to_string().into_bytes()
+}
+
+/// The audit trail of each partition, in its order.
+fn trails<'r>(records: impl Iterator<Item = (i64, &'r [u8])>) -> BTreeMap<i64, Vec<String>> {
+    let mut trails: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    for (partition, record) in records {
+        trails.entry(partition).or_default().push(text(record));
+    }
+    trails
+}
+
+#[test]
+fn whatever_is_killed_or_moved_nothing_is_lost_and_nothing_comes_twice() {
+    let setup = Setup::new("faults", PARTITIONS as usize, "native");
+    let log = traffic(setup.folder.path());
+    let events = json_lines(&log);
+    let mut dice = Dice::new(11);
+    let mut instances = vec![setup.start("one"), setup.start("two")];
+    let parts = faults() + 1;
+    for (at, part) in events.chunks(events.len().div_ceil(parts)).enumerate() {
+        let keyed = part.iter().map(|event| {
+            let key = event["identity"]["id"].as_str().unwrap().to_owned();
+            (key, event.to_string().into_bytes())
+        });
+        setup.produce("events", keyed);
+        if at + 1 < parts {
+            std::thread::sleep(Duration::from_millis(dice.below(1_500) as u64));
+            go_wrong(&setup, &mut instances, &mut dice, at);
+        }
+    }
+    wait_until("partitions are owned again", || {
+        let owned = instances
+            .iter()
+            .map(|i| i.metric("credwatch_assigned_partitions", ""));
+        owned.sum::<f64>() >= f64::from(PARTITIONS)
+    });
+    setup.wait_until_committed(PARTITIONS);
+    for instance in instances {
+        assert_eq!(instance.terminate(), Some(0));
+    }
+
+    let replayed = setup.replay(PARTITIONS as usize, &[log]);
+    let raw = |records: &[Read]| records.iter().map(|record| record.raw.clone()).collect();
+    let alerts = setup.read("alerts");
+    assert!(alerts.len() > 50, "only {} alerts", alerts.len());
+    assert_same(
+        "alerts",
+        &sorted(raw(&alerts)),
+        &sorted(lines(&replayed.join("alerts"))),
+    );
+    let orders = setup.read("revocations");
+    let expected = json_lines(&replayed.join("orders"));
+    assert_same(
+        "orders",
+        &sorted(orders.iter().map(|order| undated(&order.value)).collect()),
+        &sorted(expected.iter().map(undated).collect()),
+    );
+    let decisions = setup.read("decisions");
+    let found = decisions
+        .iter()
+        .map(|d| (i64::from(d.partition), d.raw.as_slice()));
+    let audit = lines(&replayed.join("audit"));
+    let expected = audit.iter().map(|line| {
+        let record: Value = serde_json::from_slice(line).unwrap();
+        (record["partition"].as_i64().unwrap(), line.as_slice())
+    });
+    assert_eq!(trails(found), trails(expected), "audit trail");
+}

@@ -1,0 +1,226 @@
+//! A shard, its log and its store under seeded faults: crashes at any step, aborted transactions,
+//! checkpoints that come late or not at all, a group whose offset is set back. Whatever happens,
+//! readers of what was committed see what an undisturbed run publishes. One seed is one history.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+use credwatch::config::{Config, Sources};
+use credwatch::engine::Detail;
+use credwatch::shard::{Blueprint, Restoration, Shard, load_model};
+use credwatch::sim::attack::{SCENARIOS, campaign};
+use credwatch::sim::dice::Dice;
+use credwatch::sim::organisation::Organisation;
+use credwatch::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
+use std::collections::BTreeMap;
+
+const START_MS: i64 = 1_767_571_200_000;
+const DAYS: i64 = 5;
+/// Histories; each is some hundred events with about ten faults.
+const SEEDS: u64 = 2_000;
+
+type Records = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// What Kafka keeps of one partition.
+#[derive(Default)]
+struct Broker {
+    published: Vec<Vec<u8>>,
+    baselines: Records,
+    committed: i64,
+}
+
+/// One run of the product between two faults.
+struct Owner<'b> {
+    shard: Shard,
+    pending: Vec<Vec<u8>>,
+    broker: &'b mut Broker,
+}
+
+fn blueprint(max_identities: usize) -> Blueprint {
+    let mut sources = Sources::default();
+    let text = format!("[detect]\nmax_identities = {max_identities}\n");
+    sources.files.push(("test".to_owned(), text));
+    let config = Config::load(&sources).unwrap();
+    Blueprint::new(&config, load_model(&config).unwrap(), 1)
+}
+
+fn log(seed: u64) -> Vec<Vec<u8>> {
+    let mut organisation = Organisation::new(seed, 30);
+    let mut events = Vec::new();
+    for day in 0..DAYS {
+        organisation.change(day);
+        let midnight = EventTime::from_epoch_ms(START_MS + day * MS_PER_DAY).unwrap();
+        events.extend(organisation.day(midnight).into_iter().step_by(5));
+        if day >= 2 {
+            let scenario = SCENARIOS[(seed as usize + day as usize) % SCENARIOS.len()];
+            let noon = midnight.saturating_add_ms(12 * MS_PER_HOUR);
+            events.extend(campaign(&mut organisation, scenario, noon));
+        }
+    }
+    events.sort_by_key(|event| event.time);
+    let mut records: Vec<Vec<u8>> = events.iter().map(|e| e.event.to_json()).collect();
+    let mut dice = Dice::new(seed ^ 0xbad);
+    // Garbage and repetitions are part of every log.
+    for _ in 0..20 {
+        let at = dice.below(records.len());
+        records.insert(at, b"{\"time\":".to_vec());
+        let again = records[dice.below(records.len())].clone();
+        records.insert(dice.below(records.len()), again);
+    }
+    records
+}
+
+impl Owner<'_> {
+    fn take(&mut self, log: &[Vec<u8>], offset: i64) {
+        if offset < self.shard.next_offset() {
+            return;
+        }
+        let alerts = match self
+            .shard
+            .handle(&log[offset as usize], offset, Detail::Score)
+        {
+            Ok(handled) => handled.stepped.alerts,
+            Err(_) => return self.shard.pass(offset),
+        };
+        let published = self.shard.publications(&alerts, None);
+        self.pending
+            .extend(published.into_iter().map(|output| output.payload));
+    }
+
+    /// One transaction; with `checkpoint` the state goes with it. Aborted, it leaves nothing.
+    fn commit(&mut self, checkpoint: bool, aborted: bool) {
+        let mut state = Records::new();
+        let mut removed = Vec::new();
+        if checkpoint && self.shard.has_changed() {
+            let sent = self.shard.checkpoint(&mut |key, value| {
+                match value {
+                    Some(value) => drop(state.insert(key.to_vec(), value.to_vec())),
+                    None => removed.push(key.to_vec()),
+                }
+                Ok(())
+            });
+            sent.unwrap();
+        }
+        if aborted {
+            return;
+        }
+        if !state.is_empty() {
+            removed
+                .iter()
+                .for_each(|key| drop(self.broker.baselines.remove(key)));
+            self.broker.baselines.extend(state);
+            self.shard.mark_kept();
+        }
+        self.broker.published.append(&mut self.pending);
+        self.broker.committed = self.shard.next_offset();
+    }
+}
+
+/// Takes the shard up as a new owner does.
+fn take_up<'b>(blueprint: &Blueprint, broker: &'b mut Broker, log: &[Vec<u8>]) -> Owner<'b> {
+    let mut restoration = Restoration::new(blueprint, 0);
+    for (key, value) in &broker.baselines {
+        restoration.take(key, Some(value)).unwrap();
+    }
+    let kept = restoration.finish().unwrap();
+    let mut shard = kept.unwrap_or_else(|| blueprint.shard(0));
+    shard.track_changes();
+    for offset in shard.next_offset()..broker.committed {
+        shard.take_silently(&log[offset as usize], offset);
+    }
+    Owner {
+        shard,
+        pending: Vec::new(),
+        broker,
+    }
+}
+
+fn undisturbed(blueprint: &Blueprint, log: &[Vec<u8>]) -> (Vec<Vec<u8>>, Vec<u8>) {
+    let mut broker = Broker::default();
+    let mut owner = take_up(blueprint, &mut broker, log);
+    (0..log.len() as i64).for_each(|offset| owner.take(log, offset));
+    owner.commit(false, false);
+    let state = whole(&owner.shard);
+    (broker.published, state)
+}
+
+fn whole(shard: &Shard) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    shard.save(&mut bytes).unwrap();
+    bytes
+}
+
+fn disturbed(
+    blueprint: &Blueprint,
+    log: &[Vec<u8>],
+    dice: &mut Dice,
+) -> (Vec<Vec<u8>>, Vec<u8>, u32) {
+    let (mut broker, mut crashes) = (Broker::default(), 0);
+    loop {
+        let mut owner = take_up(blueprint, &mut broker, log);
+        // A group whose offset was set back reads again what the state holds.
+        let back = if dice.chance(0.1) {
+            dice.below(200) as i64
+        } else {
+            0
+        };
+        let mut offset = (owner.broker.committed - back).max(0);
+        let crashes_at = offset + dice.below(log.len() / 6) as i64;
+        while offset < log.len() as i64 && offset < crashes_at {
+            let batch = 1 + dice.below(60) as i64;
+            let end = (offset + batch).min(log.len() as i64);
+            (offset..end).for_each(|offset| owner.take(log, offset));
+            offset = end;
+            let checkpoint = dice.chance(0.15);
+            let aborted = dice.chance(0.1);
+            owner.commit(checkpoint, aborted);
+            if aborted && dice.chance(0.5) {
+                // The same bytes again; else the process gives up.
+                owner.commit(checkpoint, false);
+            } else if aborted {
+                break;
+            }
+        }
+        if offset >= log.len() as i64 {
+            owner.commit(true, false);
+            let state = whole(&owner.shard);
+            return (broker.published, state, crashes);
+        }
+        crashes += 1;
+    }
+}
+
+#[test]
+fn what_is_committed_is_what_an_undisturbed_run_publishes() {
+    histories(0..SEEDS / 2);
+}
+
+#[test]
+fn the_same_of_as_many_others() {
+    histories(SEEDS / 2..SEEDS);
+}
+
+fn histories(seeds: std::ops::Range<u64>) {
+    let (mut crashes, mut published) = (0, 0);
+    for seed in seeds {
+        // Now and then fewer places than identities, so that some give way and come back.
+        let blueprint = blueprint(if seed % 4 == 3 { 20 } else { 1_000 });
+        let log = log(seed);
+        let (expected, calm) = undisturbed(&blueprint, &log);
+        let (found, after, crashed) = disturbed(&blueprint, &log, &mut Dice::new(seed));
+        assert!(
+            expected == found,
+            "seed {seed}: other records were published"
+        );
+        assert!(calm == after, "seed {seed}: another state was left");
+        crashes += crashed;
+        published += expected.len();
+    }
+    assert!(
+        crashes > 2_000 && published > 2_000,
+        "{crashes} crashes, {published} records"
+    );
+}
