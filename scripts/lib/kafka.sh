@@ -82,3 +82,86 @@ kafka_stop() {
   done
   kill -9 "$pid" 2>/dev/null || true
 }
+
+# kafka_cluster_start FOLDER: three nodes, each broker and controller, replication 3. The servers go to
+# FOLDER/servers.
+kafka_cluster_start() {
+  local folder=$1 node quorum="" servers=""
+  kafka_install
+  for node in 1 2 3; do
+    mkdir -p "$folder/$node"
+    free_port >"$folder/$node/port"
+    free_port >"$folder/$node/controller"
+    quorum="$quorum,$node@127.0.0.1:$(cat "$folder/$node/controller")"
+    servers="$servers,127.0.0.1:$(cat "$folder/$node/port")"
+  done
+  echo "${servers#,}" >"$folder/servers"
+  local java=(java -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$KAFKA_JARS/*")
+  local id
+  id=$("${java[@]}" kafka.tools.StorageTool random-uuid 2>/dev/null)
+  for node in 1 2 3; do
+    kafka_node_config "$folder/$node" "$node" "${quorum#,}"
+    "${java[@]}" kafka.tools.StorageTool format -t "$id" -c "$folder/$node/server.properties" \
+      >"$folder/$node/format.log" 2>&1 || fail "Kafka could not format; see $folder/$node/format.log"
+    kafka_node_run "$folder/$node"
+  done
+  for node in 1 2 3; do kafka_node_wait "$folder/$node"; done
+}
+
+kafka_node_config() {
+  local port controller
+  port=$(cat "$1/port")
+  controller=$(cat "$1/controller")
+  cat >"$1/server.properties" <<CONF
+process.roles=broker,controller
+node.id=$2
+controller.quorum.voters=$3
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=PLAINTEXT://127.0.0.1:$port
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs=$1/data
+offsets.topic.replication.factor=3
+offsets.topic.num.partitions=8
+transaction.state.log.replication.factor=3
+transaction.state.log.min.isr=2
+transaction.state.log.num.partitions=8
+min.insync.replicas=2
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+message.max.bytes=16777216
+CONF
+}
+
+kafka_node_run() {
+  java -Xmx512m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$KAFKA_JARS/*" \
+    kafka.Kafka "$1/server.properties" >>"$1/broker.log" 2>&1 </dev/null &
+  echo $! >"$1/pid"
+}
+
+kafka_node_wait() {
+  local port _
+  port=$(cat "$1/port")
+  for _ in $(seq 1 240); do
+    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return; fi
+    sleep 0.5
+  done
+  fail "a broker does not come back on port $port; see $1/broker.log"
+}
+
+# kafka_node_restart FOLDER NODE: kill -9, and up again.
+kafka_node_restart() {
+  kafka_install
+  kill -9 "$(cat "$1/$2/pid")" 2>/dev/null || true
+  sleep 2
+  kafka_node_run "$1/$2"
+  kafka_node_wait "$1/$2"
+}
+
+kafka_cluster_stop() {
+  local node
+  for node in 1 2 3; do
+    [ -f "$1/$node/pid" ] && kill -9 "$(cat "$1/$node/pid")" 2>/dev/null
+  done
+  true
+}

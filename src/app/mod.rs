@@ -1,5 +1,6 @@
 //! What the commands do, put together from shards and edges.
 
+pub mod answer;
 pub mod backtest;
 pub mod check;
 pub mod demo;

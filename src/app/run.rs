@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::http::{HttpError, Pages, Server};
+use crate::kafka::answers::Answers;
 use crate::kafka::detect::Detect;
 use crate::kafka::ingest::Ingest;
 use crate::kafka::pool::Pool;
@@ -148,7 +149,10 @@ fn detect_once(
     runtime.block_on(topics::require_baselines(config, partitions))?;
     let blueprint = Blueprint::new(config, model.clone(), partitions as u32);
     let group = format!("{}-detect", config.kafka.group_id);
-    let mut stage = Detect::new(blueprint, &group, Arc::clone(pool), shared);
+    let feedback = topics::require(config, std::slice::from_ref(&config.topics.feedback))?;
+    let answers = Answers::new(config, &group, feedback as i32)?;
+    let stage = Detect::new(blueprint, &group, Arc::clone(pool), shared);
+    let mut stage = stage.heeding(answers);
     let id = client::transactional_id(&config.kafka, "detect", worker);
     worker::run(&mut stage, &group, &id, shared)
 }

@@ -120,8 +120,9 @@ impl Store {
                 {
                     keep(PieceKey::Identity(*key), None)?;
                 }
-                let mut slots = changes.slots.iter();
-                slots.try_for_each(|slot| self.save_entry(*slot as usize, keep))
+                let slots = changes.slots.iter().map(|slot| *slot as usize);
+                let mut slots = slots.filter(|slot| *slot < self.entries.len());
+                slots.try_for_each(|slot| self.save_entry(slot, keep))
             }
         }
     }

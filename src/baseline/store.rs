@@ -215,6 +215,29 @@ impl Store {
         }
     }
 
+    /// Forgets the identity of `key`, whose place the last one takes; says whether it was known.
+    pub fn forget(&mut self, key: u64) -> bool {
+        let Some(slot) = self.find(key) else {
+            return false;
+        };
+        let last = self.entries.len() - 1;
+        self.leave(slot);
+        if slot != last {
+            let moved = self.entries[last].key;
+            let found = self.index.find_mut(moved, |other| *other as usize == last);
+            if let Some(found) = found {
+                *found = slot as u32;
+            }
+        }
+        self.entries.swap_remove(slot);
+        if slot < self.entries.len() {
+            // Its mark may stand for the place that it left.
+            self.entries[slot].profile.is_changed = false;
+            self.mark(slot);
+        }
+        true
+    }
+
     /// The record at `slot` changes.
     fn mark(&mut self, slot: usize) {
         let Some(changes) = &mut self.changes else {

@@ -40,6 +40,9 @@ pub(super) const SIMULATE_EXAMPLE: &str = "Example: credwatch simulate --seed 7 
 pub(super) const EXPLAIN_EXAMPLE: &str = "Example: credwatch explain --state state/ --identity svc-deploy \
     --event event.json";
 
+pub(super) const FEEDBACK_EXAMPLE: &str = "Example: credwatch feedback --alert f26c15b153bd662d40a5f91b209ac883 \
+    --verdict false_positive --by ada --reason \"new laptop\"";
+
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Everything embedded, no Kafka: a simulated organisation under attack, live.
@@ -73,6 +76,14 @@ pub(super) enum Command {
     /// One identity's baseline in words and numbers, and what an event of it would score.
     #[command(after_help = EXPLAIN_EXAMPLE)]
     Explain(ExplainArguments),
+    /// Tells the service what an alert was; it learns from that at its next checkpoint.
+    #[command(after_help = FEEDBACK_EXAMPLE)]
+    Feedback(FeedbackArguments),
+    /// Has an identity's baseline erased; the audit trail keeps the fact, not the name.
+    #[command(
+        after_help = "Example: credwatch forget --identity svc-old --by ada --reason \"GDPR 4711\""
+    )]
+    Forget(ForgetArguments),
     /// Whether what was published is what was decided.
     Verify {
         #[command(subcommand)]
@@ -269,4 +280,50 @@ pub(super) struct ExplainArguments {
     /// Events, native or CloudTrail, of which to say what they would score; nothing is learned.
     #[arg(long, value_name = "FILE")]
     pub(super) event: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct FeedbackArguments {
+    #[command(flatten)]
+    pub(super) config: ConfigArguments,
+    /// The alert's id, as `finding_info.uid` has it.
+    #[arg(long, value_name = "ID")]
+    pub(super) alert: String,
+    /// What it was; `withdrawn` takes an answer back.
+    #[arg(long)]
+    pub(super) verdict: VerdictArgument,
+    /// Who says it.
+    #[arg(long, value_name = "NAME")]
+    pub(super) by: String,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(super) enum VerdictArgument {
+    TruePositive,
+    FalsePositive,
+    Expected,
+    Withdrawn,
+}
+
+#[derive(Args)]
+pub(super) struct ForgetArguments {
+    #[command(flatten)]
+    pub(super) config: ConfigArguments,
+    /// Whom.
+    #[arg(long, value_name = "ID")]
+    pub(super) identity: String,
+    /// Who asks for it.
+    #[arg(long, value_name = "NAME", default_value_t = whoami())]
+    pub(super) by: String,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+}
+
+fn whoami() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "operator".to_owned())
 }

@@ -2,11 +2,12 @@
 
 use super::arguments::{
     BacktestArguments, Command, ConfigArguments, ConfigCommand, DemoArguments, EvaluateArguments,
-    ExplainArguments, FormatArgument, ReplayArguments, RunArguments, SimulateArguments, Stage,
-    TopicsCommand, VerifyCommand,
+    ExplainArguments, FeedbackArguments, ForgetArguments, FormatArgument, ReplayArguments,
+    RunArguments, SimulateArguments, Stage, TopicsCommand, VerdictArgument, VerifyCommand,
 };
 use super::exit;
 use super::terminal::{complain, progress, say};
+use crate::app::answer;
 use crate::app::backtest;
 use crate::app::check;
 use crate::app::demo::Demo;
@@ -23,6 +24,7 @@ use crate::kafka::topics;
 use crate::metrics::Metrics;
 use crate::shard::{Blueprint, load_model, model_hash};
 use crate::units::EventTime;
+use crate::wire::answer::{Answer, Judgement};
 use crate::wire::format::Format;
 use crate::wire::model::Model;
 use std::path::{Path, PathBuf};
@@ -41,6 +43,8 @@ pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
         Command::Backtest(arguments) => compare_configurations(arguments, quiet),
         Command::Check(arguments) => with_config(&arguments.config, |config| check_all(&config)),
         Command::Explain(arguments) => explain_identity(arguments),
+        Command::Feedback(arguments) => feedback(arguments),
+        Command::Forget(arguments) => forget(arguments),
         Command::Verify {
             command: VerifyCommand::Audit { files },
         } => verify_audit(files),
@@ -136,6 +140,40 @@ fn verify_audit(files: &[PathBuf]) -> u8 {
             }
         }
     }
+}
+
+fn publish(config: &ConfigArguments, answer: &Answer) -> u8 {
+    with_config(config, |config| {
+        code_of(answer::publish(&config, answer).map(|told| say(&told)))
+    })
+}
+
+fn feedback(arguments: &FeedbackArguments) -> u8 {
+    let verdict = match arguments.verdict {
+        VerdictArgument::TruePositive => Judgement::TruePositive,
+        VerdictArgument::FalsePositive => Judgement::FalsePositive,
+        VerdictArgument::Expected => Judgement::Expected,
+        VerdictArgument::Withdrawn => Judgement::Withdrawn,
+    };
+    let answer = Answer {
+        alert_id: Some(arguments.alert.clone()),
+        verdict: Some(verdict),
+        forget: None,
+        by: arguments.by.clone(),
+        reason: arguments.reason.clone(),
+    };
+    publish(&arguments.config, &answer)
+}
+
+fn forget(arguments: &ForgetArguments) -> u8 {
+    let answer = Answer {
+        alert_id: None,
+        verdict: None,
+        forget: Some(arguments.identity.clone()),
+        by: arguments.by.clone(),
+        reason: arguments.reason.clone(),
+    };
+    publish(&arguments.config, &answer)
 }
 
 fn explain_identity(arguments: &ExplainArguments) -> u8 {

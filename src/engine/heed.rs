@@ -9,7 +9,7 @@
 
 use super::Engine;
 use super::output::Alert;
-use crate::enrich::{group_key, kind_group};
+use crate::enrich::{group_key, identity_key, kind_group};
 use crate::score::incident::Standing;
 use crate::stats::hash::hash64;
 
@@ -46,6 +46,14 @@ impl Engine {
             Standing::Unanswered => {}
         }
         Some(None)
+    }
+
+    /// Forgets all that is known of an identity; says whether there was something. What it taught its
+    /// peers has no name and stays.
+    pub fn forget(&mut self, identity: &str) -> bool {
+        let key = identity_key(identity);
+        let had_case = self.incidents.remove(key);
+        self.store.forget(key) || had_case
     }
 
     fn unlearn(&mut self, identity: u64) {

@@ -89,6 +89,17 @@ pub fn producer(kafka: &Kafka, transactional_id: &str) -> ClientConfig {
     client(kafka, &settings)
 }
 
+/// A producer for single records.
+#[must_use]
+pub fn plain_producer(kafka: &Kafka) -> ClientConfig {
+    let settings = [
+        ("enable.idempotence", "true"),
+        ("message.timeout.ms", "10000"),
+        ("partitioner", "murmur2_random"),
+    ];
+    client(kafka, &settings)
+}
+
 /// Names one producer among all instances; a zombie of the same name is fenced.
 #[must_use]
 pub fn transactional_id(kafka: &Kafka, stage: &str, worker: usize) -> String {

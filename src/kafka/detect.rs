@@ -6,6 +6,7 @@ use crate::engine::Detail;
 use crate::enrich::Keys;
 use crate::inquiry::{Desk, Inquiry};
 use crate::kafka::KafkaError;
+use crate::kafka::answers::Answers;
 use crate::kafka::pool::Pool;
 use crate::kafka::restore::Restorer;
 use crate::kafka::transaction::{Checkpoint, SendBaseline};
@@ -36,6 +37,7 @@ pub struct Detect {
     pool: Arc<Pool>,
     metrics: Metrics,
     readings: Vec<u64>,
+    answers: Option<Answers>,
     desk: Arc<Desk>,
     own_inbox: Sender<Inquiry>,
     inbox: Receiver<Inquiry>,
@@ -56,10 +58,18 @@ impl Detect {
             pool,
             metrics: shared.metrics.clone(),
             readings: vec![0; SIGNALS.len()],
+            answers: None,
             desk: Arc::clone(&shared.desk),
             own_inbox,
             inbox,
         }
+    }
+
+    /// The same, which takes in what people answer.
+    #[must_use]
+    pub fn heeding(mut self, answers: Answers) -> Self {
+        self.answers = Some(answers);
+        self
     }
 
     /// Whether the state holds the record already: the group's offset was set back.
@@ -180,8 +190,12 @@ impl Stage for Detect {
     }
 
     fn prepare_checkpoint(&mut self) -> Vec<Outgoing> {
-        let shards = self.shards.values_mut();
-        shards.filter_map(Shard::announce_upgrade).collect()
+        let upgrades = self.shards.values_mut().filter_map(Shard::announce_upgrade);
+        let mut said: Vec<Outgoing> = upgrades.collect();
+        if let Some(answers) = &self.answers {
+            said.extend(answers.hand_to(&mut self.shards));
+        }
+        said
     }
 
     fn checkpoint(&self) -> Option<&dyn Checkpoint> {

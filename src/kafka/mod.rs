@@ -3,11 +3,13 @@
 //! that it drives ([`ingest`], [`detect`], with the [`pool`] through which shards move within a process,
 //! and [`restore`], by which they are taken up from Kafka).
 
+pub mod answers;
 pub mod client;
 pub mod detect;
 pub mod ingest;
 pub mod pool;
 pub mod restore;
+pub mod send;
 pub mod topics;
 pub mod transaction;
 pub mod worker;

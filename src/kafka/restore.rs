@@ -176,7 +176,7 @@ impl<'r> Restorer<'r> {
 }
 
 /// Reads a partition from `start` on, to its end or until `take` says that it is enough.
-fn read_on(
+pub(super) fn read_on(
     reader: &BaseConsumer,
     topic: &str,
     partition: i32,

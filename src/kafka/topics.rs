@@ -93,6 +93,7 @@ pub fn needed(topics: &Topics, config: &Config, ingest: bool, detect: bool) -> V
             &topics.revocations,
             &topics.decisions,
             &topics.baselines,
+            &topics.feedback,
         ];
         names.extend(outputs.into_iter().cloned());
     }

@@ -280,6 +280,11 @@ impl Incidents {
         }
     }
 
+    /// Forgets the case of `identity`; says whether there was one.
+    pub fn remove(&mut self, identity: u64) -> bool {
+        self.cases.remove(&identity).is_some()
+    }
+
     /// Closes the alert of `identity`, if it is open, and returns it.
     pub fn close(&mut self, identity: u64) -> Option<AlertState> {
         let alert = self.cases.get_mut(&identity)?.alert.as_mut()?;

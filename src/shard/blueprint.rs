@@ -89,6 +89,7 @@ impl Blueprint {
             },
             kept_offset: header.next_offset,
             answers: header.answers,
+            has_answers: false,
             upgrade,
             configuration_hash: Arc::clone(hash),
             partitions: self.partitions,

@@ -1,6 +1,7 @@
 //! A shard: one partition's engine with what surrounds it, decode in front and formats behind.
 //! `run` and `replay` drive the same shard, so the same log gives the same outputs.
 
+mod answers;
 mod blueprint;
 mod outgoing;
 mod state;
@@ -33,6 +34,8 @@ pub struct Shard {
     kept_offset: i64,
     /// Offsets of the next answers, by partition of the feedback topic.
     answers: BTreeMap<i32, i64>,
+    /// Whether answers were taken in since the state was kept last.
+    has_answers: bool,
     /// What it was made with, where that is not what it runs with.
     upgrade: Option<Upgrade>,
     configuration_hash: Arc<str>,

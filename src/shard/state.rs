@@ -91,7 +91,7 @@ impl Shard {
     /// Whether there is something to keep.
     #[must_use]
     pub fn has_changed(&self) -> bool {
-        self.next_offset() != self.kept_offset || self.upgrade.is_some()
+        self.next_offset() != self.kept_offset || self.upgrade.is_some() || self.has_answers
     }
 
     /// Sends what has changed since the last checkpoint, and where it stands.
@@ -109,6 +109,7 @@ impl Shard {
         self.engine.mark_kept();
         self.kept_offset = self.next_offset();
         self.upgrade = None;
+        self.has_answers = false;
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Member {
     pub number: usize,
     /// The office of a person, by number.
     pub office: usize,
+    /// Whether the log that tells of it knows hosts; that of a cloud's interface does not.
+    pub has_hosts: bool,
     /// Peer group.
     pub group: &'static str,
     /// How it works.
@@ -251,6 +253,7 @@ fn blank(id: String, number: usize, group: &'static str, work: Work) -> Member {
         id,
         number,
         office: 0,
+        has_hosts: work != Work::Service || number % 3 != 0,
         group,
         work,
         sites: Vec::new(),

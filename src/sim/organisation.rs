@@ -280,7 +280,7 @@ impl Organisation {
                 self.serial % 23
             )),
             source: Some(NativeSource {
-                host: Some(site.host.clone()),
+                host: member.has_hosts.then(|| site.host.clone()),
                 ip: Some(format!("{}.{last}", place.prefix)),
                 user_agent: Some(site.client.clone()),
                 country: Some(place.country.to_owned()),

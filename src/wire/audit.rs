@@ -3,6 +3,7 @@
 
 use crate::engine::{Alert, Phase};
 use crate::units::EventTime;
+use crate::wire::answer::{Answer, Judgement};
 use crate::wire::order::{self, reason};
 use crate::wire::time::format_rfc3339;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -61,6 +62,23 @@ impl AuditChain {
             "time": format_rfc3339(time),
             "model_hash": {"before": from[0], "now": to[0]},
             "configuration_hash": {"before": from[1], "now": to[1]},
+        }))
+    }
+
+    /// The record of what somebody answered. Of an identity to be forgotten it keeps no name.
+    pub fn answer(&mut self, time: EventTime, answer: &Answer) -> Vec<u8> {
+        let forgotten = answer.forget.as_ref().map(|identity| {
+            let digest = blake3::hash(identity.as_bytes()).to_hex();
+            format!("blake3:{digest}")
+        });
+        self.append(&json!({
+            "what": if forgotten.is_some() { "forgotten" } else { "feedback" },
+            "time": format_rfc3339(time),
+            "alert_id": answer.alert_id,
+            "verdict": answer.verdict.map(Judgement::as_str),
+            "identity_hash": forgotten,
+            "by": answer.by,
+            "reason": answer.reason,
         }))
     }
 

@@ -1,6 +1,7 @@
 //! Formats in and out. Wire types are not core types: what is read becomes an
 //! [`crate::event::Event`], what is written is made from verdicts and alerts.
 
+pub mod answer;
 pub mod audit;
 pub mod baseline_record;
 pub mod cloudtrail;

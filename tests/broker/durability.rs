@@ -126,7 +126,7 @@ fn whatever_is_killed_or_moved_nothing_is_lost_and_nothing_comes_twice() {
         });
         setup.produce("events", keyed);
         if at + 1 < parts {
-            std::thread::sleep(Duration::from_millis(dice.below(1_500) as u64));
+            std::thread::sleep(Duration::from_millis(dice.below(300) as u64));
             go_wrong(&setup, &mut instances, &mut dice, at);
         }
     }

@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod answering;
 mod asking;
 mod durability;
 mod monitoring;

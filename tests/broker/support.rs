@@ -83,9 +83,10 @@ impl Setup {
         .collect();
         let text = format!(
             "[kafka]\nbootstrap_servers = \"{}\"\ngroup_id = \"{prefix}\"\n[topics]\n{topics}\
-             partitions = {partitions}\n[[ingest]]\ntopic = \"{prefix}.raw\"\nformat = \"{format}\"\n\
+             partitions = {partitions}\nreplication = {}\n[[ingest]]\ntopic = \"{prefix}.raw\"\nformat = \"{format}\"\n\
              [http]\nlisten = \"127.0.0.1:0\"\n[state]\ncheckpoint_secs = 1\n",
-            broker()
+            broker(),
+            std::env::var("CREDWATCH_TEST_REPLICATION").unwrap_or_else(|_| "1".to_owned()),
         );
         std::fs::write(&config, text).unwrap();
         Self {
