@@ -11,6 +11,7 @@
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 use credwatch::config::{Config, Sources};
+use credwatch::kafka::KafkaError;
 use credwatch::kafka::detect::Detect;
 use credwatch::kafka::pool::Pool;
 use credwatch::kafka::topics;
@@ -102,7 +103,9 @@ impl Stage for DecodeOnly {
         }
         Processed::default()
     }
-    fn assign(&mut self, _: &str, _: i32) {}
+    fn assign(&mut self, _: &str, _: i32) -> Result<(), KafkaError> {
+        Ok(())
+    }
     fn revoke(&mut self, _: &str, _: i32) {}
     fn attend(&mut self) {}
 

@@ -75,7 +75,7 @@ impl Blueprint {
         let hash = &self.configuration_hash;
         let has_news =
             header.model_hash != self.model_hash() || header.configuration_hash != **hash;
-        let upgrade = has_news.then(|| Upgrade {
+        let upgrade = has_news.then_some(Upgrade {
             old_model: header.model_hash,
             old_configuration: header.configuration_hash,
         });

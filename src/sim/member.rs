@@ -253,7 +253,7 @@ fn blank(id: String, number: usize, group: &'static str, work: Work) -> Member {
         id,
         number,
         office: 0,
-        has_hosts: work != Work::Service || number % 3 != 0,
+        has_hosts: work != Work::Service || !number.is_multiple_of(3),
         group,
         work,
         sites: Vec::new(),

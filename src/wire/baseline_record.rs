@@ -40,8 +40,12 @@ pub enum BaselineRecordError {
     Broken(String),
 }
 
-fn broken(why: impl ToString) -> BaselineRecordError {
-    BaselineRecordError::Broken(why.to_string())
+fn broken(why: impl Into<String>) -> BaselineRecordError {
+    BaselineRecordError::Broken(why.into())
+}
+
+fn unread(why: &io::Error) -> BaselineRecordError {
+    broken(why.to_string())
 }
 
 /// Takes a record: its key and its value.
@@ -123,10 +127,10 @@ impl Reader {
             return Err(broken("a record is not what was written"));
         }
         if key == MARKER {
-            let header = Header::try_from_slice(content).map_err(broken)?;
+            let header = Header::try_from_slice(content).map_err(|why| unread(&why))?;
             return Ok(Found::Marker(Box::new(header)));
         }
-        let (key, part) = <(PieceKey, u16)>::try_from_slice(key).map_err(broken)?;
+        let (key, part) = <(PieceKey, u16)>::try_from_slice(key).map_err(|why| unread(&why))?;
         Ok(self.join(key, part, parts, content))
     }
 
