@@ -10,20 +10,18 @@
 )]
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
-use credwatch::config::{Config, Sources};
+#[path = "common/kafka.rs"]
+mod kafka;
+
+use credwatch::config::Config;
 use credwatch::kafka::KafkaError;
 use credwatch::kafka::detect::Detect;
 use credwatch::kafka::pool::Pool;
-use credwatch::kafka::topics;
 use credwatch::kafka::worker::{self, Processed, Record, Shared, Stage};
 use credwatch::metrics::Metrics;
 use credwatch::shard::{Blueprint, load_model};
-use credwatch::sim::organisation::Organisation;
-use credwatch::units::{EventTime, MS_PER_DAY};
 use credwatch::wire::native;
-use rdkafka::ClientConfig;
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
-use std::process::{Child, Command, Stdio};
+use kafka::{Broker, config, fill};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -31,59 +29,6 @@ use std::time::{Duration, Instant};
 const EVENTS: usize = 1_500_000;
 const ROUNDS: usize = 3;
 const PARTITIONS: usize = 4;
-
-/// A broker of our own, ended with its folder.
-struct Broker {
-    child: Option<Child>,
-    _folder: tempfile::TempDir,
-    address: String,
-}
-
-impl Broker {
-    fn find() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        if let Ok(address) = std::env::var("CREDWATCH_TEST_BROKER") {
-            return Self {
-                child: None,
-                _folder: folder,
-                address,
-            };
-        }
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/broker");
-        let child = Command::new(script)
-            .arg(folder.path().join("kafka"))
-            .arg(port.to_string())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let address = format!("127.0.0.1:{port}");
-        while std::net::TcpStream::connect(&address).is_err() {
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        std::thread::sleep(Duration::from_secs(3));
-        Self {
-            child: Some(child),
-            _folder: folder,
-            address,
-        }
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            let _ = Command::new("kill")
-                .args(["-TERM", &child.id().to_string()])
-                .status();
-            let _ = child.wait();
-        }
-    }
-}
 
 /// The same loop with the same commits, and nothing done but decoding.
 struct DecodeOnly {
@@ -112,55 +57,6 @@ impl Stage for DecodeOnly {
     fn tick(&mut self) {}
 }
 
-fn config(broker: &Broker, prefix: &str) -> Config {
-    let text = format!(
-        "[kafka]\nbootstrap_servers = \"{}\"\n[topics]\nevents = \"{prefix}.events\"\n\
-         alerts = \"{prefix}.alerts\"\nrevocations = \"{prefix}.revocations\"\n\
-         decisions = \"{prefix}.decisions\"\nfeedback = \"{prefix}.feedback\"\n\
-         deadletter = \"{prefix}.dead\"\nbaselines = \"{prefix}.baselines\"\n\
-         sightings = \"{prefix}.sightings\"\npartitions = {PARTITIONS}\n",
-        broker.address
-    );
-    let mut sources = Sources::default();
-    sources.files.push(("bench".to_owned(), text));
-    Config::load(&sources).unwrap()
-}
-
-/// Fills the events topic; returns the mean size of an event.
-fn fill(config: &Config) -> usize {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(topics::create(config)).unwrap();
-    let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
-        .set("bootstrap.servers", &config.kafka.bootstrap_servers)
-        .set("linger.ms", "20")
-        .set("batch.size", "500000")
-        .create()
-        .unwrap();
-    let mut organisation = Organisation::new(1, 2_000);
-    let mut midnight = EventTime::from_epoch_ms(1_772_409_600_000).unwrap();
-    let (mut sent, mut bytes) = (0, 0);
-    while sent < EVENTS {
-        for simulated in organisation.day(midnight).into_iter().take(EVENTS - sent) {
-            let json = simulated.event.to_json();
-            bytes += json.len();
-            sent += 1;
-            let mut record = BaseRecord::to(&config.topics.events)
-                .key(&simulated.event.identity.id)
-                .payload(&json);
-            while let Err((_, again)) = producer.send(record) {
-                std::thread::sleep(Duration::from_millis(5));
-                record = again;
-            }
-        }
-        midnight = midnight.saturating_add_ms(MS_PER_DAY);
-    }
-    producer.flush(Duration::from_secs(60)).unwrap();
-    bytes / EVENTS
-}
-
 /// Events a second of one run of a stage over the whole topic, from the first commit to the last.
 fn rate(config: &Config, group: &str, stage: impl FnOnce(&Shared) -> Box<dyn Stage + Send>) -> f64 {
     let metrics = Metrics::new("bench").unwrap();
@@ -186,8 +82,8 @@ fn rate(config: &Config, group: &str, stage: impl FnOnce(&Shared) -> Box<dyn Sta
 fn main() {
     let broker = Broker::find();
     let prefix = format!("bench-{}", std::process::id());
-    let config = config(&broker, &prefix);
-    let event_bytes = fill(&config);
+    let config = config(&broker, &prefix, PARTITIONS);
+    let event_bytes = fill(&config, EVENTS);
     let model = load_model(&config).unwrap();
     let (mut decode_only, mut whole) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {

@@ -88,6 +88,7 @@ pub struct Metrics {
     /// In the order of [`OF_SHARD`].
     of_shard: Vec<IntGaugeVec>,
     threshold: GaugeVec,
+    learned: GaugeVec,
     drift: GaugeVec,
     /// Records not yet taken in, by topic and partition.
     pub lag: IntGaugeVec,
@@ -227,6 +228,11 @@ impl Metrics {
                 "Score at which alerts begin.",
                 shard,
             )?,
+            learned: build.numbers(
+                "credwatch_threshold_learned_ratio",
+                "How much of the threshold is learned rather than initial, 0 to 1.",
+                shard,
+            )?,
             drift: build.numbers(
                 "credwatch_alert_budget_ratio",
                 "Alerts a day over the budget.",
@@ -296,6 +302,9 @@ impl Metrics {
         self.threshold
             .with_label_values(&[label.as_str()])
             .set(health.threshold_nats);
+        self.learned
+            .with_label_values(&[label.as_str()])
+            .set(health.threshold_learned_share);
         if let Some(drift) = health.budget_drift {
             self.drift.with_label_values(&[label.as_str()]).set(drift);
         }
@@ -307,7 +316,7 @@ impl Metrics {
         for gauge in &self.of_shard {
             let _ = gauge.remove_label_values(&[label.as_str()]);
         }
-        for gauge in [&self.threshold, &self.drift] {
+        for gauge in [&self.threshold, &self.learned, &self.drift] {
             let _ = gauge.remove_label_values(&[label.as_str()]);
         }
     }

@@ -16,10 +16,14 @@ struct Standing {
     moved: Stopwatch,
 }
 
-/// Partitions by topic and number.
+/// A commit that takes longer than this is not going to be one: Kafka is slow or down.
+const STALLED_AFTER: Duration = Duration::from_secs(5);
+
+/// Partitions by topic and number, and commits under way by the name of who commits.
 #[derive(Debug, Default)]
 pub struct Status {
     partitions: DashMap<(String, i32), Standing>,
+    commits: DashMap<String, Stopwatch>,
 }
 
 /// What `/readyz` answers.
@@ -32,6 +36,11 @@ pub enum Readiness {
     },
     /// Nothing is assigned.
     Unassigned,
+    /// A commit does not come to its end.
+    Stalled {
+        /// How long it has taken so far.
+        secs: u64,
+    },
     /// A partition has lag and does not move.
     Stuck {
         /// Which topic.
@@ -71,6 +80,16 @@ impl Status {
         }
     }
 
+    /// `who` begins to commit.
+    pub fn begin_commit(&self, who: &str) {
+        self.commits.insert(who.to_owned(), Stopwatch::start());
+    }
+
+    /// `who` has committed, or given up.
+    pub fn end_commit(&self, who: &str) {
+        self.commits.remove(who);
+    }
+
     /// How many partitions are owned.
     #[must_use]
     pub fn assigned(&self) -> usize {
@@ -80,6 +99,11 @@ impl Status {
     /// Whether work is being done.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
+        let commits = self.commits.iter().map(|since| since.elapsed());
+        if let Some(longest) = commits.max().filter(|longest| *longest > STALLED_AFTER) {
+            let secs = longest.as_secs();
+            return Readiness::Stalled { secs };
+        }
         for entry in &self.partitions {
             if entry.lag > 0 && entry.moved.elapsed() > STUCK_AFTER {
                 let (topic, partition) = entry.key().clone();

@@ -40,6 +40,7 @@ pub struct Summary {
     evicted: u64,
     unadmitted: u64,
     thresholds_nats: Vec<f64>,
+    learned_shares: Vec<f64>,
 }
 
 impl Summary {
@@ -63,6 +64,7 @@ impl Summary {
             evicted: 0,
             unadmitted: 0,
             thresholds_nats: Vec::new(),
+            learned_shares: Vec::new(),
         }
     }
 
@@ -108,6 +110,7 @@ impl Summary {
         self.evicted += health.evicted;
         self.unadmitted += health.unadmitted;
         self.thresholds_nats.push(health.threshold_nats);
+        self.learned_shares.push(health.threshold_learned_share);
     }
 
     /// Alerts opened.
@@ -181,7 +184,8 @@ impl Summary {
         }
         let count = self.thresholds_nats.len().max(1) as f64;
         let threshold = self.thresholds_nats.iter().sum::<f64>() / count;
-        writeln!(f, "; threshold {threshold:.1} nats")?;
+        let learned = 100.0 * self.learned_shares.iter().sum::<f64>() / count;
+        writeln!(f, "; threshold {threshold:.1} nats, {learned:.0} % learned")?;
         let orders = plural(self.orders, "containment order", "containment orders");
         match self.mode {
             Mode::DryRun => writeln!(f, "{orders}: dry run, nothing is to be carried out"),

@@ -33,7 +33,7 @@ use crate::score::crowd::Crowd;
 use crate::score::fact::{Facts, Prices};
 use crate::score::incident::{Incident, Incidents, Weighed, weigh};
 use crate::score::threshold::Threshold;
-use crate::signal::{SIGNALS, Signal, View};
+use crate::signal::{SIGNALS, Signal, View, score_all};
 use crate::units::{EventTime, MS_PER_DAY};
 use crate::verdict::{Explanation, Reading, SignalName, SignalVerdict, Verdict};
 use arrayvec::ArrayVec;
@@ -266,6 +266,7 @@ impl Engine {
         place
     }
 
+    #[inline]
     fn view<'v>(
         &'v self,
         event: &'v Event<'v>,
@@ -292,6 +293,7 @@ impl Engine {
     }
 
     /// What the event deviates in, and what that means in the identity's case.
+    #[inline]
     fn weigh(&self, view: &View<'_>, readings: &Readings, place: &Place) -> (Facts, Weighed) {
         let parameters = &self.settings.parameters;
         let case = self.case_of(view.features, place);
@@ -310,6 +312,7 @@ impl Engine {
         (facts, weighed)
     }
 
+    #[inline]
     fn case_of(&self, features: &Features, place: &Place) -> Option<&Incident> {
         let has_case = place
             .slot
@@ -412,6 +415,7 @@ impl Engine {
             late: self.late,
             duplicates: self.duplicates,
             threshold_nats: self.threshold_nats(),
+            threshold_learned_share: self.threshold.learned_share(),
             budget_drift: self.threshold.budget_drift(),
         }
     }
@@ -424,13 +428,11 @@ fn bits_of(off: &[SignalName]) -> u32 {
 }
 
 /// What each signal that is on answers.
+#[inline]
 fn read(view: &View<'_>, on: u32) -> Readings {
-    let on = SIGNALS
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| on & 1 << at != 0);
-    on.filter_map(|(at, signal)| Some((at, signal.score(view)?)))
-        .collect()
+    let mut readings = Readings::new();
+    score_all(view, on, |at, reading| readings.push((at, reading)));
+    readings
 }
 
 fn verdicts(view: &View<'_>, readings: &Readings, in_words: bool) -> Vec<SignalVerdict> {

@@ -152,6 +152,8 @@ pub struct Health {
     pub duplicates: u64,
     /// Threshold.
     pub threshold_nats: f64,
+    /// How much of it is learned, 0 to 1.
+    pub threshold_learned_share: f64,
     /// Alerts a day over the budget, once known.
     pub budget_drift: Option<f64>,
 }

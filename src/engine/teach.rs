@@ -4,7 +4,7 @@ use super::{Engine, Judged};
 use crate::baseline::profile::PEAKS;
 use crate::enrich::Features;
 use crate::score::incident::{Standing, Weighed};
-use crate::signal::{Lesson, SIGNALS};
+use crate::signal::{Lesson, SIGNALS, learn_all};
 use arrayvec::ArrayVec;
 
 impl Engine {
@@ -51,7 +51,7 @@ impl Engine {
             fresh_facts: &fresh,
             parameters: &self.settings.parameters,
         };
-        SIGNALS.iter().for_each(|signal| signal.learn(&mut lesson));
+        learn_all(&mut lesson);
         if let Some(profile) = lesson.learnt.profile {
             profile.last_seen = place.now;
             profile.last_credential = features.credential.unwrap_or(profile.last_credential);

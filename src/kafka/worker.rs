@@ -281,6 +281,7 @@ pub fn run(
         commit_every: Duration::from_millis(kafka.commit_interval_ms),
         since_commit: Stopwatch::start(),
         commit_took: Duration::ZERO,
+        name: transactional_id.to_owned(),
         checkpoint_every: shared.config.checkpoint_every,
         since_checkpoint: Stopwatch::start(),
         since_tick: Stopwatch::start(),
@@ -301,6 +302,7 @@ struct Worker<'w> {
     commit_every: Duration,
     since_commit: Stopwatch,
     commit_took: Duration,
+    name: String,
     checkpoint_every: Duration,
     since_checkpoint: Stopwatch,
     since_tick: Stopwatch,
@@ -433,7 +435,7 @@ impl Worker<'_> {
         let checkpoint = self.stage.checkpoint();
         let is_kept = checkpoint.is_some();
         self.since_commit = Stopwatch::start();
-        lock(&self.owner.transaction).commit(|| self.consumer.group_metadata(), checkpoint)?;
+        self.commit_with(checkpoint)?;
         if is_kept {
             self.stage.mark_kept();
             let seconds = since.elapsed().as_secs_f64();
@@ -446,9 +448,18 @@ impl Worker<'_> {
 
     fn commit(&mut self) -> Result<(), KafkaError> {
         self.since_commit = Stopwatch::start();
-        lock(&self.owner.transaction).commit(|| self.consumer.group_metadata(), None)?;
+        self.commit_with(None)?;
         self.account();
         Ok(())
+    }
+
+    fn commit_with(&self, checkpoint: Option<&dyn Checkpoint>) -> Result<(), KafkaError> {
+        let status = &self.shared.status;
+        status.begin_commit(&self.name);
+        let group = || self.consumer.group_metadata();
+        let committed = lock(&self.owner.transaction).commit(group, checkpoint);
+        status.end_commit(&self.name);
+        committed
     }
 
     /// Counts what has just been committed.

@@ -90,7 +90,7 @@ impl Signal for Failure {
         let observations = f64::from(view.profile.failures.tried / view.profile_weight);
         let level = own_or_peers(observations, view.parameters.prior.failure_strength);
         let rate = believed_rate(view);
-        if f64::from(failed) * (rate.hits + rate.misses) <= f64::from(tried) * rate.hits {
+        if rate.is_usual(failed, tried) {
             return None;
         }
         let p = upper_tail(failed, tried, rate);
@@ -142,7 +142,12 @@ impl Signal for Failure {
         let (recent_failed, recent_tried) = counts.recent_at(lesson.now, window);
         // What happened lately is a fact whatever it is trusted to teach; what comes late happened
         // before.
-        let lately = window.remaining(lesson.now.ms_since(lesson.event.time)) as f32;
+        let late_ms = lesson.now.ms_since(lesson.event.time);
+        let lately = if late_ms > 0 {
+            window.remaining(late_ms) as f32
+        } else {
+            1.0
+        };
         counts.recent_failed = recent_failed + lately * failed;
         counts.recent_tried = recent_tried + lately;
         counts.recent_secs = (lesson.now.epoch_ms() / MS_PER_SEC) as u32;

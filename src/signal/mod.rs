@@ -135,25 +135,52 @@ pub trait Signal: Sync {
     fn learn(&self, lesson: &mut Lesson<'_>);
 }
 
-/// All signals, in the order in which they are reported.
-pub static SIGNALS: [&dyn Signal; 16] = [
-    &host::Host,
-    &network::Network,
-    &client::Client,
-    &action::Action,
-    &privilege::Privilege,
-    &token_lifetime::TokenLifetime,
-    &credential_age::CredentialAge,
-    &refresh::Refresh,
-    &rhythm::Rhythm,
-    &rate::Rate,
-    &failure::Failure,
-    &fan_out::FanOut,
-    &travel::Travel,
-    &concurrency::Concurrency,
-    &dormancy::Dormancy,
-    &purpose::Purpose,
-];
+/// How many signals there are.
+pub const COUNT: usize = 16;
+
+/// Lists the signals once: to be looked up by place, and to be called one after the other without a
+/// table, so that a reading need not pass through memory.
+macro_rules! signals {
+    ($($at:literal: $signal:expr),+ $(,)?) => {
+        /// All signals, in the order in which they are reported.
+        pub static SIGNALS: [&dyn Signal; COUNT] = [$(&$signal),+];
+
+        /// Shows each reading of the signals whose bit is set in `on` to `take`, with the signal's place.
+        #[inline]
+        pub fn score_all(view: &View<'_>, on: u32, mut take: impl FnMut(usize, Reading)) {
+            $(if on & 1 << $at != 0
+                && let Some(reading) = $signal.score(view)
+            {
+                take($at, reading);
+            })+
+        }
+
+        /// Has every signal learn.
+        #[inline]
+        pub fn learn_all(lesson: &mut Lesson<'_>) {
+            $($signal.learn(lesson);)+
+        }
+    };
+}
+
+signals! {
+    0: host::Host,
+    1: network::Network,
+    2: client::Client,
+    3: action::Action,
+    4: privilege::Privilege,
+    5: token_lifetime::TokenLifetime,
+    6: credential_age::CredentialAge,
+    7: refresh::Refresh,
+    8: rhythm::Rhythm,
+    9: rate::Rate,
+    10: failure::Failure,
+    11: fan_out::FanOut,
+    12: travel::Travel,
+    13: concurrency::Concurrency,
+    14: dormancy::Dormancy,
+    15: purpose::Purpose,
+}
 
 /// T1078.
 pub const VALID_ACCOUNTS: Technique = Technique {

@@ -26,6 +26,21 @@ pub struct Beta {
     pub misses: f64,
 }
 
+impl Beta {
+    /// Whether `hits` in `trials` are no more than half a standard deviation above the mean: no reason to
+    /// ask for their tail, which is then above 0.2. With *μ* the mean rate and *ρ* = 1/(a + b + 1), the
+    /// variance is *m μ (1 − μ) (1 + (m − 1) ρ)*.
+    #[must_use]
+    #[inline]
+    pub fn is_usual(&self, hits: u32, trials: u32) -> bool {
+        let (m, worth) = (f64::from(trials), self.hits + self.misses);
+        let mean = self.hits / worth;
+        let above = f64::from(hits) - m * mean;
+        let variance = m * mean * (1.0 - mean) * (1.0 + (m - 1.0) / (worth + 1.0));
+        above <= 0.0 || above * above <= 0.25 * variance
+    }
+}
+
 /// Mean of an unknown rate after `hits` in `trials`, believed to be `rate` as firmly as after
 /// `worth` trials: (hits + worth·rate)/(trials + worth).
 ///
@@ -85,6 +100,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_usual_is_not_improbable(trials in 1u32..400, a in 0.05f64..20.0, b in 1.0f64..60.0) {
+            let rate = Beta { hits: a, misses: b };
+            for hits in 0..=trials {
+                if rate.is_usual(hits, trials) {
+                    prop_assert!(upper_tail(hits, trials, rate) > 0.135);
+                }
+            }
+        }
+
         #[test]
         fn agrees_with_the_exact_sum(k in 0u32..60, more in 0u32..60, a in 0.05f64..50.0, b in 0.05f64..500.0) {
             let rate = Beta { hits: a, misses: b };

@@ -13,5 +13,7 @@ mod answering;
 mod asking;
 mod durability;
 mod monitoring;
+mod outage;
+mod refusals;
 mod service;
 mod support;

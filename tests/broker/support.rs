@@ -46,6 +46,7 @@ pub(crate) struct Read {
 
 /// Topics of one test, by a prefix of their own.
 pub(crate) struct Setup {
+    pub(crate) servers: String,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) prefix: String,
     pub(crate) config: PathBuf,
@@ -54,7 +55,12 @@ pub(crate) struct Setup {
 impl Setup {
     /// Writes the configuration and creates the topics.
     pub(crate) fn new(name: &str, partitions: usize, format: &str) -> Self {
-        let setup = Self::without_topics(name, partitions, format);
+        Self::on(broker(), name, partitions, format)
+    }
+
+    /// The same on another broker.
+    pub(crate) fn on(servers: String, name: &str, partitions: usize, format: &str) -> Self {
+        let setup = Self::prepared(servers, name, partitions, format);
         let created = credwatch()
             .args(["topics", "create", "--config"])
             .arg(&setup.config)
@@ -65,6 +71,10 @@ impl Setup {
     }
 
     pub(crate) fn without_topics(name: &str, partitions: usize, format: &str) -> Self {
+        Self::prepared(broker(), name, partitions, format)
+    }
+
+    fn prepared(servers: String, name: &str, partitions: usize, format: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let prefix = format!("{name}-{}", std::process::id());
         let config = folder.path().join("credwatch.toml");
@@ -85,11 +95,12 @@ impl Setup {
             "[kafka]\nbootstrap_servers = \"{}\"\ngroup_id = \"{prefix}\"\n[topics]\n{topics}\
              partitions = {partitions}\nreplication = {}\n[[ingest]]\ntopic = \"{prefix}.raw\"\nformat = \"{format}\"\n\
              [http]\nlisten = \"127.0.0.1:0\"\n[state]\ncheckpoint_secs = 1\n",
-            broker(),
+            servers,
             std::env::var("CREDWATCH_TEST_REPLICATION").unwrap_or_else(|_| "1".to_owned()),
         );
         std::fs::write(&config, text).unwrap();
         Self {
+            servers,
             folder,
             prefix,
             config,
@@ -102,10 +113,16 @@ impl Setup {
 
     /// Starts `credwatch run`.
     pub(crate) fn start(&self, instance: &str) -> Running {
+        self.start_with(instance, &[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_with(&self, instance: &str, more: &[&str]) -> Running {
         let log = self.folder.path().join(format!("{instance}.log"));
         let child = credwatch()
             .args(["run", "--config"])
             .arg(&self.config)
+            .args(more)
             .env("CREDWATCH_KAFKA__INSTANCE_ID", instance)
             .env("CREDWATCH_HTTP__TOKEN", TOKEN)
             .stdout(Stdio::null())
@@ -135,7 +152,7 @@ impl Setup {
         records: impl IntoIterator<Item = (String, Vec<u8>)>,
     ) {
         let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
-            .set("bootstrap.servers", broker())
+            .set("bootstrap.servers", &self.servers)
             .set("message.max.bytes", "15000000")
             .set("enable.idempotence", "true")
             .set("partitioner", "murmur2_random")
@@ -161,7 +178,7 @@ impl Setup {
     pub(crate) fn read(&self, topic: &str) -> Vec<Read> {
         let topic = self.topic(topic);
         let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", broker())
+            .set("bootstrap.servers", &self.servers)
             .set("group.id", "reader")
             .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "true")
@@ -192,7 +209,7 @@ impl Setup {
     pub(crate) fn wait_until_committed(&self, partitions: i32) {
         let topic = self.topic("events");
         let reader: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", broker())
+            .set("bootstrap.servers", &self.servers)
             .set("group.id", format!("{}-detect", self.prefix))
             .create()
             .unwrap();
@@ -291,6 +308,10 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

@@ -1,0 +1,178 @@
+//! From an event in Kafka to its order readable with `read_committed`, at half of the top rate.
+//!
+//! `cargo bench --bench latency`; budget p99 at most 50 ms. First the top rate of one thread over a full
+//! topic is taken, then half of it is produced for a while, and every now and then a theft in between. The
+//! time begins when the client is given the theft, so producing it is part of the figure.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench prints its result"
+)]
+#![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
+
+#[path = "common/kafka.rs"]
+mod kafka;
+
+use credwatch::config::Config;
+use credwatch::kafka::answers::Answers;
+use credwatch::kafka::detect::Detect;
+use credwatch::kafka::pool::Pool;
+use credwatch::kafka::worker::{self, Shared};
+use credwatch::metrics::Metrics;
+use credwatch::shard::{Blueprint, load_model};
+use credwatch::sim::organisation::Organisation;
+use credwatch::units::{EventTime, MS_PER_DAY};
+use kafka::{Broker, START_MS, config, fill, producer, send};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Message;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const LEARNED: usize = 1_500_000;
+const PARTITIONS: usize = 4;
+const THEFTS: usize = 400;
+const EVERY: Duration = Duration::from_millis(50);
+
+fn work(config: &Config, group: &str) -> (Shared, std::thread::JoinHandle<()>) {
+    let shared = Shared::new(config.clone(), Metrics::new("bench").unwrap());
+    let blueprint = Blueprint::new(config, load_model(config).unwrap(), PARTITIONS as u32);
+    let answers = Answers::new(config, group, PARTITIONS as i32).unwrap();
+    let (of_worker, group) = (shared.clone(), group.to_owned());
+    let thread = std::thread::spawn(move || {
+        let pool = Arc::new(Pool::new(false));
+        let mut stage = Detect::new(blueprint, &group, pool, &of_worker).heeding(answers);
+        worker::run(&mut stage, &group, &group, &of_worker).unwrap();
+    });
+    (shared, thread)
+}
+
+/// Waits until everything is taken in; returns the rate of it.
+fn top_rate(shared: &Shared) -> f64 {
+    let taken = || shared.metrics.records.with_label_values(&["detect"]).get() as usize;
+    while taken() < LEARNED / 10 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let (start, at) = (Instant::now(), taken());
+    while taken() < LEARNED {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    (LEARNED - at) as f64 / start.elapsed().as_secs_f64()
+}
+
+/// Orders as they can be read, by identity, with the moment.
+fn read_orders(config: &Config, stop: &AtomicBool) -> HashMap<String, Instant> {
+    let reader: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &config.kafka.bootstrap_servers)
+        .set("group.id", "reader")
+        .set("isolation.level", "read_committed")
+        .set("fetch.wait.max.ms", "5")
+        .set("auto.offset.reset", "latest")
+        .create()
+        .unwrap();
+    reader.subscribe(&[&config.topics.revocations]).unwrap();
+    let mut first = HashMap::new();
+    while !stop.load(Ordering::Relaxed) {
+        if let Some(Ok(message)) = reader.poll(Duration::from_millis(5)) {
+            let key = String::from_utf8_lossy(message.key().unwrap()).into_owned();
+            first.entry(key).or_insert_with(Instant::now);
+        }
+    }
+    first
+}
+
+/// An event of `victim` from elsewhere, doing what none did.
+fn theft(victim: &str, now: EventTime, at: usize) -> Vec<u8> {
+    serde_json::json!({
+        "event_id": format!("theft-{at}"), "time": now.epoch_ms(),
+        "identity": {"id": victim, "kind": "service", "group": "backend"},
+        "activity": "use", "action": "cloudtrail:StopLogging",
+        "source": {"host": format!("vps-{at}"), "ip": format!("185.9.{}.7", at % 250), "country": "RO",
+            "asn": 9009 + at, "user_agent": format!("tool-{at}")},
+    })
+    .to_string()
+    .into_bytes()
+}
+
+/// Produces at `rate` events a second with thefts in between; returns when each theft was sent.
+fn produce(config: &Config, rate: f64) -> HashMap<String, Instant> {
+    let quick = ClientConfig::new()
+        .set("bootstrap.servers", &config.kafka.bootstrap_servers)
+        .set("partitioner", "murmur2_random")
+        .set("linger.ms", "0")
+        .create()
+        .unwrap();
+    let (steady, topic) = (producer(config), &config.topics.events);
+    let mut organisation = Organisation::new(1, 2_000);
+    let victims: Vec<String> = organisation
+        .members
+        .iter()
+        .rev()
+        .map(|m| m.id.clone())
+        .collect();
+    let mut midnight = EventTime::from_epoch_ms(START_MS + 30 * MS_PER_DAY).unwrap();
+    let (start, mut sent, mut thefts) = (Instant::now(), 0usize, HashMap::new());
+    loop {
+        for simulated in organisation.day(midnight) {
+            let json = simulated.event.to_json();
+            send(&steady, topic, &simulated.event.identity.id, &json);
+            sent += 1;
+            if start.elapsed() >= EVERY * (thefts.len() + 1) as u32 {
+                let victim = &victims[thefts.len()];
+                let json = theft(victim, simulated.time, thefts.len());
+                thefts.insert(victim.clone(), Instant::now());
+                send(&quick, topic, victim, &json);
+                if thefts.len() == THEFTS {
+                    return thefts;
+                }
+            }
+            let due = Duration::from_secs_f64(sent as f64 / rate);
+            if due > start.elapsed() + Duration::from_millis(1) {
+                std::thread::sleep(due - start.elapsed());
+            }
+        }
+        midnight = midnight.saturating_add_ms(MS_PER_DAY);
+    }
+}
+
+fn main() {
+    let broker = Broker::find();
+    let prefix = format!("bench-{}", std::process::id());
+    let config = config(&broker, &prefix, PARTITIONS);
+    fill(&config, LEARNED);
+    let (shared, thread) = work(&config, &prefix);
+    let top = top_rate(&shared);
+    let stop = Arc::new(AtomicBool::new(false));
+    let read = Arc::new(Mutex::new(HashMap::new()));
+    let reader = {
+        let (config, stop, read) = (config.clone(), Arc::clone(&stop), Arc::clone(&read));
+        std::thread::spawn(move || *read.lock().unwrap() = read_orders(&config, &stop))
+    };
+    std::thread::sleep(Duration::from_secs(3));
+    let sent = produce(&config, top / 2.0);
+    std::thread::sleep(Duration::from_secs(2));
+    stop.store(true, Ordering::Relaxed);
+    reader.join().unwrap();
+    shared.stop.store(true, Ordering::Relaxed);
+    thread.join().unwrap();
+    let read = read.lock().unwrap();
+    let mut waits: Vec<f64> = sent
+        .iter()
+        .filter_map(|(victim, sent)| Some(read.get(victim)?.duration_since(*sent)))
+        .map(|wait| wait.as_secs_f64() * 1_000.0)
+        .collect();
+    waits.sort_by(f64::total_cmp);
+    let quantile = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize];
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    println!(
+        "{}",
+        serde_json::json!({
+            "bench": "latency", "order_p50_ms": quantile(0.5), "order_p99_ms": quantile(0.99),
+            "orders": waits.len(), "thefts": THEFTS, "top_events_per_second": top,
+            "events_per_second": top / 2.0, "partitions": PARTITIONS, "threads": 1,
+            "checkpoint_secs": config.checkpoint_every.as_secs(), "cores_with_broker": cores,
+        })
+    );
+}
