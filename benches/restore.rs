@@ -28,6 +28,7 @@ fn measure(identities: usize) -> Value {
         partition: 0,
         partitions: 1,
         next_offset: identities as i64,
+        first_piece: 0,
         answers: BTreeMap::new(),
         model_hash: engine.model_hash().to_owned(),
         configuration_hash: String::new(),

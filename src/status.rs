@@ -19,9 +19,10 @@ struct Standing {
 /// A commit that takes longer than this is not going to be one: Kafka is slow or down.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
 
-/// Partitions by topic and number, and commits under way by the name of who commits.
+/// Partitions by topic and number, commits under way by the name of who commits, and stages that fail.
 #[derive(Debug, Default)]
 pub struct Status {
+    failures: DashMap<String, String>,
     partitions: DashMap<(String, i32), Standing>,
     commits: DashMap<String, Stopwatch>,
 }
@@ -36,6 +37,13 @@ pub enum Readiness {
     },
     /// Nothing is assigned.
     Unassigned,
+    /// A stage fails, and is tried again.
+    Failing {
+        /// Which.
+        stage: String,
+        /// Why.
+        why: String,
+    },
     /// A commit does not come to its end.
     Stalled {
         /// How long it has taken so far.
@@ -80,6 +88,16 @@ impl Status {
         }
     }
 
+    /// `stage` failed, and will be tried again.
+    pub fn fail(&self, stage: &str, why: &str) {
+        self.failures.insert(stage.to_owned(), why.to_owned());
+    }
+
+    /// `stage` works.
+    pub fn recover(&self, stage: &str) {
+        self.failures.remove(stage);
+    }
+
     /// `who` begins to commit.
     pub fn begin_commit(&self, who: &str) {
         self.commits.insert(who.to_owned(), Stopwatch::start());
@@ -99,6 +117,13 @@ impl Status {
     /// Whether work is being done.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
+        if let Some(failure) = self.failures.iter().next() {
+            let (stage, why) = failure.pair();
+            return Readiness::Failing {
+                stage: stage.clone(),
+                why: why.clone(),
+            };
+        }
         let commits = self.commits.iter().map(|since| since.elapsed());
         if let Some(longest) = commits.max().filter(|longest| *longest > STALLED_AFTER) {
             let secs = longest.as_secs();

@@ -123,7 +123,7 @@ impl Owner<'_> {
 fn take_up<'b>(blueprint: &Blueprint, broker: &'b mut Broker, log: &[Vec<u8>]) -> Owner<'b> {
     let mut restoration = Restoration::new(blueprint, 0);
     for (key, value) in &broker.baselines {
-        restoration.take(key, Some(value)).unwrap();
+        restoration.take(key, Some(value), 0);
     }
     let kept = restoration.finish().unwrap();
     let mut shard = kept.unwrap_or_else(|| blueprint.shard(0));

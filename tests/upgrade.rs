@@ -39,7 +39,7 @@ fn keep(shard: &mut Shard, kept: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
 fn taken_up(blueprint: &Blueprint, kept: &BTreeMap<Vec<u8>, Vec<u8>>) -> Shard {
     let mut restoration = Restoration::new(blueprint, 0);
     for (key, value) in kept {
-        restoration.take(key, Some(value)).unwrap();
+        restoration.take(key, Some(value), 0);
     }
     let mut shard = restoration.finish().unwrap().unwrap();
     shard.track_changes();

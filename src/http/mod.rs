@@ -112,6 +112,10 @@ async fn ready(State(pages): State<Pages>) -> impl IntoResponse {
             StatusCode::SERVICE_UNAVAILABLE,
             "not ready: no partition is assigned (is the broker reachable?)\n".to_owned(),
         ),
+        Readiness::Failing { stage, why } => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("not ready: {stage} fails and is tried again: {why}\n"),
+        ),
         Readiness::Stalled { secs } => (
             StatusCode::SERVICE_UNAVAILABLE,
             format!("not ready: a commit has taken {secs} s so far; is a broker slow or down?\n"),

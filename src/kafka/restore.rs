@@ -66,13 +66,18 @@ impl<'r> Restorer<'r> {
             return Ok(shard);
         }
         let since = Stopwatch::start();
-        let kept = if is_cold {
+        let (reader, (first, end)) = self.settled(&self.config.topics.baselines, partition)?;
+        let kept = if is_cold || first == end {
             None
         } else {
-            self.baselines(partition)?
+            self.baselines(&reader, partition)?
         };
         let is_new = kept.is_none();
-        let mut shard = kept.unwrap_or_else(|| self.blueprint.shard(partition));
+        let mut shard = kept.unwrap_or_else(|| {
+            let mut shard = self.blueprint.shard(partition);
+            shard.begin_pieces_at(end);
+            shard
+        });
         shard.track_changes();
         let kept_at = shard.next_offset();
         if let Some(committed) = committed {
@@ -105,24 +110,28 @@ impl<'r> Restorer<'r> {
         }))
     }
 
-    fn baselines(&self, partition: i32) -> Result<Option<Shard>, KafkaError> {
+    fn baselines(
+        &self,
+        reader: &BaseConsumer,
+        partition: i32,
+    ) -> Result<Option<Shard>, KafkaError> {
         let topic = &self.config.topics.baselines;
-        let (reader, is_empty) = self.settled(topic, partition)?;
-        if is_empty {
-            return Ok(None);
-        }
         let mut restoration = Restoration::new(self.blueprint, partition);
-        read_on(&reader, topic, partition, Offset::Beginning, |message| {
+        read_on(reader, topic, partition, Offset::Beginning, |message| {
             let key = message.key().unwrap_or_default();
-            restoration.take(key, message.payload())?;
+            restoration.take(key, message.payload(), message.offset());
             Ok(true)
         })?;
         Ok(restoration.finish()?)
     }
 
-    /// A reader of a partition up to whose present end every transaction is ended; and whether
-    /// nothing is there.
-    fn settled(&self, topic: &str, partition: i32) -> Result<(BaseConsumer, bool), KafkaError> {
+    /// A reader of a partition up to whose present end every transaction is ended; with its first
+    /// offset and that end.
+    fn settled(
+        &self,
+        topic: &str,
+        partition: i32,
+    ) -> Result<(BaseConsumer, (i64, i64)), KafkaError> {
         let ends = |consumer: &BaseConsumer| {
             let found = consumer.fetch_watermarks(topic, partition, ANSWER_WITHIN);
             found.map_err(KafkaError::Consumer)
@@ -139,7 +148,7 @@ impl<'r> Restorer<'r> {
             }
             std::thread::sleep(LOOK_AGAIN_AFTER);
         }
-        Ok((reader, first == end))
+        Ok((reader, (first, end)))
     }
 
     /// Takes the events before `until` in, without a word to anybody.

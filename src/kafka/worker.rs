@@ -220,7 +220,6 @@ impl ConsumerContext for Context {
     fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         if let Rebalance::Assign(partitions) = rebalance {
             for (topic, partition) in names(partitions) {
-                self.0.status.assign(&topic, partition);
                 lock(&self.0.moves).push(Move {
                     topic,
                     partition,
@@ -404,6 +403,8 @@ impl Worker<'_> {
             if moved.came {
                 info!(topic, partition, stage = stage_name, "partition assigned");
                 stage.assign(topic, partition)?;
+                owner.status.assign(topic, partition);
+                owner.status.recover(stage_name);
             } else {
                 info!(
                     topic,
@@ -512,6 +513,7 @@ pub fn keep_running(
                 if since.elapsed() > Duration::from_secs(60) {
                     pause = Duration::from_millis(500);
                 }
+                shared.status.fail(stage, &error.to_string());
                 error!(stage, "{error}; next try in {:.1} s", pause.as_secs_f64());
             }
         }

@@ -32,6 +32,8 @@ pub struct Shard {
     origin: Origin,
     /// Offset of the next record when the state was kept last.
     kept_offset: i64,
+    /// Offset in the topic of baselines from which its pieces lie.
+    first_piece: i64,
     /// Offsets of the next answers, by partition of the feedback topic.
     answers: BTreeMap<i32, i64>,
     /// Whether answers were taken in since the state was kept last.

@@ -4,6 +4,7 @@ use super::{Blueprint, Outgoing, Shard, Stream};
 use crate::engine::{Engine, Restoring, Which};
 use crate::wire::baseline_record::{self, BaselineRecordError, Found, Reader, Send};
 use crate::wire::snapshot::{self, Header};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Why a shard cannot be taken up again.
@@ -48,6 +49,7 @@ impl Shard {
             partition: self.origin.partition,
             partitions: self.partitions,
             next_offset: self.next_offset(),
+            first_piece: self.first_piece,
             answers: self.answers.clone(),
             model_hash: self.engine.model_hash().to_owned(),
             configuration_hash: self.configuration_hash.to_string(),
@@ -66,6 +68,11 @@ impl Shard {
     /// From now on it is noted what changes, for checkpoints.
     pub fn track_changes(&mut self) {
         self.engine.track_changes();
+    }
+
+    /// Its pieces lie from `offset` of the topic of baselines on: what lies before is given up.
+    pub fn begin_pieces_at(&mut self, offset: i64) {
+        self.first_piece = offset;
     }
 
     /// Whether it runs with another model or configuration than its state was made with.
@@ -120,6 +127,8 @@ pub struct Restoration<'b> {
     reader: Reader,
     restoring: Restoring,
     marker: Option<Header>,
+    /// Keys of records that cannot be read, with the offset, until a later one takes their place.
+    unread: BTreeMap<Vec<u8>, (i64, RestoreError)>,
 }
 
 impl<'b> Restoration<'b> {
@@ -132,14 +141,20 @@ impl<'b> Restoration<'b> {
             reader: Reader::default(),
             restoring: Engine::restoring(blueprint.settings_of(partition)),
             marker: None,
+            unread: BTreeMap::new(),
         }
     }
 
-    /// Takes the next record.
-    ///
-    /// # Errors
-    /// Says what is wrong with it, and the way out.
-    pub fn take(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), RestoreError> {
+    /// Takes the next record, at `offset` of its topic. One that cannot be read matters only where no
+    /// later one has its key.
+    pub fn take(&mut self, key: &[u8], value: Option<&[u8]>, offset: i64) {
+        match self.taken(key, value) {
+            Ok(()) => drop(self.unread.remove(key)),
+            Err(why) => drop(self.unread.insert(key.to_vec(), (offset, why))),
+        }
+    }
+
+    fn taken(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), RestoreError> {
         let partition = self.partition;
         let found = self.reader.take(key, value);
         match found.map_err(|why| RestoreError::Record { partition, why })? {
@@ -162,8 +177,13 @@ impl<'b> Restoration<'b> {
     /// The shard as it was kept; `None` where nothing was kept.
     ///
     /// # Errors
-    /// The pieces do not fit together.
+    /// A record cannot be read, or the pieces do not fit together.
     pub fn finish(self) -> Result<Option<Shard>, RestoreError> {
+        let first = self.marker.as_ref().map_or(0, |marker| marker.first_piece);
+        let mut unread = self.unread.into_values();
+        if let Some((_, why)) = unread.find(|(offset, _)| *offset >= first) {
+            return Err(why);
+        }
         let Some(marker) = self.marker else {
             return Ok(None);
         };

@@ -26,6 +26,9 @@ pub struct Header {
     pub partitions: u32,
     /// Offset of the next record.
     pub next_offset: i64,
+    /// Offset, in the topic of baselines, from which its pieces lie; what lies before is of a shard that
+    /// was given up.
+    pub first_piece: i64,
     /// Offsets of the next answers, by partition of the feedback topic.
     pub answers: BTreeMap<i32, i64>,
     /// Model and detection settings that it was made with.
@@ -156,6 +159,7 @@ mod tests {
             partition: 0,
             partitions: 1,
             next_offset: 7,
+            first_piece: 0,
             answers: BTreeMap::new(),
             model_hash: "m".to_owned(),
             configuration_hash: "c".to_owned(),
