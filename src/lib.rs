@@ -26,6 +26,8 @@ pub mod decide;
 
 pub mod engine;
 
+pub mod signing;
+
 pub mod wire;
 
 pub mod config;

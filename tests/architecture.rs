@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of dependence: each may import only what stands before it.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 25] = [
     "units",
     "stats",
     "event",
@@ -20,6 +20,7 @@ const ORDER: [&str; 24] = [
     "score",
     "decide",
     "engine",
+    "signing",
     "wire",
     "config",
     "clock",

@@ -64,6 +64,11 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
         metrics,
         status: Some(Arc::clone(&shared.status)),
         desk: Some(Arc::clone(&shared.desk)),
+        keys: shared
+            .config
+            .signer
+            .as_ref()
+            .map(|signer| signer.keys().clone()),
         token: Some(shared.config.http.token.clone()),
         is_loopback: listen.ip().is_loopback(),
     };

@@ -1,7 +1,9 @@
-//! `credwatch verify audit`: does the trail hold together?
+//! `credwatch verify`: does the audit trail hold together, are orders what was signed?
 
 use crate::file::{self, InputError};
+use crate::signing::KeySet;
 use crate::wire::audit::{BrokenLink, ChainWalk};
+use crate::wire::order_check::{OrderCheck, OrderFault};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -21,6 +23,58 @@ pub enum VerifyError {
         /// Why.
         why: BrokenLink,
     },
+    /// An order is not what was signed.
+    #[error("{}, order {line}: {why}", .path.display())]
+    Order {
+        /// Which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// Why.
+        why: OrderFault,
+    },
+}
+
+/// Orders that are in order.
+#[derive(Debug)]
+pub struct VerifiedOrders {
+    orders: usize,
+    repeated: usize,
+}
+
+/// Checks the orders in `inputs` by `keys`, and that they are for `audience` if one is given.
+///
+/// # Errors
+/// A file cannot be read, or says the first order that is not what was signed.
+pub fn verify_orders(
+    inputs: &[PathBuf],
+    keys: &KeySet,
+    audience: Option<&str>,
+) -> Result<VerifiedOrders, VerifyError> {
+    let mut check = OrderCheck::new(keys, audience);
+    for path in file::list(inputs)? {
+        let document = file::open(&path)?.rest()?;
+        let lines = document.split(|byte| *byte == b'\n').enumerate();
+        for (at, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
+            check.take(line).map_err(|why| VerifyError::Order {
+                path: path.clone(),
+                line: at + 1,
+                why,
+            })?;
+        }
+    }
+    let (orders, repeated) = check.counts();
+    Ok(VerifiedOrders { orders, repeated })
+}
+
+impl fmt::Display for VerifiedOrders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (orders, repeated) = (self.orders, self.repeated);
+        writeln!(
+            f,
+            "{orders} orders, each as it was signed; {repeated} came again, and count once"
+        )
+    }
 }
 
 /// A trail that holds together.

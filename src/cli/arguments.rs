@@ -139,6 +139,9 @@ pub(super) enum TopicsCommand {
 
 #[derive(Subcommand)]
 pub(super) enum VerifyCommand {
+    /// Checks signatures, audience, times and repetitions of orders; says the first that is not in order.
+    #[command(after_help = "Example: credwatch verify orders orders.jsonl --keys jwks.json")]
+    Orders(VerifyOrdersArguments),
     /// Walks the hash chain of the audit trail; says the first broken record.
     #[command(after_help = "Example: credwatch verify audit audit.jsonl")]
     Audit {
@@ -326,4 +329,19 @@ pub(super) struct ForgetArguments {
 
 fn whoami() -> String {
     std::env::var("USER").unwrap_or_else(|_| "operator".to_owned())
+}
+
+#[derive(Args)]
+pub(super) struct VerifyOrdersArguments {
+    #[command(flatten)]
+    pub(super) config: ConfigArguments,
+    /// The key set, as /.well-known/jwks.json has it; that of signing.key_file when not given.
+    #[arg(long, value_name = "JWKS")]
+    pub(super) keys: Option<PathBuf>,
+    /// For whom the orders must be; that of signing.audience when not given, anybody without either.
+    #[arg(long, value_name = "NAME")]
+    pub(super) audience: Option<String>,
+    /// Orders, as `replay --orders` or a consumer of the topic writes them.
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) orders: Vec<PathBuf>,
 }

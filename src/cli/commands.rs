@@ -4,6 +4,7 @@ use super::arguments::{
     BacktestArguments, Command, ConfigArguments, ConfigCommand, DemoArguments, EvaluateArguments,
     ExplainArguments, FeedbackArguments, ForgetArguments, FormatArgument, ReplayArguments,
     RunArguments, SimulateArguments, Stage, TopicsCommand, VerdictArgument, VerifyCommand,
+    VerifyOrdersArguments,
 };
 use super::exit;
 use super::terminal::{complain, progress, say};
@@ -23,6 +24,7 @@ use crate::http::{Pages, Server};
 use crate::kafka::topics;
 use crate::metrics::Metrics;
 use crate::shard::{Blueprint, load_model, model_hash};
+use crate::signing::KeySet;
 use crate::units::EventTime;
 use crate::wire::answer::{Answer, Judgement};
 use crate::wire::format::Format;
@@ -47,7 +49,10 @@ pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
         Command::Forget(arguments) => forget(arguments),
         Command::Verify {
             command: VerifyCommand::Audit { files },
-        } => verify_audit(files),
+        } => verified(verify::verify_audit(files)),
+        Command::Verify {
+            command: VerifyCommand::Orders(arguments),
+        } => verify_orders(arguments),
         Command::Config {
             command: ConfigCommand::Default,
         } => {
@@ -126,8 +131,31 @@ fn run(arguments: &RunArguments) -> u8 {
     })
 }
 
-fn verify_audit(files: &[PathBuf]) -> u8 {
-    match verify::verify_audit(files) {
+fn verify_orders(arguments: &VerifyOrdersArguments) -> u8 {
+    with_config(&arguments.config, |config| {
+        let keys = match (&arguments.keys, &config.signer) {
+            (Some(path), _) => KeySet::read(path).map_err(|error| error.to_string()),
+            (None, Some(signer)) => Ok(signer.keys().clone()),
+            (None, None) => Err("name a key set with --keys, or signing.key_file".to_owned()),
+        };
+        let audience = config.signer.as_ref().map(|signer| signer.audience.clone());
+        let audience = arguments.audience.clone().or(audience);
+        match keys {
+            Ok(keys) => verified(verify::verify_orders(
+                &arguments.orders,
+                &keys,
+                audience.as_deref(),
+            )),
+            Err(why) => {
+                complain(&why);
+                exit::USAGE
+            }
+        }
+    })
+}
+
+fn verified<V: std::fmt::Display>(result: Result<V, VerifyError>) -> u8 {
+    match result {
         Ok(verified) => {
             say(&verified.to_string());
             0
@@ -136,7 +164,7 @@ fn verify_audit(files: &[PathBuf]) -> u8 {
             complain(&error.to_string());
             match error {
                 VerifyError::Input(_) => exit::FAILED,
-                VerifyError::Broken { .. } => exit::NOT_VERIFIED,
+                VerifyError::Broken { .. } | VerifyError::Order { .. } => exit::NOT_VERIFIED,
             }
         }
     }
@@ -355,6 +383,7 @@ async fn demonstrate(
         metrics: metrics.clone(),
         status: None,
         desk: None,
+        keys: None,
         token: None,
         is_loopback: arguments.listen.ip().is_loopback(),
     };

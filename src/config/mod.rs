@@ -11,9 +11,11 @@ pub use merge::Sources;
 pub use secret::Secret;
 
 use crate::decide::guardrail::Guardrails;
+use crate::signing::Signer;
 use crate::verdict::SignalName;
 use crate::wire::format::Format;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The commented default configuration.
@@ -115,6 +117,8 @@ pub struct Config {
     pub checkpoint_every: Duration,
     /// Limits on containment, over all partitions.
     pub guardrails: Guardrails,
+    /// What orders are signed with; `None`: they are not.
+    pub signer: Option<Arc<Signer>>,
     /// The HTTP server.
     pub http: Http,
     /// Hash of everything that shapes decisions.
@@ -208,8 +212,14 @@ mod tests {
 
     #[test]
     fn enforcement_without_signatures_is_refused() {
-        let problems = problems("[containment]\nmode = \"enforce\"\n");
-        assert!(problems[0].contains("containment.mode"), "{problems:?}");
+        let told = problems("[containment]\nmode = \"enforce\"\n");
+        assert!(told[0].contains("containment.mode") && told[0].contains("signing.key_file"));
+        let told = problems("[signing]\nkey_file = \"/nowhere.pem\"\n");
+        assert!(
+            told.iter().any(|p| p.contains("signing.issuer")),
+            "{told:?}"
+        );
+        assert!(told.iter().any(|p| p.contains("/nowhere.pem")), "{told:?}");
     }
 
     #[test]

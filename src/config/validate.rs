@@ -3,9 +3,11 @@
 use super::{Config, Detect, Http, Ingest, Kafka, Secret, Topics};
 use crate::decide::Mode;
 use crate::decide::guardrail::Guardrails;
+use crate::signing::Signer;
 use crate::verdict::SignalName;
 use crate::wire::format::Format;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 use toml::{Table, Value};
 
@@ -104,7 +106,8 @@ pub(super) fn validate(table: &Table, problems: &mut Vec<String>) -> Option<Conf
     let hash = hasher.finalize().to_hex()[..16].to_owned();
     let mut reader = Reader { table, problems };
     let ingest = ingest_of(&mut reader);
-    let guardrails = guardrails_of(&mut reader);
+    let signer = signer_of(&mut reader);
+    let guardrails = guardrails_of(&mut reader, signer.is_some());
     let http = http_of(&mut reader);
     let topics = topics_of(&mut reader);
     if let Some(clash) = ingest.iter().find(|i| i.topic == topics.events) {
@@ -126,6 +129,7 @@ pub(super) fn validate(table: &Table, problems: &mut Vec<String>) -> Option<Conf
         },
         checkpoint_every: Duration::from_secs(checkpoint_secs as u64),
         guardrails,
+        signer,
         http: http?,
         hash,
     })
@@ -242,12 +246,32 @@ fn signals_off(reader: &mut Reader<'_>) -> Vec<SignalName> {
     off
 }
 
-fn guardrails_of(reader: &mut Reader<'_>) -> Guardrails {
+fn signer_of(reader: &mut Reader<'_>) -> Option<Arc<Signer>> {
+    let key_file = reader.text("signing.key_file");
+    if key_file.is_empty() {
+        return None;
+    }
+    let retired = reader.texts("signing.retired_key_files");
+    let (issuer, audience) = (
+        reader.name("signing.issuer"),
+        reader.name("signing.audience"),
+    );
+    match Signer::new(&key_file, &retired, &issuer, &audience) {
+        Ok(signer) => Some(Arc::new(signer)),
+        Err(error) => {
+            reader.problems.push(format!("`signing`: {error}"));
+            None
+        }
+    }
+}
+
+fn guardrails_of(reader: &mut Reader<'_>, is_signed: bool) -> Guardrails {
     let mode = match Mode::parse(&reader.text("containment.mode")) {
         Some(Mode::DryRun) => Mode::DryRun,
+        Some(Mode::Enforce) if is_signed => Mode::Enforce,
         Some(Mode::Enforce) => {
-            let why = "`containment.mode` cannot be \"enforce\": orders are not signed yet, and \
-                       an unsigned order must not be acted on";
+            let why = "`containment.mode` is \"enforce\", which needs `signing.key_file`: an unsigned \
+                       order must not be acted on";
             reader.problems.push(why.to_owned());
             Mode::DryRun
         }

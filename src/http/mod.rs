@@ -5,13 +5,14 @@ mod api;
 use crate::config::Secret;
 use crate::inquiry::Desk;
 use crate::metrics::Metrics;
+use crate::signing::KeySet;
 use crate::status::{Readiness, Status};
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -25,6 +26,8 @@ pub struct Pages {
     pub status: Option<Arc<Status>>,
     /// Where shards at work can be asked; `None` where there are none.
     pub desk: Option<Arc<Desk>>,
+    /// Public keys of orders; `None` where they are not signed.
+    pub keys: Option<KeySet>,
     /// What opens `/v1`; `None`: it stays closed.
     pub token: Option<Secret>,
     /// Whether only this machine can reach the pages.
@@ -66,6 +69,7 @@ impl Server {
         let router = Router::new()
             .route("/v1/explain", post(api::explain))
             .route_layer(guarded)
+            .route("/.well-known/jwks.json", get(keys))
             .route("/metrics", get(metrics))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
@@ -90,6 +94,10 @@ impl Server {
             .await
             .map_err(HttpError::Serve)
     }
+}
+
+async fn keys(State(pages): State<Pages>) -> Json<KeySet> {
+    Json(pages.keys.unwrap_or_default())
 }
 
 async fn metrics(State(pages): State<Pages>) -> impl IntoResponse {

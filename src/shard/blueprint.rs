@@ -3,6 +3,7 @@
 use super::{Shard, Upgrade};
 use crate::config::{Config, Detect};
 use crate::engine::{Engine, Origin, Settings};
+use crate::signing::Signer;
 use crate::wire::audit::AuditChain;
 use crate::wire::model::{Model, ModelError};
 use crate::wire::snapshot::{self, Header, SnapshotError};
@@ -17,6 +18,7 @@ pub struct Blueprint {
     configuration_hash: Arc<str>,
     events_topic: Arc<str>,
     partitions: u32,
+    signer: Option<Arc<Signer>>,
 }
 
 impl Blueprint {
@@ -41,6 +43,7 @@ impl Blueprint {
             configuration_hash: config.hash.as_str().into(),
             events_topic: config.topics.events.as_str().into(),
             partitions,
+            signer: config.signer.clone(),
         }
     }
 
@@ -93,6 +96,7 @@ impl Blueprint {
             has_answers: false,
             upgrade,
             configuration_hash: Arc::clone(hash),
+            signer: self.signer.clone(),
             partitions: self.partitions,
         }
     }

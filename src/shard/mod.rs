@@ -13,6 +13,7 @@ pub use state::{Restoration, RestoreError};
 use crate::engine::{Alert, Detail, Engine, Health, Opinion, Origin, Portrait, Stepped};
 use crate::enrich::Keys;
 use crate::event::Event;
+use crate::signing::Signer;
 use crate::units::EventTime;
 use crate::verdict::Verdict;
 use crate::wire::audit::AuditChain;
@@ -42,6 +43,7 @@ pub struct Shard {
     upgrade: Option<Upgrade>,
     configuration_hash: Arc<str>,
     partitions: u32,
+    signer: Option<Arc<Signer>>,
 }
 
 /// Another model or configuration than the one that a shard's state was made with.
@@ -172,7 +174,12 @@ impl Shard {
                 payload,
             ));
             if let Some(decision) = &alert.decision {
-                let payload = order::to_json(alert, decision, issued_at.unwrap_or(alert.time));
+                let payload = order::to_json(
+                    alert,
+                    decision,
+                    issued_at.unwrap_or(alert.time),
+                    self.signer.as_deref(),
+                );
                 let order_id = decision.order_id.clone();
                 let stream = Stream::Revocations;
                 outgoing.push(Outgoing::cloud_event(

@@ -1,7 +1,9 @@
 //! Containment orders (`credential.revocations`).
 
 use crate::engine::{Alert, Decision};
+use crate::signing::Signer;
 use crate::units::EventTime;
+use crate::wire::set;
 use crate::wire::time::format_rfc3339;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -9,33 +11,51 @@ use serde_json::{Value, json};
 /// An order is void after this.
 const VALID_FOR_MS: i64 = 15 * 60 * 1_000;
 
-#[derive(Serialize)]
-struct Order<'a> {
-    order_id: &'a str,
-    alert_id: &'a str,
+/// An order, without its signature.
+#[derive(Debug, Serialize)]
+pub struct Order<'a> {
+    /// The idempotency key.
+    pub order_id: &'a str,
+    /// The alert that it comes from.
+    pub alert_id: &'a str,
     issued_at: String,
     not_after: String,
     mode: &'static str,
     action: &'static str,
-    identity: OrderIdentity<'a>,
-    credential: Option<OrderCredential<'a>>,
+    /// Whom it is about.
+    pub identity: OrderIdentity<'a>,
+    /// The credential, if one is known.
+    pub credential: Option<OrderCredential<'a>>,
     severity: &'static str,
-    reason: String,
+    /// Why.
+    pub reason: String,
     policy: &'static str,
     weakened_by: Vec<&'static str>,
 }
 
-#[derive(Serialize)]
-struct OrderIdentity<'a> {
-    id: &'a str,
+/// Whom an order is about.
+#[derive(Debug, Serialize)]
+pub struct OrderIdentity<'a> {
+    /// Identifier.
+    pub id: &'a str,
     kind: &'static str,
 }
 
-#[derive(Serialize)]
-struct OrderCredential<'a> {
+/// Which credential.
+#[derive(Debug, Serialize)]
+pub struct OrderCredential<'a> {
     id: &'a str,
-    kind: Option<&'static str>,
+    /// Its kind, if known.
+    pub kind: Option<&'static str>,
     issuer: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Signed<'a> {
+    #[serde(flatten)]
+    order: &'a Order<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set: Option<String>,
 }
 
 /// Why, in one line: the strongest signals' sentences.
@@ -54,9 +74,15 @@ pub fn reason(alert: &Alert) -> String {
     sentences.join("; ")
 }
 
-/// The order of `decision` as JSON, issued at `issued_at` by the wall clock.
+/// The order of `decision` as JSON, issued at `issued_at` by the wall clock, signed where there is a
+/// `signer`.
 #[must_use]
-pub fn to_json(alert: &Alert, decision: &Decision, issued_at: EventTime) -> Vec<u8> {
+pub fn to_json(
+    alert: &Alert,
+    decision: &Decision,
+    issued_at: EventTime,
+    signer: Option<&Signer>,
+) -> Vec<u8> {
     let subject = &alert.case.subject;
     let order = Order {
         order_id: &decision.order_id,
@@ -82,7 +108,13 @@ pub fn to_json(alert: &Alert, decision: &Decision, issued_at: EventTime) -> Vec<
         policy: decision.policy,
         weakened_by: weakened_by(decision),
     };
-    serde_json::to_vec(&order).unwrap_or_default()
+    let set = signer.and_then(|signer| {
+        let (issuer, audience) = (&signer.issuer, &signer.audience);
+        let severity = alert.case.severity;
+        let payload = set::payload(&order, severity, issuer, audience, issued_at, alert.time);
+        signer.sign(set::TYPE, &payload)
+    });
+    serde_json::to_vec(&Signed { order: &order, set }).unwrap_or_default()
 }
 
 fn weakened_by(decision: &Decision) -> Vec<&'static str> {

@@ -1,0 +1,325 @@
+//! Keys that sign orders: RSA (RS256) and Ed25519 (EdDSA) from PEM files, and the public halves as a JSON
+//! Web Key Set. Signing itself is `ring`'s.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use ring::digest::{SHA256, digest};
+use ring::rand::SystemRandom;
+use ring::rsa::PublicKeyComponents;
+use ring::signature::{
+    ED25519, Ed25519KeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
+    RsaPublicKeyComponents, UnparsedPublicKey,
+};
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Why a key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file holds no key.
+    #[error("{path}: no private key in PEM: {why}")]
+    Pem {
+        /// Which file.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// The key is of no use here.
+    #[error("{path}: {why}; make one with: openssl genpkey -algorithm ed25519, or -algorithm RSA")]
+    Key {
+        /// Which file.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// The key set cannot be read.
+    #[error("{path}: no JSON Web Key Set: {why}")]
+    Set {
+        /// Which file.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// The machine has no randomness.
+    #[error("cannot sign: the machine gives no randomness")]
+    Randomness,
+}
+
+/// Why a signed text is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// It is not made of three parts, or these are not what they should be.
+    #[error("it is no signed token")]
+    Shape,
+    /// None of the keys made it.
+    #[error("it was signed with key {0:?}, which the key set does not hold")]
+    UnknownKey(String),
+    /// It was altered.
+    #[error("its signature does not fit what it says: it was altered")]
+    Altered,
+}
+
+enum Pair {
+    Rsa(Box<RsaKeyPair>),
+    Ed25519(Box<Ed25519KeyPair>),
+}
+
+/// A private key.
+pub struct SigningKey {
+    pair: Pair,
+    public: PublicKey,
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SigningKey({})", self.public.kid)
+    }
+}
+
+/// A public key, as a JSON Web Key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicKey {
+    kty: String,
+    /// Its name: the thumbprint of RFC 7638.
+    pub kid: String,
+    alg: String,
+    #[serde(rename = "use")]
+    usage: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    crv: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    x: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    n: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    e: Option<String>,
+}
+
+/// Public keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeySet {
+    /// All of them, the one in use first.
+    pub keys: Vec<PublicKey>,
+}
+
+fn thumbprint(members: &str) -> String {
+    BASE64.encode(digest(&SHA256, members.as_bytes()))
+}
+
+fn rsa_public(pair: &RsaKeyPair) -> PublicKey {
+    let parts: PublicKeyComponents<Vec<u8>> = pair.public().into();
+    let (n, e) = (BASE64.encode(&parts.n), BASE64.encode(&parts.e));
+    PublicKey {
+        kid: thumbprint(&format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#)),
+        kty: "RSA".to_owned(),
+        alg: "RS256".to_owned(),
+        usage: "sig".to_owned(),
+        crv: None,
+        x: None,
+        n: Some(n),
+        e: Some(e),
+    }
+}
+
+fn ed25519_public(pair: &Ed25519KeyPair) -> PublicKey {
+    let x = BASE64.encode(pair.public_key().as_ref());
+    PublicKey {
+        kid: thumbprint(&format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)),
+        kty: "OKP".to_owned(),
+        alg: "EdDSA".to_owned(),
+        usage: "sig".to_owned(),
+        crv: Some("Ed25519".to_owned()),
+        x: Some(x),
+        n: None,
+        e: None,
+    }
+}
+
+impl SigningKey {
+    /// Reads a key from a PEM file.
+    ///
+    /// # Errors
+    /// The file holds no key, or one that is of no use here (RSA below 2048 bits, other curves).
+    pub fn read(path: &str) -> Result<Self, KeyError> {
+        let der = PrivateKeyDer::from_pem_file(Path::new(path)).map_err(|why| KeyError::Pem {
+            path: path.to_owned(),
+            why: why.to_string(),
+        })?;
+        let bytes = der.secret_der();
+        let rsa = match der {
+            PrivateKeyDer::Pkcs1(_) => RsaKeyPair::from_der(bytes),
+            _ => RsaKeyPair::from_pkcs8(bytes),
+        };
+        let why = match rsa {
+            Ok(pair) => {
+                return Ok(Self {
+                    public: rsa_public(&pair),
+                    pair: Pair::Rsa(Box::new(pair)),
+                });
+            }
+            Err(why) => why.to_string(),
+        };
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(bytes);
+        let pair = pair.map_err(|_| KeyError::Key {
+            path: path.to_owned(),
+            why: format!("neither Ed25519 nor RSA of 2048 bits and more ({why})"),
+        })?;
+        Ok(Self {
+            public: ed25519_public(&pair),
+            pair: Pair::Ed25519(Box::new(pair)),
+        })
+    }
+
+    /// Its public half.
+    #[must_use]
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// `payload`, of type `kind`, as a compact JSON Web Signature.
+    ///
+    /// # Errors
+    /// The machine gives no randomness.
+    pub fn sign(&self, kind: &str, payload: &[u8]) -> Result<String, KeyError> {
+        let header = serde_json::json!({
+            "alg": self.public.alg, "kid": self.public.kid, "typ": kind,
+        });
+        let header = BASE64.encode(header.to_string());
+        let signed = format!("{header}.{}", BASE64.encode(payload));
+        let signature = match &self.pair {
+            Pair::Ed25519(pair) => pair.sign(signed.as_bytes()).as_ref().to_vec(),
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public().modulus_len()];
+                let random = SystemRandom::new();
+                pair.sign(
+                    &RSA_PKCS1_SHA256,
+                    &random,
+                    signed.as_bytes(),
+                    &mut signature,
+                )
+                .map_err(|_| KeyError::Randomness)?;
+                signature
+            }
+        };
+        Ok(format!("{signed}.{}", BASE64.encode(signature)))
+    }
+}
+
+impl PublicKey {
+    fn has_made(&self, signed: &[u8], signature: &[u8]) -> bool {
+        let bytes = |text: &Option<String>| BASE64.decode(text.as_deref()?).ok();
+        match (
+            self.alg.as_str(),
+            bytes(&self.n),
+            bytes(&self.e),
+            bytes(&self.x),
+        ) {
+            ("RS256", Some(n), Some(e), _) => RsaPublicKeyComponents { n, e }
+                .verify(&RSA_PKCS1_2048_8192_SHA256, signed, signature)
+                .is_ok(),
+            ("EdDSA", _, _, Some(x)) => UnparsedPublicKey::new(&ED25519, x)
+                .verify(signed, signature)
+                .is_ok(),
+            _ => false,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct SignedHeader {
+    alg: String,
+    #[serde(default)]
+    kid: String,
+    #[serde(default)]
+    typ: String,
+}
+
+impl KeySet {
+    /// Reads a key set from a file.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn read(path: &Path) -> Result<Self, KeyError> {
+        let failed = |why: String| KeyError::Set {
+            path: path.display().to_string(),
+            why,
+        };
+        let text = std::fs::read_to_string(path).map_err(|why| failed(why.to_string()))?;
+        serde_json::from_str(&text).map_err(|why| failed(why.to_string()))
+    }
+
+    /// The payload of a compact JSON Web Signature of type `kind`, if one of these keys made it.
+    ///
+    /// # Errors
+    /// Says why it is not to be believed.
+    pub fn open(&self, kind: &str, token: &str) -> Result<Vec<u8>, SignatureError> {
+        let shape = || SignatureError::Shape;
+        let (signed, signature) = token.rsplit_once('.').ok_or_else(shape)?;
+        let (header, payload) = signed.split_once('.').ok_or_else(shape)?;
+        let header = BASE64.decode(header).map_err(|_| shape())?;
+        let header: SignedHeader = serde_json::from_slice(&header).map_err(|_| shape())?;
+        let signature = BASE64.decode(signature).map_err(|_| shape())?;
+        let payload = BASE64.decode(payload).map_err(|_| shape())?;
+        if header.typ != kind {
+            return Err(shape());
+        }
+        let key = self.keys.iter().find(|key| key.kid == header.kid);
+        let key = key.ok_or(SignatureError::UnknownKey(header.kid))?;
+        // The key says how it signs, not the token.
+        if key.alg != header.alg || !key.has_made(signed.as_bytes(), &signature) {
+            return Err(SignatureError::Altered);
+        }
+        Ok(payload)
+    }
+}
+
+/// What orders are signed with, and in whose name.
+#[derive(Debug)]
+pub struct Signer {
+    key: SigningKey,
+    /// Who signs.
+    pub issuer: String,
+    /// For whom.
+    pub audience: String,
+    keys: KeySet,
+}
+
+impl Signer {
+    /// A signer with the key in `key_file`; the public halves of `retired` stay in the key set, so that what
+    /// they signed can still be verified.
+    ///
+    /// # Errors
+    /// A key cannot be used.
+    pub fn new(
+        key_file: &str,
+        retired: &[String],
+        issuer: &str,
+        audience: &str,
+    ) -> Result<Self, KeyError> {
+        let key = SigningKey::read(key_file)?;
+        let mut keys = vec![key.public().clone()];
+        for path in retired {
+            keys.push(SigningKey::read(path)?.public().clone());
+        }
+        Ok(Self {
+            key,
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            keys: KeySet { keys },
+        })
+    }
+
+    /// Public keys, the one in use first.
+    #[must_use]
+    pub fn keys(&self) -> &KeySet {
+        &self.keys
+    }
+
+    /// `payload`, of type `kind`, signed; `None` where the machine gives no randomness.
+    #[must_use]
+    pub fn sign(&self, kind: &str, payload: &[u8]) -> Option<String> {
+        self.key.sign(kind, payload).ok()
+    }
+}
