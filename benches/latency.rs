@@ -22,7 +22,7 @@ use credwatch::metrics::Metrics;
 use credwatch::shard::{Blueprint, load_model};
 use credwatch::sim::organisation::Organisation;
 use credwatch::units::{EventTime, MS_PER_DAY};
-use kafka::{Broker, START_MS, config, fill, producer, send};
+use kafka::{Broker, config, fill, producer, send};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
@@ -62,8 +62,8 @@ fn top_rate(shared: &Shared) -> f64 {
     (LEARNED - at) as f64 / start.elapsed().as_secs_f64()
 }
 
-/// Orders as they can be read, by identity, with the moment.
-fn read_orders(config: &Config, stop: &AtomicBool) -> HashMap<String, Instant> {
+/// Orders as they can be read, by identity, with the moments.
+fn read_orders(config: &Config, stop: &AtomicBool) -> HashMap<String, Vec<Instant>> {
     let reader: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &config.kafka.bootstrap_servers)
         .set("group.id", "reader")
@@ -73,14 +73,14 @@ fn read_orders(config: &Config, stop: &AtomicBool) -> HashMap<String, Instant> {
         .create()
         .unwrap();
     reader.subscribe(&[&config.topics.revocations]).unwrap();
-    let mut first = HashMap::new();
+    let mut read: HashMap<String, Vec<Instant>> = HashMap::new();
     while !stop.load(Ordering::Relaxed) {
         if let Some(Ok(message)) = reader.poll(Duration::from_millis(5)) {
             let key = String::from_utf8_lossy(message.key().unwrap()).into_owned();
-            first.entry(key).or_insert_with(Instant::now);
+            read.entry(key).or_default().push(Instant::now());
         }
     }
-    first
+    read
 }
 
 /// An event of `victim` from elsewhere, doing what none did.
@@ -96,8 +96,9 @@ fn theft(victim: &str, now: EventTime, at: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Produces at `rate` events a second with thefts in between; returns when each theft was sent.
-fn produce(config: &Config, rate: f64) -> HashMap<String, Instant> {
+/// Produces at `rate` events a second from `midnight` on, with thefts in between; returns when each theft
+/// was sent.
+fn produce(config: &Config, rate: f64, mut midnight: EventTime) -> HashMap<String, Instant> {
     let quick = ClientConfig::new()
         .set("bootstrap.servers", &config.kafka.bootstrap_servers)
         .set("partitioner", "murmur2_random")
@@ -112,7 +113,6 @@ fn produce(config: &Config, rate: f64) -> HashMap<String, Instant> {
         .rev()
         .map(|m| m.id.clone())
         .collect();
-    let mut midnight = EventTime::from_epoch_ms(START_MS + 30 * MS_PER_DAY).unwrap();
     let (start, mut sent, mut thefts) = (Instant::now(), 0usize, HashMap::new());
     loop {
         for simulated in organisation.day(midnight) {
@@ -141,7 +141,7 @@ fn main() {
     let broker = Broker::find();
     let prefix = format!("bench-{}", std::process::id());
     let config = config(&broker, &prefix, PARTITIONS);
-    fill(&config, LEARNED);
+    let (_, midnight) = fill(&config, LEARNED);
     let (shared, thread) = work(&config, &prefix);
     let top = top_rate(&shared);
     let stop = Arc::new(AtomicBool::new(false));
@@ -151,7 +151,7 @@ fn main() {
         std::thread::spawn(move || *read.lock().unwrap() = read_orders(&config, &stop))
     };
     std::thread::sleep(Duration::from_secs(3));
-    let sent = produce(&config, top / 2.0);
+    let sent = produce(&config, top / 2.0, midnight);
     std::thread::sleep(Duration::from_secs(2));
     stop.store(true, Ordering::Relaxed);
     reader.join().unwrap();
@@ -160,7 +160,10 @@ fn main() {
     let read = read.lock().unwrap();
     let mut waits: Vec<f64> = sent
         .iter()
-        .filter_map(|(victim, sent)| Some(read.get(victim)?.duration_since(*sent)))
+        .filter_map(|(victim, sent)| {
+            let read = read.get(victim)?.iter().find(|read| *read >= sent)?;
+            Some(read.duration_since(*sent))
+        })
         .map(|wait| wait.as_secs_f64() * 1_000.0)
         .collect();
     waits.sort_by(f64::total_cmp);

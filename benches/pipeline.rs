@@ -83,7 +83,7 @@ fn main() {
     let broker = Broker::find();
     let prefix = format!("bench-{}", std::process::id());
     let config = config(&broker, &prefix, PARTITIONS);
-    let event_bytes = fill(&config, EVENTS);
+    let (event_bytes, _) = fill(&config, EVENTS);
     let model = load_model(&config).unwrap();
     let (mut decode_only, mut whole) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
@@ -94,7 +94,8 @@ fn main() {
         let group = format!("{prefix}-w{round}");
         whole.push(rate(&config, &group, |shared| {
             let blueprint = Blueprint::new(&config, model.clone(), PARTITIONS as u32);
-            let pool = Arc::new(Pool::new(false));
+            // Each round begins without what the one before has kept.
+            let pool = Arc::new(Pool::new(true));
             Box::new(Detect::new(blueprint, &group, pool, shared))
         }));
     }

@@ -38,6 +38,8 @@ fn start(config: &Config, group: &str, instance: usize) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_credwatch"));
     // Every group begins without what another one left.
     command.args(["run", "-q", "--stages", "detect", "--cold"]);
+    // Cargo's own, which would be read as a setting.
+    command.env_remove("CREDWATCH_COMMIT");
     for (name, topic) in names {
         command.env(format!("CREDWATCH_TOPICS__{name}"), topic);
     }
@@ -60,9 +62,10 @@ fn committed(reader: &BaseConsumer, config: &Config) -> usize {
     for partition in 0..PARTITIONS {
         wanted.add_partition(&config.topics.events, partition);
     }
-    let found = reader
-        .committed_offsets(wanted, Duration::from_secs(10))
-        .unwrap();
+    // A new group has no coordinator at first.
+    let Ok(found) = reader.committed_offsets(wanted, Duration::from_secs(10)) else {
+        return 0;
+    };
     let offset = |offset| match offset {
         Offset::Offset(offset) => offset as usize,
         _ => 0,

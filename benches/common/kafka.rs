@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// First day of the events, a Monday.
-pub(crate) const START_MS: i64 = 1_772_409_600_000;
+const START_MS: i64 = 1_772_409_600_000;
 
 /// A broker of our own, ended with its folder.
 pub(crate) struct Broker {
@@ -113,8 +113,9 @@ pub(crate) fn send(
     }
 }
 
-/// Fills the events topic with `events` events of 2,000 identities; returns their mean size.
-pub(crate) fn fill(config: &Config, events: usize) -> usize {
+/// Fills the events topic with `events` events of 2,000 identities; returns their mean size, and the day
+/// after.
+pub(crate) fn fill(config: &Config, events: usize) -> (usize, EventTime) {
     let producer = producer(config);
     let mut organisation = Organisation::new(1, 2_000);
     let mut midnight = EventTime::from_epoch_ms(START_MS).unwrap();
@@ -130,5 +131,5 @@ pub(crate) fn fill(config: &Config, events: usize) -> usize {
         midnight = midnight.saturating_add_ms(MS_PER_DAY);
     }
     producer.flush(Duration::from_secs(60)).unwrap();
-    bytes / events
+    (bytes / events, midnight)
 }

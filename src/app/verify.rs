@@ -5,7 +5,7 @@ use crate::signing::KeySet;
 use crate::wire::audit::{BrokenLink, ChainWalk};
 use crate::wire::order_check::{OrderCheck, OrderFault};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a trail is not verified.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,21 @@ pub enum VerifyError {
     },
 }
 
+/// Shows every record of JSON lines to `take`, with its file and line.
+fn each_line(
+    inputs: &[PathBuf],
+    mut take: impl FnMut(&Path, usize, &[u8]) -> Result<(), VerifyError>,
+) -> Result<(), VerifyError> {
+    for path in file::list(inputs)? {
+        let document = file::open(&path)?.rest()?;
+        let lines = document.split(|byte| *byte == b'\n').enumerate();
+        for (at, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
+            take(&path, at + 1, line)?;
+        }
+    }
+    Ok(())
+}
+
 /// Orders that are in order.
 #[derive(Debug)]
 pub struct VerifiedOrders {
@@ -52,17 +67,13 @@ pub fn verify_orders(
     audience: Option<&str>,
 ) -> Result<VerifiedOrders, VerifyError> {
     let mut check = OrderCheck::new(keys, audience);
-    for path in file::list(inputs)? {
-        let document = file::open(&path)?.rest()?;
-        let lines = document.split(|byte| *byte == b'\n').enumerate();
-        for (at, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
-            check.take(line).map_err(|why| VerifyError::Order {
-                path: path.clone(),
-                line: at + 1,
-                why,
-            })?;
-        }
-    }
+    each_line(inputs, |path, line, record| {
+        check.take(record).map_err(|why| VerifyError::Order {
+            path: path.to_path_buf(),
+            line,
+            why,
+        })
+    })?;
     let (orders, repeated) = check.counts();
     Ok(VerifiedOrders { orders, repeated })
 }
@@ -87,17 +98,13 @@ pub struct Verified(ChainWalk);
 /// A file cannot be read, or says the first record that does not continue its chain.
 pub fn verify_audit(inputs: &[PathBuf]) -> Result<Verified, VerifyError> {
     let mut walk = ChainWalk::default();
-    for path in file::list(inputs)? {
-        let document = file::open(&path)?.rest()?;
-        let lines = document.split(|byte| *byte == b'\n').enumerate();
-        for (at, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
-            walk.take(line).map_err(|why| VerifyError::Broken {
-                path: path.clone(),
-                line: at + 1,
-                why,
-            })?;
-        }
-    }
+    each_line(inputs, |path, line, record| {
+        walk.take(record).map_err(|why| VerifyError::Broken {
+            path: path.to_path_buf(),
+            line,
+            why,
+        })
+    })?;
     Ok(Verified(walk))
 }
 

@@ -8,6 +8,7 @@ pub mod client;
 pub mod detect;
 pub mod ingest;
 pub mod pool;
+mod rebalance;
 pub mod restore;
 pub mod send;
 pub mod topics;

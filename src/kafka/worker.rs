@@ -8,17 +8,17 @@
 use crate::clock::{Stopwatch, wall_time};
 use crate::config::Config;
 use crate::inquiry::Desk;
+use crate::kafka::rebalance::{Context, Move, Owner, lock, names};
 use crate::kafka::transaction::{Checkpoint, Transaction};
 use crate::kafka::{KafkaError, client};
 use crate::metrics::Metrics;
 use crate::shard::Outgoing;
 use crate::status::Status;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::producer::{BaseProducer, Producer};
-use rdkafka::{ClientContext, Statistics, TopicPartitionList};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tracing::{error, info, warn};
 
@@ -133,109 +133,6 @@ impl Shared {
     pub fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
-}
-
-/// A partition that came or went inside `poll`.
-struct Move {
-    topic: String,
-    partition: i32,
-    came: bool,
-}
-
-/// Shared between the loop and the rebalance callback, which runs inside the loop's own `poll`.
-struct Owner {
-    transaction: Mutex<Transaction>,
-    moves: Mutex<Vec<Move>>,
-    failed: Mutex<Option<KafkaError>>,
-    status: Arc<Status>,
-    metrics: Metrics,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-struct Context(Arc<Owner>);
-
-impl ClientContext for Context {
-    fn stats(&self, statistics: Statistics) {
-        for (topic, of_topic) in &statistics.topics {
-            for (partition, standing) in &of_topic.partitions {
-                if *partition < 0 || standing.fetch_state != "active" {
-                    continue;
-                }
-                // Commit markers count as records, but nobody reads them: what was fetched to the
-                // end and handed out is no lag.
-                let at_end = standing.next_offset >= standing.ls_offset && standing.fetchq_cnt == 0;
-                let lag = if at_end {
-                    0
-                } else {
-                    standing.consumer_lag.max(0)
-                };
-                let owner = &self.0;
-                owner
-                    .status
-                    .report(topic, *partition, standing.app_offset, lag);
-                let label = partition.to_string();
-                owner
-                    .metrics
-                    .lag
-                    .with_label_values(&[topic.as_str(), &label])
-                    .set(lag);
-            }
-        }
-    }
-}
-
-impl ConsumerContext for Context {
-    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        let Rebalance::Revoke(partitions) = rebalance else {
-            return;
-        };
-        let mut transaction = lock(&self.0.transaction);
-        if consumer.assignment_lost() {
-            // Somebody else reads them already; committing would be refused.
-            transaction.discard();
-            lock(&self.0.failed).get_or_insert(KafkaError::Lost);
-        } else if let Err(error) = transaction.commit(|| consumer.group_metadata(), None) {
-            transaction.discard();
-            lock(&self.0.failed).get_or_insert(error);
-        }
-        let mut moves = lock(&self.0.moves);
-        for (topic, partition) in names(partitions) {
-            self.0.status.revoke(&topic, partition);
-            let _ = self
-                .0
-                .metrics
-                .lag
-                .remove_label_values(&[&topic, &partition.to_string()]);
-            moves.push(Move {
-                topic,
-                partition,
-                came: false,
-            });
-        }
-    }
-
-    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if let Rebalance::Assign(partitions) = rebalance {
-            for (topic, partition) in names(partitions) {
-                lock(&self.0.moves).push(Move {
-                    topic,
-                    partition,
-                    came: true,
-                });
-            }
-        }
-    }
-}
-
-fn names(partitions: &TopicPartitionList) -> Vec<(String, i32)> {
-    let elements = partitions.elements();
-    elements
-        .iter()
-        .map(|e| (e.topic().to_owned(), e.partition()))
-        .collect()
 }
 
 /// Runs `stage` until the process is asked to end.

@@ -1,0 +1,114 @@
+//! Partitions that come and go, inside the consumer's own `poll`: what was read of those that go is
+//! committed there and then.
+
+use crate::kafka::KafkaError;
+use crate::kafka::transaction::Transaction;
+use crate::metrics::Metrics;
+use crate::status::Status;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::{ClientContext, Statistics, TopicPartitionList};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A partition that came or went inside `poll`.
+pub(super) struct Move {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    pub(super) came: bool,
+}
+
+/// Shared between the loop and the rebalance callback, which runs inside the loop's own `poll`.
+pub(super) struct Owner {
+    pub(super) transaction: Mutex<Transaction>,
+    pub(super) moves: Mutex<Vec<Move>>,
+    pub(super) failed: Mutex<Option<KafkaError>>,
+    pub(super) status: Arc<Status>,
+    pub(super) metrics: Metrics,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the client calls back.
+pub(super) struct Context(pub(super) Arc<Owner>);
+
+impl ClientContext for Context {
+    fn stats(&self, statistics: Statistics) {
+        for (topic, of_topic) in &statistics.topics {
+            for (partition, standing) in &of_topic.partitions {
+                if *partition < 0 || standing.fetch_state != "active" {
+                    continue;
+                }
+                // Commit markers count as records, but nobody reads them: what was fetched to the
+                // end and handed out is no lag.
+                let at_end = standing.next_offset >= standing.ls_offset && standing.fetchq_cnt == 0;
+                let lag = if at_end {
+                    0
+                } else {
+                    standing.consumer_lag.max(0)
+                };
+                let owner = &self.0;
+                owner
+                    .status
+                    .report(topic, *partition, standing.app_offset, lag);
+                let label = partition.to_string();
+                owner
+                    .metrics
+                    .lag
+                    .with_label_values(&[topic.as_str(), &label])
+                    .set(lag);
+            }
+        }
+    }
+}
+
+impl ConsumerContext for Context {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let Rebalance::Revoke(partitions) = rebalance else {
+            return;
+        };
+        let mut transaction = lock(&self.0.transaction);
+        if consumer.assignment_lost() {
+            // Somebody else reads them already; committing would be refused.
+            transaction.discard();
+            lock(&self.0.failed).get_or_insert(KafkaError::Lost);
+        } else if let Err(error) = transaction.commit(|| consumer.group_metadata(), None) {
+            transaction.discard();
+            lock(&self.0.failed).get_or_insert(error);
+        }
+        let mut moves = lock(&self.0.moves);
+        for (topic, partition) in names(partitions) {
+            self.0.status.revoke(&topic, partition);
+            let _ = self
+                .0
+                .metrics
+                .lag
+                .remove_label_values(&[&topic, &partition.to_string()]);
+            moves.push(Move {
+                topic,
+                partition,
+                came: false,
+            });
+        }
+    }
+
+    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(partitions) = rebalance {
+            for (topic, partition) in names(partitions) {
+                lock(&self.0.moves).push(Move {
+                    topic,
+                    partition,
+                    came: true,
+                });
+            }
+        }
+    }
+}
+
+pub(super) fn names(partitions: &TopicPartitionList) -> Vec<(String, i32)> {
+    let elements = partitions.elements();
+    elements
+        .iter()
+        .map(|e| (e.topic().to_owned(), e.partition()))
+        .collect()
+}
