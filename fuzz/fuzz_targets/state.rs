@@ -17,7 +17,7 @@ const KEYS: [PieceKey; 10] = [
     PieceKey::SeenIds,
     PieceKey::Crowd,
     PieceKey::Incidents,
-    PieceKey::Names,
+    PieceKey::Name(7),
     PieceKey::Issuers,
     PieceKey::Population,
     PieceKey::Group(0),

@@ -40,8 +40,8 @@ pub(super) const SIMULATE_EXAMPLE: &str = "Example: credwatch simulate --seed 7 
 pub(super) const EXPLAIN_EXAMPLE: &str = "Example: credwatch explain --state state/ --identity svc-deploy \
     --event event.json";
 
-pub(super) const FEEDBACK_EXAMPLE: &str = "Example: credwatch feedback --alert f26c15b153bd662d40a5f91b209ac883 \
-    --verdict false_positive --by ada --reason \"new laptop\"";
+pub(super) const FEEDBACK_EXAMPLE: &str = "Example: credwatch feedback \
+    --alert f26c15b153bd662d40a5f91b209ac883 --verdict false_positive --by ada --reason \"new laptop\"";
 
 #[derive(Subcommand)]
 pub(super) enum Command {

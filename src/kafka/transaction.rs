@@ -98,8 +98,9 @@ impl Transaction {
         self.next_offsets.clear();
     }
 
-    /// Commits everything, with `checkpoint` if there is one, repeating what can be repeated. `group` is asked at every attempt: the
-    /// group's generation may have moved on in the background, and an old one is refused.
+    /// Commits everything, with `checkpoint` if there is one, repeating what can be repeated. `group` is
+    /// asked at every attempt: the group's generation may have moved on in the background, and an old one
+    /// is refused.
     ///
     /// # Errors
     /// The producer was fenced or the broker is gone: whatever was read must be read again.

@@ -28,8 +28,8 @@ pub struct Beta {
 
 impl Beta {
     /// Whether `hits` in `trials` are no more than half a standard deviation above the mean: no reason to
-    /// ask for their tail, which is then above 0.05 where the rate is as firm as after 20 trials. With *μ* the mean rate and *ρ* = 1/(a + b + 1), the
-    /// variance is *m μ (1 − μ) (1 + (m − 1) ρ)*.
+    /// ask for their tail, which is then above 0.05 where the rate is as firm as after 20 trials. With
+    /// *μ* the mean rate and *ρ* = 1/(a + b + 1), the variance is *m μ (1 − μ) (1 + (m − 1) ρ)*.
     #[must_use]
     #[inline]
     pub fn is_usual(&self, hits: u32, trials: u32) -> bool {
