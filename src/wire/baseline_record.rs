@@ -4,8 +4,8 @@
 //! The key is the piece's key and the number of its part, as [borsh](https://borsh.io); the marker, which
 //! says where in the log the pieces stand, has the key `marker`. The value is the version (1 byte), the
 //! number of parts (2), XXH3-64 over key, number and content (8), and the content. A piece is cut into
-//! parts of [`PART_BYTES`] at most; parts beyond the stated number are left over from a longer one. A piece that is
-//! no more leaves a record without value.
+//! parts of [`PART_BYTES`] at most; parts beyond the stated number are left over from a longer one. A
+//! piece that is no more leaves a record without value.
 
 use crate::engine::PieceKey;
 use crate::wire::snapshot::Header;
