@@ -1,7 +1,7 @@
 //! From an event in Kafka to its order readable with `read_committed`, at half of the top rate.
 //!
 //! `cargo bench --bench latency`; budget p99 at most 50 ms. First the top rate of one thread over a full
-//! topic is taken, then half of it is produced for a while, and every now and then a theft in between. The
+//! topic is taken, then half of it is produced for ten seconds, and every now and then a theft in between. The
 //! time begins when the client is given the theft, so producing it is part of the figure.
 #![allow(
     clippy::unwrap_used,
@@ -20,6 +20,7 @@ use credwatch::kafka::pool::Pool;
 use credwatch::kafka::worker::{self, Shared};
 use credwatch::metrics::Metrics;
 use credwatch::shard::{Blueprint, load_model};
+use credwatch::sim::member::Work;
 use credwatch::sim::organisation::Organisation;
 use credwatch::units::{EventTime, MS_PER_DAY};
 use kafka::{Broker, config, fill, producer, send};
@@ -33,7 +34,7 @@ use std::time::{Duration, Instant};
 
 const LEARNED: usize = 1_500_000;
 const PARTITIONS: usize = 4;
-const THEFTS: usize = 400;
+const THEFTS: usize = 200;
 const EVERY: Duration = Duration::from_millis(50);
 
 fn work(config: &Config, group: &str) -> (Shared, std::thread::JoinHandle<()>) {
@@ -83,22 +84,45 @@ fn read_orders(config: &Config, stop: &AtomicBool) -> HashMap<String, Vec<Instan
     read
 }
 
-/// An event of `victim` from elsewhere, doing what none did.
+/// Ordinary events from `midnight` on, made beforehand so that making them costs nothing later.
+fn ordinary(mut midnight: EventTime, count: usize) -> Vec<(String, EventTime, Vec<u8>)> {
+    let mut organisation = Organisation::new(1, 2_000);
+    let mut events = Vec::with_capacity(count);
+    while events.len() < count {
+        let day = organisation
+            .day(midnight)
+            .into_iter()
+            .take(count - events.len());
+        events.extend(day.map(|simulated| {
+            let who = simulated.event.identity.id.clone();
+            (who, simulated.time, simulated.event.to_json())
+        }));
+        midnight = midnight.saturating_add_ms(MS_PER_DAY);
+    }
+    events
+}
+
+/// A use of `victim`'s token after its end. Each issuer is another one, or the many thefts would be told as
+/// one.
 fn theft(victim: &str, now: EventTime, at: usize) -> Vec<u8> {
     serde_json::json!({
-        "event_id": format!("theft-{at}"), "time": now.epoch_ms(),
+        "event_id": format!("theft-{at}"), "time": now.epoch_ms(), "activity": "use",
         "identity": {"id": victim, "kind": "service", "group": "backend"},
-        "activity": "use", "action": "cloudtrail:StopLogging",
-        "source": {"host": format!("vps-{at}"), "ip": format!("185.9.{}.7", at % 250), "country": "RO",
-            "asn": 9009 + at, "user_agent": format!("tool-{at}")},
+        "credential": {"id": format!("stolen-{at}"), "kind": "access_token",
+            "issuer": format!("issuer-{at}"), "issued_at": now.epoch_ms() - 9_000_000,
+            "expires_at": now.epoch_ms() - 7_200_000},
+        "action": "s3:GetObject", "source": {"host": format!("vps-{at}")},
     })
     .to_string()
     .into_bytes()
 }
 
-/// Produces at `rate` events a second from `midnight` on, with thefts in between; returns when each theft
-/// was sent.
-fn produce(config: &Config, rate: f64, mut midnight: EventTime) -> HashMap<String, Instant> {
+/// Produces `events` at `rate` a second with thefts in between; returns when each theft was sent.
+fn produce(
+    config: &Config,
+    rate: f64,
+    events: &[(String, EventTime, Vec<u8>)],
+) -> HashMap<String, Instant> {
     let quick = ClientConfig::new()
         .set("bootstrap.servers", &config.kafka.bootstrap_servers)
         .set("partitioner", "murmur2_random")
@@ -106,35 +130,27 @@ fn produce(config: &Config, rate: f64, mut midnight: EventTime) -> HashMap<Strin
         .create()
         .unwrap();
     let (steady, topic) = (producer(config), &config.topics.events);
-    let mut organisation = Organisation::new(1, 2_000);
-    let victims: Vec<String> = organisation
+    let organisation = Organisation::new(1, 2_000);
+    let services = organisation
         .members
         .iter()
-        .rev()
-        .map(|m| m.id.clone())
-        .collect();
-    let (start, mut sent, mut thefts) = (Instant::now(), 0usize, HashMap::new());
-    loop {
-        for simulated in organisation.day(midnight) {
-            let json = simulated.event.to_json();
-            send(&steady, topic, &simulated.event.identity.id, &json);
-            sent += 1;
-            if start.elapsed() >= EVERY * (thefts.len() + 1) as u32 {
-                let victim = &victims[thefts.len()];
-                let json = theft(victim, simulated.time, thefts.len());
-                thefts.insert(victim.clone(), Instant::now());
-                send(&quick, topic, victim, &json);
-                if thefts.len() == THEFTS {
-                    return thefts;
-                }
-            }
-            let due = Duration::from_secs_f64(sent as f64 / rate);
-            if due > start.elapsed() + Duration::from_millis(1) {
-                std::thread::sleep(due - start.elapsed());
-            }
+        .filter(|m| m.work == Work::Service);
+    let victims: Vec<&String> = services.map(|member| &member.id).collect();
+    let (start, mut thefts) = (Instant::now(), HashMap::new());
+    for (sent, (who, time, json)) in events.iter().enumerate() {
+        send(&steady, topic, who, json);
+        if start.elapsed() >= EVERY * (thefts.len() + 1) as u32 && thefts.len() < THEFTS {
+            let victim = victims[thefts.len()];
+            let json = theft(victim, *time, thefts.len());
+            thefts.insert(victim.clone(), Instant::now());
+            send(&quick, topic, victim, &json);
         }
-        midnight = midnight.saturating_add_ms(MS_PER_DAY);
+        let due = Duration::from_secs_f64(sent as f64 / rate);
+        if due > start.elapsed() + Duration::from_millis(1) {
+            std::thread::sleep(due - start.elapsed());
+        }
     }
+    thefts
 }
 
 fn main() {
@@ -151,7 +167,9 @@ fn main() {
         std::thread::spawn(move || *read.lock().unwrap() = read_orders(&config, &stop))
     };
     std::thread::sleep(Duration::from_secs(3));
-    let sent = produce(&config, top / 2.0, midnight);
+    let wanted = top / 2.0 * EVERY.as_secs_f64() * THEFTS as f64;
+    let events = ordinary(midnight, wanted as usize);
+    let sent = produce(&config, top / 2.0, &events);
     std::thread::sleep(Duration::from_secs(2));
     stop.store(true, Ordering::Relaxed);
     reader.join().unwrap();

@@ -8,6 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use std::time::Duration;
 
+const COMPACT: &str = "compact";
 /// How long a broker may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 
@@ -35,7 +36,7 @@ pub fn wanted(config: &Config) -> Vec<Wanted> {
         (&topics.decisions, "delete", true),
         (&topics.feedback, "delete", true),
         (&topics.deadletter, "delete", false),
-        (&topics.baselines, "compact", true),
+        (&topics.baselines, COMPACT, true),
         (&topics.sightings, "delete", false),
     ];
     let own = own
@@ -141,7 +142,7 @@ pub async fn require_baselines(config: &Config, partitions: usize) -> Result<(),
         .map_err(KafkaError::Client)?;
     let options = AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN));
     let cleanup = cleanup_policy(&admin, &options, &topics.baselines).await?;
-    if cleanup != "compact" {
+    if cleanup != COMPACT {
         let name = &topics.baselines;
         return Err(KafkaError::Topic(format!(
             "{name} has cleanup.policy={cleanup}: baselines would be deleted by age, or grow without end; \
@@ -188,8 +189,14 @@ async fn make(
 ) -> Result<String, KafkaError> {
     let partitions = topic.partitions;
     let replication = TopicReplication::Fixed(config.topics.replication);
-    let new =
+    let mut new =
         NewTopic::new(&topic.name, partitions, replication).set("cleanup.policy", topic.cleanup);
+    if topic.cleanup == COMPACT {
+        // What is not compacted is read at every restore: segments are closed early, and cleaned early.
+        new = new
+            .set("segment.bytes", "67108864")
+            .set("min.cleanable.dirty.ratio", "0.1");
+    }
     let results = admin
         .create_topics(&[new], options)
         .await
