@@ -35,6 +35,9 @@ use std::time::{Duration, Instant};
 const LEARNED: usize = 1_500_000;
 const PARTITIONS: usize = 4;
 const THEFTS: usize = 200;
+/// So many that all thefts fall on one day: what happens to many on one day and then to many on the next is
+/// priced as usual.
+const IDENTITIES: usize = 20_000;
 const EVERY: Duration = Duration::from_millis(50);
 
 fn work(config: &Config, group: &str) -> (Shared, std::thread::JoinHandle<()>) {
@@ -86,7 +89,7 @@ fn read_orders(config: &Config, stop: &AtomicBool) -> HashMap<String, Vec<Instan
 
 /// Ordinary events from `midnight` on, made beforehand so that making them costs nothing later.
 fn ordinary(mut midnight: EventTime, count: usize) -> Vec<(String, EventTime, Vec<u8>)> {
-    let mut organisation = Organisation::new(1, 2_000);
+    let mut organisation = Organisation::new(1, IDENTITIES);
     let mut events = Vec::with_capacity(count);
     while events.len() < count {
         let day = organisation
@@ -130,7 +133,7 @@ fn produce(
         .create()
         .unwrap();
     let (steady, topic) = (producer(config), &config.topics.events);
-    let organisation = Organisation::new(1, 2_000);
+    let organisation = Organisation::new(1, IDENTITIES);
     let services = organisation
         .members
         .iter()
@@ -160,7 +163,7 @@ fn main() {
     let (shared, thread) = work(&config, &prefix);
     let filled = {
         let config = config.clone();
-        std::thread::spawn(move || fill(&config, LEARNED))
+        std::thread::spawn(move || fill(&config, LEARNED, IDENTITIES))
     };
     let top = top_rate(&shared);
     let (_, midnight) = filled.join().unwrap();

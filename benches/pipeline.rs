@@ -83,7 +83,7 @@ fn main() {
     let broker = Broker::find();
     let prefix = format!("bench-{}", std::process::id());
     let config = config(&broker, &prefix, PARTITIONS);
-    let (event_bytes, _) = fill(&config, EVENTS);
+    let (event_bytes, _) = fill(&config, EVENTS, 2_000);
     let model = load_model(&config).unwrap();
     let (mut decode_only, mut whole) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {

@@ -107,7 +107,7 @@ fn main() {
     let broker = Broker::find();
     let prefix = format!("bench-{}", std::process::id());
     let config = config(&broker, &prefix, PARTITIONS as usize);
-    fill(&config, EVENTS);
+    fill(&config, EVENTS, 2_000);
     let (mut one, mut two) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         one.push(rate(&config, &format!("{prefix}-{round}-one"), 1));

@@ -113,11 +113,11 @@ pub(crate) fn send(
     }
 }
 
-/// Fills the events topic with `events` events of 2,000 identities; returns their mean size, and the day
-/// after.
-pub(crate) fn fill(config: &Config, events: usize) -> (usize, EventTime) {
+/// Fills the events topic with `events` events of so many identities; returns their mean size, and the
+/// day after.
+pub(crate) fn fill(config: &Config, events: usize, identities: usize) -> (usize, EventTime) {
     let producer = producer(config);
-    let mut organisation = Organisation::new(1, 2_000);
+    let mut organisation = Organisation::new(1, identities);
     let mut midnight = EventTime::from_epoch_ms(START_MS).unwrap();
     let (mut sent, mut bytes) = (0, 0);
     while sent < events {
