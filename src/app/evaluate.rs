@@ -320,13 +320,20 @@ impl fmt::Display for Report {
             self.alerts_opened_per_day
         )?;
         let header = format!("{:<28} campaigns", "scenario");
-        writeln!(f, "\n{header}  at 1  at 3 at 10 at 30")?;
+        writeln!(f, "\n{header}  at 1  at 3 at 10 at 30  median time at 3")?;
         for (name, of) in &self.scenarios {
             let [one, three, ten, thirty] = of.found;
             let campaigns = of.campaigns;
+            let after = of.median_secs_to_detect.map_or_else(
+                || "not found".to_owned(),
+                |secs| {
+                    let ms = (secs * 1_000.0) as i64;
+                    Span { ms }.to_string()
+                },
+            );
             writeln!(
                 f,
-                "{name:<28} {campaigns:>9} {one:>5} {three:>5} {ten:>5} {thirty:>5}"
+                "{name:<28} {campaigns:>9} {one:>5} {three:>5} {ten:>5} {thirty:>5}  {after}"
             )?;
         }
         write!(f, "{}", self.reliability)
