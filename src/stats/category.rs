@@ -71,7 +71,7 @@ impl<const N: usize> CategoryTable<N> {
         self.keys.iter().position(|k| *k == key)
     }
 
-    /// One value near each end of the table, for [`crate::baseline::store::Store::touch`].
+    /// One value near each end of the table, for [`crate::baseline::store::Store::expect`].
     #[inline]
     #[must_use]
     pub(crate) fn touch(&self) -> f32 {
