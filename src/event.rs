@@ -183,3 +183,11 @@ pub struct Event<'a> {
     /// How it ended; `success` where the event did not say.
     pub outcome: Outcome,
 }
+
+impl Event<'_> {
+    /// Whether somebody tried to be the identity, and was not let in.
+    #[must_use]
+    pub fn is_failed_login(&self) -> bool {
+        self.activity == Activity::Authenticate && self.outcome != Outcome::Success
+    }
+}

@@ -10,6 +10,7 @@ pub mod units;
 pub mod stats;
 
 pub mod event;
+pub mod sighting;
 pub mod verdict;
 
 pub mod catalogue;

@@ -1,6 +1,7 @@
 //! All metrics in one file, handles resolved at start. Never a label per identity.
 
 use crate::engine::{Alert, Health, Phase};
+use crate::shard::ShardId;
 use crate::signal::SIGNALS;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec,
@@ -176,7 +177,7 @@ impl Metrics {
         let readings = SIGNALS
             .iter()
             .map(|s| by_signal.with_label_values(&[s.name().as_str()]));
-        let shard = &["partition"];
+        let shard = &["partition", "view"];
         let assigned = Gauge::new(
             "credwatch_assigned_partitions",
             "Partitions this process owns.",
@@ -278,7 +279,7 @@ impl Metrics {
         };
         let severity = alert.case.severity.as_str();
         self.alerts.with_label_values(&[severity, phase]).inc();
-        if let Some(decision) = &alert.decision {
+        for decision in &alert.decisions {
             let (action, mode) = (
                 decision.allowed.action.as_str(),
                 decision.allowed.mode.as_str(),
@@ -293,31 +294,33 @@ impl Metrics {
     }
 
     /// Shows the state of a shard.
-    pub fn set_health(&self, partition: i32, health: &Health) {
-        let label = partition.to_string();
+    pub fn set_health(&self, id: ShardId, health: &Health) {
+        let partition = id.partition.to_string();
+        let labels = [partition.as_str(), id.entity.as_str()];
         for (gauge, (_, _, value)) in self.of_shard.iter().zip(OF_SHARD) {
             let value = i64::try_from(value(health)).unwrap_or(i64::MAX);
-            gauge.with_label_values(&[label.as_str()]).set(value);
+            gauge.with_label_values(&labels).set(value);
         }
         self.threshold
-            .with_label_values(&[label.as_str()])
+            .with_label_values(&labels)
             .set(health.threshold_nats);
         self.learned
-            .with_label_values(&[label.as_str()])
+            .with_label_values(&labels)
             .set(health.threshold_learned_share);
         if let Some(drift) = health.budget_drift {
-            self.drift.with_label_values(&[label.as_str()]).set(drift);
+            self.drift.with_label_values(&labels).set(drift);
         }
     }
 
     /// Forgets the state of a shard that went elsewhere.
-    pub fn drop_shard(&self, partition: i32) {
-        let label = partition.to_string();
+    pub fn drop_shard(&self, id: ShardId) {
+        let partition = id.partition.to_string();
+        let labels = [partition.as_str(), id.entity.as_str()];
         for gauge in &self.of_shard {
-            let _ = gauge.remove_label_values(&[label.as_str()]);
+            let _ = gauge.remove_label_values(&labels);
         }
         for gauge in [&self.threshold, &self.learned, &self.drift] {
-            let _ = gauge.remove_label_values(&[label.as_str()]);
+            let _ = gauge.remove_label_values(&labels);
         }
     }
 
@@ -338,11 +341,11 @@ mod tests {
     #[test]
     fn every_metric_registers_and_the_build_is_told() {
         let metrics = Metrics::new("abcd").unwrap();
-        metrics.set_health(3, &Health::default());
+        metrics.set_health(ShardId::of_identities(3), &Health::default());
         let text = String::from_utf8(metrics.text()).unwrap();
         assert!(text.contains(r#"model_hash="abcd""#));
-        assert!(text.contains(r#"credwatch_identities{partition="3"} 0"#));
-        metrics.drop_shard(3);
+        assert!(text.contains(r#"credwatch_identities{partition="3",view="identity"} 0"#));
+        metrics.drop_shard(ShardId::of_identities(3));
         assert!(
             !String::from_utf8(metrics.text())
                 .unwrap()

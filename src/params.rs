@@ -52,6 +52,8 @@ pub struct Prior {
     pub rhythm_days: f64,
     /// Share of uses that fail.
     pub failure_rate: f64,
+    /// Share of logins that fail.
+    pub login_failure_rate: f64,
     /// Trials that the peers' failure rate is worth.
     pub failure_strength: f64,
     /// Spread of token lifetimes of one identity and issuer, in natural logarithms.

@@ -19,6 +19,19 @@ spelled! {
 }
 
 spelled! {
+    /// Whose behaviour a shard looks at. A stolen credential shows at its identity, a spray over a
+    /// thousand identities only at its source.
+    #[derive(Default)]
+    EntityView {
+        /// Each identity's.
+        #[default]
+        Identity = "identity",
+        /// Each source network's.
+        Source = "source",
+    }
+}
+
+spelled! {
     /// How bad it is. The meaning in surprise stands at `score::severity`.
     Severity {
         /// Below the alert threshold.

@@ -4,7 +4,7 @@
 
 use credwatch::config::{Config, Sources};
 use credwatch::engine::{Alert, Detail, Opinion, Phase};
-use credwatch::shard::{Blueprint, Shard, load_model};
+use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
 use serde_json::{Value, json};
 
 const START_MS: i64 = 1_767_571_200_000; // Monday 2026-01-05
@@ -14,7 +14,8 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// A shard that has seen twenty people at work for four weeks.
 fn learned() -> Shard {
     let config = Config::load(&Sources::default()).unwrap();
-    let mut shard = Blueprint::new(&config, load_model(&config).unwrap(), 1).shard(0);
+    let mut shard =
+        Blueprint::new(&config, load_model(&config).unwrap(), 1).shard(ShardId::of_identities(0));
     work(&mut shard, 0, 28);
     shard
 }

@@ -7,10 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of dependence: each may import only what stands before it.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 26] = [
     "units",
     "stats",
     "event",
+    "sighting",
     "verdict",
     "catalogue",
     "params",

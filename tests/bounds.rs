@@ -5,7 +5,7 @@
 
 use credwatch::config::{Config, Sources};
 use credwatch::engine::Detail;
-use credwatch::shard::{Blueprint, Shard, load_model};
+use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
 use credwatch::verdict::{Level, SignalName, Verdict};
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn cold() -> Shard {
     let text = format!("[detect]\nmax_identities = {LIMIT}\n");
     sources.files.push(("test".to_owned(), text));
     let config = Config::load(&sources).unwrap();
-    Blueprint::new(&config, load_model(&config).unwrap(), 1).shard(0)
+    Blueprint::new(&config, load_model(&config).unwrap(), 1).shard(ShardId::of_identities(0))
 }
 
 fn event(id: &str, at_ms: i64) -> Value {

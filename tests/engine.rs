@@ -8,12 +8,12 @@
 
 use credwatch::config::{Config, Sources};
 use credwatch::engine::Detail;
-use credwatch::shard::{Blueprint, Shard, load_model};
+use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
 use credwatch::sim::SimulatedEvent;
 use credwatch::sim::attack::campaign;
 use credwatch::sim::organisation::Organisation;
 use credwatch::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
-use credwatch::verdict::Verdict;
+use credwatch::verdict::{EntityView, Verdict};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -29,7 +29,7 @@ fn blueprint(max_identities: usize) -> Blueprint {
 }
 
 fn cold(max_identities: usize) -> Shard {
-    blueprint(max_identities).shard(0)
+    blueprint(max_identities).shard(ShardId::of_identities(0))
 }
 
 fn judge(shard: &mut Shard, json: &[u8]) -> Verdict {
@@ -201,7 +201,9 @@ proptest! {
 fn left_and_reopened(shard: &Shard, blueprint: &Blueprint) -> (Shard, Vec<u8>) {
     let mut left = Vec::new();
     shard.save(&mut left).unwrap();
-    let reopened = blueprint.reopen(left.as_slice()).unwrap();
+    let reopened = blueprint
+        .reopen(EntityView::Identity, left.as_slice())
+        .unwrap();
     assert_eq!(reopened.next_offset(), shard.next_offset());
     (reopened, left)
 }
@@ -216,8 +218,8 @@ fn a_restored_shard_goes_on_to_the_bit() {
     // Fewer places than identities, so that the hand of eviction is kept too.
     for max_identities in [10_000, 40] {
         let blueprint = blueprint(max_identities);
-        let mut undisturbed = blueprint.shard(0);
-        let mut restored = blueprint.shard(0);
+        let mut undisturbed = blueprint.shard(ShardId::of_identities(0));
+        let mut restored = blueprint.shard(ShardId::of_identities(0));
         for (at, event) in events.iter().enumerate() {
             if at % (events.len() / 5) == 7 {
                 let (shard, left) = left_and_reopened(&restored, &blueprint);

@@ -10,13 +10,13 @@
 
 use credwatch::config::{Config, Sources};
 use credwatch::engine::Detail;
-use credwatch::shard::{Blueprint, Shard, load_model};
+use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
 use credwatch::signal::SIGNALS;
 use credwatch::sim::SimulatedEvent;
 use credwatch::sim::attack::campaign;
 use credwatch::sim::organisation::Organisation;
 use credwatch::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
-use credwatch::verdict::SignalName;
+use credwatch::verdict::{EntityView, SignalName};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -113,7 +113,7 @@ fn it_speaks_in_its_own_scenario_and_better_than_chance() {
     let past: Vec<SimulatedEvent> = (0..=FRIDAY)
         .flat_map(|day| organisation.day(at(day, 0)))
         .collect();
-    let mut shard = blueprint().shard(0);
+    let mut shard = blueprint().shard(ShardId::of_identities(0));
     // Tokens of the last day are in use when they are stolen.
     let morning = past.partition_point(|simulated| simulated.time < at(FRIDAY, 11));
     records(&past[..morning]).for_each(|json| drop(surprises(&mut shard, &json)));
@@ -181,7 +181,7 @@ fn settled() -> Shard {
 }
 
 fn settled_in(blueprint: &Blueprint) -> Shard {
-    let mut shard = blueprint.shard(0);
+    let mut shard = blueprint.shard(ShardId::of_identities(0));
     for day in (0..36).filter(|day| day % 7 < 5) {
         for minute in (8 * 60..18 * 60).step_by(20) {
             let at_ms = START_MS + day * MS_PER_DAY + minute * MINUTE_MS;
@@ -345,7 +345,9 @@ fn scoring_changes_nothing_and_what_was_kept_answers_the_same() {
     let (blueprint, shard) = (blueprint(), settled());
     let mut left = Vec::new();
     shard.save(&mut left).unwrap();
-    let reopened = blueprint.reopen(left.as_slice()).unwrap();
+    let reopened = blueprint
+        .reopen(EntityView::Identity, left.as_slice())
+        .unwrap();
     for signal in SIGNALS.iter().map(|signal| signal.name()) {
         for records in ladder(signal) {
             // A record repeated is judged and not learned: between its two verdicts stands scoring alone.
@@ -392,7 +394,9 @@ fn a_signal_that_is_off_says_nothing_and_learns_all_the_same() {
     assert!(!surprises(&mut without.clone(), &stranger).contains_key(&SignalName::Host));
     let mut left = Vec::new();
     without.save(&mut left).unwrap();
-    let mut on_again = self::blueprint().reopen(left.as_slice()).unwrap();
+    let mut on_again = self::blueprint()
+        .reopen(EntityView::Identity, left.as_slice())
+        .unwrap();
     let height = |shard: &mut Shard| surprises(shard, &stranger)[&SignalName::Host];
     assert!((height(&mut on_again) - height(&mut settled())).abs() < 0.5);
 }
@@ -439,7 +443,7 @@ fn a_credential_is_bound_to_its_first_place_even_under_an_open_alert() {
 
 #[test]
 fn peers_are_those_that_do_the_same_where_no_group_is_given() {
-    let mut shard = blueprint().shard(0);
+    let mut shard = blueprint().shard(ShardId::of_identities(0));
     let act = |who: &str, team: &str, at_ms: i64, asn: u32| {
         event(who, at_ms, |event| {
             event["identity"]["group"] = Value::Null;

@@ -10,7 +10,7 @@
 
 use credwatch::config::{Config, Sources};
 use credwatch::engine::Detail;
-use credwatch::shard::{Blueprint, Restoration, Shard, load_model};
+use credwatch::shard::{Blueprint, Restoration, Shard, ShardId, load_model};
 use credwatch::sim::attack::{SCENARIOS, campaign};
 use credwatch::sim::dice::Dice;
 use credwatch::sim::organisation::Organisation;
@@ -121,12 +121,12 @@ impl Owner<'_> {
 
 /// Takes the shard up as a new owner does.
 fn take_up<'b>(blueprint: &Blueprint, broker: &'b mut Broker, log: &[Vec<u8>]) -> Owner<'b> {
-    let mut restoration = Restoration::new(blueprint, 0);
+    let mut restoration = Restoration::new(blueprint, ShardId::of_identities(0));
     for (key, value) in &broker.baselines {
         restoration.take(key, Some(value), 0);
     }
     let kept = restoration.finish().unwrap();
-    let mut shard = kept.unwrap_or_else(|| blueprint.shard(0));
+    let mut shard = kept.unwrap_or_else(|| blueprint.shard(ShardId::of_identities(0)));
     shard.track_changes();
     for offset in shard.next_offset()..broker.committed {
         shard.take_silently(&log[offset as usize], offset);

@@ -4,7 +4,7 @@
 
 use credwatch::config::{Config, Sources};
 use credwatch::engine::Detail;
-use credwatch::shard::{Blueprint, Restoration, Shard, load_model};
+use credwatch::shard::{Blueprint, Restoration, Shard, ShardId, load_model};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ fn keep(shard: &mut Shard, kept: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
 }
 
 fn taken_up(blueprint: &Blueprint, kept: &BTreeMap<Vec<u8>, Vec<u8>>) -> Shard {
-    let mut restoration = Restoration::new(blueprint, 0);
+    let mut restoration = Restoration::new(blueprint, ShardId::of_identities(0));
     for (key, value) in kept {
         restoration.take(key, Some(value), 0);
     }
@@ -53,7 +53,7 @@ fn an_upgrade_is_told_once_and_knowledge_is_carried_over() {
         blueprint("[detect]\nalerts_per_day = 9.0\n[containment]\nmax_per_hour = 3\n"),
     );
     let mut kept = BTreeMap::new();
-    let mut shard = old.shard(0);
+    let mut shard = old.shard(ShardId::of_identities(0));
     shard.track_changes();
     for at in 0..2_000 {
         shard.handle(&event(at), at, Detail::Score).unwrap();

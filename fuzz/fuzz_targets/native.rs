@@ -3,14 +3,14 @@
 
 use credwatch::config::{Config, Sources};
 use credwatch::engine::Detail;
-use credwatch::shard::{Blueprint, Shard, load_model};
+use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
 static COLD: LazyLock<Shard> = LazyLock::new(|| {
     let config = Config::load(&Sources::default()).expect("the default is one");
     let model = load_model(&config).expect("the model is embedded");
-    Blueprint::new(&config, model, 1).shard(0)
+    Blueprint::new(&config, model, 1).shard(ShardId::of_identities(0))
 });
 
 fuzz_target!(|bytes: &[u8]| {

@@ -57,9 +57,10 @@ fn raised(
         partitions,
         Detail::Score,
         progress,
-        |handled| {
-            for alert in &handled.stepped.alerts {
-                let action = alert.decision.as_ref().map(|d| d.allowed.action);
+        |judged| {
+            for alert in judged.alerts() {
+                let actions = alert.decisions.iter().map(|d| d.allowed.action);
+                let action = actions.max();
                 let identity = &alert.case.subject.id;
                 let opened = alert.case.opened;
                 let known = all

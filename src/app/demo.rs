@@ -1,10 +1,12 @@
 //! `credwatch demo`: a simulated organisation under attack, live through the real engine.
 
+use crate::app::lanes::{Lanes, LanesError};
 use crate::app::summary::{Summary, incident_text};
 use crate::config::Config;
+use crate::decide::Action;
 use crate::engine::{Detail, Phase};
+use crate::ingest::Native;
 use crate::metrics::Metrics;
-use crate::shard::{Blueprint, LoadModelError, Shard, load_model};
 use crate::sim::SimulatedEvent;
 use crate::sim::attack::campaign;
 use crate::sim::organisation::Organisation;
@@ -38,11 +40,11 @@ const SHOWN: [&str; 10] = [
 /// A demonstration under way.
 pub struct Demo {
     organisation: Organisation,
-    shard: Shard,
+    lanes: Lanes,
     summary: Summary,
     metrics: Metrics,
     midnight: EventTime,
-    offset: i64,
+    events: u64,
     starts: Vec<EventTime>,
     now: EventTime,
 }
@@ -52,23 +54,22 @@ impl Demo {
     ///
     /// # Errors
     /// The model cannot be read.
-    pub fn new(config: &Config, seed: u64, metrics: Metrics) -> Result<Self, LoadModelError> {
-        let blueprint = Blueprint::new(config, load_model(config)?, 1);
+    pub fn new(config: &Config, seed: u64, metrics: Metrics) -> Result<Self, LanesError> {
         let first = parse_rfc3339(FIRST_DAY).and_then(EventTime::from_epoch_ms);
         Ok(Self {
             organisation: Organisation::new(seed, SIZE),
-            shard: blueprint.shard(0),
+            lanes: Lanes::open(config, 1, None)?,
             summary: Summary::new(config.guardrails.mode),
             metrics,
             midnight: first.unwrap_or(EventTime::EARLIEST),
-            offset: 0,
+            events: 0,
             starts: Vec::new(),
             now: EventTime::EARLIEST,
         })
     }
 
     /// Learns the ordinary past; returns how many events it held.
-    pub fn learn_history(&mut self) -> i64 {
+    pub fn learn_history(&mut self) -> u64 {
         for _ in 0..HISTORY_DAYS {
             for simulated in self.organisation.day(self.midnight) {
                 self.take(&simulated);
@@ -76,7 +77,7 @@ impl Demo {
             self.midnight = self.midnight.saturating_add_ms(MS_PER_DAY);
         }
         self.summary = Summary::new(crate::decide::Mode::DryRun);
-        self.offset
+        self.events
     }
 
     /// The next live day, attacks included, in order of time.
@@ -97,36 +98,43 @@ impl Demo {
 
     /// Judges one event; returns what it raised in words.
     pub fn take(&mut self, simulated: &SimulatedEvent) -> Option<String> {
-        let json = simulated.event.to_json();
-        let handled = self.shard.handle(&json, self.offset, Detail::Score).ok()?;
-        self.offset += 1;
+        let native = Native {
+            json: simulated.event.to_json().into(),
+            key: None,
+            expiry_unread: false,
+        };
+        let judged = self.lanes.handle(&native, Detail::Score).ok()?;
+        self.events += 1;
         self.now = simulated.time;
-        self.summary.add_event(&handled);
+        self.summary.add_event(&judged.handled);
         self.metrics.records.with_label_values(&["detect"]).inc();
         let mut told = None;
-        for alert in &handled.stepped.alerts {
+        for alert in judged.alerts() {
             self.summary.add_alert(alert);
             self.metrics.add_alert(alert);
             if alert.phase == Phase::Opened {
-                let decision = alert.decision.as_ref();
-                let action = decision.map_or("notify", |d| d.allowed.action.as_str());
+                let actions = alert.decisions.iter().map(|d| d.allowed.action);
+                let action = actions.max().map_or("notify", Action::as_str);
                 let text = incident_text(self.summary.alerts(), &alert.case);
                 told = Some(format!("{text}     order: {action} (dry run)\n"));
             }
         }
-        let _ = self.shard.publications(&handled.stepped.alerts, None);
         told
     }
 
     /// Shows the state in metrics.
     pub fn show_health(&self) {
-        self.metrics.set_health(0, &self.shard.health());
+        for (id, health) in self.lanes.health() {
+            self.metrics.set_health(id, &health);
+        }
     }
 
     /// The end of it.
     #[must_use]
     pub fn finish(mut self) -> Summary {
-        self.summary.add_health(&self.shard.health());
+        for (id, health) in self.lanes.health() {
+            self.summary.add_health(id, &health);
+        }
         self.summary
     }
 

@@ -1,17 +1,19 @@
 //! `credwatch evaluate`: labelled traffic through the same shards, and what was found of it.
 //!
 //! # Measures
-//! Average precision ranks events by score. An *alert day* is one identity on one day, by its
-//! largest score; at *k* alerts a day, the strongest *k* alert days for each day of traffic are
-//! read. A campaign is found when one of its events lies in an alert day that is read, from the
+//! Average precision ranks events by score, the larger of the two views'. An *alert day* is one
+//! identity, or one source network, on one day, by its largest score; at *k* alerts a day, the strongest *k*
+//! alert days for each day of traffic are read. A campaign is found when one of its events lies in an alert day that is read, from the
 //! first of its events that reaches the level on.
 
 use crate::app::feed::{FeedError, feed};
 use crate::app::reliability::{Reliability, is_learned};
 use crate::config::Config;
-use crate::engine::{Detail, Phase};
+use crate::engine::{Alert, Detail, Phase};
 use crate::file::{self, InputError};
 use crate::units::{EventTime, MS_PER_DAY, MS_PER_SEC, Span};
+use crate::verdict::EntityView;
+use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -57,9 +59,16 @@ pub enum EvaluateError {
 
 struct Scored {
     time: EventTime,
-    identity: u32,
-    score_nats: f64,
+    /// What each view says: which entity, and its score.
+    views: ArrayVec<(u32, f64), 2>,
     campaign: Option<u32>,
+}
+
+impl Scored {
+    /// The larger score.
+    fn nats(&self) -> f64 {
+        self.views.iter().map(|(_, nats)| *nats).fold(0.0, f64::max)
+    }
 }
 
 /// What was found of the campaigns of one scenario.
@@ -144,19 +153,17 @@ pub fn evaluate(
     let mut scored = Vec::new();
     let mut opened = 0;
     let (mut reliability, mut first) = (Reliability::default(), None);
-    let mut identities: HashMap<String, u32> = HashMap::new();
+    let mut entities: HashMap<(EntityView, String), u32> = HashMap::new();
     feed(
         config,
         inputs,
         partitions,
         Detail::Readings,
         progress,
-        |handled| {
-            let alerts = &handled.stepped.alerts;
-            opened += alerts
-                .iter()
-                .filter(|alert| alert.phase == Phase::Opened)
-                .count();
+        |judged| {
+            let handled = &judged.handled;
+            let is_opened = |alert: &&Alert| alert.phase == Phase::Opened;
+            opened += judged.alerts().filter(is_opened).count();
             let campaign = by_event.get(&*handled.event.event_id).copied();
             let time = handled.event.time;
             let first = *first.get_or_insert(time);
@@ -166,12 +173,22 @@ pub fn evaluate(
             {
                 reliability.add(&verdict.signals);
             }
-            let next = identities.len() as u32;
-            let name = handled.event.identity.id.clone().into_owned();
+            let mut entity = |entity: EntityView, name: &str| {
+                let next = entities.len() as u32;
+                let known = entities.entry((entity, name.to_owned()));
+                *known.or_insert(next)
+            };
+            let identity = entity(EntityView::Identity, &handled.event.identity.id);
+            let mut views = ArrayVec::from_iter([(identity, handled.stepped.score_nats)]);
+            if let (Some(stepped), Some(sighting)) = (&judged.at_source, &handled.sighting) {
+                views.push((
+                    entity(EntityView::Source, &sighting.key),
+                    stepped.score_nats,
+                ));
+            }
             scored.push(Scored {
                 time,
-                identity: *identities.entry(name).or_insert(next),
-                score_nats: handled.stepped.score_nats,
+                views,
                 campaign,
             });
         },
@@ -179,7 +196,7 @@ pub fn evaluate(
     measure(&scored, &campaigns, opened, reliability).ok_or(EvaluateError::Nothing(scored.len()))
 }
 
-/// One identity on one day.
+/// One entity on one day.
 type AlertDay = (u32, i64);
 
 fn measure(
@@ -220,7 +237,7 @@ fn measure(
         let of_scenario = scenarios.entry((*scenario).to_owned()).or_default();
         of_scenario.campaigns += 1;
         for (budget, level) in levels.iter().enumerate() {
-            let found = events.iter().find(|event| event.score_nats >= *level);
+            let found = events.iter().find(|event| event.nats() >= *level);
             let Some(found) = found else { continue };
             of_scenario.found[budget] += 1;
             recall[budget] += 1.0;
@@ -261,10 +278,11 @@ struct Peak {
 fn peaks_of(scored: &[Scored]) -> HashMap<AlertDay, Peak> {
     let mut peaks: HashMap<AlertDay, Peak> = HashMap::new();
     for event in scored {
-        let day = (event.identity, event.time.day());
-        let peak = peaks.entry(day).or_default();
-        peak.nats = peak.nats.max(event.score_nats);
-        peak.is_attacked |= event.campaign.is_some();
+        for (entity, nats) in &event.views {
+            let peak = peaks.entry((*entity, event.time.day())).or_default();
+            peak.nats = peak.nats.max(*nats);
+            peak.is_attacked |= event.campaign.is_some();
+        }
     }
     peaks
 }
@@ -278,7 +296,7 @@ fn median(values: &mut [f64]) -> Option<f64> {
 fn average_precision(scored: &[Scored], labelled: usize) -> f64 {
     let mut order: Vec<(f64, bool)> = scored
         .iter()
-        .map(|s| (s.score_nats, s.campaign.is_some()))
+        .map(|s| (s.nats(), s.campaign.is_some()))
         .collect();
     order.sort_by(|a, b| b.0.total_cmp(&a.0));
     let (mut hits, mut seen, mut sum) = (0usize, 0usize, 0.0);
@@ -347,8 +365,7 @@ mod tests {
     fn event(day: i64, identity: u32, score_nats: f64, campaign: Option<u32>) -> Scored {
         Scored {
             time: EventTime::EARLIEST.saturating_add_ms(day * MS_PER_DAY),
-            identity,
-            score_nats,
+            views: ArrayVec::from_iter([(identity, score_nats)]),
             campaign,
         }
     }

@@ -1,11 +1,10 @@
 //! Inputs through the shards of a configuration, for commands that only look at what comes out.
 
-use crate::app::lanes::{Lanes, LanesError};
+use crate::app::lanes::{Judged, Lanes, LanesError};
 use crate::config::Config;
 use crate::engine::Detail;
 use crate::file::{self, InputError};
 use crate::ingest::expand;
-use crate::shard::Handled;
 use crate::wire::format::{guess, head};
 use std::path::{Path, PathBuf};
 
@@ -25,13 +24,13 @@ pub enum FeedError {
 ///
 /// # Errors
 /// An input or the model cannot be read.
-pub fn feed(
+pub(super) fn feed(
     config: &Config,
     inputs: &[PathBuf],
     partitions: u32,
     detail: Detail,
     mut progress: impl FnMut(&Path, u64),
-    mut look: impl FnMut(&Handled<'_>),
+    mut look: impl FnMut(&Judged<'_>),
 ) -> Result<(), FeedError> {
     let mut lanes = Lanes::open(config, partitions, None)?;
     for path in file::list(inputs)? {
@@ -40,8 +39,8 @@ pub fn feed(
             let format = *format.get_or_insert_with(|| guess(head(&part)));
             for item in expand(&part, format) {
                 let Ok(native) = item.outcome else { continue };
-                if let Ok((_, handled)) = lanes.handle(&native, detail) {
-                    look(&handled);
+                if let Ok(judged) = lanes.handle(&native, detail) {
+                    look(&judged);
                 }
             }
             progress(&path, part.len() as u64);

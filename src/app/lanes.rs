@@ -2,13 +2,14 @@
 //! put them, so that files give what a topic of the same number of partitions gives.
 
 use crate::config::Config;
-use crate::engine::{Alert, Detail, Health};
+use crate::engine::{Alert, Detail, Health, Stepped};
 use crate::file::state::{StateError, StateFolder};
 use crate::ingest::Native;
 use crate::inquiry::{self, InquiryError};
-use crate::shard::{Blueprint, Handled, LoadModelError, Outgoing, Shard, load_model};
+use crate::shard::{
+    Blueprint, Handled, LoadModelError, Outgoing, ReadError, Shard, ShardId, load_model,
+};
 use crate::wire::explained::Explained;
-use crate::wire::native::NativeError;
 use crate::wire::partition::partition_of;
 
 /// Why shards cannot be had.
@@ -22,8 +23,33 @@ pub enum LanesError {
     State(#[from] StateError),
 }
 
-/// The shards of all partitions.
-pub(super) struct Lanes(Vec<Shard>);
+/// The shards of all partitions, in both views.
+pub(super) struct Lanes {
+    identities: Vec<Shard>,
+    sources: Vec<Shard>,
+}
+
+/// What became of one event.
+pub(super) struct Judged<'n> {
+    /// At its identity.
+    pub(super) handled: Handled<'n>,
+    /// At its source, where it is an authentication.
+    pub(super) at_source: Option<Stepped>,
+    /// What is to be published.
+    pub(super) outputs: Vec<Outgoing>,
+}
+
+impl Judged<'_> {
+    /// What each view made of it.
+    pub(super) fn views(&self) -> impl Iterator<Item = &Stepped> {
+        std::iter::once(&self.handled.stepped).chain(&self.at_source)
+    }
+
+    /// The alerts of both views.
+    pub(super) fn alerts(&self) -> impl Iterator<Item = &Alert> {
+        self.views().flat_map(|stepped| &stepped.alerts)
+    }
+}
 
 impl Lanes {
     /// Shards for `partitions` partitions: as they were left in `state`, else cold.
@@ -37,18 +63,21 @@ impl Lanes {
     ) -> Result<Self, LanesError> {
         let partitions = partitions.max(1);
         let blueprint = Blueprint::new(config, load_model(config)?, partitions);
-        let lane = |partition: u32| {
+        let lane = |id: ShardId| {
             let left = match state {
-                Some(folder) => folder.load(&blueprint, partition)?,
+                Some(folder) => folder.load(&blueprint, id)?,
                 None => None,
             };
-            Ok(left.unwrap_or_else(|| blueprint.shard(partition as i32)))
+            Ok(left.unwrap_or_else(|| blueprint.shard(id)))
         };
-        Ok(Self(
-            (0..partitions)
-                .map(lane)
-                .collect::<Result<_, LanesError>>()?,
-        ))
+        let lanes = |id: fn(i32) -> ShardId| {
+            let all = (0..partitions as i32).map(|partition| lane(id(partition)));
+            all.collect::<Result<Vec<Shard>, LanesError>>()
+        };
+        Ok(Self {
+            identities: lanes(ShardId::of_identities)?,
+            sources: lanes(ShardId::of_sources)?,
+        })
     }
 
     /// Leaves the state of every shard in `state`.
@@ -56,16 +85,17 @@ impl Lanes {
     /// # Errors
     /// The folder cannot be written.
     pub(super) fn save(&self, state: &StateFolder) -> Result<(), StateError> {
-        for (partition, shard) in self.0.iter().enumerate() {
-            state.save(shard, partition as u32)?;
-        }
-        Ok(())
+        self.all().try_for_each(|shard| state.save(shard))
     }
 
-    fn of(&self, identity: &str) -> usize {
-        match self.0.len() {
+    fn all(&self) -> impl Iterator<Item = &Shard> {
+        self.identities.iter().chain(&self.sources)
+    }
+
+    fn of(&self, key: &str) -> usize {
+        match self.identities.len() {
             1 => 0,
-            lanes => partition_of(identity.as_bytes(), lanes as i32) as usize,
+            lanes => partition_of(key.as_bytes(), lanes as i32) as usize,
         }
     }
 
@@ -74,10 +104,10 @@ impl Lanes {
     /// # Errors
     /// Nothing is known, or no event can be read.
     pub(super) fn explain(&self, identity: &str, events: &[u8]) -> Result<Explained, InquiryError> {
-        inquiry::explain(&self.0[self.of(identity)], identity, events)
+        inquiry::explain(&self.identities[self.of(identity)], identity, events)
     }
 
-    /// Takes one event in; returns the partition that it fell into, and what it gave.
+    /// Takes one event in, at its identity and at its source.
     ///
     /// # Errors
     /// Says what is wrong with the event; nothing was learned from it.
@@ -85,23 +115,33 @@ impl Lanes {
         &mut self,
         native: &'n Native<'_>,
         detail: Detail,
-    ) -> Result<(usize, Handled<'n>), NativeError> {
-        let at = match self.0.len() {
+    ) -> Result<Judged<'n>, ReadError> {
+        let at = match self.identities.len() {
             1 => 0,
             _ => self.of(&native.key()?),
         };
-        let shard = &mut self.0[at];
+        let shard = &mut self.identities[at];
         let handled = shard.handle(&native.json, shard.next_offset(), detail)?;
-        Ok((at, handled))
+        let mut outputs = shard.publications(&handled.stepped.alerts, None);
+        let mut at_source = None;
+        if let Some(sighting) = &handled.sighting {
+            let at = self.of(&sighting.key);
+            let shard = &mut self.sources[at];
+            let stepped = shard
+                .handle(&sighting.payload, shard.next_offset(), detail)?
+                .stepped;
+            outputs.extend(shard.publications(&stepped.alerts, None));
+            at_source = Some(stepped);
+        }
+        Ok(Judged {
+            handled,
+            at_source,
+            outputs,
+        })
     }
 
-    /// Records to publish for alerts of one partition.
-    pub(super) fn publications(&mut self, partition: usize, alerts: &[Alert]) -> Vec<Outgoing> {
-        self.0[partition].publications(alerts, None)
-    }
-
-    /// Counts and sizes of each partition.
-    pub(super) fn health(&self) -> impl Iterator<Item = Health> {
-        self.0.iter().map(Shard::health)
+    /// Counts and sizes of each shard.
+    pub(super) fn health(&self) -> impl Iterator<Item = (ShardId, Health)> {
+        self.all().map(|shard| (shard.id(), shard.health()))
     }
 }

@@ -125,7 +125,7 @@ impl Sinks {
             Stream::Revocations => &mut self.orders,
             Stream::Decisions => &mut self.audit,
             Stream::DeadLetter => &mut self.dead,
-            Stream::Events => return Ok(()),
+            Stream::Events | Stream::Sightings => return Ok(()),
         };
         lines.write(&outgoing.payload)
     }
@@ -185,8 +185,8 @@ pub fn replay(
     if let Some(state) = &state {
         replay.lanes.save(state)?;
     }
-    for health in replay.lanes.health() {
-        replay.summary.add_health(&health);
+    for (id, health) in replay.lanes.health() {
+        replay.summary.add_health(id, &health);
     }
     Ok(replay.summary)
 }
@@ -226,25 +226,28 @@ impl Replay {
             Err(reason) => return self.set_aside(name, item, reason).map(|()| None),
         };
         self.summary.unread_expiries += u64::from(native.expiry_unread);
-        let (partition, handled) = match self.lanes.handle(native, self.detail) {
-            Ok(handled) => handled,
+        let judged = match self.lanes.handle(native, self.detail) {
+            Ok(judged) => judged,
             Err(error) => {
                 return self
                     .set_aside(name, item, &error.to_string())
                     .map(|()| None);
             }
         };
-        self.summary.add_event(&handled);
-        let line =
-            handled.stepped.verdict.as_ref().map(|verdict| {
-                verdict_line::to_json(&handled.event, &handled.event.event_id, verdict)
-            });
-        for alert in &handled.stepped.alerts {
-            self.summary.add_alert(alert);
-        }
-        let alerts = &handled.stepped.alerts;
-        for outgoing in self.lanes.publications(partition, alerts) {
-            self.sinks.publish(&outgoing)?;
+        self.summary.add_event(&judged.handled);
+        let at_source = judged.at_source.as_ref();
+        let at_source = at_source.and_then(|stepped| stepped.verdict.as_ref());
+        let line = judged
+            .handled
+            .stepped
+            .verdict
+            .as_ref()
+            .map(|verdict| verdict_line::to_json(&judged.handled.event, verdict, at_source));
+        judged
+            .alerts()
+            .for_each(|alert| self.summary.add_alert(alert));
+        for outgoing in &judged.outputs {
+            self.sinks.publish(outgoing)?;
         }
         Ok(line)
     }

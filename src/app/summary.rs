@@ -3,8 +3,9 @@
 use crate::decide::Mode;
 use crate::engine::{Alert, Health, Phase};
 use crate::score::incident::AlertState;
-use crate::shard::Handled;
+use crate::shard::{Handled, ShardId};
 use crate::units::{EventTime, MS_PER_DAY, Span};
+use crate::verdict::EntityView;
 use crate::wire::time::format_rfc3339;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -36,6 +37,7 @@ pub struct Summary {
     orders: u64,
     notices: Vec<String>,
     identities: usize,
+    sources: usize,
     late: u64,
     evicted: u64,
     unadmitted: u64,
@@ -60,6 +62,7 @@ impl Summary {
             orders: 0,
             notices: Vec::new(),
             identities: 0,
+            sources: 0,
             late: 0,
             evicted: 0,
             unadmitted: 0,
@@ -87,7 +90,7 @@ impl Summary {
     /// Counts an alert's publication.
     pub fn add_alert(&mut self, alert: &Alert) {
         self.updates += u64::from(alert.phase == Phase::Updated);
-        self.orders += u64::from(alert.decision.is_some());
+        self.orders += alert.decisions.len() as u64;
         let case = alert.case.clone();
         let id = case.alert_id.clone();
         self.incidents.insert(id, case);
@@ -104,11 +107,15 @@ impl Summary {
     }
 
     /// Adds a shard's counts.
-    pub fn add_health(&mut self, health: &Health) {
-        self.identities += health.identities;
-        self.late += health.late;
+    pub fn add_health(&mut self, id: ShardId, health: &Health) {
         self.evicted += health.evicted;
         self.unadmitted += health.unadmitted;
+        if id.entity == EntityView::Source {
+            self.sources += health.identities;
+            return;
+        }
+        self.identities += health.identities;
+        self.late += health.late;
         self.thresholds_nats.push(health.threshold_nats);
         self.learned_shares.push(health.threshold_learned_share);
     }
@@ -153,6 +160,10 @@ impl fmt::Display for Summary {
         let events = plural(self.events, "event", "events");
         let identities = plural(self.identities as u64, "identity", "identities");
         write!(f, "{events} of {identities}")?;
+        if self.sources > 0 {
+            let networks = plural(self.sources as u64, "network", "networks");
+            write!(f, ", authenticating from {networks}")?;
+        }
         if let Some((from, to)) = self.span {
             write!(f, " over {span} ({} to {} UTC)", minute(from), minute(to))?;
         }

@@ -115,10 +115,10 @@ impl fmt::Display for Verified {
             "{} records, each follows the one before it",
             self.0.records()
         )?;
-        for (partition, sequence, hash) in self.0.heads() {
+        for (view, partition, sequence, hash) in self.0.heads() {
             writeln!(
                 f,
-                "  partition {partition} ends with record {sequence}, {hash}"
+                "  {view} view, partition {partition} ends with record {sequence}, {hash}"
             )?;
         }
         Ok(())

@@ -47,6 +47,8 @@ pub enum PieceKey {
     Credentials(u32),
     /// One identity, by its key.
     Identity(u64),
+    /// Whom sources reached.
+    Reached,
 }
 
 /// Shape of a store: what pieces must fit.
@@ -224,7 +226,11 @@ impl Pieces {
                 self.credentials.insert(chunk, from_slice(bytes)?);
             }
             PieceKey::Identity(key) => self.take_entry(key, from_slice(bytes)?)?,
-            PieceKey::Engine | PieceKey::SeenIds | PieceKey::Crowd | PieceKey::Incidents => {}
+            PieceKey::Engine
+            | PieceKey::SeenIds
+            | PieceKey::Crowd
+            | PieceKey::Incidents
+            | PieceKey::Reached => {}
         }
         Ok(())
     }

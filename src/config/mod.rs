@@ -12,7 +12,7 @@ pub use secret::Secret;
 
 use crate::decide::guardrail::Guardrails;
 use crate::signing::Signer;
-use crate::verdict::SignalName;
+use crate::verdict::{EntityView, SignalName};
 use crate::wire::format::Format;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -71,6 +71,17 @@ pub struct Topics {
     pub replication: i32,
 }
 
+impl Topics {
+    /// The topic that shards read which look at such entities.
+    #[must_use]
+    pub fn of_view(&self, entity: EntityView) -> &str {
+        match entity {
+            EntityView::Identity => &self.events,
+            EntityView::Source => &self.sightings,
+        }
+    }
+}
+
 /// A raw topic to map to events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ingest {
@@ -87,6 +98,8 @@ pub struct Detect {
     pub alerts_per_day: f64,
     /// Identities over all partitions.
     pub max_identities: usize,
+    /// Source networks over all partitions.
+    pub max_sources: usize,
     /// Signals that do not speak.
     pub signals_off: Vec<SignalName>,
     /// Model parameters, where not the embedded ones.

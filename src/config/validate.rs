@@ -124,6 +124,7 @@ pub(super) fn validate(table: &Table, problems: &mut Vec<String>) -> Option<Conf
         detect: Detect {
             alerts_per_day: reader.number("detect.alerts_per_day", 0.0, 100_000.0),
             max_identities: reader.whole("detect.max_identities", 1, 100_000_000) as usize,
+            max_sources: reader.whole("detect.max_sources", 1, 100_000_000) as usize,
             signals_off: signals_off(&mut reader),
             model_file: Some(reader.text("detect.model_file")).filter(|file| !file.is_empty()),
         },

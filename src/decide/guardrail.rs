@@ -5,6 +5,9 @@ use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::{BTreeSet, VecDeque};
 
+/// One in so many containments may be for the view by source.
+const VIEWS_RATIO: u32 = 4;
+
 /// Limits on containment, for one shard.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Guardrails {
@@ -19,6 +22,28 @@ pub struct Guardrails {
 }
 
 impl Guardrails {
+    /// What the view by identity and the view by source may use of the limits: three quarters, and one.
+    #[must_use]
+    pub fn for_views(&self) -> (Self, Self) {
+        let of_sources = match self.max_per_hour {
+            0 | 1 => 0,
+            hourly => (hourly / VIEWS_RATIO).max(1),
+        };
+        let share_of_sources = self.max_share / f64::from(VIEWS_RATIO);
+        let with = |max_per_hour, max_share| Self {
+            max_per_hour,
+            max_share,
+            ..self.clone()
+        };
+        (
+            with(
+                self.max_per_hour - of_sources,
+                self.max_share - share_of_sources,
+            ),
+            with(of_sources, share_of_sources),
+        )
+    }
+
     /// The part of shard `index` of `shards` in limits that hold for all together. The parts add
     /// up to the whole, so that no number of shards exceeds it.
     #[must_use]
@@ -190,5 +215,15 @@ mod tests {
         };
         let sum: u32 = (0..4).map(|i| whole.for_shard(i, 4).max_per_hour).sum();
         assert_eq!(sum, 7);
+        for hourly in 0..20 {
+            let max_per_hour = hourly;
+            let whole = Guardrails {
+                max_per_hour,
+                ..whole.clone()
+            };
+            let (identities, sources) = whole.for_views();
+            assert_eq!(identities.max_per_hour + sources.max_per_hour, hourly);
+            assert!((identities.max_share + sources.max_share - whole.max_share).abs() < 1e-12);
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! From a case to an action: policy ([`policy`]), then guardrails that can only weaken it
-//! ([`guardrail`]). Pure; what is decided is returned as a value.
+//! ([`guardrail`]). For a source it is decided of those whom it [`reached`]. Pure; what is decided is
+//! returned as a value.
 
 pub mod guardrail;
 pub mod policy;
+pub mod reached;
 
 use crate::event::spelled;
 

@@ -18,7 +18,7 @@ impl Engine {
             None => &self.store.population,
         };
         let view = self.view(event, &features, &place, peers);
-        let readings = read(&view, self.on);
+        let readings = read(&view, self.on_for(event));
         let (_, weighed) = self.weigh(&view, &readings, &place);
         let alert = self.open_alert(features.identity);
         Verdict {

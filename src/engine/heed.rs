@@ -53,7 +53,8 @@ impl Engine {
     pub fn forget(&mut self, identity: &str) -> bool {
         let key = identity_key(identity);
         let had_case = self.incidents.remove(key);
-        self.store.forget(key) || had_case
+        let was_reached = self.reached.forget(key);
+        self.store.forget(key) || had_case || was_reached
     }
 
     fn unlearn(&mut self, identity: u64) {

@@ -9,6 +9,7 @@ mod order;
 mod output;
 mod portrait;
 mod raise;
+mod sight;
 mod state;
 mod teach;
 
@@ -25,8 +26,9 @@ use crate::baseline::profile::Profile;
 use crate::baseline::store::Store;
 use crate::catalogue::Catalogue;
 use crate::decide::guardrail::{Guardrails, Recent};
+use crate::decide::reached::Reached;
 use crate::enrich::{Features, Keys, enrich};
-use crate::event::Event;
+use crate::event::{Activity, Event};
 use crate::params::Parameters;
 use crate::score::calibration::Calibration;
 use crate::score::crowd::Crowd;
@@ -35,7 +37,7 @@ use crate::score::incident::{Incident, Incidents, Weighed, weigh};
 use crate::score::threshold::Threshold;
 use crate::signal::{SIGNALS, Signal, View, score_all};
 use crate::units::{EventTime, MS_PER_DAY};
-use crate::verdict::{Explanation, Reading, SignalName, SignalVerdict, Verdict};
+use crate::verdict::{EntityView, Explanation, Reading, SignalName, SignalVerdict, Verdict};
 use arrayvec::ArrayVec;
 use order::{SeenIds, ShardTime};
 use std::sync::Arc;
@@ -50,6 +52,10 @@ const NOTICED_FROM: f64 = 5.5;
 /// What an engine is told at birth.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Whose behaviour it looks at.
+    pub entity: EntityView,
+    /// Shards that look at the same.
+    pub shards: u32,
     /// The numbers of the model.
     pub parameters: Arc<Parameters>,
     /// What is known about actions.
@@ -58,7 +64,7 @@ pub struct Settings {
     pub model_hash: Arc<str>,
     /// Alerts a day that this shard may raise.
     pub alerts_per_day: f64,
-    /// Identities that this shard may keep.
+    /// Entities that this shard may keep.
     pub max_identities: usize,
     /// Signals that do not speak; they learn all the same.
     pub signals_off: Vec<SignalName>,
@@ -78,6 +84,7 @@ pub struct Engine {
     incidents: Incidents,
     threshold: Threshold,
     recent: Recent,
+    reached: Reached,
     blank: Box<Profile>,
     aged_day: i64,
     duplicates: u64,
@@ -86,6 +93,8 @@ pub struct Engine {
     let_go: Vec<u64>,
     /// Signals that are on, one bit each by their place in [`SIGNALS`].
     on: u32,
+    /// Those that are on for what anybody can cause from outside.
+    on_outside: u32,
 }
 
 /// What each signal answered that did not abstain, by its index in [`SIGNALS`].
@@ -127,13 +136,15 @@ impl Engine {
             incidents: Incidents::default(),
             threshold: Threshold::new(settings.alerts_per_day, law, &parameters.decay),
             recent: Recent::default(),
+            reached: Reached::default(),
             blank: Box::new(Profile::new(EventTime::EARLIEST)),
             aged_day: 0,
             duplicates: 0,
             next_sweep: EventTime::EARLIEST,
             late: 0,
             let_go: Vec::new(),
-            on: bits_of(&settings.signals_off),
+            on: bits_of(settings.entity, &settings.signals_off),
+            on_outside: bits_of(EntityView::Source, &settings.signals_off),
             settings,
         }
     }
@@ -153,21 +164,33 @@ impl Engine {
         detail: Detail,
     ) -> Stepped {
         debug_assert_eq!(keys, Keys::of(event), "the keys are the event's own");
+        let features = enrich(event, keys, &self.settings.catalogue);
+        self.take(event, &features, origin, detail)
+    }
+
+    fn take(
+        &mut self,
+        event: &Event<'_>,
+        features: &Features,
+        origin: &Origin,
+        detail: Detail,
+    ) -> Stepped {
         let mut stepped = Stepped {
             duplicate: self.seen.is_repeated(&event.event_id),
             ..Stepped::default()
         };
         self.duplicates += u64::from(stepped.duplicate);
         let taken_at = self.advance(event.time, &mut stepped);
-        let features = enrich(event, keys, &self.settings.catalogue);
-        let place = self.place(event, taken_at, &features);
-        let view = self.view(event, &features, &place, self.store.group(place.group));
-        let readings = read(&view, self.on);
+        let place = self.place(event, taken_at, features);
+        let view = self.view(event, features, &place, self.store.group(place.group));
+        let readings = read(&view, self.on_for(event));
+        stepped.is_usual_source = is_usual_source(&view);
         stepped.spoke = readings.iter().fold(0, |bits, (at, _)| bits | 1 << at);
         let (facts, weighed) = self.weigh(&view, &readings, &place);
         stepped.event_nats = weighed.event_nats;
         stepped.score_nats = weighed.score_nats;
-        let alerting = !stepped.duplicate && self.alerting(&features, &weighed);
+        let alerting = !stepped.duplicate
+            && (self.alerting(features, &weighed) || self.has_undecided(features.identity));
         let signals = match detail {
             _ if alerting => verdicts(&view, &readings, true),
             Detail::Score => Vec::new(),
@@ -177,7 +200,7 @@ impl Engine {
         let judged = Judged {
             event,
             origin,
-            features: &features,
+            features,
             facts: &facts,
             weighed,
             place,
@@ -201,6 +224,15 @@ impl Engine {
             self.learn(&judged);
         }
         stepped
+    }
+
+    /// Signals that may speak of `event`.
+    fn on_for(&self, event: &Event<'_>) -> u32 {
+        if event.is_failed_login() {
+            self.on_outside
+        } else {
+            self.on
+        }
     }
 
     /// Moves the shard's time on and closes what has decayed; returns when the event is taken to
@@ -276,6 +308,7 @@ impl Engine {
     ) -> View<'v> {
         let known = place.credential.filter(|_| !place.is_first_use);
         View {
+            entity: self.settings.entity,
             event,
             features,
             profile: place
@@ -385,6 +418,12 @@ impl Engine {
         self.threshold.learned_share()
     }
 
+    /// How many entities are known.
+    #[must_use]
+    pub fn entities(&self) -> usize {
+        self.store.len()
+    }
+
     /// The shard's event time.
     #[must_use]
     pub fn now(&self) -> EventTime {
@@ -421,8 +460,33 @@ impl Engine {
     }
 }
 
-fn bits_of(off: &[SignalName]) -> u32 {
-    let on = |(_, signal): &(usize, &&dyn Signal)| !off.contains(&signal.name());
+/// What a source is judged by, for it has no credentials, hosts or habits; and failed logins, for
+/// anybody can fail to log in as somebody, and where that happens says nothing of the identity.
+const OF_SOURCES: [SignalName; 3] = [SignalName::Rate, SignalName::Failure, SignalName::FanOut];
+/// Successes from a network from which on it is usual for an identity, decayed.
+const USUAL_SOURCE_FROM: f64 = 0.9;
+/// Uses from which on it is known where an identity comes from, decayed.
+const PLACES_KNOWN_FROM: f64 = 2.5;
+
+/// Whether the identity is known to come from here, or nothing is known of where it comes from.
+/// Networks stand for places: an autonomous system is shared with strangers.
+#[inline]
+fn is_usual_source(view: &View<'_>) -> bool {
+    if view.event.activity != Activity::Authenticate {
+        return false;
+    }
+    let (prefixes, weight) = (&view.profile.prefix, view.profile_weight);
+    let known = view.features.prefix;
+    let count = known.map_or(0.0, |prefix| prefixes.count(prefix, weight));
+    count >= USUAL_SOURCE_FROM || prefixes.observations(weight) < PLACES_KNOWN_FROM
+}
+
+fn bits_of(entity: EntityView, off: &[SignalName]) -> u32 {
+    let on = |(_, signal): &(usize, &&dyn Signal)| {
+        let name = signal.name();
+        let suits = entity == EntityView::Identity || OF_SOURCES.contains(&name);
+        suits && !off.contains(&name)
+    };
     let on = SIGNALS.iter().enumerate().filter(on);
     on.fold(0, |bits, (at, _)| bits | 1 << at)
 }

@@ -3,9 +3,10 @@
 use crate::decide::Action;
 use crate::decide::guardrail::Allowed;
 use crate::score::incident::AlertState;
+use crate::score::subject::Subject;
 use crate::score::threshold::BudgetNews;
 use crate::units::EventTime;
-use crate::verdict::{SignalName, Verdict};
+use crate::verdict::{EntityView, SignalName, Verdict};
 use std::fmt;
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub enum Phase {
 /// What was decided for an alert, with what weakened it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
+    /// Whom it is about: the identity of the case, or one that its source reached.
+    pub subject: Subject,
     /// Idempotency key of the order.
     pub order_id: String,
     /// Name of the policy.
@@ -59,8 +62,14 @@ pub struct Alert {
     pub threshold_learned_share: f64,
     /// The case.
     pub case: AlertState,
-    /// What was decided, where something was.
-    pub decision: Option<Decision>,
+    /// Whose behaviour the case is about.
+    pub entity: EntityView,
+    /// Of a source: the identities that succeeded from it and are not usual there.
+    pub reached: Vec<Subject>,
+    /// How many more there were than are kept.
+    pub reached_unnamed: u32,
+    /// What was decided now: for the identity, or for each one that the source reached.
+    pub decisions: Vec<Decision>,
     /// The event behind this publication; `None` when it closed by decay.
     pub event_id: Option<String>,
     /// Where that event stood.
@@ -111,6 +120,9 @@ pub struct Stepped {
     pub event_nats: f64,
     /// Whether this event was seen before: it was judged and changed nothing.
     pub duplicate: bool,
+    /// Whether the identity is known to come from the event's source network, or nothing is known of
+    /// where it comes from.
+    pub is_usual_source: bool,
     /// Whether each signal spoke, by index, as bits.
     pub spoke: u32,
     /// What the population shows.

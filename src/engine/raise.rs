@@ -3,12 +3,13 @@
 use super::output::{Alert, Decision, Phase};
 use super::{Engine, Judged};
 use crate::decide::policy;
-use crate::enrich::Features;
+use crate::enrich::{Features, identity_key};
 use crate::event::{Activity, Event};
-use crate::score::incident::{AlertState, Subject, SubjectCredential, Weighed};
+use crate::score::incident::{AlertState, Weighed};
 use crate::score::severity::severity;
+use crate::score::subject::Subject;
 use crate::signal::{ACCOUNT_MANIPULATION, SIGNALS};
-use crate::verdict::{SignalVerdict, Technique};
+use crate::verdict::{EntityView, SignalVerdict, Technique};
 
 /// A signal is named in an alert, with its techniques, from this surprise on.
 const NAMED_FROM_NATS: f64 = 3.0;
@@ -28,18 +29,25 @@ impl Engine {
         );
         self.release();
         alerts.extend(closed.into_iter().map(|case| self.closing(case)));
+        let incidents = &self.incidents;
+        self.reached
+            .age(self.time.now(), |source| incidents.has_open_alert(source));
     }
 
     /// The last publication of an alert.
     pub(super) fn closing(&self, case: AlertState) -> Alert {
+        let (reached, reached_unnamed) = self.named(identity_key(&case.subject.id));
         Alert {
+            entity: self.settings.entity,
+            reached,
+            reached_unnamed,
             phase: Phase::Closed,
             time: self.time.now(),
             score_nats: case.published_nats,
             threshold_nats: self.threshold_nats(),
             threshold_learned_share: self.threshold.learned_share(),
             case,
-            decision: None,
+            decisions: Vec::new(),
             event_id: None,
             origin: None,
         }
@@ -90,7 +98,8 @@ impl Engine {
         let threshold_nats = self.threshold_nats();
         let law = &self.settings.parameters.severity;
         let severity = severity(weighed.score_nats, threshold_nats, law);
-        let subject = subject_of(event);
+        let entity = self.settings.entity;
+        let subject = Subject::of(&event.identity, event.credential.as_ref());
         let known = self.open_alert(features.identity).cloned();
         let phase = if known.is_some() {
             Phase::Updated
@@ -99,7 +108,7 @@ impl Engine {
         };
         let grew = known.as_ref().is_none_or(|alert| severity > alert.severity);
         let mut case = known.unwrap_or_else(|| AlertState {
-            alert_id: alert_id(event, &self.settings.model_hash),
+            alert_id: alert_id(entity, event, &self.settings.model_hash),
             opened: event.time,
             last_evidence: event.time,
             closed: false,
@@ -112,59 +121,64 @@ impl Engine {
             subject: subject.clone(),
         });
         case.severity = case.severity.max(severity);
-        case.published_nats = weighed.score_nats;
+        case.published_nats = case.published_nats.max(weighed.score_nats);
         case.peak_nats = case.peak_nats.max(weighed.score_nats);
         case.subject = subject;
         merge_signals(&mut case.signals, signals);
         let known = features.abuse.map(|abuse| abuse.technique);
-        merge_techniques(&mut case.techniques, event.activity, known, signals);
+        merge_techniques(&mut case.techniques, entity, event.activity, known, signals);
         if phase == Phase::Opened {
             self.threshold.count_alert();
         }
-        let decision = grew.then(|| self.decide(&case, features));
+        let decisions = match entity {
+            EntityView::Source => self.decide_reached(&case, features.identity),
+            EntityView::Identity if grew => {
+                vec![self.decide(&case, &case.subject, features.identity)]
+            }
+            EntityView::Identity => Vec::new(),
+        };
+        let (reached, reached_unnamed) = self.named(features.identity);
         self.incidents.set_alert(features.identity, case.clone());
         Alert {
             phase,
+            entity,
+            reached,
+            reached_unnamed,
             time: event.time,
             score_nats: weighed.score_nats,
             threshold_nats,
             threshold_learned_share: self.threshold.learned_share(),
             case,
-            decision,
+            decisions,
             event_id: Some(event.event_id.clone().into_owned()),
             origin: Some((*origin).clone()),
         }
     }
 
-    fn decide(&mut self, case: &AlertState, features: &Features) -> Decision {
-        let subject = &case.subject;
+    /// What is to be done about `subject`, whose key is `key`, in the case.
+    pub(super) fn decide(&mut self, case: &AlertState, subject: &Subject, key: u64) -> Decision {
         let credential = subject.credential.as_ref();
         let kind = credential.and_then(|c| c.kind);
         let wanted = policy::default_action(case.severity, subject.kind, kind);
-        let identity = (subject.id.as_str(), features.identity);
-        let active = self.store.len();
+        let identity = (subject.id.as_str(), key);
+        let active = self.active_identities();
         let rails = &self.settings.guardrails;
         let allowed = self
             .recent
             .weaken(wanted, identity, self.time.now(), active, rails);
         let credential_id = credential.map_or("", |c| c.id.as_str());
+        let action = allowed.action.as_str();
+        let order_id = match self.settings.entity {
+            EntityView::Identity => digest(&[&case.alert_id, action, credential_id]),
+            EntityView::Source => digest(&[&case.alert_id, action, credential_id, &subject.id]),
+        };
         Decision {
-            order_id: digest(&[&case.alert_id, allowed.action.as_str(), credential_id]),
+            subject: subject.clone(),
+            order_id,
             policy: policy::DEFAULT_POLICY,
             wanted,
             allowed,
         }
-    }
-}
-
-fn subject_of(event: &Event<'_>) -> Subject {
-    let owned = |text: &Option<crate::event::Text<'_>>| text.as_deref().map(str::to_owned);
-    Subject {
-        id: event.identity.id.clone().into_owned(),
-        kind: event.identity.kind,
-        group: owned(&event.identity.group),
-        owner: owned(&event.identity.owner),
-        credential: event.credential.as_ref().map(SubjectCredential::of),
     }
 }
 
@@ -191,6 +205,7 @@ fn merge_signals(kept: &mut Vec<SignalVerdict>, new: &[SignalVerdict]) {
 /// Adds what the action is known from, and what the strong signals may be a sign of.
 fn merge_techniques(
     kept: &mut Vec<Technique>,
+    entity: EntityView,
     activity: Activity,
     known: Option<Technique>,
     signals: &[SignalVerdict],
@@ -199,7 +214,7 @@ fn merge_techniques(
         .iter()
         .filter(|verdict| verdict.reading.surprise_nats() >= NAMED_FROM_NATS)
         .filter_map(|verdict| SIGNALS.iter().find(|signal| signal.name() == verdict.name))
-        .flat_map(|signal| signal.techniques().iter().copied());
+        .flat_map(|signal| signal.techniques(entity).iter().copied());
     let granting = (activity == Activity::Grant && known.is_none()).then_some(ACCOUNT_MANIPULATION);
     for technique in known.into_iter().chain(granting).chain(speaking) {
         if !kept.contains(&technique) {
@@ -218,6 +233,11 @@ fn digest(parts: &[&str]) -> String {
 }
 
 /// View, entity, the event that opened it, and model: the same however the events came.
-fn alert_id(event: &Event<'_>, model_hash: &str) -> String {
-    digest(&["identity", &event.identity.id, &event.event_id, model_hash])
+fn alert_id(entity: EntityView, event: &Event<'_>, model_hash: &str) -> String {
+    digest(&[
+        entity.as_str(),
+        &event.identity.id,
+        &event.event_id,
+        model_hash,
+    ])
 }

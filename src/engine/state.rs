@@ -7,6 +7,7 @@ use crate::decide::guardrail::Recent;
 use crate::score::calibration::Calibration;
 use crate::score::threshold::Learned;
 use crate::units::EventTime;
+use crate::verdict::EntityView;
 use borsh::io::{Error, ErrorKind, Result};
 use borsh::{from_slice, to_vec};
 
@@ -41,6 +42,9 @@ impl Engine {
         keep(PieceKey::SeenIds, Some(&to_vec(&self.seen)?))?;
         keep(PieceKey::Crowd, Some(&to_vec(&self.crowd)?))?;
         keep(PieceKey::Incidents, Some(&to_vec(&self.incidents)?))?;
+        if self.settings.entity == EntityView::Source {
+            keep(PieceKey::Reached, Some(&to_vec(&self.reached)?))?;
+        }
         self.store.save(which, keep)
     }
 
@@ -83,6 +87,7 @@ impl Restoring {
             PieceKey::SeenIds => self.engine.seen = SeenIds::restored(from_slice(bytes)?)?,
             PieceKey::Crowd => self.engine.crowd = from_slice(bytes)?,
             PieceKey::Incidents => self.engine.incidents = from_slice(bytes)?,
+            PieceKey::Reached => self.engine.reached = from_slice(bytes)?,
             _ => self.pieces.take(key, bytes)?,
         }
         Ok(())

@@ -106,6 +106,8 @@ pub struct Features {
     pub hour_bin: usize,
     /// Hours since the epoch.
     pub hour: u32,
+    /// Whether this is known to be everyday where it happens, and so adds nothing to volumes.
+    pub is_everyday: bool,
 }
 
 /// Key of a group that was learned, among identities of one kind.
@@ -166,7 +168,15 @@ pub fn enrich(event: &Event<'_>, keys: Keys, catalogue: &Catalogue) -> Features 
         issuer: issuer_key(event.credential.as_ref()),
         hour_bin: hour_of_week::bin_of(event.time),
         hour: (event.time.epoch_ms() / MS_PER_HOUR) as u32,
+        is_everyday: false,
     }
+}
+
+/// The network prefix that a source is known by, such as `203.0.113.0/24`; `None` where the event
+/// states no address.
+#[must_use]
+pub fn source_network(event: &Event<'_>) -> Option<String> {
+    event.source.ip.map(|ip| prefix_text(ip, 24, 48))
 }
 
 fn lifetime_secs(credential: Option<&Credential<'_>>) -> Option<u64> {
@@ -233,7 +243,7 @@ pub fn text<'e>(event: &'e Event<'_>, feature: Feature) -> Cow<'e, str> {
     let source = &event.source;
     let shown = match feature {
         Feature::Host => source.host.as_deref().map(host_family),
-        Feature::Prefix => source.ip.map(|ip| Cow::Owned(prefix_text(ip, 24, 48))),
+        Feature::Prefix => source_network(event).map(Cow::Owned),
         Feature::Network => match (source.asn, source.ip) {
             (Some(asn), _) => Some(Cow::Owned(format!("AS{asn}"))),
             (None, ip) => ip.map(|ip| Cow::Owned(prefix_text(ip, 16, 32))),

@@ -1,6 +1,7 @@
 //! A folder with the state of every shard: one file a partition, replaced as a whole or not at all.
 
-use crate::shard::{Blueprint, Shard};
+use crate::shard::{Blueprint, Shard, ShardId};
+use crate::verdict::EntityView;
 use crate::wire::snapshot::{self, SnapshotError};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind};
@@ -54,16 +55,20 @@ impl StateFolder {
         Self(path.to_path_buf())
     }
 
-    fn file_of(&self, partition: u32) -> PathBuf {
-        self.0.join(format!("partition-{partition}.state"))
+    fn file_of(&self, id: ShardId) -> PathBuf {
+        let partition = id.partition;
+        self.0.join(match id.entity {
+            EntityView::Identity => format!("partition-{partition}.state"),
+            EntityView::Source => format!("sources-{partition}.state"),
+        })
     }
 
-    /// The shard of `partition` as it was left; `None` where no state is.
+    /// The shard `id` as it was left; `None` where no state is.
     ///
     /// # Errors
     /// The state is damaged, of another version, or of another number of partitions.
-    pub fn load(&self, blueprint: &Blueprint, partition: u32) -> Result<Option<Shard>, StateError> {
-        let path = self.file_of(partition);
+    pub fn load(&self, blueprint: &Blueprint, id: ShardId) -> Result<Option<Shard>, StateError> {
+        let path = self.file_of(id);
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
@@ -77,7 +82,7 @@ impl StateFolder {
                 asked: blueprint.partitions(),
             });
         }
-        let shard = blueprint.reopen(file);
+        let shard = blueprint.reopen(id.entity, file);
         Ok(Some(
             shard.map_err(|why| StateError::Snapshot { path, why })?,
         ))
@@ -88,7 +93,7 @@ impl StateFolder {
     /// # Errors
     /// There is none, or it cannot be read.
     pub fn partitions(&self) -> Result<u32, StateError> {
-        let path = self.file_of(0);
+        let path = self.file_of(ShardId::of_identities(0));
         match File::open(&path) {
             Ok(file) => snapshot::header(file)
                 .map(|header| header.partitions)
@@ -102,8 +107,8 @@ impl StateFolder {
     ///
     /// # Errors
     /// The disk is full, or the folder cannot be written.
-    pub fn save(&self, shard: &Shard, partition: u32) -> Result<(), StateError> {
-        let (path, new) = (self.file_of(partition), self.0.join("state.new"));
+    pub fn save(&self, shard: &Shard) -> Result<(), StateError> {
+        let (path, new) = (self.file_of(shard.id()), self.0.join("state.new"));
         let written = fs::create_dir_all(&self.0)
             .and_then(|()| File::create(&new))
             .and_then(|file| {

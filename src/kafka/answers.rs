@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::kafka::restore::read_on;
 use crate::kafka::{KafkaError, client};
-use crate::shard::{Outgoing, Shard};
+use crate::shard::{Outgoing, Shard, ShardId};
 use crate::wire::answer::Answer;
 use rdkafka::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -40,7 +40,7 @@ impl Answers {
 
     /// Has `shards` take in what they have not taken; returns what is to be published. What cannot be
     /// read now is read at the next checkpoint.
-    pub fn hand_to(&self, shards: &mut BTreeMap<i32, Shard>) -> Vec<Outgoing> {
+    pub fn hand_to(&self, shards: &mut BTreeMap<ShardId, Shard>) -> Vec<Outgoing> {
         let mut published = Vec::new();
         for partition in 0..self.partitions {
             let next = shards.values().map(|shard| shard.next_answer(partition));
@@ -54,7 +54,7 @@ impl Answers {
 
     fn hand_on(
         &self,
-        shards: &mut BTreeMap<i32, Shard>,
+        shards: &mut BTreeMap<ShardId, Shard>,
         partition: i32,
         next: i64,
         published: &mut Vec<Outgoing>,

@@ -1,4 +1,5 @@
-//! The detect stage: events in, alerts, orders and decisions out. One shard a partition.
+//! The detect stage: events in, alerts, orders and decisions out. One shard a partition and view: of identities,
+//! which read events, and of sources, which read the sightings that those publish.
 
 use crate::clock::wall_time;
 use crate::config::Config;
@@ -12,8 +13,9 @@ use crate::kafka::restore::Restorer;
 use crate::kafka::transaction::{Checkpoint, SendBaseline};
 use crate::kafka::worker::{MOST_TOGETHER, Processed, Record, Shared, Stage};
 use crate::metrics::Metrics;
-use crate::shard::{Blueprint, Outgoing, Pending, Shard};
+use crate::shard::{Blueprint, Outgoing, Pending, Shard, ShardId};
 use crate::signal::SIGNALS;
+use crate::verdict::EntityView;
 use crate::wire::dead_letter::DeadLetter;
 use arrayvec::ArrayVec;
 use std::collections::BTreeMap;
@@ -30,10 +32,9 @@ const NO_VALUE: &str = "record without value";
 /// Shards of one worker.
 pub struct Detect {
     blueprint: Blueprint,
-    topic: String,
     group: String,
     config: Arc<Config>,
-    shards: BTreeMap<i32, Shard>,
+    shards: BTreeMap<ShardId, Shard>,
     pool: Arc<Pool>,
     metrics: Metrics,
     readings: Vec<u64>,
@@ -51,7 +52,6 @@ impl Detect {
         shared.desk.set_partitions(blueprint.partitions());
         Self {
             blueprint,
-            topic: shared.config.topics.events.clone(),
             group: group.to_owned(),
             config: Arc::clone(&shared.config),
             shards: BTreeMap::new(),
@@ -72,9 +72,21 @@ impl Detect {
         self
     }
 
+    fn id_of(&self, topic: &str, partition: i32) -> ShardId {
+        if topic == self.config.topics.sightings {
+            ShardId::of_sources(partition)
+        } else {
+            ShardId::of_identities(partition)
+        }
+    }
+
+    fn shard_of(&self, record: &Record<'_>) -> Option<&Shard> {
+        self.shards.get(&self.id_of(record.topic, record.partition))
+    }
+
     /// Whether the state holds the record already: the group's offset was set back.
     fn is_known(&self, record: &Record<'_>) -> bool {
-        let shard = self.shards.get(&record.partition);
+        let shard = self.shard_of(record);
         shard.is_some_and(|shard| record.offset < shard.next_offset())
     }
 
@@ -82,16 +94,17 @@ impl Detect {
         if record.payload.is_empty() {
             return Err(NO_VALUE.to_owned());
         }
-        let shard = self.shards.get(&record.partition).ok_or(NOT_OURS)?;
+        let shard = self.shard_of(record).ok_or(NOT_OURS)?;
         let read = shard.read(record.payload, record.offset);
         read.map_err(|error| error.to_string())
     }
 
     /// Has each shard ask memory for what its records will need.
     fn expect(&self, records: &[Record<'_>], pending: &[Result<Pending<'_>, String>]) {
-        for (partition, shard) in &self.shards {
+        for (id, shard) in &self.shards {
             let of_shard = records.iter().zip(pending);
-            let of_shard = of_shard.filter(|(record, _)| record.partition == *partition);
+            let of_shard =
+                of_shard.filter(|(record, _)| self.id_of(record.topic, record.partition) == *id);
             let keys: Vec<Keys> = of_shard
                 .filter_map(|(_, pending)| pending.as_ref().ok().map(|pending| pending.keys))
                 .collect();
@@ -100,10 +113,12 @@ impl Detect {
     }
 
     fn judge(&mut self, record: &Record<'_>, pending: Pending<'_>, processed: &mut Processed) {
-        let Some(shard) = self.shards.get_mut(&record.partition) else {
+        let id = self.id_of(record.topic, record.partition);
+        let Some(shard) = self.shards.get_mut(&id) else {
             return;
         };
         let handled = shard.judge(pending, Detail::Score);
+        processed.outputs.extend(handled.sighting);
         for (signal, count) in self.readings.iter_mut().enumerate() {
             *count += u64::from(handled.stepped.spoke >> signal & 1);
         }
@@ -129,13 +144,20 @@ impl Detect {
         alerts
             .iter()
             .for_each(|alert| self.metrics.add_alert(alert));
-        processed.urgent |= alerts.iter().any(|alert| alert.decision.is_some());
+        processed.urgent |= alerts.iter().any(|alert| !alert.decisions.is_empty());
         let outputs = shard.publications(&alerts, Some(wall_time()));
         processed.outputs.extend(outputs);
     }
 
+    fn close_desk(&self, id: ShardId) {
+        if id.entity == EntityView::Identity {
+            self.desk.close(id.partition);
+        }
+    }
+
     fn set_aside(&mut self, record: &Record<'_>, reason: &str) -> Outgoing {
-        if let Some(shard) = self.shards.get_mut(&record.partition) {
+        let id = self.id_of(record.topic, record.partition);
+        if let Some(shard) = self.shards.get_mut(&id) {
             shard.pass(record.offset);
         }
         self.metrics
@@ -154,7 +176,8 @@ impl Stage for Detect {
     }
 
     fn topics(&self) -> Vec<String> {
-        vec![self.topic.clone()]
+        let topics = &self.config.topics;
+        vec![topics.events.clone(), topics.sightings.clone()]
     }
 
     fn process(&mut self, records: &[Record<'_>]) -> Processed {
@@ -175,13 +198,16 @@ impl Stage for Detect {
         processed
     }
 
-    fn assign(&mut self, _: &str, partition: i32) -> Result<(), KafkaError> {
-        let known = self.pool.take(partition);
+    fn assign(&mut self, topic: &str, partition: i32) -> Result<(), KafkaError> {
+        let id = self.id_of(topic, partition);
+        let known = self.pool.take(id);
         let restorer = Restorer::new(&self.config, &self.blueprint, self.group.clone());
-        let is_cold = self.pool.starts_cold(partition);
-        let shard = restorer.shard(partition, known, is_cold)?;
-        self.shards.insert(partition, shard);
-        self.desk.open(partition, &self.own_inbox);
+        let is_cold = self.pool.starts_cold(id);
+        let shard = restorer.shard(id, known, is_cold)?;
+        self.shards.insert(id, shard);
+        if id.entity == EntityView::Identity {
+            self.desk.open(partition, &self.own_inbox);
+        }
         Ok(())
     }
 
@@ -207,17 +233,19 @@ impl Stage for Detect {
         self.shards.values_mut().for_each(Shard::mark_kept);
     }
 
-    fn revoke(&mut self, _: &str, partition: i32) {
-        if let Some(shard) = self.shards.remove(&partition) {
-            self.desk.close(partition);
-            self.pool.park(partition, shard);
+    fn revoke(&mut self, topic: &str, partition: i32) {
+        let id = self.id_of(topic, partition);
+        if let Some(shard) = self.shards.remove(&id) {
+            self.close_desk(id);
+            self.pool.park(shard);
         }
-        self.metrics.drop_shard(partition);
+        self.metrics.drop_shard(id);
     }
 
     fn attend(&mut self) {
         while let Ok(inquiry) = self.inbox.try_recv() {
-            let shard = self.shards.get(&inquiry.partition());
+            let id = ShardId::of_identities(inquiry.partition());
+            let shard = self.shards.get(&id);
             inquiry.answer(shard);
         }
     }
@@ -226,8 +254,8 @@ impl Stage for Detect {
         self.metrics.add_readings(&self.readings);
         self.readings.fill(0);
         self.pool.expire();
-        for (partition, shard) in &self.shards {
-            self.metrics.set_health(*partition, &shard.health());
+        for (id, shard) in &self.shards {
+            self.metrics.set_health(*id, &shard.health());
         }
     }
 }
@@ -235,16 +263,20 @@ impl Stage for Detect {
 impl Checkpoint for Detect {
     fn send(&self, send: &mut SendBaseline<'_>) -> io::Result<()> {
         let changed = self.shards.iter().filter(|(_, shard)| shard.has_changed());
-        for (partition, shard) in changed {
-            shard.checkpoint(&mut |key, value| send(*partition, key, value))?;
+        for (id, shard) in changed {
+            shard.checkpoint(&mut |key, value| send(id.partition, key, value))?;
         }
         Ok(())
     }
 
-    fn positions(&self) -> (&str, Vec<(i32, i64)>) {
+    fn positions(&self) -> Vec<(&str, i32, i64)> {
         let shards = self.shards.iter().filter(|(_, shard)| shard.has_changed());
-        let position = |(partition, shard): (&i32, &Shard)| (*partition, shard.next_offset());
-        (&self.topic, shards.map(position).collect())
+        shards
+            .map(|(id, shard)| {
+                let topic = self.config.topics.of_view(id.entity);
+                (topic, id.partition, shard.next_offset())
+            })
+            .collect()
     }
 }
 
@@ -252,9 +284,9 @@ impl Checkpoint for Detect {
 /// seen it before: its shards are lost.
 impl Drop for Detect {
     fn drop(&mut self) {
-        for partition in self.shards.keys() {
-            self.desk.close(*partition);
-            self.pool.forget(*partition);
+        for id in self.shards.keys() {
+            self.close_desk(*id);
+            self.pool.forget(*id);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! another process is let go after a while.
 
 use crate::clock::Stopwatch;
-use crate::shard::Shard;
+use crate::shard::{Shard, ShardId};
 use dashmap::DashMap;
 use std::time::Duration;
 
@@ -21,15 +21,15 @@ enum Place {
     Parked(Box<Shard>, Stopwatch),
 }
 
-/// Where the shards of a process are, by partition.
+/// Where the shards of a process are.
 pub struct Pool {
-    places: DashMap<i32, Place>,
+    places: DashMap<ShardId, Place>,
     is_cold: bool,
-    begun: DashMap<i32, ()>,
+    begun: DashMap<ShardId, ()>,
 }
 
 impl Pool {
-    /// No shard yet; with `is_cold` each partition begins without its baselines.
+    /// No shard yet; with `is_cold` each shard begins without its baselines.
     #[must_use]
     pub fn new(is_cold: bool) -> Self {
         Self {
@@ -39,19 +39,19 @@ impl Pool {
         }
     }
 
-    /// Whether the shard of `partition` is to pass its baselines by: once, when it begins.
+    /// Whether the shard `id` is to pass its baselines by: once, when it begins.
     #[must_use]
-    pub fn starts_cold(&self, partition: i32) -> bool {
-        self.is_cold && self.begun.insert(partition, ()).is_none()
+    pub fn starts_cold(&self, id: ShardId) -> bool {
+        self.is_cold && self.begun.insert(id, ()).is_none()
     }
 
-    /// Takes the shard of `partition` if it was in this process before; `None` where it starts
+    /// Takes the shard `id` if it was in this process before; `None` where it starts
     /// cold. Waits for a worker that is about to give it up.
     #[must_use]
-    pub fn take(&self, partition: i32) -> Option<Shard> {
+    pub fn take(&self, id: ShardId) -> Option<Shard> {
         let waiting = Stopwatch::start();
         loop {
-            match self.places.insert(partition, Place::Held) {
+            match self.places.insert(id, Place::Held) {
                 None => return None,
                 Some(Place::Parked(shard, _)) => return Some(*shard),
                 Some(Place::Held) if waiting.elapsed() > GIVEN_UP_WITHIN => return None,
@@ -60,15 +60,16 @@ impl Pool {
         }
     }
 
-    /// Gives the shard of `partition` up.
-    pub fn park(&self, partition: i32, shard: Shard) {
+    /// Gives a shard up.
+    pub fn park(&self, shard: Shard) {
+        let id = shard.id();
         let place = Place::Parked(Box::new(shard), Stopwatch::start());
-        self.places.insert(partition, place);
+        self.places.insert(id, place);
     }
 
-    /// The worker that held `partition` failed: what it knew is lost.
-    pub fn forget(&self, partition: i32) {
-        self.places.remove(&partition);
+    /// The worker that held `id` failed: what it knew is lost.
+    pub fn forget(&self, id: ShardId) {
+        self.places.remove(&id);
     }
 
     /// Lets go what nobody asked for.

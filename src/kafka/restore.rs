@@ -9,7 +9,7 @@
 use crate::clock::Stopwatch;
 use crate::config::Config;
 use crate::kafka::{KafkaError, client};
-use crate::shard::{Blueprint, Restoration, Shard};
+use crate::shard::{Blueprint, Restoration, Shard, ShardId};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::{BorrowedMessage, Message};
@@ -48,7 +48,7 @@ impl<'r> Restorer<'r> {
             .map_err(KafkaError::Client)
     }
 
-    /// The shard of `partition` as it stands where the group does. `known` is one that this process
+    /// The shard `id` as it stands where the group does. `known` is one that this process
     /// parked; it is good if nobody went on from there. With `is_cold` the baselines are passed by, and
     /// the shard learns anew from what the log still holds.
     ///
@@ -56,11 +56,13 @@ impl<'r> Restorer<'r> {
     /// The broker does not answer, or the baselines cannot be read.
     pub fn shard(
         &self,
-        partition: i32,
+        id: ShardId,
         known: Option<Shard>,
         is_cold: bool,
     ) -> Result<Shard, KafkaError> {
-        let committed = self.committed(partition)?;
+        let partition = id.partition;
+        let topic = self.config.topics.of_view(id.entity);
+        let committed = self.committed(topic, partition)?;
         let is_good = |shard: &Shard| Some(shard.next_offset()) == committed;
         if let Some(shard) = known.filter(is_good) {
             return Ok(shard);
@@ -70,35 +72,36 @@ impl<'r> Restorer<'r> {
         let kept = if is_cold || first == end {
             None
         } else {
-            self.baselines(&reader, partition)?
+            self.baselines(&reader, id)?
         };
         let is_new = kept.is_none();
         let mut shard = kept.unwrap_or_else(|| {
-            let mut shard = self.blueprint.shard(partition);
+            let mut shard = self.blueprint.shard(id);
             shard.begin_pieces_at(end);
             shard
         });
         shard.track_changes();
         let kept_at = shard.next_offset();
         if let Some(committed) = committed {
-            self.catch_up(&mut shard, partition, committed)?;
+            self.catch_up(&mut shard, topic, committed)?;
         }
         let (identities, took) = (shard.health().identities, since.elapsed().as_secs_f64());
         let again = shard.next_offset() - kept_at;
         if is_new && again == 0 {
-            info!(partition, "shard begins: it learns from here on");
+            info!(topic, partition, "shard begins: it learns from here on");
         } else {
             info!(
+                topic,
                 partition,
-                "shard taken up: {identities} identities, {again} events read again, in {took:.1} s"
+                "shard taken up: {identities} baselines, {again} events read again, in {took:.1} s"
             );
         }
         Ok(shard)
     }
 
-    fn committed(&self, partition: i32) -> Result<Option<i64>, KafkaError> {
+    fn committed(&self, topic: &str, partition: i32) -> Result<Option<i64>, KafkaError> {
         let mut wanted = TopicPartitionList::new();
-        wanted.add_partition(&self.config.topics.events, partition);
+        wanted.add_partition(topic, partition);
         let found = self
             .reader()?
             .committed_offsets(wanted, ANSWER_WITHIN)
@@ -110,13 +113,9 @@ impl<'r> Restorer<'r> {
         }))
     }
 
-    fn baselines(
-        &self,
-        reader: &BaseConsumer,
-        partition: i32,
-    ) -> Result<Option<Shard>, KafkaError> {
-        let topic = &self.config.topics.baselines;
-        let mut restoration = Restoration::new(self.blueprint, partition);
+    fn baselines(&self, reader: &BaseConsumer, id: ShardId) -> Result<Option<Shard>, KafkaError> {
+        let (topic, partition) = (&self.config.topics.baselines, id.partition);
+        let mut restoration = Restoration::new(self.blueprint, id);
         read_on(reader, topic, partition, Offset::Beginning, |message| {
             let key = message.key().unwrap_or_default();
             restoration.take(key, message.payload(), message.offset());
@@ -152,8 +151,8 @@ impl<'r> Restorer<'r> {
     }
 
     /// Takes the events before `until` in, without a word to anybody.
-    fn catch_up(&self, shard: &mut Shard, partition: i32, until: i64) -> Result<(), KafkaError> {
-        let (topic, from) = (&self.config.topics.events, shard.next_offset());
+    fn catch_up(&self, shard: &mut Shard, topic: &str, until: i64) -> Result<(), KafkaError> {
+        let (partition, from) = (shard.id().partition, shard.next_offset());
         if from >= until {
             return Ok(());
         }

@@ -37,7 +37,7 @@ pub fn wanted(config: &Config) -> Vec<Wanted> {
         (&topics.feedback, "delete", true),
         (&topics.deadletter, "delete", false),
         (&topics.baselines, COMPACT, true),
-        (&topics.sightings, "delete", false),
+        (&topics.sightings, "delete", true),
     ];
     let own = own
         .into_iter()
@@ -94,6 +94,7 @@ pub fn needed(topics: &Topics, config: &Config, ingest: bool, detect: bool) -> V
             &topics.revocations,
             &topics.decisions,
             &topics.baselines,
+            &topics.sightings,
             &topics.feedback,
         ];
         names.extend(outputs.into_iter().cloned());
@@ -126,7 +127,11 @@ pub fn require(config: &Config, needed: &[String]) -> Result<usize, KafkaError> 
 /// No broker answers, or something differs; says how to mend it.
 pub async fn require_baselines(config: &Config, partitions: usize) -> Result<(), KafkaError> {
     let topics = &config.topics;
-    let names = [topics.baselines.clone(), topics.decisions.clone()];
+    let names = [
+        topics.baselines.clone(),
+        topics.decisions.clone(),
+        topics.sightings.clone(),
+    ];
     for (name, found) in names.iter().zip(self::partitions(config, &names)?) {
         if found.is_some_and(|found| found != partitions) {
             let (found, events) = (found.unwrap_or_default(), &topics.events);

@@ -35,8 +35,8 @@ pub trait Checkpoint {
     /// `send` fails.
     fn send(&self, send: &mut SendBaseline<'_>) -> io::Result<()>;
 
-    /// Topic, and partitions with the offset that the state stands for.
-    fn positions(&self) -> (&str, Vec<(i32, i64)>);
+    /// Topics and partitions with the offset that the state stands for.
+    fn positions(&self) -> Vec<(&str, i32, i64)>;
 }
 
 /// Takes partition, key and value of a record of state.
@@ -144,8 +144,8 @@ impl Transaction {
         let mut next_offsets: BTreeMap<(&str, i32), i64> = BTreeMap::new();
         if let Some(checkpoint) = checkpoint {
             self.send_state(checkpoint)?;
-            let (topic, positions) = checkpoint.positions();
-            next_offsets.extend(positions.into_iter().map(|(p, next)| ((topic, p), next)));
+            let positions = checkpoint.positions().into_iter();
+            next_offsets.extend(positions.map(|(topic, p, next)| ((topic, p), next)));
         }
         self.wait_for_deliveries()?;
         let own = self.next_offsets.iter();

@@ -7,10 +7,10 @@
 //! the score of its case. The score of an
 //! event below `evidence_from_nats` is its own surprise.
 
-use crate::event::Credential;
 use crate::params::{Parameters, Scoring};
 use crate::score::combine::combine;
 use crate::score::fact::Fact;
+use crate::score::subject::Subject;
 use crate::stats::decay::HalfLife;
 use crate::units::{EventTime, MS_PER_DAY};
 use crate::verdict::{Severity, SignalVerdict, Technique};
@@ -49,44 +49,6 @@ pub struct AlertState {
     pub techniques: Vec<Technique>,
     /// The identity and credential, for what is published later.
     pub subject: Subject,
-}
-
-/// Whom a case is about.
-#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
-pub struct Subject {
-    /// Identity.
-    pub id: String,
-    /// Its kind.
-    pub kind: crate::event::IdentityKind,
-    /// Its group.
-    pub group: Option<String>,
-    /// Who answers for it.
-    pub owner: Option<String>,
-    /// The credential of the latest evidence.
-    pub credential: Option<SubjectCredential>,
-}
-
-/// The credential that a case is about.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct SubjectCredential {
-    /// Identifier.
-    pub id: String,
-    /// Kind, if known.
-    pub kind: Option<crate::event::CredentialKind>,
-    /// Issuer, if known.
-    pub issuer: Option<String>,
-}
-
-impl SubjectCredential {
-    /// Copies what a case needs of a credential.
-    #[must_use]
-    pub fn of(credential: &Credential<'_>) -> Self {
-        Self {
-            id: credential.id.clone().into_owned(),
-            kind: credential.kind,
-            issuer: credential.issuer.as_deref().map(str::to_owned),
-        }
-    }
 }
 
 /// What was answered to a case.
@@ -260,6 +222,16 @@ impl Incidents {
         if let Some(case) = self.cases.get_mut(&identity) {
             case.alert = Some(alert);
         }
+    }
+
+    /// Whether the case of an identity has an open alert.
+    #[must_use]
+    pub fn has_open_alert(&self, identity: u64) -> bool {
+        let alert = self
+            .cases
+            .get(&identity)
+            .and_then(|case| case.alert.as_ref());
+        alert.is_some_and(|alert| !alert.closed)
     }
 
     /// Whose case has the alert `alert_id`. O(cases).

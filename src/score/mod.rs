@@ -1,6 +1,6 @@
 //! From readings to a score: what an event deviates in ([`fact`]), in one unit for all signals
 //! ([`calibration`]), less what many share ([`crowd`]), combination ([`combine`]), accumulation over
-//! an incident ([`incident`]), the level at which the SOC hears of it ([`threshold`]), how bad it
+//! an incident ([`incident`]) of somebody ([`subject`]), the level at which the SOC hears of it ([`threshold`]), how bad it
 //! is ([`severity`]).
 
 pub mod calibration;
@@ -9,4 +9,5 @@ pub mod crowd;
 pub mod fact;
 pub mod incident;
 pub mod severity;
+pub mod subject;
 pub mod threshold;

@@ -1,9 +1,10 @@
 //! What shards are made of: model, settings, and how many of them there are.
 
-use super::{Shard, Upgrade};
+use super::{Shard, ShardId, Upgrade};
 use crate::config::{Config, Detect};
 use crate::engine::{Engine, Origin, Settings};
 use crate::signing::Signer;
+use crate::verdict::EntityView;
 use crate::wire::audit::AuditChain;
 use crate::wire::model::{Model, ModelError};
 use crate::wire::snapshot::{self, Header, SnapshotError};
@@ -11,10 +12,14 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
+/// Share of the alerts that the view by source may raise.
+const SOURCES_SHARE: f64 = 0.1;
+
 /// Everything that shards of one process share.
 #[derive(Clone, Debug)]
 pub struct Blueprint {
     settings: Settings,
+    max_sources: usize,
     configuration_hash: Arc<str>,
     events_topic: Arc<str>,
     partitions: u32,
@@ -31,11 +36,15 @@ impl Blueprint {
         let detect = &config.detect;
         let model_hash = model_hash(&model, detect);
         Self {
+            max_sources: (detect.max_sources / partitions as usize).max(1),
             settings: Settings {
+                entity: EntityView::Identity,
+                shards: partitions,
                 parameters: Arc::new(model.parameters),
                 catalogue: Arc::new(model.catalogue),
                 model_hash: model_hash.into(),
-                alerts_per_day: detect.alerts_per_day / f64::from(partitions),
+                alerts_per_day: (1.0 - SOURCES_SHARE) * detect.alerts_per_day
+                    / f64::from(partitions),
                 max_identities: (detect.max_identities / partitions as usize).max(1),
                 signals_off: detect.signals_off.clone(),
                 guardrails: config.guardrails.clone(),
@@ -59,22 +68,35 @@ impl Blueprint {
         &self.settings.model_hash
     }
 
-    /// A cold shard for `partition`.
+    /// A cold shard.
     #[must_use]
-    pub fn shard(&self, partition: i32) -> Shard {
-        let engine = Engine::new(self.settings_of(partition));
-        self.assemble(engine, self.beginning(partition))
+    pub fn shard(&self, id: ShardId) -> Shard {
+        let engine = Engine::new(self.settings_of(id));
+        self.assemble(id.entity, engine, self.beginning(id))
     }
 
-    pub(super) fn settings_of(&self, partition: i32) -> Settings {
-        let index = u32::try_from(partition).unwrap_or(0);
-        Settings {
-            guardrails: self.settings.guardrails.for_shard(index, self.partitions),
-            ..self.settings.clone()
+    /// What the engine of a shard is told. The views share the alerts and the limits on containment:
+    /// no limit is ever exceeded by both together.
+    pub(super) fn settings_of(&self, id: ShardId) -> Settings {
+        let index = u32::try_from(id.partition).unwrap_or(0);
+        let (of_identities, of_sources) = self.settings.guardrails.for_views();
+        match id.entity {
+            EntityView::Identity => Settings {
+                guardrails: of_identities.for_shard(index, self.partitions),
+                ..self.settings.clone()
+            },
+            EntityView::Source => Settings {
+                entity: EntityView::Source,
+                alerts_per_day: self.settings.alerts_per_day * SOURCES_SHARE
+                    / (1.0 - SOURCES_SHARE),
+                max_identities: self.max_sources,
+                guardrails: of_sources.for_shard(index, self.partitions),
+                ..self.settings.clone()
+            },
         }
     }
 
-    pub(super) fn assemble(&self, engine: Engine, header: Header) -> Shard {
+    pub(super) fn assemble(&self, entity: EntityView, engine: Engine, header: Header) -> Shard {
         let hash = &self.configuration_hash;
         let has_news =
             header.model_hash != self.model_hash() || header.configuration_hash != **hash;
@@ -83,8 +105,9 @@ impl Blueprint {
             old_configuration: header.configuration_hash,
         });
         Shard {
+            entity,
             engine,
-            audit: header.audit,
+            audit: header.audit.of(entity),
             origin: Origin {
                 topic: Arc::clone(&self.events_topic),
                 partition: header.partition,
@@ -101,8 +124,9 @@ impl Blueprint {
         }
     }
 
-    /// Where a shard of `partition` stands that knows nothing yet.
-    fn beginning(&self, partition: i32) -> Header {
+    /// Where a shard stands that knows nothing yet.
+    fn beginning(&self, id: ShardId) -> Header {
+        let partition = id.partition;
         Header {
             partition,
             partitions: self.partitions,
@@ -115,13 +139,17 @@ impl Blueprint {
         }
     }
 
-    /// A shard as its state in `input` says that it was left.
+    /// A shard that looks at such entities, as its state in `input` says that it was left.
     ///
     /// # Errors
     /// The state is damaged or of another version.
-    pub fn reopen(&self, input: impl Read) -> Result<Shard, SnapshotError> {
-        let (header, engine) = snapshot::read(input, |header| self.settings_of(header.partition))?;
-        Ok(self.assemble(engine, header))
+    pub fn reopen(&self, entity: EntityView, input: impl Read) -> Result<Shard, SnapshotError> {
+        let settings = |header: &Header| {
+            let partition = header.partition;
+            self.settings_of(ShardId { entity, partition })
+        };
+        let (header, engine) = snapshot::read(input, settings)?;
+        Ok(self.assemble(entity, engine, header))
     }
 
     /// Partitions of the events topic.
@@ -136,7 +164,7 @@ impl Blueprint {
 pub fn model_hash(model: &Model, detect: &Detect) -> String {
     model.hash_with(
         detect.alerts_per_day,
-        detect.max_identities,
+        [detect.max_identities, detect.max_sources],
         &detect.signals_off,
     )
 }

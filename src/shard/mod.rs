@@ -13,20 +13,52 @@ pub use state::{Restoration, RestoreError};
 use crate::engine::{Alert, Detail, Engine, Health, Opinion, Origin, Portrait, Stepped};
 use crate::enrich::Keys;
 use crate::event::Event;
+use crate::sighting::Sighting;
 use crate::signing::Signer;
 use crate::units::EventTime;
-use crate::verdict::Verdict;
+use crate::verdict::{EntityView, Verdict};
 use crate::wire::audit::AuditChain;
 use crate::wire::native::{self, NativeError};
 use crate::wire::ocsf::{self, Hashes};
 use crate::wire::order;
+use crate::wire::sighting::{self, SightingError};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Which shard: a partition of the events topic, or of the topic of sightings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardId {
+    /// Whose behaviour it looks at.
+    pub entity: EntityView,
+    /// Its partition.
+    pub partition: i32,
+}
+
+impl ShardId {
+    /// The shard of identities of `partition`.
+    #[must_use]
+    pub fn of_identities(partition: i32) -> Self {
+        Self {
+            entity: EntityView::Identity,
+            partition,
+        }
+    }
+
+    /// The shard of sources of `partition`.
+    #[must_use]
+    pub fn of_sources(partition: i32) -> Self {
+        Self {
+            entity: EntityView::Source,
+            partition,
+        }
+    }
+}
+
 /// One partition's engine with its formats.
 #[derive(Clone, Debug)]
 pub struct Shard {
+    entity: EntityView,
     engine: Engine,
     audit: AuditChain,
     /// Where the record stands that was taken last.
@@ -57,17 +89,38 @@ pub struct Upgrade {
 
 /// A record that was read and is still to be judged.
 pub struct Pending<'r> {
-    event: Event<'r>,
+    taken: Taken<'r>,
     /// Of its records in the engine.
     pub keys: Keys,
     offset: i64,
     unknown_members: u32,
 }
 
+/// What a record holds.
+enum Taken<'r> {
+    /// An event, for shards of identities.
+    Event(Event<'r>),
+    /// An authentication at its source, for shards of sources.
+    Sighting(Sighting<'r>),
+}
+
+/// Why a record cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It is no native event.
+    #[error(transparent)]
+    Native(#[from] NativeError),
+    /// It is no sighting.
+    #[error(transparent)]
+    Sighting(#[from] SightingError),
+}
+
 /// What one record gave.
 pub struct Handled<'r> {
-    /// The event.
+    /// The event; of a sighting, as one of the source.
     pub event: Event<'r>,
+    /// The event as it is seen at its source, to be published.
+    pub sighting: Option<Outgoing>,
     /// What the engine made of it.
     pub stepped: Stepped,
     /// Members of the record that this version does not know.
@@ -75,11 +128,30 @@ pub struct Handled<'r> {
 }
 
 impl Shard {
-    /// Reads one record of the events topic.
+    /// Reads one record.
     ///
     /// # Errors
     /// Says what is wrong with the record.
-    pub fn read<'r>(&self, record: &'r [u8], offset: i64) -> Result<Pending<'r>, NativeError> {
+    pub fn read<'r>(&self, record: &'r [u8], offset: i64) -> Result<Pending<'r>, ReadError> {
+        if self.entity == EntityView::Source {
+            let sighting = sighting::decode(record)?;
+            return Ok(Pending {
+                keys: Keys::of(&sighting.as_event()),
+                taken: Taken::Sighting(sighting),
+                offset,
+                unknown_members: 0,
+            });
+        }
+        let (event, unknown_members) = self.event(record, offset)?;
+        Ok(Pending {
+            keys: Keys::of(&event),
+            taken: Taken::Event(event),
+            offset,
+            unknown_members,
+        })
+    }
+
+    fn event<'r>(&self, record: &'r [u8], offset: i64) -> Result<(Event<'r>, u32), NativeError> {
         let decoded = native::decode(record)?;
         let mut event = decoded.event;
         if event.event_id.is_empty() {
@@ -88,17 +160,21 @@ impl Shard {
             } = &self.origin;
             event.event_id = Cow::Owned(format!("{topic}-{partition}-{offset}"));
         }
-        Ok(Pending {
-            keys: Keys::of(&event),
-            event,
-            offset,
-            unknown_members: decoded.unknown_members,
-        })
+        Ok((event, decoded.unknown_members))
     }
 
     /// Asks memory for what the next records will need; changes nothing.
     pub fn expect(&self, next: &[Keys]) {
         self.engine.expect(next);
+    }
+
+    /// Which shard this is.
+    #[must_use]
+    pub fn id(&self) -> ShardId {
+        ShardId {
+            entity: self.entity,
+            partition: self.origin.partition,
+        }
     }
 
     /// Offset of the record to take next.
@@ -115,16 +191,44 @@ impl Shard {
     /// Takes one record in.
     pub fn judge<'r>(&mut self, pending: Pending<'r>, detail: Detail) -> Handled<'r> {
         self.origin.offset = pending.offset;
-        let Pending { event, keys, .. } = pending;
-        let stepped = self.engine.step(&event, keys, &self.origin, detail);
+        let Pending { taken, keys, .. } = pending;
+        let (event, stepped, sighting) = match taken {
+            Taken::Event(event) => {
+                let stepped = self.engine.step(&event, keys, &self.origin, detail);
+                let sighting = self.sighting(&event, &stepped);
+                (event, stepped, sighting)
+            }
+            Taken::Sighting(sighting) => {
+                let (partition, offset) = sighting.position;
+                let origin = Origin {
+                    topic: Arc::clone(&self.origin.topic),
+                    partition,
+                    offset,
+                };
+                let stepped = self.engine.sight(&sighting, &origin, detail);
+                (sighting.into_event(), stepped, None)
+            }
+        };
         Handled {
             event,
+            sighting,
             stepped,
             unknown_members: pending.unknown_members,
         }
     }
 
-    /// Reads one record of the events topic and takes it in.
+    fn sighting(&self, event: &Event<'_>, stepped: &Stepped) -> Option<Outgoing> {
+        if stepped.duplicate {
+            return None;
+        }
+        let position = (self.origin.partition, self.origin.offset);
+        let known = self.engine.entities() as u64;
+        let (network, record) =
+            sighting::of_event(event, stepped.is_usual_source, known, position)?;
+        Some(Outgoing::sighting(network, record))
+    }
+
+    /// Reads one record and takes it in.
     ///
     /// # Errors
     /// Says what is wrong with the record; nothing was learned from it.
@@ -133,7 +237,7 @@ impl Shard {
         record: &'r [u8],
         offset: i64,
         detail: Detail,
-    ) -> Result<Handled<'r>, NativeError> {
+    ) -> Result<Handled<'r>, ReadError> {
         Ok(self.judge(self.read(record, offset)?, detail))
     }
 
@@ -173,7 +277,8 @@ impl Shard {
                 time,
                 payload,
             ));
-            if let Some(decision) = &alert.decision {
+            for (nth, decision) in alert.decisions.iter().enumerate() {
+                let key = decision.subject.id.as_str();
                 let payload = order::to_json(
                     alert,
                     decision,
@@ -185,9 +290,13 @@ impl Shard {
                 outgoing.push(Outgoing::cloud_event(
                     stream, key, "order.v1", order_id, time, payload,
                 ));
-            }
-            if let Some(payload) = self.audit.decision(alert, self.engine.model_hash()) {
+                let model_hash = self.engine.model_hash();
+                let payload = self.audit.decision(alert, decision, model_hash);
                 let stream = Stream::Decisions;
+                let id = match nth {
+                    0 => id.clone(),
+                    _ => format!("{id}-{nth}"),
+                };
                 let record = Outgoing::cloud_event(stream, key, "decision.v1", id, time, payload);
                 outgoing.push(record.in_partition(self.origin.partition));
             }
@@ -200,7 +309,7 @@ impl Shard {
     /// # Errors
     /// Says what is wrong with the record.
     pub fn consider(&self, record: &[u8]) -> Result<(String, Verdict), NativeError> {
-        let event = self.read(record, self.origin.offset)?.event;
+        let (event, _) = self.event(record, self.origin.offset)?;
         Ok((event.event_id.to_string(), self.engine.consider(&event)))
     }
 

@@ -10,6 +10,8 @@ use crate::wire::time::format_rfc3339;
 pub enum Stream {
     /// Native events made from raw logs.
     Events,
+    /// Authentications for the view by source.
+    Sightings,
     /// Alerts.
     Alerts,
     /// Containment orders.
@@ -26,6 +28,7 @@ impl Stream {
     pub fn topic(self, topics: &Topics) -> &str {
         match self {
             Self::Events => &topics.events,
+            Self::Sightings => &topics.sightings,
             Self::Alerts => &topics.alerts,
             Self::Revocations => &topics.revocations,
             Self::Decisions => &topics.decisions,
@@ -83,6 +86,18 @@ impl Outgoing {
         Self {
             partition: Some(partition),
             ..self
+        }
+    }
+
+    /// An authentication at `network`.
+    #[must_use]
+    pub fn sighting(network: String, payload: Vec<u8>) -> Self {
+        Self {
+            stream: Stream::Sightings,
+            partition: None,
+            key: network,
+            headers: Vec::new(),
+            payload,
         }
     }
 

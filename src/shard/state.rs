@@ -1,11 +1,16 @@
 //! A shard's state: left in a file, kept piece by piece beside the log, and taken up again.
 
-use super::{Blueprint, Outgoing, Shard, Stream};
+use super::{Blueprint, Outgoing, Shard, ShardId, Stream};
 use crate::engine::{Engine, Restoring, Which};
+use crate::verdict::EntityView;
 use crate::wire::baseline_record::{self, BaselineRecordError, Found, Reader, Send};
 use crate::wire::snapshot::{self, Header};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+
+/// What the keys of a shard of sources begin with, in the partition that it shares with the shard of
+/// identities.
+const OF_SOURCES: &[u8] = b"source/";
 
 /// Why a shard cannot be taken up again.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +94,8 @@ impl Shard {
         let now = [self.engine.model_hash(), &*self.configuration_hash];
         let time = self.engine.now();
         let payload = self.audit.upgrade(time, before, now);
-        let id = format!("upgrade-{}-{}", self.origin.partition, self.next_offset());
+        let (view, partition) = (self.entity, self.origin.partition);
+        let id = format!("upgrade-{view}-{partition}-{}", self.next_offset());
         let stream = Stream::Decisions;
         let record = Outgoing::cloud_event(stream, "", "upgrade.v1", id, time, payload);
         Some(record.in_partition(self.origin.partition))
@@ -106,9 +112,14 @@ impl Shard {
     /// # Errors
     /// `send` fails.
     pub fn checkpoint(&self, send: &mut Send<'_>) -> io::Result<()> {
-        let mut keep = |key, content: Option<&[u8]>| baseline_record::write(key, content, send);
+        let mut send = |key: &[u8], value: Option<&[u8]>| match self.entity {
+            EntityView::Identity => send(key, value),
+            EntityView::Source => send(&[OF_SOURCES, key].concat(), value),
+        };
+        let mut keep =
+            |key, content: Option<&[u8]>| baseline_record::write(key, content, &mut send);
         self.engine.save(Which::Changed, &mut keep)?;
-        baseline_record::write_marker(&self.header(), send)
+        baseline_record::write_marker(&self.header(), &mut send)
     }
 
     /// The last checkpoint has been committed.
@@ -123,7 +134,7 @@ impl Shard {
 /// A shard that is being taken up from its records, in their order.
 pub struct Restoration<'b> {
     blueprint: &'b Blueprint,
-    partition: i32,
+    id: ShardId,
     reader: Reader,
     restoring: Restoring,
     marker: Option<Header>,
@@ -132,14 +143,14 @@ pub struct Restoration<'b> {
 }
 
 impl<'b> Restoration<'b> {
-    /// No record yet of the shard of `partition`.
+    /// No record yet of the shard `id`.
     #[must_use]
-    pub fn new(blueprint: &'b Blueprint, partition: i32) -> Self {
+    pub fn new(blueprint: &'b Blueprint, id: ShardId) -> Self {
         Self {
             blueprint,
-            partition,
+            id,
             reader: Reader::default(),
-            restoring: Engine::restoring(blueprint.settings_of(partition)),
+            restoring: Engine::restoring(blueprint.settings_of(id)),
             marker: None,
             unread: BTreeMap::new(),
         }
@@ -148,6 +159,13 @@ impl<'b> Restoration<'b> {
     /// Takes the next record, at `offset` of its topic. One that cannot be read matters only where no
     /// later one has its key.
     pub fn take(&mut self, key: &[u8], value: Option<&[u8]>, offset: i64) {
+        let (entity, key) = match key.strip_prefix(OF_SOURCES) {
+            Some(key) => (EntityView::Source, key),
+            None => (EntityView::Identity, key),
+        };
+        if entity != self.id.entity {
+            return;
+        }
         match self.taken(key, value) {
             Ok(()) => drop(self.unread.remove(key)),
             Err(why) => drop(self.unread.insert(key.to_vec(), (offset, why))),
@@ -155,7 +173,7 @@ impl<'b> Restoration<'b> {
     }
 
     fn taken(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), RestoreError> {
-        let partition = self.partition;
+        let partition = self.id.partition;
         let found = self.reader.take(key, value);
         match found.map_err(|why| RestoreError::Record { partition, why })? {
             Found::Marker(header) => {
@@ -187,9 +205,13 @@ impl<'b> Restoration<'b> {
         let Some(marker) = self.marker else {
             return Ok(None);
         };
-        let partition = self.partition;
+        let partition = self.id.partition;
         let engine = self.restoring.finish();
         let engine = engine.map_err(|why| RestoreError::Pieces { partition, why })?;
-        Ok(Some(self.blueprint.assemble(engine, marker)))
+        Ok(Some(self.blueprint.assemble(
+            self.id.entity,
+            engine,
+            marker,
+        )))
     }
 }

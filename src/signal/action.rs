@@ -19,7 +19,7 @@ use crate::baseline::collective::{Collective, prior_share_from};
 use crate::catalogue::Abuse;
 use crate::enrich::Feature;
 use crate::stats::beta_binomial::posterior_mean;
-use crate::verdict::{Explanation, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 
 /// The `action` signal.
 pub struct Action;
@@ -123,7 +123,7 @@ impl Signal for Action {
         FactGroup::Deed
     }
 
-    fn techniques(&self) -> &'static [Technique] {
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 

@@ -10,6 +10,7 @@
 
 use crate::baseline::names::Names;
 use crate::enrich::{Feature, text};
+use crate::event::Event;
 use crate::signal::{Lesson, View, one_in};
 use crate::stats::category::{CategoryMap, CategoryTable, Standing};
 use crate::units::Span;
@@ -83,11 +84,13 @@ pub(super) fn learn<const N: usize>(
         }
         return false;
     }
-    if !table(profile).add(key, lesson.profile_weight) {
+    let proof = proof(lesson.event);
+    if !table(profile).add(key, proof * lesson.profile_weight) {
         return false;
     }
-    if map(lesson.learnt.peers).add(key, lesson.shared_weight) {
-        map(lesson.learnt.population).add(key, lesson.shared_weight);
+    let weight = proof * lesson.shared_weight;
+    if map(lesson.learnt.peers).add(key, weight) {
+        map(lesson.learnt.population).add(key, weight);
     }
     lesson
         .learnt
@@ -96,6 +99,17 @@ pub(super) fn learn<const N: usize>(
     true
 }
 
+/// How far an event shows that the identity itself was there. Anybody can fail to log in as somebody.
+fn proof(event: &Event<'_>) -> f32 {
+    if event.is_failed_login() {
+        FAILED_LOGIN_SHARE
+    } else {
+        1.0
+    }
+}
+
+/// What a failed login weighs: not nothing, for what fails every night from one place is no news.
+const FAILED_LOGIN_SHARE: f32 = 0.1;
 /// What an untrusted adoption weighs among peers.
 const HEARSAY_SHARE: f32 = 0.3;
 /// A known value more probable than this is called usual.

@@ -9,7 +9,7 @@ use super::{
     ALTERNATE_AUTHENTICATION, FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical,
 };
 use crate::enrich::Feature;
-use crate::verdict::{Explanation, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 
 /// The `client` signal.
 pub struct Client;
@@ -23,7 +23,7 @@ impl Signal for Client {
         FactGroup::Place
     }
 
-    fn techniques(&self) -> &'static [Technique] {
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS, ALTERNATE_AUTHENTICATION]
     }
 

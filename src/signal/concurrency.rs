@@ -1,7 +1,8 @@
 //! Is this credential seen on a second host, network or client?
 //!
 //! # Assumption
-//! A credential is bound to where it was first used. On each day on which it is used again it moves
+//! A credential is bound to where it was first used, but for a password, which is known and not held:
+//! of those the signal says and learns nothing. On each day on which it is used again it moves
 //! with a probability that is the identity's own, centred on what credentials of that issuer and kind do.
 //!
 //! # Formula
@@ -20,10 +21,11 @@ use super::{ALTERNATE_AUTHENTICATION, FactGroup, Lesson, Signal, View, one_in};
 use crate::baseline::credential::secs;
 use crate::baseline::issuer::MoveCounts;
 use crate::enrich::{Feature, text};
+use crate::event::{CredentialKind, Event};
 use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::hash::key32;
 use crate::units::Span;
-use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Technique};
 
 /// The `concurrency` signal.
 pub struct Concurrency;
@@ -42,8 +44,13 @@ struct Way {
     count: fn(&MoveCounts) -> f32,
 }
 
+fn is_held(event: &Event<'_>) -> bool {
+    let kind = event.credential.as_ref().and_then(|c| c.kind);
+    kind != Some(CredentialKind::Password)
+}
+
 fn moved(view: &View<'_>) -> Option<[Option<Way>; 3]> {
-    let record = view.credential?;
+    let record = view.credential.filter(|_| is_held(view.event))?;
     let features = view.features;
     let way = |is_move: bool, feature, key: Option<u32>, count| {
         key.filter(|_| is_move).map(|key| Way {
@@ -106,7 +113,7 @@ impl Signal for Concurrency {
         FactGroup::Binding
     }
 
-    fn techniques(&self) -> &'static [Technique] {
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[ALTERNATE_AUTHENTICATION]
     }
 
@@ -161,6 +168,9 @@ impl Signal for Concurrency {
         let Some(record) = lesson.learnt.credential.as_deref_mut() else {
             return;
         };
+        if !is_held(lesson.event) {
+            return;
+        }
         // A first use binds the credential even while its identity is distrusted: it must not be
         // free to move because an alert, true or false, was open when it was issued.
         if lesson.profile_weight <= 0.0 && record.is_known() {

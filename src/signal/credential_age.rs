@@ -18,7 +18,7 @@ use crate::baseline::credential::secs;
 use crate::event::{Activity, Outcome};
 use crate::stats::hash::key32;
 use crate::units::Span;
-use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Technique};
 
 /// The `credential_age` signal.
 pub struct CredentialAge;
@@ -79,7 +79,7 @@ impl Signal for CredentialAge {
         FactGroup::Token
     }
 
-    fn techniques(&self) -> &'static [Technique] {
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS]
     }
 

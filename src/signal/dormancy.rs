@@ -22,7 +22,7 @@ use crate::stats::hash::key32;
 use crate::stats::hour_of_week::expected_between;
 use crate::stats::student::{NormalPrior, student_upper_tail};
 use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, Span};
-use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Technique};
 
 /// The `dormancy` signal.
 pub struct Dormancy;
@@ -83,7 +83,7 @@ impl Signal for Dormancy {
         FactGroup::Time
     }
 
-    fn techniques(&self) -> &'static [Technique] {
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 

@@ -8,7 +8,7 @@
 //! With *k* failures among *m* uses in the recent window (exponentially decayed, this event
 //! included), P(K ≥ k) under the beta–binomial whose Beta has the mean of the long-run failures and
 //! successes plus the peers' rate worth `failure_strength` trials, and is worth [`RUN_TRIALS`]
-//! trials at most ([`crate::stats::beta_binomial`]). A success speaks only after at least
+//! trials at most; of logins the peers' rate, or the prior's of logins where that is larger, alone ([`crate::stats::beta_binomial`]). A success speaks only after at least
 //! [`FAILURES_BEFORE_SUCCESS`] recent failures, with the same tail: they led somewhere.
 //!
 //! # At n = 0
@@ -16,11 +16,11 @@
 //! otherwise O(m), m ≤ [`MOST_TRIALS`].
 
 use super::{BRUTE_FORCE, FactGroup, Lesson, Signal, View, one_in, own_or_peers};
-use crate::event::Outcome;
+use crate::event::{Activity, Outcome};
 use crate::stats::beta_binomial::{Beta, upper_tail};
 use crate::stats::hash::key32;
 use crate::units::MS_PER_SEC;
-use crate::verdict::{Explanation, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 
 /// The `failure` signal.
 pub struct Failure;
@@ -48,14 +48,24 @@ fn window(view: &View<'_>) -> (u32, u32) {
 fn believed_rate(view: &View<'_>) -> Beta {
     let prior = &view.parameters.prior;
     let strength = prior.failure_strength;
-    let rate = view
+    let mut rate = view
         .peers
         .failure_rate(view.shared_weight, prior.failure_rate, strength);
+    // Of the uses behind these rates hardly any is a login, and logins fail far more often.
+    let is_login = view.event.activity == Activity::Authenticate;
+    if is_login || view.entity == EntityView::Source {
+        rate = rate.max(prior.login_failure_rate);
+    }
     let counts = &view.profile.failures;
     let (failed, tried) = (
         f64::from(counts.failed / view.profile_weight),
         f64::from(counts.tried / view.profile_weight),
     );
+    let (failed, tried) = if is_login {
+        (0.0, 0.0)
+    } else {
+        (failed, tried)
+    };
     let hits = failed + strength * rate;
     let misses = (tried - failed).max(0.0) + strength * (1.0 - rate);
     let share = (RUN_TRIALS / (hits + misses)).min(1.0);
@@ -74,7 +84,7 @@ impl Signal for Failure {
         FactGroup::Result
     }
 
-    fn techniques(&self) -> &'static [Technique] {
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[BRUTE_FORCE]
     }
 
@@ -109,7 +119,11 @@ impl Signal for Failure {
         let (failed, tried) = window(view);
         let rate = believed_rate(view);
         let usual = 100.0 * rate.hits / (rate.hits + rate.misses);
-        let observed = format!("{failed} of {tried} recent uses failed");
+        let what = match view.entity {
+            EntityView::Identity => "uses",
+            EntityView::Source => "authentications",
+        };
+        let observed = format!("{failed} of {tried} recent {what} failed");
         let expected = format!("{usual:.1} % fail");
         let then = if view.event.outcome == Outcome::Success {
             ", then one succeeded"

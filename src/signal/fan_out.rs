@@ -12,7 +12,7 @@ use super::volume::{self, Past};
 use super::{FactGroup, Lesson, Signal, View};
 use crate::enrich::DEEDS;
 use crate::stats::linear_count::distinct;
-use crate::verdict::{Explanation, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 
 /// The `fan_out` signal.
 pub struct FanOut;
@@ -22,6 +22,11 @@ const FAN_SPACE: u64 = 0xf0;
 pub const SPEAKS_FROM: u32 = 6;
 /// Distinct things in an active hour, believed beforehand.
 pub const PRIOR_DISTINCT: f64 = 3.0;
+/// T1110.003: one source, many identities.
+const PASSWORD_SPRAYING: Technique = Technique {
+    id: "T1110.003",
+    name: "Brute Force: Password Spraying",
+};
 /// T1580 and its like: looking around.
 const DISCOVERY: Technique = Technique {
     id: "T1580",
@@ -32,7 +37,7 @@ const DISCOVERY: Technique = Technique {
 fn distinct_now(view: &View<'_>) -> Option<f64> {
     let hourly = &view.profile.hourly;
     let is_same_hour = hourly.hour == view.features.hour;
-    if !is_same_hour || hourly.has_seen(view.features.deed) {
+    if !is_same_hour || view.features.is_everyday || hourly.has_seen(view.features.deed) {
         return None;
     }
     let classes = hourly.classes() + 1;
@@ -48,8 +53,11 @@ impl Signal for FanOut {
         FactGroup::Volume
     }
 
-    fn techniques(&self) -> &'static [Technique] {
-        &[DISCOVERY]
+    fn techniques(&self, entity: EntityView) -> &'static [Technique] {
+        match entity {
+            EntityView::Identity => &[DISCOVERY],
+            EntityView::Source => &[PASSWORD_SPRAYING],
+        }
     }
 
     fn score(&self, view: &View<'_>) -> Option<Reading> {
@@ -67,7 +75,11 @@ impl Signal for FanOut {
 
     fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
         let distinct = distinct_now(view).unwrap_or_default();
-        let observed = format!("about {distinct:.0} distinct actions and resources in this hour");
+        let what = match view.entity {
+            EntityView::Identity => "distinct actions and resources",
+            EntityView::Source => "distinct identities tried",
+        };
+        let observed = format!("about {distinct:.0} {what} in this hour");
         volume::explain(observed, &view.profile.hourly.log_distinct, view, reading)
     }
 

@@ -17,7 +17,7 @@ use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in
 use crate::enrich::Feature;
 use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::hash::key32;
-use crate::verdict::{Explanation, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 
 /// The `host` signal.
 pub struct Host;
@@ -51,7 +51,7 @@ impl Signal for Host {
         FactGroup::Place
     }
 
-    fn techniques(&self) -> &'static [Technique] {
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 

@@ -30,7 +30,7 @@ use crate::enrich::Features;
 use crate::event::Event;
 use crate::params::Parameters;
 use crate::units::EventTime;
-use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Technique};
 
 /// Which signals tell of the same kind of fact. One fact moves several signals of a group, so a
 /// group counts once.
@@ -60,6 +60,8 @@ pub const FACT_GROUPS: usize = 8;
 /// What a signal sees. Reads only.
 #[derive(Clone, Copy)]
 pub struct View<'v> {
+    /// Whose behaviour this is.
+    pub entity: EntityView,
     /// The event.
     pub event: &'v Event<'v>,
     /// Its features.
@@ -116,8 +118,8 @@ pub trait Signal: Sync {
     /// Which kind of fact it tells of.
     fn group(&self) -> FactGroup;
 
-    /// What a deviation may be a sign of.
-    fn techniques(&self) -> &'static [Technique];
+    /// What a deviation of such an entity may be a sign of.
+    fn techniques(&self, entity: EntityView) -> &'static [Technique];
 
     /// Tail probability under the baseline; `None` to abstain. Pure.
     fn score(&self, view: &View<'_>) -> Option<Reading>;

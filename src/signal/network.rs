@@ -9,7 +9,7 @@
 use super::categorical::Belief;
 use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical};
 use crate::enrich::Feature;
-use crate::verdict::{Explanation, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 
 /// The `network` signal.
 pub struct Network;
@@ -41,7 +41,7 @@ impl Signal for Network {
         FactGroup::Place
     }
 
-    fn techniques(&self) -> &'static [Technique] {
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 

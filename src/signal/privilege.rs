@@ -21,7 +21,7 @@ use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in
 use crate::baseline::profile::LEVELS;
 use crate::catalogue::AccessLevel;
 use crate::stats::hash::key32;
-use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Technique};
 
 /// The `privilege` signal.
 pub struct Privilege;
@@ -65,7 +65,7 @@ impl Signal for Privilege {
         FactGroup::Deed
     }
 
-    fn techniques(&self) -> &'static [Technique] {
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 

@@ -17,7 +17,7 @@ use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in
 use crate::event::{Activity, Event};
 use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::hash::key32;
-use crate::verdict::{Explanation, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 
 /// The `purpose` signal.
 pub struct Purpose;
@@ -43,7 +43,7 @@ impl Signal for Purpose {
         FactGroup::Reason
     }
 
-    fn techniques(&self) -> &'static [Technique] {
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 

@@ -11,7 +11,8 @@ use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View};
 use crate::baseline::profile::Hourly;
 use crate::enrich::DEEDS;
 use crate::stats::linear_count::distinct;
-use crate::verdict::{Explanation, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
+use std::cmp::Ordering;
 
 /// The `rate` signal.
 pub struct Rate;
@@ -22,13 +23,14 @@ pub const SPEAKS_FROM: u32 = 10;
 /// Events in an active hour, believed beforehand.
 pub const PRIOR_COUNT: f64 = 6.0;
 
-/// Events of this hour, this one included.
+/// Events of this hour, this one included; of an hour that is over nobody counts any more.
 fn count(view: &View<'_>) -> u32 {
-    let hourly = &view.profile.hourly;
-    if hourly.hour == view.features.hour {
-        hourly.count + 1
-    } else {
-        1
+    let (hourly, features) = (&view.profile.hourly, view.features);
+    match features.hour.cmp(&hourly.hour) {
+        _ if features.is_everyday => 0,
+        Ordering::Less => 0,
+        Ordering::Equal => hourly.count + 1,
+        Ordering::Greater => 1,
     }
 }
 
@@ -41,7 +43,7 @@ impl Signal for Rate {
         FactGroup::Volume
     }
 
-    fn techniques(&self) -> &'static [Technique] {
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 
@@ -63,7 +65,11 @@ impl Signal for Rate {
     }
 
     fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
-        let observed = format!("{} events in this hour", count(view));
+        let what = match view.entity {
+            EntityView::Identity => "events",
+            EntityView::Source => "authentications out of the ordinary",
+        };
+        let observed = format!("{} {what} in this hour", count(view));
         volume::explain(observed, &view.profile.hourly.log_count, view, reading)
     }
 
@@ -94,7 +100,9 @@ impl Signal for Rate {
                 ..*hourly
             };
         }
-        hourly.count = hourly.count.saturating_add(1);
-        hourly.note(lesson.features.deed);
+        if hour == hourly.hour && !lesson.features.is_everyday {
+            hourly.count = hourly.count.saturating_add(1);
+            hourly.note(lesson.features.deed);
+        }
     }
 }

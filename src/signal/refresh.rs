@@ -18,7 +18,7 @@ use crate::event::{Activity, Event};
 use crate::stats::hash::key32;
 use crate::stats::student::{NormalPrior, student_upper_tail};
 use crate::units::Span;
-use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Technique};
 
 /// The `refresh` signal.
 pub struct Refresh;
@@ -64,7 +64,7 @@ impl Signal for Refresh {
         FactGroup::Token
     }
 
-    fn techniques(&self) -> &'static [Technique] {
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[ALTERNATE_AUTHENTICATION]
     }
 

@@ -10,7 +10,7 @@
 use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in, own_or_peers};
 use crate::stats::hash::key32;
 use crate::stats::hour_of_week::{HourRates, days_between, tail};
-use crate::verdict::{Explanation, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 
 /// The `rhythm` signal.
 pub struct Rhythm;
@@ -39,7 +39,7 @@ impl Signal for Rhythm {
         FactGroup::Time
     }
 
-    fn techniques(&self) -> &'static [Technique] {
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 

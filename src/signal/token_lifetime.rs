@@ -24,7 +24,7 @@ use crate::stats::hash::key32;
 use crate::stats::lifetime::LifetimeHistogram;
 use crate::stats::student::{NormalPrior, student_upper_tail};
 use crate::units::Span;
-use crate::verdict::{Explanation, Level, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Technique};
 
 /// The `token_lifetime` signal.
 pub struct TokenLifetime;
@@ -79,7 +79,7 @@ impl Signal for TokenLifetime {
         FactGroup::Token
     }
 
-    fn techniques(&self) -> &'static [Technique] {
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS]
     }
 

@@ -22,7 +22,7 @@ use crate::baseline::credential::secs;
 use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::hash::key32;
 use crate::units::Span;
-use crate::verdict::{Explanation, Reading, SignalName, Technique};
+use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 
 /// The `travel` signal.
 pub struct Travel;
@@ -78,7 +78,7 @@ impl Signal for Travel {
         FactGroup::Place
     }
 
-    fn techniques(&self) -> &'static [Technique] {
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 

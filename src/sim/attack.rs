@@ -10,7 +10,7 @@ use crate::wire::native_out::{NativeCredential, NativeEvent};
 use crate::wire::time::format_rfc3339;
 
 /// The attacks, in the order in which a demonstration shows them.
-pub const SCENARIOS: [&str; 25] = [
+pub const SCENARIOS: [&str; 27] = [
     "stolen_session",
     "service_key_abroad",
     "guessed_password",
@@ -36,6 +36,8 @@ pub const SCENARIOS: [&str; 25] = [
     "guesses_at_the_office",
     "bulk_read",
     "hijacked_refresh",
+    "password_spray",
+    "credential_stuffing",
 ];
 
 /// One campaign of `scenario` that begins at `start`, on a victim that the dice choose.
@@ -97,6 +99,8 @@ pub fn campaign(
         "guesses_at_the_office" => script.guesses_at_the_office(),
         "bulk_read" => script.bulk_read(),
         "hijacked_refresh" => script.hijacked_refresh(),
+        "password_spray" => script.password_spray(),
+        "credential_stuffing" => script.credential_stuffing(),
         _ => script.slow_burn(),
     }
     script.events

@@ -4,6 +4,7 @@
 pub mod attack;
 pub mod change;
 pub mod dice;
+mod many;
 pub mod member;
 pub mod organisation;
 mod places;

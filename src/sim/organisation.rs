@@ -120,6 +120,9 @@ impl Organisation {
                 .filter(|(ms, _)| (0..MS_PER_DAY).contains(ms))
             {
                 let time = midnight.saturating_add_ms(ms);
+                if renewed.is_none() {
+                    self.sign_in(member, &site, time, events);
+                }
                 let lived_ms = renewed.map_or(i64::MAX, |then| time.ms_since(then));
                 if lived_ms >= member.token_secs * MS_PER_SEC {
                     renewed = Some(time);
@@ -129,6 +132,31 @@ impl Organisation {
                 }
                 events.push(ordinary(time, self.use_of(member, &site, actions, time)));
             }
+        }
+    }
+
+    /// Some days begin with a password, and some passwords with a typing error.
+    fn sign_in(
+        &mut self,
+        member: &Member,
+        site: &Site,
+        time: EventTime,
+        events: &mut Vec<SimulatedEvent>,
+    ) {
+        if !self.dice.chance(0.3) {
+            return;
+        }
+        let mut before_ms = 20_000 + self.dice.below(60_000) as i64;
+        let mut outcomes = vec!["success"];
+        while self.dice.chance(0.12) {
+            outcomes.insert(0, "failure");
+        }
+        for outcome in outcomes {
+            let time = time.saturating_add_ms(-before_ms);
+            before_ms = before_ms * 2 / 3;
+            let mut event = self.event(member, site, "sso:Login", time);
+            as_login(&mut event, &member.id, outcome);
+            events.push(ordinary(time, event));
         }
     }
 
@@ -320,6 +348,18 @@ fn token_window(member: &Member, holder: &str, time: EventTime) -> (i64, EventTi
     let turn = (time.epoch_ms() - offset_ms).div_euclid(life_ms);
     let issued = EventTime::from_epoch_ms(turn * life_ms + offset_ms).unwrap_or(time);
     (turn, issued)
+}
+
+/// Makes an event the use of a password.
+pub(super) fn as_login(event: &mut NativeEvent, id: &str, outcome: &'static str) {
+    event.activity = "authenticate";
+    event.resource = None;
+    event.outcome = outcome;
+    if let Some(credential) = &mut event.credential {
+        credential.id = format!("{id}-password");
+        credential.kind = "password";
+        (credential.issued_at, credential.expires_at) = (None, None);
+    }
 }
 
 /// Makes an event the exchange of the refresh token that `holder` holds for a session.

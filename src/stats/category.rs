@@ -84,6 +84,15 @@ impl<const N: usize> CategoryTable<N> {
         self.position(key).is_some()
     }
 
+    /// Decayed observations of `key`.
+    #[must_use]
+    pub fn count(&self, key: u32, weight_now: f32) -> f64 {
+        let found = self.position(key);
+        found.map_or(0.0, |position| {
+            f64::from(self.weights[position] / weight_now)
+        })
+    }
+
     /// How `key` stands, where an observation made now weighs `weight_now`.
     #[must_use]
     pub fn standing(&self, key: u32, weight_now: f32) -> Standing {

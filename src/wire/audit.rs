@@ -1,21 +1,28 @@
 //! The audit trail (`credential.decisions`): every decision, each record carrying the hash of the
 //! one before it.
 
-use crate::engine::{Alert, Phase};
+use crate::engine::{Alert, Decision, Phase};
 use crate::units::EventTime;
+use crate::verdict::EntityView;
 use crate::wire::answer::{Answer, Judgement};
 use crate::wire::order::{self, reason};
 use crate::wire::time::format_rfc3339;
 use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// What the first record of a chain carries in place of a hash.
 const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// The chain of one partition.
+/// The chain of one shard.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct AuditChain {
+    /// Not kept: it is the shard's.
+    #[borsh(skip)]
+    entity: EntityView,
     partition: i32,
     sequence: u64,
     previous: String,
@@ -26,21 +33,29 @@ impl AuditChain {
     #[must_use]
     pub fn new(partition: i32) -> Self {
         Self {
+            entity: EntityView::Identity,
             partition,
             sequence: 0,
             previous: GENESIS.to_owned(),
         }
     }
 
-    /// The record of what was decided for `alert`; `None` where nothing was.
-    pub fn decision(&mut self, alert: &Alert, model_hash: &str) -> Option<Vec<u8>> {
-        let decision = alert.decision.as_ref()?;
-        let subject = &alert.case.subject;
+    /// The same chain, of a shard that looks at such entities.
+    #[must_use]
+    pub fn of(self, entity: EntityView) -> Self {
+        Self { entity, ..self }
+    }
+
+    /// The record of what was decided for `alert`.
+    pub fn decision(&mut self, alert: &Alert, decision: &Decision, model_hash: &str) -> Vec<u8> {
+        let subject = &decision.subject;
+        let entity = &alert.case.subject.id;
         let entry = json!({
             "what": "decision",
             "time": format_rfc3339(alert.time),
             "alert_id": alert.case.alert_id,
             "opened": alert.phase == Phase::Opened,
+            "network": (alert.entity == EntityView::Source).then_some(entity),
             "identity": subject.id,
             "credential": subject.credential.as_ref().map(|c| &c.id),
             "severity": alert.case.severity.as_str(),
@@ -52,7 +67,7 @@ impl AuditChain {
             "decision": order::decision(decision),
             "model_hash": model_hash,
         });
-        Some(self.append(&entry))
+        self.append(&entry)
     }
 
     /// The record of another model or configuration that judges from here on.
@@ -83,25 +98,29 @@ impl AuditChain {
     }
 
     fn append(&mut self, entry: &Value) -> Vec<u8> {
-        let hash = link(&self.previous, self.sequence, entry);
-        let record = json!({
-            "partition": self.partition,
-            "sequence": self.sequence,
-            "previous": self.previous,
-            "hash": hash,
-            "entry": entry,
-        });
+        let entry = RawValue::from_string(entry.to_string()).unwrap_or_default();
+        let hash = link(&self.previous, self.sequence, entry.get());
+        let record = Record {
+            view: Cow::Borrowed(self.entity.as_str()),
+            partition: self.partition.into(),
+            sequence: self.sequence,
+            previous: Cow::Borrowed(&self.previous),
+            hash: Cow::Borrowed(&hash),
+            entry: &entry,
+        };
+        let record = serde_json::to_vec(&record).unwrap_or_default();
         self.sequence += 1;
         self.previous = hash;
-        record.to_string().into_bytes()
+        record
     }
 }
 
-fn link(previous: &str, sequence: u64, entry: &Value) -> String {
+/// The entry counts as it is written, so that no reader's way with numbers can matter.
+fn link(previous: &str, sequence: u64, entry: &str) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(previous.as_bytes());
     hasher.update(&sequence.to_le_bytes());
-    hasher.update(entry.to_string().as_bytes());
+    hasher.update(entry.as_bytes());
     hasher.finalize().to_hex().to_string()
 }
 
@@ -129,10 +148,31 @@ pub enum BrokenLink {
     Torn,
 }
 
+/// A record as it is written and read.
+#[derive(Serialize, Deserialize)]
+struct Record<'a> {
+    /// Records of before there was the view by source do not say it.
+    #[serde(borrow, default = "of_identities")]
+    view: Cow<'a, str>,
+    partition: i64,
+    sequence: u64,
+    #[serde(borrow)]
+    previous: Cow<'a, str>,
+    #[serde(borrow)]
+    hash: Cow<'a, str>,
+    #[serde(borrow)]
+    entry: &'a RawValue,
+}
+
+fn of_identities() -> Cow<'static, str> {
+    Cow::Borrowed(EntityView::Identity.as_str())
+}
+
 /// Walks the chains of several partitions, whose records may be mixed.
 #[derive(Debug, Default)]
 pub struct ChainWalk {
-    ends: BTreeMap<i64, (u64, String)>,
+    /// By view and partition: sequence and hash of what comes next and came last.
+    ends: BTreeMap<(EntityView, i64), (u64, String)>,
     records: u64,
 }
 
@@ -142,15 +182,16 @@ impl ChainWalk {
     /// # Errors
     /// Says why the record does not continue its chain.
     pub fn take(&mut self, line: &[u8]) -> Result<(), BrokenLink> {
-        let record: Value = serde_json::from_slice(line).map_err(|_| BrokenLink::NotARecord)?;
-        let text = |name: &str| record[name].as_str().ok_or(BrokenLink::NotARecord);
-        let partition = record["partition"].as_i64().ok_or(BrokenLink::NotARecord)?;
-        let sequence = record["sequence"].as_u64().ok_or(BrokenLink::NotARecord)?;
-        let (previous, hash) = (text("previous")?, text("hash")?);
-        if link(previous, sequence, &record["entry"]) != hash {
+        let record: Record<'_> =
+            serde_json::from_slice(line).map_err(|_| BrokenLink::NotARecord)?;
+        let (partition, sequence) = (record.partition, record.sequence);
+        let (previous, hash) = (&*record.previous, &*record.hash);
+        let view = EntityView::parse(&record.view).ok_or(BrokenLink::NotARecord)?;
+        let chain = (view, partition);
+        if link(previous, sequence, record.entry.get()) != hash {
             return Err(BrokenLink::Altered);
         }
-        if let Some((expected, before)) = self.ends.get(&partition) {
+        if let Some((expected, before)) = self.ends.get(&chain) {
             if *expected != sequence {
                 return Err(BrokenLink::OutOfOrder {
                     partition,
@@ -166,7 +207,7 @@ impl ChainWalk {
                 expected: 0,
             });
         }
-        self.ends.insert(partition, (sequence + 1, hash.to_owned()));
+        self.ends.insert(chain, (sequence + 1, hash.to_owned()));
         self.records += 1;
         Ok(())
     }
@@ -177,11 +218,11 @@ impl ChainWalk {
         self.records
     }
 
-    /// The last hash of each partition: what a truncation would change.
-    pub fn heads(&self) -> impl Iterator<Item = (i64, u64, &str)> {
+    /// The last hash of each chain, by view and partition: what a truncation would change.
+    pub fn heads(&self) -> impl Iterator<Item = (EntityView, i64, u64, &str)> {
         self.ends
             .iter()
-            .map(|(partition, (next, hash))| (*partition, next - 1, hash.as_str()))
+            .map(|((view, partition), (next, hash))| (*view, *partition, next - 1, hash.as_str()))
     }
 }
 
@@ -214,6 +255,23 @@ mod tests {
             walk.take(record.as_bytes()).map_err(|why| (at, why))?;
         }
         Ok(walk.records())
+    }
+
+    #[test]
+    fn numbers_count_as_they_are_written() {
+        // Readers that round the last digit of this one are common.
+        let mut chain = AuditChain::new(0);
+        let record = chain.append(&json!({"score_nats": 26.884_462_847_779_762_f64}));
+        assert_eq!(ChainWalk::default().take(&record), Ok(()));
+    }
+
+    #[test]
+    fn chains_of_both_views_run_beside_each_other() {
+        let of = |view| AuditChain::new(0).of(view).append(&json!({}));
+        let mut walk = ChainWalk::default();
+        assert_eq!(walk.take(&of(EntityView::Identity)), Ok(()));
+        assert_eq!(walk.take(&of(EntityView::Source)), Ok(()));
+        assert_eq!(walk.heads().count(), 2);
     }
 
     #[test]

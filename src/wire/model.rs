@@ -94,6 +94,7 @@ struct RawPrior {
     level_prior_strength: f64,
     rhythm_days: f64,
     failure_rate: f64,
+    login_failure_rate: f64,
     failure_strength: f64,
     lifetime_log_sd: f64,
     move_rate: f64,
@@ -171,13 +172,15 @@ impl Model {
     pub fn hash_with(
         &self,
         alerts_per_day: f64,
-        max_identities: usize,
+        limits: [usize; 2],
         signals_off: &[SignalName],
     ) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.digest.as_bytes());
         hasher.update(&alerts_per_day.to_le_bytes());
-        hasher.update(&(max_identities as u64).to_le_bytes());
+        for limit in limits {
+            hasher.update(&(limit as u64).to_le_bytes());
+        }
         for signal in signals_off {
             hasher.update(signal.as_str().as_bytes());
         }
@@ -197,6 +200,7 @@ fn parameters_of(raw: &Raw) -> Result<Parameters, ModelError> {
         ("prior.level_strength", prior.level_strength),
         ("prior.level_prior_strength", prior.level_prior_strength),
         ("prior.failure_rate", prior.failure_rate),
+        ("prior.login_failure_rate", prior.login_failure_rate),
         ("prior.failure_strength", prior.failure_strength),
         ("prior.lifetime_log_sd", prior.lifetime_log_sd),
         ("prior.move_rate", prior.move_rate),
@@ -253,6 +257,7 @@ fn parameters_of(raw: &Raw) -> Result<Parameters, ModelError> {
             level_prior_strength: prior.level_prior_strength,
             rhythm_days: prior.rhythm_days,
             failure_rate: prior.failure_rate,
+            login_failure_rate: prior.login_failure_rate,
             failure_strength: prior.failure_strength,
             lifetime_log_sd: prior.lifetime_log_sd,
             move_rate: prior.move_rate,
@@ -360,15 +365,21 @@ mod tests {
     #[test]
     fn the_hash_follows_every_setting() {
         let model = Model::embedded().unwrap();
-        let hash = model.hash_with(5.0, 1_000, &[]);
-        assert_eq!(hash, model.hash_with(5.0, 1_000, &[]));
-        assert_ne!(hash, model.hash_with(6.0, 1_000, &[]));
-        assert_ne!(hash, model.hash_with(5.0, 1_001, &[]));
-        assert_ne!(hash, model.hash_with(5.0, 1_000, &[SignalName::Rhythm]));
+        let hash = model.hash_with(5.0, [1_000, 9], &[]);
+        assert_eq!(hash, model.hash_with(5.0, [1_000, 9], &[]));
+        assert_ne!(hash, model.hash_with(6.0, [1_000, 9], &[]));
+        assert_ne!(hash, model.hash_with(5.0, [1_001, 9], &[]));
+        assert_ne!(hash, model.hash_with(5.0, [1_000, 8], &[]));
+        assert_ne!(
+            hash,
+            model.hash_with(5.0, [1_000, 9], &[SignalName::Rhythm])
+        );
         let other = PARAMETERS.replace("initial_nats = 9.0", "initial_nats = 9.5");
         assert_ne!(
             hash,
-            Model::parse(&other).unwrap().hash_with(5.0, 1_000, &[])
+            Model::parse(&other)
+                .unwrap()
+                .hash_with(5.0, [1_000, 9], &[])
         );
     }
 

@@ -1,14 +1,18 @@
 //! Alerts as OCSF 1.8.0 Detection Findings (class 2004).
 
 use crate::engine::{Alert, Phase};
-use crate::verdict::{Severity, SignalName, SignalVerdict, Technique};
+use crate::score::subject::Subject;
+use crate::verdict::{EntityView, Level, Severity, SignalName, SignalVerdict, Technique};
 use crate::wire::order::{self, reason};
+use crate::wire::runbook;
 use crate::wire::time::format_rfc3339;
 use crate::wire::verdict_line::SignalLine;
 use serde_json::{Value, json};
 
 const CLASS_UID: u32 = 2004;
 const OCSF_VERSION: &str = "1.8.0";
+/// Identities that a source reached, named as evidence; all that are kept stand in the details.
+const REACHED_NAMED: usize = 20;
 /// Signals named in an alert.
 const SIGNALS_NAMED: usize = 6;
 
@@ -44,16 +48,16 @@ fn pattern(signal: &SignalVerdict) -> &'static str {
     match signal.name {
         SignalName::Rhythm => "OFF_HOURS",
         SignalName::Failure => "SURGE",
-        _ if signal.reading.level == crate::verdict::Level::Identity => "RARE",
+        _ if signal.reading.level == Level::Identity => "RARE",
         _ => "UNSEEN",
     }
 }
 
-fn anomaly_analysis(identity: &str, signal: &SignalVerdict) -> Value {
+fn anomaly_analysis(alert: &Alert, signal: &SignalVerdict) -> Value {
     let name = signal.name.as_str();
     let count = signal.reading.observations.round() as u64;
     json!({
-        "analysis_targets": [{"name": identity, "type": "identity"}],
+        "analysis_targets": [{"name": alert.case.subject.id, "type": alert.entity.as_str()}],
         "anomalies": [{
             "observation_parameter": name,
             "observation_type": "tail probability",
@@ -84,54 +88,27 @@ fn attack(technique: &Technique) -> Value {
 }
 
 fn title(alert: &Alert) -> String {
-    let identity = &alert.case.subject.id;
-    match alert.case.signals.first() {
-        Some(lead) => format!("{identity}: {}", lead.explanation.sentence),
-        None => format!("{identity}: many small deviations within a short time"),
+    let entity = &alert.case.subject.id;
+    let lead = alert.case.signals.first();
+    let what = lead.map_or("many small deviations within a short time", |lead| {
+        &lead.explanation.sentence
+    });
+    match alert.entity {
+        EntityView::Identity => format!("{entity}: {what}"),
+        EntityView::Source => {
+            let reached = alert.reached.len() as u32 + alert.reached_unnamed;
+            format!("{entity}: {what}; {reached} identities succeeded from there")
+        }
     }
-}
-
-/// What to do, what to keep, what to ask afterwards.
-fn runbook(alert: &Alert) -> Value {
-    let credential = alert.case.subject.credential.as_ref();
-    let which = credential.map_or_else(
-        || "the credential in use".to_owned(),
-        |c| format!("credential {}", c.id),
-    );
-    let owner = alert
-        .case
-        .subject
-        .owner
-        .as_deref()
-        .unwrap_or("the owner of the identity");
-    json!({
-        "containment": [
-            format!("ask {owner} whether this use is theirs"),
-            format!("if not: end {which}, then every session issued from it"),
-            "check what the identity created or granted since the first event of this alert",
-        ],
-        "preserve": [
-            "the triggering events at the coordinates below, before retention removes them",
-            "session and access logs of the identity for the day before the first event",
-        ],
-        "review": [
-            "how was the credential obtained, and where else is it stored?",
-            "would a shorter lifetime, a narrower scope or a pinned network have prevented it?",
-        ],
-    })
 }
 
 /// The alert as JSON.
 #[must_use]
 pub fn to_json(alert: &Alert, hashes: Hashes<'_>) -> Vec<u8> {
     let case = &alert.case;
-    let subject = &case.subject;
     let (activity_id, activity_name, status_id, status) = activity(alert.phase);
     let signals = &case.signals[..case.signals.len().min(SIGNALS_NAMED)];
-    let analyses: Vec<Value> = signals
-        .iter()
-        .map(|s| anomaly_analysis(&subject.id, s))
-        .collect();
+    let analyses: Vec<Value> = signals.iter().map(|s| anomaly_analysis(alert, s)).collect();
     let finding = json!({
         "activity_id": activity_id,
         "activity_name": activity_name,
@@ -169,23 +146,32 @@ pub fn to_json(alert: &Alert, hashes: Hashes<'_>) -> Vec<u8> {
             "attacks": case.techniques.iter().map(attack).collect::<Vec<_>>(),
         },
         "anomaly_analyses": analyses,
-        "evidences": [evidence(alert)],
+        "evidences": evidences(alert),
         "unmapped": {"credwatch": details(alert, signals, hashes)},
     });
     serde_json::to_vec(&finding).unwrap_or_default()
 }
 
-fn evidence(alert: &Alert) -> Value {
-    let subject = &alert.case.subject;
+/// The event behind the publication; for a source also everyone whom it reached.
+fn evidences(alert: &Alert) -> Vec<Value> {
+    let mut of_event = match alert.entity {
+        EntityView::Identity => json!({"actor": {"user": user(&alert.case.subject)}}),
+        EntityView::Source => json!({"src_endpoint": {"name": alert.case.subject.id}}),
+    };
+    if let Some(event_id) = &alert.event_id {
+        of_event["uid"] = json!(event_id);
+    }
+    let reached = alert.reached.iter().take(REACHED_NAMED);
+    let of_reached = reached.map(|subject| json!({"actor": {"user": user(subject)}}));
+    std::iter::once(of_event).chain(of_reached).collect()
+}
+
+fn user(subject: &Subject) -> Value {
     let mut user = json!({"uid": subject.id, "name": subject.id, "type": subject.kind.as_str()});
     if let Some(credential) = &subject.credential {
         user["credential_uid"] = json!(credential.id);
     }
-    let mut evidence = json!({"actor": {"user": user}});
-    if let Some(event_id) = &alert.event_id {
-        evidence["uid"] = json!(event_id);
-    }
-    evidence
+    user
 }
 
 fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Value {
@@ -193,10 +179,8 @@ fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Valu
     let source = alert.origin.as_ref().map(|origin| {
         json!({"topic": &*origin.topic, "partition": origin.partition, "offset": origin.offset})
     });
-    json!({
-        "view": "identity",
-        "identity": {"id": case.subject.id, "kind": case.subject.kind.as_str(),
-            "group": case.subject.group, "owner": case.subject.owner},
+    let mut details = json!({
+        "view": alert.entity.as_str(),
         "score_nats": alert.score_nats,
         "peak_nats": case.peak_nats,
         "threshold_nats": alert.threshold_nats,
@@ -206,11 +190,28 @@ fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Valu
         "signals": signals.iter().map(SignalLine::new).collect::<Vec<_>>(),
         "model_hash": hashes.model,
         "configuration_hash": hashes.configuration,
-        "decision": alert.decision.as_ref().map(order::decision),
-        "runbook": runbook(alert),
+        "runbook": runbook::of(alert),
         "event_id": alert.event_id,
         "source": source,
-    })
+    });
+    match alert.entity {
+        EntityView::Identity => {
+            details["identity"] = json!({"id": case.subject.id, "kind": case.subject.kind.as_str(),
+                "group": case.subject.group, "owner": case.subject.owner});
+            details["decision"] = json!(alert.decisions.first().map(order::decision));
+        }
+        EntityView::Source => {
+            let reached = |subject: &Subject| {
+                let credential = subject.credential.as_ref().map(|c| &c.id);
+                json!({"id": subject.id, "kind": subject.kind.as_str(), "credential": credential})
+            };
+            details["network"] = json!(case.subject.id);
+            details["reached"] = alert.reached.iter().map(reached).collect();
+            details["reached_unnamed"] = json!(alert.reached_unnamed);
+            details["decisions"] = alert.decisions.iter().map(order::decision_of).collect();
+        }
+    }
+    details
 }
 
 /// Names one publication of an alert: the same for the same cause.

@@ -83,7 +83,7 @@ pub fn to_json(
     issued_at: EventTime,
     signer: Option<&Signer>,
 ) -> Vec<u8> {
-    let subject = &alert.case.subject;
+    let subject = &decision.subject;
     let order = Order {
         order_id: &decision.order_id,
         alert_id: &alert.case.alert_id,
@@ -133,4 +133,13 @@ pub fn decision(decision: &Decision) -> Value {
         "weakened_by": weakened_by(decision),
         "order_id": decision.order_id,
     })
+}
+
+/// The same with whom it is about, where that is not the entity of the case.
+#[must_use]
+pub fn decision_of(of: &Decision) -> Value {
+    let mut stated = decision(of);
+    stated["identity"] = json!(of.subject.id);
+    stated["credential"] = json!(of.subject.credential.as_ref().map(|c| &c.id));
+    stated
 }

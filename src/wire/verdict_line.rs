@@ -1,5 +1,6 @@
 //! One line a verdict (`--verdicts`).
 
+use crate::enrich::source_network;
 use crate::event::Event;
 use crate::verdict::{SignalVerdict, Verdict};
 use crate::wire::time::format_rfc3339;
@@ -10,6 +11,18 @@ struct Line<'a> {
     event_id: &'a str,
     time: String,
     identity: &'a str,
+    score_nats: f64,
+    event_nats: f64,
+    alert_id: Option<&'a str>,
+    signals: Vec<SignalLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_source: Option<AtSource<'a>>,
+}
+
+/// What the view by source says of the same event.
+#[derive(Serialize)]
+struct AtSource<'a> {
+    network: Option<String>,
     score_nats: f64,
     event_nats: f64,
     alert_id: Option<&'a str>,
@@ -44,17 +57,25 @@ impl<'a> SignalLine<'a> {
     }
 }
 
-/// The verdict on `event` as one line of JSON.
+/// The verdict on `event` as one line of JSON, with what the view by source says where the event was
+/// seen `at_source` too.
 #[must_use]
-pub fn to_json(event: &Event<'_>, event_id: &str, verdict: &Verdict) -> Vec<u8> {
+pub fn to_json(event: &Event<'_>, verdict: &Verdict, at_source: Option<&Verdict>) -> Vec<u8> {
     let line = Line {
-        event_id,
+        event_id: &event.event_id,
         time: format_rfc3339(event.time),
         identity: &event.identity.id,
         score_nats: verdict.score_nats,
         event_nats: verdict.event_nats,
         alert_id: verdict.alert_id.as_deref(),
         signals: verdict.signals.iter().map(SignalLine::new).collect(),
+        at_source: at_source.map(|verdict| AtSource {
+            network: source_network(event),
+            score_nats: verdict.score_nats,
+            event_nats: verdict.event_nats,
+            alert_id: verdict.alert_id.as_deref(),
+            signals: verdict.signals.iter().map(SignalLine::new).collect(),
+        }),
     };
     serde_json::to_vec(&line).unwrap_or_default()
 }

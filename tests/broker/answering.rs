@@ -119,9 +119,9 @@ fn an_answer_teaches_survives_a_kill_and_is_in_the_audit_trail() {
     running.kill();
     let running = setup.start("three");
     wait_until("shards are taken up", || {
-        running.log_text().matches("taken up").count() == 2
+        running.log_text().matches("taken up").count() >= 2
     });
-    assert!(running.log_text().contains("identities"));
+    assert!(running.log_text().contains("baselines"));
     assert_eq!(running.terminate(), Some(0));
     let left: Vec<_> = setup
         .read("baselines")

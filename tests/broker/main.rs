@@ -16,4 +16,5 @@ mod monitoring;
 mod outage;
 mod refusals;
 mod service;
+mod sources;
 mod support;

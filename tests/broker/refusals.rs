@@ -79,6 +79,7 @@ fn partitions_that_were_added_under_the_baselines_are_noticed() {
     assert_eq!(running.terminate(), Some(0));
     add("baselines");
     add("decisions");
+    add("sightings");
     let running = setup.start("even");
     refuses(
         &running,

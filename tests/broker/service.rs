@@ -133,10 +133,10 @@ fn two_instances_share_the_partitions_and_publish_nothing_twice() {
     let two = setup.start("two");
     let assigned =
         |running: &crate::support::Running| running.metric("credwatch_assigned_partitions", "");
-    // Four of the events topic between both; the one raw partition is with either.
+    // Four of events and of sightings between both; the one raw partition is with either.
     wait_until("half of the partitions each", || {
         let (here, there) = (assigned(&one), assigned(&two));
-        here + there >= 5.0 && here.min(there) >= 2.0 && here.max(there) <= 3.0
+        here + there >= 9.0 && here.min(there) >= 4.0 && here.max(there) <= 5.0
     });
     setup.produce("events", keyed(second));
     wait_until("both halves together", || {
@@ -177,7 +177,7 @@ fn what_was_committed_is_not_read_again() {
     running.wait_for("detect", 10);
     let log = running.log_text();
     assert!(
-        log.contains("shard taken up: 1 identities, 0 events read again"),
+        log.contains("shard taken up: 1 baselines, 0 events read again"),
         "{log}"
     );
     assert!((running.metric("credwatch_records_total", "stage=\"detect\"") - 10.0).abs() < 0.5);

@@ -6,6 +6,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -42,6 +43,7 @@ pub(crate) struct Read {
     pub(crate) value: serde_json::Value,
     pub(crate) raw: Vec<u8>,
     pub(crate) partition: i32,
+    pub(crate) offset: i64,
 }
 
 /// Topics of one test, by a prefix of their own.
@@ -205,31 +207,44 @@ impl Setup {
         records
     }
 
-    /// Waits until the group has committed every record of the events topic.
+    /// Waits until the group has committed every record of the events topic, and then every sighting.
     pub(crate) fn wait_until_committed(&self, partitions: i32) {
-        let topic = self.topic("events");
+        for topic in ["events", "sightings"] {
+            let ends = self
+                .read(topic)
+                .into_iter()
+                .map(|r| (r.partition, r.offset + 1));
+            let ends: BTreeMap<i32, i64> = ends.collect();
+            wait_until(topic, || {
+                let committed = self.committed(topic, partitions);
+                ends.iter()
+                    .all(|(partition, end)| committed.get(partition) >= Some(end))
+            });
+        }
+    }
+
+    /// Where the group stands in the partitions of a topic.
+    fn committed(&self, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
         let reader: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", &self.servers)
             .set("group.id", format!("{}-detect", self.prefix))
             .create()
             .unwrap();
-        let end = |partition| {
-            let ends = reader.fetch_watermarks(&topic, partition, HANGS_AFTER);
-            ends.unwrap().1
+        let mut wanted = TopicPartitionList::new();
+        for partition in 0..partitions {
+            wanted.add_partition(&self.topic(topic), partition);
+        }
+        let Ok(found) = reader.committed_offsets(wanted, HANGS_AFTER) else {
+            return BTreeMap::new();
         };
-        wait_until("everything is committed", || {
-            let mut wanted = TopicPartitionList::new();
-            for partition in 0..partitions {
-                wanted.add_partition(&topic, partition);
-            }
-            let Ok(found) = reader.committed_offsets(wanted, HANGS_AFTER) else {
-                return false;
-            };
-            found.elements().iter().all(|element| {
-                let end = end(element.partition());
-                end == 0 || element.offset() == Offset::Offset(end)
-            })
-        });
+        let elements = found.elements();
+        let stands = elements
+            .iter()
+            .filter_map(|element| match element.offset() {
+                Offset::Offset(offset) => Some((element.partition(), offset)),
+                _ => None,
+            });
+        stands.collect()
     }
 
     /// Runs `credwatch replay` with the same settings; returns the folder of what it wrote.
@@ -296,6 +311,7 @@ fn read_of(message: &rdkafka::message::BorrowedMessage<'_>) -> Read {
         value: serde_json::from_slice(message.payload().unwrap_or_default()).unwrap_or_default(),
         raw: message.payload().unwrap_or_default().to_vec(),
         partition: message.partition(),
+        offset: message.offset(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What tests of the whole program share: running it, asking its pages, made-up input.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub(crate) mod logins;
+
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;

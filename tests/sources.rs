@@ -1,0 +1,189 @@
+//! The view by source: sprays that no identity shows, and shared networks that are none.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod common;
+
+use common::logins::{Logins, PEOPLE, SPRAYED_SUCCESSES};
+use common::{credwatch, json_lines};
+use serde_json::Value;
+use std::path::Path;
+
+/// What a replay of `events` over four partitions publishes: alerts and orders.
+fn replay(events: &[Value], more: &[&str]) -> (Vec<Value>, Vec<Value>) {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("events.jsonl");
+    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+    std::fs::write(&input, lines).unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let output = credwatch()
+        .args(["replay", "-q", "--partitions", "4", "--alerts"])
+        .arg(at("alerts"))
+        .arg("--orders")
+        .arg(at("orders"))
+        .arg("--audit")
+        .arg(at("audit"))
+        .args(more)
+        .arg(&input)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    verify_audit(&at("audit"));
+    (json_lines(&at("alerts")), json_lines(&at("orders")))
+}
+
+fn verify_audit(path: &Path) {
+    let output = credwatch().args(["verify", "audit"]).arg(path).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+fn of_sources(alerts: &[Value]) -> Vec<&Value> {
+    let is_of_source = |alert: &&Value| alert["unmapped"]["credwatch"]["view"] == "source";
+    alerts.iter().filter(is_of_source).collect()
+}
+
+fn opened(alerts: &[&Value]) -> usize {
+    let is_opened = |alert: &&&Value| alert["activity_id"] == 1;
+    alerts.iter().filter(is_opened).count()
+}
+
+#[test]
+fn a_spray_over_a_thousand_identities_is_one_alert_and_orders_for_those_reached() {
+    let mut logins = Logins::new(5);
+    let mut events = logins.ordinary_days(12);
+    events.extend(logins.spray());
+    let (alerts, orders) = replay(&events, &[]);
+    let of_sources = of_sources(&alerts);
+    assert_eq!(opened(&of_sources), 1, "one source alert");
+    let last = of_sources.last().unwrap();
+    let details = &last["unmapped"]["credwatch"];
+    assert_eq!(details["network"], "203.0.113.0/24");
+    let reached = details["reached"].as_array().unwrap().iter();
+    let reached: Vec<&str> = reached.map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(
+        reached, SPRAYED_SUCCESSES,
+        "those that succeeded, and only those"
+    );
+    let alert_id = &last["finding_info"]["uid"];
+    assert!(
+        of_sources
+            .iter()
+            .all(|alert| alert["finding_info"]["uid"] == *alert_id)
+    );
+    let ordered = orders.iter().filter(|order| order["alert_id"] == *alert_id);
+    let mut ordered: Vec<&str> = ordered
+        .map(|order| order["identity"]["id"].as_str().unwrap())
+        .collect();
+    ordered.dedup();
+    assert_eq!(ordered, SPRAYED_SUCCESSES, "an order for each of them");
+    let others = alerts.len() - of_sources.len();
+    assert!(others <= 6, "{others} alerts of identities beside it");
+    let techniques = last["finding_info"]["attacks"].to_string();
+    assert!(techniques.contains("T1110"), "{techniques}");
+}
+
+#[test]
+fn a_large_shared_egress_is_learned_and_one_that_moves_contains_nobody() {
+    let mut logins = Logins::new(6);
+    let mut events = logins.ordinary_days(20);
+    logins.moves_to("198.51.100");
+    events.extend(logins.ordinary_days(8));
+    let (alerts, orders) = replay(&events, &[]);
+    let of_sources = of_sources(&alerts);
+    let old = of_sources.iter();
+    let old = old.filter(|alert| alert["unmapped"]["credwatch"]["network"] == "10.20.1.0/24");
+    assert_eq!(
+        old.count(),
+        0,
+        "{PEOPLE} people behind one address are no news"
+    );
+    assert!(opened(&of_sources) <= 1, "the new office is told of once");
+    let is_of_source = |order: &&Value| {
+        let mut alerts = of_sources.iter();
+        alerts.any(|alert| alert["finding_info"]["uid"] == order["alert_id"])
+    };
+    let contained: Vec<&Value> = orders
+        .iter()
+        .filter(is_of_source)
+        .filter(|order| order["action"] != "notify")
+        .collect();
+    assert!(contained.is_empty(), "{contained:?}");
+}
+
+#[test]
+fn a_protected_identity_that_was_reached_is_told_of_and_never_contained() {
+    let mut logins = Logins::new(7);
+    let mut events = logins.ordinary_days(12);
+    events.extend(logins.spray());
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("credwatch.toml");
+    let protected = SPRAYED_SUCCESSES[0];
+    std::fs::write(
+        &config,
+        format!("[containment]\nprotected = [\"{protected}\"]\n"),
+    )
+    .unwrap();
+    let (_, orders) = replay(&events, &["--config", config.to_str().unwrap()]);
+    let (mut kept, mut contained) = (0, 0);
+    for order in &orders {
+        if order["identity"]["id"] == protected {
+            assert_eq!(order["action"], "notify");
+            kept += usize::from(order["weakened_by"].to_string().contains("protected"));
+        } else {
+            contained += usize::from(order["action"] != "notify");
+        }
+    }
+    assert!(kept > 0 && contained > 0, "{kept} {contained}");
+}
+
+#[test]
+fn shards_of_sources_go_on_from_their_state_to_the_byte() {
+    let mut logins = Logins::new(8);
+    let mut events = logins.ordinary_days(6);
+    events.extend(logins.spray());
+    let (whole, _) = replay(&events, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().to_str().unwrap();
+    let mut parts = Vec::new();
+    // The second part begins in the middle of the spray.
+    for part in events.chunks(events.len() - 700) {
+        parts.extend(replay_part(part, state));
+    }
+    let without_offsets = |alert: &Value| {
+        let mut alert = alert.clone();
+        alert["unmapped"]["credwatch"]["configuration_hash"] = Value::Null;
+        alert.to_string()
+    };
+    let whole: Vec<String> = whole.iter().map(without_offsets).collect();
+    let parts: Vec<String> = parts.iter().map(without_offsets).collect();
+    assert_eq!(whole, parts);
+}
+
+fn replay_part(events: &[Value], state: &str) -> Vec<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("events.jsonl");
+    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+    std::fs::write(&input, lines).unwrap();
+    let alerts = folder.path().join("alerts");
+    let output = credwatch()
+        .args([
+            "replay",
+            "-q",
+            "--partitions",
+            "4",
+            "--state",
+            state,
+            "--alerts",
+        ])
+        .arg(&alerts)
+        .arg(&input)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    json_lines(&alerts)
+}
