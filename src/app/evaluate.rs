@@ -2,9 +2,9 @@
 //!
 //! # Measures
 //! Average precision ranks events by score, the larger of the two views'. An *alert day* is one
-//! identity, or one source network, on one day, by its largest score; at *k* alerts a day, the strongest *k*
-//! alert days for each day of traffic are read. A campaign is found when one of its events lies in an alert day that is read, from the
-//! first of its events that reaches the level on.
+//! identity, or one source network, on one day, by its largest score; at *k* alerts a day, the
+//! strongest *k* alert days for each day of traffic are read. A campaign is found when one of its
+//! events lies in an alert day that is read, from the first of its events that reaches the level on.
 
 use crate::app::feed::{FeedError, feed};
 use crate::app::reliability::{Reliability, is_learned};

@@ -152,11 +152,18 @@ impl Collective {
         ]
     }
 
-    /// Failure rate of the members, with the prior's say.
+    /// Failure rate of the members without `less` failures and trials, with the prior's say.
     #[must_use]
-    pub fn failure_rate(&self, weight_now: f32, prior_rate: f64, prior_trials: f64) -> f64 {
+    pub fn failure_rate(
+        &self,
+        weight_now: f32,
+        less: (f64, f64),
+        prior_rate: f64,
+        prior_trials: f64,
+    ) -> f64 {
         let weight_now = f64::from(weight_now);
-        let (failed, tried) = (self.failed / weight_now, self.tried / weight_now);
+        let tried = (self.tried / weight_now - less.1).max(0.0);
+        let failed = (self.failed / weight_now - less.0).clamp(0.0, tried);
         posterior_mean(failed, tried, prior_rate, prior_trials)
     }
 

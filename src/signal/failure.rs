@@ -8,7 +8,7 @@
 //! With *k* failures among *m* uses in the recent window (exponentially decayed, this event
 //! included), P(K ≥ k) under the beta–binomial whose Beta has the mean of the long-run failures and
 //! successes plus the peers' rate worth `failure_strength` trials, and is worth [`RUN_TRIALS`]
-//! trials at most; of logins the peers' rate, or the prior's of logins where that is larger, alone ([`crate::stats::beta_binomial`]). A success speaks only after at least
+//! trials at most; what the recent window taught is left out. Of logins the peers' rate, or the prior's of logins where that is larger, alone ([`crate::stats::beta_binomial`]). A success speaks only after at least
 //! [`FAILURES_BEFORE_SUCCESS`] recent failures, with the same tail: they led somewhere.
 //!
 //! # At n = 0
@@ -45,29 +45,30 @@ fn window(view: &View<'_>) -> (u32, u32) {
     (whole(failed), whole(tried).max(whole(failed)))
 }
 
+/// The rate before the recent window, which would otherwise be judged by what it has itself taught.
 fn believed_rate(view: &View<'_>) -> Beta {
     let prior = &view.parameters.prior;
     let strength = prior.failure_strength;
-    let mut rate = view
-        .peers
-        .failure_rate(view.shared_weight, prior.failure_rate, strength);
+    let counts = &view.profile.failures;
+    let window = view.parameters.decay.failure_window;
+    let (recent_failed, recent_tried) = counts.recent_at(view.event.time, window);
+    let recent = (f64::from(recent_failed), f64::from(recent_tried));
+    let mut rate =
+        view.peers
+            .failure_rate(view.shared_weight, recent, prior.failure_rate, strength);
     // Of the uses behind these rates hardly any is a login, and logins fail far more often.
     let is_login = view.event.activity == Activity::Authenticate;
     if is_login || view.entity == EntityView::Source {
         rate = rate.max(prior.login_failure_rate);
     }
-    let counts = &view.profile.failures;
-    let (failed, tried) = (
-        f64::from(counts.failed / view.profile_weight),
-        f64::from(counts.tried / view.profile_weight),
-    );
-    let (failed, tried) = if is_login {
-        (0.0, 0.0)
-    } else {
-        (failed, tried)
-    };
+    let (mut failed, mut tried) = (0.0, 0.0);
+    if !is_login {
+        let long_run = |count: f32| f64::from(count / view.profile_weight);
+        tried = (long_run(counts.tried) - recent.1).max(0.0);
+        failed = (long_run(counts.failed) - recent.0).clamp(0.0, tried);
+    }
     let hits = failed + strength * rate;
-    let misses = (tried - failed).max(0.0) + strength * (1.0 - rate);
+    let misses = tried - failed + strength * (1.0 - rate);
     let share = (RUN_TRIALS / (hits + misses)).min(1.0);
     Beta {
         hits: share * hits,
