@@ -90,13 +90,18 @@ pub(crate) fn config(broker: &Broker, prefix: &str, partitions: usize) -> Config
 
 /// A producer that puts identities where `replay` does.
 pub(crate) fn producer(config: &Config) -> ThreadedProducer<DefaultProducerContext> {
-    ClientConfig::new()
+    producing(config).create().unwrap()
+}
+
+/// Its settings.
+pub(crate) fn producing(config: &Config) -> ClientConfig {
+    let mut settings = ClientConfig::new();
+    settings
         .set("bootstrap.servers", &config.kafka.bootstrap_servers)
         .set("partitioner", "murmur2_random")
         .set("linger.ms", "20")
-        .set("batch.size", "500000")
-        .create()
-        .unwrap()
+        .set("batch.size", "500000");
+    settings
 }
 
 /// Sends a record, waiting for room.

@@ -32,7 +32,7 @@ const NO_VALUE: &str = "record without value";
 /// Shards of one worker.
 pub struct Detect {
     blueprint: Blueprint,
-    group: String,
+    restorer: Restorer,
     config: Arc<Config>,
     shards: BTreeMap<ShardId, Shard>,
     pool: Arc<Pool>,
@@ -52,7 +52,7 @@ impl Detect {
         shared.desk.set_partitions(blueprint.partitions());
         Self {
             blueprint,
-            group: group.to_owned(),
+            restorer: Restorer::new(Arc::clone(&shared.config), group.to_owned()),
             config: Arc::clone(&shared.config),
             shards: BTreeMap::new(),
             pool,
@@ -201,9 +201,8 @@ impl Stage for Detect {
     fn assign(&mut self, topic: &str, partition: i32) -> Result<(), KafkaError> {
         let id = self.id_of(topic, partition);
         let known = self.pool.take(id);
-        let restorer = Restorer::new(&self.config, &self.blueprint, self.group.clone());
         let is_cold = self.pool.starts_cold(id);
-        let shard = restorer.shard(id, known, is_cold)?;
+        let shard = self.restorer.shard(&self.blueprint, id, known, is_cold)?;
         self.shards.insert(id, shard);
         if id.entity == EntityView::Identity {
             self.desk.open(partition, &self.own_inbox);

@@ -14,6 +14,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
+use std::cell::OnceCell;
+use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
 
@@ -24,28 +26,46 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 /// Pause before looking again whether it is.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
-/// Takes shards up for one group.
-pub struct Restorer<'r> {
-    config: &'r Config,
-    blueprint: &'r Blueprint,
+/// Takes shards up for one group. Its clients are made when they are first needed, and kept: to connect
+/// takes longer than to read a small shard.
+pub struct Restorer {
+    config: Arc<Config>,
     group: String,
+    readers: OnceCell<Readers>,
 }
 
-impl<'r> Restorer<'r> {
+struct Readers {
+    /// Of what is committed.
+    settled: BaseConsumer,
+    /// Of what is not committed yet, too.
+    unsettled: BaseConsumer,
+}
+
+impl Restorer {
     /// For the consumer group `group`.
     #[must_use]
-    pub fn new(config: &'r Config, blueprint: &'r Blueprint, group: String) -> Self {
+    pub fn new(config: Arc<Config>, group: String) -> Self {
         Self {
             config,
-            blueprint,
             group,
+            readers: OnceCell::new(),
         }
     }
 
-    fn reader(&self) -> Result<BaseConsumer, KafkaError> {
-        client::reader(&self.config.kafka, &self.group)
-            .create()
-            .map_err(KafkaError::Client)
+    fn readers(&self) -> Result<&Readers, KafkaError> {
+        if let Some(readers) = self.readers.get() {
+            return Ok(readers);
+        }
+        let kafka = &self.config.kafka;
+        let made = Readers {
+            settled: client::reader(kafka, &self.group)
+                .create()
+                .map_err(KafkaError::Client)?,
+            unsettled: client::unsettled(kafka, &self.group)
+                .create()
+                .map_err(KafkaError::Client)?,
+        };
+        Ok(self.readers.get_or_init(|| made))
     }
 
     /// The shard `id` as it stands where the group does. `known` is one that this process
@@ -56,6 +76,7 @@ impl<'r> Restorer<'r> {
     /// The broker does not answer, or the baselines cannot be read.
     pub fn shard(
         &self,
+        blueprint: &Blueprint,
         id: ShardId,
         known: Option<Shard>,
         is_cold: bool,
@@ -68,15 +89,15 @@ impl<'r> Restorer<'r> {
             return Ok(shard);
         }
         let since = Stopwatch::start();
-        let (reader, (first, end)) = self.settled(&self.config.topics.baselines, partition)?;
+        let (first, end) = self.settled(&self.config.topics.baselines, partition)?;
         let kept = if is_cold || first == end {
             None
         } else {
-            self.baselines(&reader, id)?
+            self.baselines(blueprint, id)?
         };
         let is_new = kept.is_none();
         let mut shard = kept.unwrap_or_else(|| {
-            let mut shard = self.blueprint.shard(id);
+            let mut shard = blueprint.shard(id);
             shard.begin_pieces_at(end);
             shard
         });
@@ -103,7 +124,8 @@ impl<'r> Restorer<'r> {
         let mut wanted = TopicPartitionList::new();
         wanted.add_partition(topic, partition);
         let found = self
-            .reader()?
+            .readers()?
+            .settled
             .committed_offsets(wanted, ANSWER_WITHIN)
             .map_err(KafkaError::Consumer)?;
         let offset = found.elements().first().map(|element| element.offset());
@@ -113,41 +135,39 @@ impl<'r> Restorer<'r> {
         }))
     }
 
-    fn baselines(&self, reader: &BaseConsumer, id: ShardId) -> Result<Option<Shard>, KafkaError> {
+    fn baselines(&self, blueprint: &Blueprint, id: ShardId) -> Result<Option<Shard>, KafkaError> {
         let (topic, partition) = (&self.config.topics.baselines, id.partition);
-        let mut restoration = Restoration::new(self.blueprint, id);
-        read_on(reader, topic, partition, Offset::Beginning, |message| {
-            let key = message.key().unwrap_or_default();
-            restoration.take(key, message.payload(), message.offset());
-            Ok(true)
-        })?;
+        let mut restoration = Restoration::new(blueprint, id);
+        read_on(
+            &self.readers()?.settled,
+            topic,
+            partition,
+            Offset::Beginning,
+            |message| {
+                let key = message.key().unwrap_or_default();
+                restoration.take(key, message.payload(), message.offset());
+                Ok(true)
+            },
+        )?;
         Ok(restoration.finish()?)
     }
 
-    /// A reader of a partition up to whose present end every transaction is ended; with its first
-    /// offset and that end.
-    fn settled(
-        &self,
-        topic: &str,
-        partition: i32,
-    ) -> Result<(BaseConsumer, (i64, i64)), KafkaError> {
+    /// First offset and present end of a partition, up to which every transaction is ended.
+    fn settled(&self, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
+        let readers = self.readers()?;
         let ends = |consumer: &BaseConsumer| {
             let found = consumer.fetch_watermarks(topic, partition, ANSWER_WITHIN);
             found.map_err(KafkaError::Consumer)
         };
-        let unsettled: BaseConsumer = client::unsettled(&self.config.kafka, &self.group)
-            .create()
-            .map_err(KafkaError::Client)?;
-        let (first, end) = ends(&unsettled)?;
-        let reader = self.reader()?;
+        let (first, end) = ends(&readers.unsettled)?;
         let waiting = Stopwatch::start();
-        while ends(&reader)?.1 < end {
+        while ends(&readers.settled)?.1 < end {
             if waiting.elapsed() > SETTLED_WITHIN {
                 return Err(KafkaError::Unsettled(topic.to_owned(), partition));
             }
             std::thread::sleep(LOOK_AGAIN_AFTER);
         }
-        Ok((reader, (first, end)))
+        Ok((first, end))
     }
 
     /// Takes the events before `until` in, without a word to anybody.
@@ -156,7 +176,7 @@ impl<'r> Restorer<'r> {
         if from >= until {
             return Ok(());
         }
-        let reader = self.reader()?;
+        let reader = &self.readers()?.settled;
         let (first, _) = reader
             .fetch_watermarks(topic, partition, ANSWER_WITHIN)
             .map_err(KafkaError::Consumer)?;
@@ -169,7 +189,7 @@ impl<'r> Restorer<'r> {
             );
         }
         let start = Offset::Offset(from.max(first));
-        read_on(&reader, topic, partition, start, |message| {
+        read_on(reader, topic, partition, start, |message| {
             let offset = message.offset();
             if offset < until {
                 shard.take_silently(message.payload().unwrap_or_default(), offset);
