@@ -235,10 +235,10 @@ impl Worker<'_> {
                 urgent = false;
                 continue;
             }
-            // Under a pile of urgent outputs, commits take no more than a third of the time.
+            // Under a pile of urgent outputs, commits take no more than half of the time.
             let since = self.since_commit.elapsed();
             let is_due = since >= self.commit_every;
-            if is_due || (urgent && since >= 3 * self.commit_took) {
+            if is_due || (urgent && since >= self.commit_took) {
                 self.commit()?;
                 urgent = false;
             }
