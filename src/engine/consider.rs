@@ -1,6 +1,7 @@
 //! What an event would score by what is known now. Changes nothing: for people who ask.
 
-use super::{Engine, Place, read, verdicts};
+use super::read::{read, verdicts};
+use super::{Engine, Place};
 use crate::enrich::{Features, Keys, enrich};
 use crate::event::Event;
 use crate::verdict::Verdict;

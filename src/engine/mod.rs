@@ -9,6 +9,7 @@ mod order;
 mod output;
 mod portrait;
 mod raise;
+mod read;
 mod sight;
 mod state;
 mod teach;
@@ -28,18 +29,19 @@ use crate::catalogue::Catalogue;
 use crate::decide::guardrail::{Guardrails, Recent};
 use crate::decide::reached::Reached;
 use crate::enrich::{Features, Keys, enrich};
-use crate::event::{Activity, Event};
+use crate::event::Event;
 use crate::params::Parameters;
 use crate::score::calibration::Calibration;
 use crate::score::crowd::Crowd;
 use crate::score::fact::{Facts, Prices};
 use crate::score::incident::{Incident, Incidents, Weighed, weigh};
 use crate::score::threshold::Threshold;
-use crate::signal::{SIGNALS, Signal, View, score_all};
+use crate::signal::{SIGNALS, View};
 use crate::units::{EventTime, MS_PER_DAY};
-use crate::verdict::{EntityView, Explanation, Reading, SignalName, SignalVerdict, Verdict};
+use crate::verdict::{EntityView, Reading, SignalName, Verdict};
 use arrayvec::ArrayVec;
 use order::{SeenIds, ShardTime};
+use read::{bits_of, is_usual_source, read, verdicts};
 use std::sync::Arc;
 
 /// Cases are looked through for what has decayed every so often, in milliseconds of event time.
@@ -224,15 +226,6 @@ impl Engine {
             self.learn(&judged);
         }
         stepped
-    }
-
-    /// Signals that may speak of `event`.
-    fn on_for(&self, event: &Event<'_>) -> u32 {
-        if event.is_failed_login() {
-            self.on_outside
-        } else {
-            self.on
-        }
     }
 
     /// Moves the shard's time on and closes what has decayed; returns when the event is taken to
@@ -458,57 +451,4 @@ impl Engine {
             budget_drift: self.threshold.budget_drift(),
         }
     }
-}
-
-/// What a source is judged by, for it has no credentials, hosts or habits; and failed logins, for
-/// anybody can fail to log in as somebody, and where that happens says nothing of the identity.
-const OF_SOURCES: [SignalName; 3] = [SignalName::Rate, SignalName::Failure, SignalName::FanOut];
-/// Successes from a network from which on it is usual for an identity, decayed.
-const USUAL_SOURCE_FROM: f64 = 0.9;
-/// Uses from which on it is known where an identity comes from, decayed.
-const PLACES_KNOWN_FROM: f64 = 2.5;
-
-/// Whether the identity is known to come from here, or nothing is known of where it comes from.
-/// Networks stand for places: an autonomous system is shared with strangers.
-#[inline]
-fn is_usual_source(view: &View<'_>) -> bool {
-    if view.event.activity != Activity::Authenticate {
-        return false;
-    }
-    let (prefixes, weight) = (&view.profile.prefix, view.profile_weight);
-    let known = view.features.prefix;
-    let count = known.map_or(0.0, |prefix| prefixes.count(prefix, weight));
-    count >= USUAL_SOURCE_FROM || prefixes.observations(weight) < PLACES_KNOWN_FROM
-}
-
-fn bits_of(entity: EntityView, off: &[SignalName]) -> u32 {
-    let on = |(_, signal): &(usize, &&dyn Signal)| {
-        let name = signal.name();
-        let suits = entity == EntityView::Identity || OF_SOURCES.contains(&name);
-        suits && !off.contains(&name)
-    };
-    let on = SIGNALS.iter().enumerate().filter(on);
-    on.fold(0, |bits, (at, _)| bits | 1 << at)
-}
-
-/// What each signal that is on answers.
-#[inline]
-fn read(view: &View<'_>, on: u32) -> Readings {
-    let mut readings = Readings::new();
-    score_all(view, on, |at, reading| readings.push((at, reading)));
-    readings
-}
-
-fn verdicts(view: &View<'_>, readings: &Readings, in_words: bool) -> Vec<SignalVerdict> {
-    let explain = |(at, reading): &(usize, Reading)| SIGNALS[*at].explain(view, reading);
-    let verdict = |read: &(usize, Reading)| SignalVerdict {
-        name: SIGNALS[read.0].name(),
-        reading: read.1,
-        explanation: if in_words {
-            explain(read)
-        } else {
-            Explanation::default()
-        },
-    };
-    readings.iter().map(verdict).collect()
 }
