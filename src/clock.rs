@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the place")]
 
 use crate::units::EventTime;
+use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The wall clock, held within the range of event time.
@@ -30,5 +31,74 @@ impl Stopwatch {
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
+    }
+}
+
+/// The wall clock may drift by this between two looks; more is a jump, in milliseconds.
+const TOLERATED_MS: i64 = 30_000;
+
+/// Notices that somebody set the wall clock, by the monotonic one.
+#[derive(Debug)]
+pub struct ClockWatch {
+    wall_ms: i64,
+    since: Stopwatch,
+}
+
+impl ClockWatch {
+    /// Begins to look.
+    #[must_use]
+    pub fn start() -> Self {
+        Self {
+            wall_ms: wall_time().epoch_ms(),
+            since: Stopwatch::start(),
+        }
+    }
+
+    /// How far the wall clock was set since the last look, if it was.
+    pub fn look(&mut self) -> Option<ClockJump> {
+        let last = std::mem::replace(self, Self::start());
+        let passed_ms = i64::try_from(last.since.elapsed().as_millis()).unwrap_or(i64::MAX);
+        jump(self.wall_ms - last.wall_ms, passed_ms)
+    }
+}
+
+/// A wall clock that was set, by so many milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockJump(i64);
+
+fn jump(wall_passed_ms: i64, passed_ms: i64) -> Option<ClockJump> {
+    let ms = wall_passed_ms.saturating_sub(passed_ms);
+    (ms.abs() > TOLERATED_MS).then_some(ClockJump(ms))
+}
+
+impl fmt::Display for ClockJump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let way = if self.0 < 0 { "back" } else { "forward" };
+        let secs = self.0.abs() / 1_000;
+        write!(
+            f,
+            "the clock of this host was set {way} by {secs} s: verdicts do not depend on it, but orders are \
+             issued and expire by it, and executors with another clock refuse them; have it kept by NTP"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_is_told_and_one_that_runs_is_not() {
+        assert_eq!(jump(1_000, 1_020), None);
+        assert_eq!(jump(-20_000, 1_000), None, "a correction");
+        let forward = jump(3_601_000, 1_000).unwrap().to_string();
+        assert!(forward.contains("forward by 3600 s"), "{forward}");
+        assert!(
+            jump(-3_600_000, 0)
+                .unwrap()
+                .to_string()
+                .contains("back by 3600 s")
+        );
+        assert_eq!(ClockWatch::start().look(), None);
     }
 }

@@ -15,7 +15,7 @@ const LATENCY_BUCKETS: [f64; 14] = [
 
 /// Gauges of a shard: name, help, value.
 type OfShard = (&'static str, &'static str, fn(&Health) -> u64);
-const OF_SHARD: [OfShard; 12] = [
+const OF_SHARD: [OfShard; 16] = [
     ("credwatch_identities", "Identities with a baseline.", |h| {
         h.identities as u64
     }),
@@ -36,6 +36,24 @@ const OF_SHARD: [OfShard; 12] = [
         "credwatch_unadmitted_events",
         "Events judged by peers only, at the limit.",
         |h| h.unadmitted,
+    ),
+    ("credwatch_names", "Texts kept for explanations.", |h| {
+        h.names as u64
+    }),
+    (
+        "credwatch_refused_names",
+        "Texts that found no room: their values show as a number.",
+        |h| h.names_refused,
+    ),
+    (
+        "credwatch_issuers",
+        "Issuers and kinds of credentials known; beyond the limit they stay unknown.",
+        |h| h.issuers as u64,
+    ),
+    (
+        "credwatch_reached_sources",
+        "Sources from which somebody succeeded lately who is not usual there.",
+        |h| h.reached_sources as u64,
     ),
     ("credwatch_credentials", "Credentials known.", |h| {
         h.credentials as u64
@@ -82,6 +100,8 @@ pub struct Metrics {
     pub notices: IntCounter,
     /// Records whose key is not the identity.
     pub foreign_keys: IntCounter,
+    /// Times that the host's clock was set.
+    pub clock_jumps: IntCounter,
     readings: Vec<IntCounter>,
     alerts: IntCounterVec,
     orders: IntCounterVec,
@@ -204,6 +224,10 @@ impl Metrics {
             foreign_keys: build.counter(
                 "credwatch_foreign_keys_total",
                 "Events whose key is not the identity.",
+            )?,
+            clock_jumps: build.counter(
+                "credwatch_clock_jumps_total",
+                "Times that the clock of this host was set while running.",
             )?,
             alerts: build.counters(
                 "credwatch_alerts_total",

@@ -136,6 +136,55 @@ fn the_same_input_gives_the_same_bytes_in_any_wrapping() {
     assert_eq!(seen.len(), 1);
 }
 
+/// Where the next state is written before it takes the place of the old one.
+fn fill_disk_at(state: &Path) {
+    std::os::unix::fs::symlink("/dev/full", state.join("state.new")).unwrap();
+}
+
+#[test]
+fn a_full_disk_and_a_folder_that_is_none_leave_the_old_state_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("events.jsonl");
+    write_lines(&input, &native_log(5, 2));
+    let state = folder.path().join("state");
+    let replay = |state: &Path| {
+        let state = state.to_str().unwrap();
+        replay_into(
+            folder.path(),
+            &["--state", state],
+            std::slice::from_ref(&input),
+        )
+    };
+    assert!(replay(&state).status.success());
+    let kept = std::fs::read(state.join("partition-0.state")).unwrap();
+    fill_disk_at(&state);
+    let full = replay(&state);
+    let told = text(&full.stderr);
+    assert_eq!(full.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("No space left on device")
+            && told.contains("nothing of what was there before is lost"),
+        "{told}"
+    );
+    assert_eq!(
+        std::fs::read(state.join("partition-0.state")).unwrap(),
+        kept
+    );
+    // What stood in the way is gone with the failure, and the next run goes on from the old state.
+    assert!(replay(&state).status.success());
+    let none = replay(&input);
+    let told = text(&none.stderr);
+    assert_eq!(none.status.code(), Some(1), "{told}");
+    assert!(told.contains("Not a directory"), "{told}");
+    let forbidden = replay(Path::new("/sys/credwatch"));
+    let told = text(&forbidden.stderr);
+    assert_eq!(forbidden.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("/sys/credwatch") && told.contains("os error"),
+        "{told}"
+    );
+}
+
 #[test]
 fn state_is_left_and_taken_up() {
     let folder = tempfile::tempdir().unwrap();

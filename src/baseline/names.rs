@@ -74,6 +74,18 @@ impl Names {
             .map_or_else(|| format!("(unnamed {key:08x})"), ToString::to_string)
     }
 
+    /// How many texts are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// Whether no text is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
     /// How many texts had no room.
     #[must_use]
     pub fn refused(&self) -> u64 {

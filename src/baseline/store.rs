@@ -412,6 +412,12 @@ impl Store {
         self.groups.len()
     }
 
+    /// How many issuers and kinds are known.
+    #[must_use]
+    pub fn issuer_count(&self) -> usize {
+        self.issuers.len()
+    }
+
     /// What happened at the limit.
     #[must_use]
     pub fn counts(&self) -> StoreCounts {

@@ -81,6 +81,18 @@ impl Reached {
         });
     }
 
+    /// How many sources are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// Whether no source is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sources.is_empty()
+    }
+
     /// Those that `source` reached.
     #[must_use]
     pub fn of(&self, source: u64) -> Option<&OfSource> {

@@ -146,6 +146,14 @@ pub struct Health {
     pub state_bytes: usize,
     /// Identities that gave way at the limit.
     pub evicted: u64,
+    /// Texts kept for explanations.
+    pub names: usize,
+    /// Texts that found no room.
+    pub names_refused: u64,
+    /// Issuers and kinds of credentials known.
+    pub issuers: usize,
+    /// Sources from which somebody was reached lately.
+    pub reached_sources: usize,
     /// Credentials known.
     pub credentials: usize,
     /// Credentials that gave way at the limit.

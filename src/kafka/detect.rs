@@ -1,5 +1,5 @@
-//! The detect stage: events in, alerts, orders and decisions out. One shard a partition and view: of identities,
-//! which read events, and of sources, which read the sightings that those publish.
+//! The detect stage: events in, alerts, orders and decisions out. One shard a partition and view: of
+//! identities, which read events, and of sources, which read the sightings that those publish.
 
 use crate::clock::wall_time;
 use crate::config::Config;

@@ -5,7 +5,7 @@
 //! where this one stopped and nothing is published twice. Offsets go with the generation of the
 //! group: a worker that lost its partitions without noticing cannot commit.
 
-use crate::clock::{Stopwatch, wall_time};
+use crate::clock::{ClockWatch, Stopwatch, wall_time};
 use crate::config::Config;
 use crate::inquiry::Desk;
 use crate::kafka::rebalance::{Context, Move, Owner, lock, names};
@@ -181,6 +181,7 @@ pub fn run(
         checkpoint_every: shared.config.checkpoint_every,
         since_checkpoint: Stopwatch::start(),
         since_tick: Stopwatch::start(),
+        clock: ClockWatch::start(),
         topic_name: Arc::from(""),
         oldest_ms: None,
         shared,
@@ -202,6 +203,7 @@ struct Worker<'w> {
     checkpoint_every: Duration,
     since_checkpoint: Stopwatch,
     since_tick: Stopwatch,
+    clock: ClockWatch,
     topic_name: Arc<str>,
     oldest_ms: Option<i64>,
     shared: &'w Shared,
@@ -379,7 +381,15 @@ impl Worker<'_> {
         }
         if self.since_tick.elapsed() >= Duration::from_secs(1) {
             self.since_tick = Stopwatch::start();
+            self.watch_clock();
             self.stage.tick();
+        }
+    }
+
+    fn watch_clock(&mut self) {
+        if let Some(jump) = self.clock.look() {
+            self.shared.metrics.clock_jumps.inc();
+            warn!("{jump}");
         }
     }
 

@@ -8,8 +8,10 @@
 //! With *k* failures among *m* uses in the recent window (exponentially decayed, this event
 //! included), P(K ≥ k) under the beta–binomial whose Beta has the mean of the long-run failures and
 //! successes plus the peers' rate worth `failure_strength` trials, and is worth [`RUN_TRIALS`]
-//! trials at most; what the recent window taught is left out. Of logins the peers' rate, or the prior's of logins where that is larger, alone ([`crate::stats::beta_binomial`]). A success speaks only after at least
-//! [`FAILURES_BEFORE_SUCCESS`] recent failures, with the same tail: they led somewhere.
+//! trials at most; what the recent window taught is left out. Of logins the peers' rate, or the
+//! prior's of logins where that is larger, counts alone ([`crate::stats::beta_binomial`]). A success
+//! speaks only after at least [`FAILURES_BEFORE_SUCCESS`] recent failures, with the same tail: they
+//! led somewhere.
 //!
 //! # At n = 0
 //! The peers' rate, behind it the prior's. Cost: abstains at once without recent failures;

@@ -45,7 +45,7 @@ fn of_source(alert: &Alert) -> Value {
     json!({
         "containment": [
             format!("block {network} for authentication, or demand a second factor from there"),
-            "end the sessions of the identities that succeeded from there, and have them choose a new password",
+            "end the sessions of the identities that succeeded from there, and reset their passwords",
             "look at what these identities did since they succeeded",
         ],
         "preserve": [

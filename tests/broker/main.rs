@@ -11,6 +11,7 @@ mod common;
 
 mod answering;
 mod asking;
+mod clock;
 mod durability;
 mod monitoring;
 mod outage;
