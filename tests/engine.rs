@@ -245,3 +245,42 @@ fn a_restored_shard_goes_on_to_the_bit() {
         );
     }
 }
+
+/// Everything that a shard publishes while the wall clock of its host says what `clock` says.
+fn published(clock: impl Fn(usize) -> EventTime) -> Vec<(String, serde_json::Value)> {
+    let mut shard = cold(1_000);
+    let mut organisation = Organisation::new(7, 40);
+    let mut events = ordinary(&mut organisation, 16);
+    let attack = campaign(&mut organisation, "service_key_abroad", at(15, 9));
+    events.extend(attack);
+    let mut published = Vec::new();
+    for (offset, event) in events.iter().enumerate() {
+        let json = event.event.to_json();
+        let handled = shard.handle(&json, offset as i64, Detail::Score).unwrap();
+        let outputs = shard.publications(&handled.stepped.alerts, Some(clock(offset)));
+        published.extend(outputs.iter().map(|output| {
+            let payload = serde_json::from_slice(&output.payload).unwrap();
+            (format!("{:?} {:?}", output.stream, output.headers), payload)
+        }));
+    }
+    published
+}
+
+#[test]
+fn a_wall_clock_that_is_set_moves_the_dates_of_orders_and_nothing_else() {
+    let steady = published(|_| at(16, 0));
+    let set = published(|offset| at(if offset % 2 == 0 { 300 } else { 1 }, 0));
+    assert_eq!(steady.len(), set.len());
+    let mut orders = 0;
+    for ((what, mut steady), (what_set, mut set)) in steady.into_iter().zip(set) {
+        assert_eq!(what, what_set);
+        if steady["issued_at"].is_string() {
+            orders += usize::from(steady["issued_at"] != set["issued_at"]);
+            for dated in ["issued_at", "not_after"] {
+                (steady[dated], set[dated]) = (json!(null), json!(null));
+            }
+        }
+        assert_eq!(steady, set);
+    }
+    assert!(orders > 0, "orders are issued by the clock");
+}

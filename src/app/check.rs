@@ -16,7 +16,7 @@ pub struct Report {
 
 /// Looks at model, connection and topics.
 #[must_use]
-pub fn check(config: &Config) -> Report {
+pub async fn check(config: &Config) -> Report {
     let mut report = Report::default();
     match load_model(config) {
         Ok(model) => report.fine.push(model_line(config, &model)),
@@ -26,7 +26,13 @@ pub fn check(config: &Config) -> Report {
     let names: Vec<String> = wanted.iter().map(|topic| topic.name.clone()).collect();
     match topics::partitions(config, &names) {
         Err(error) => report.problems.push(error.to_string()),
-        Ok(found) => check_topics(config, &wanted, &found, &mut report),
+        Ok(found) => {
+            check_topics(config, &wanted, &found, &mut report);
+            let is_there = found.iter().all(Option::is_some);
+            if is_there && let Err(error) = topics::require_compaction(config).await {
+                report.problems.push(error.to_string());
+            }
+        }
     }
     report
 }

@@ -218,11 +218,15 @@ fn explain_identity(arguments: &ExplainArguments) -> u8 {
     })
 }
 
-fn topics_create(config: &Config) -> u8 {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
+/// What runs the few commands that wait for answers.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-    {
+}
+
+fn topics_create(config: &Config) -> u8 {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return code_of(Err(error)),
     };
@@ -236,7 +240,11 @@ fn topics_create(config: &Config) -> u8 {
 }
 
 fn check_all(config: &Config) -> u8 {
-    let report = check::check(config);
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return code_of(Err(error)),
+    };
+    let report = runtime.block_on(check::check(config));
     report
         .fine
         .iter()

@@ -142,6 +142,15 @@ pub async fn require_baselines(config: &Config, partitions: usize) -> Result<(),
             )));
         }
     }
+    require_compaction(config).await
+}
+
+/// That the baselines are compacted.
+///
+/// # Errors
+/// No broker answers, or they are not; says how to mend it.
+pub async fn require_compaction(config: &Config) -> Result<(), KafkaError> {
+    let topics = &config.topics;
     let admin: AdminClient<DefaultClientContext> = client::base(&config.kafka)
         .create()
         .map_err(KafkaError::Client)?;

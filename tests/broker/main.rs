@@ -11,7 +11,6 @@ mod common;
 
 mod answering;
 mod asking;
-mod clock;
 mod durability;
 mod monitoring;
 mod outage;

@@ -1,7 +1,7 @@
 //! What it refuses, and the way out that it names: topics that cannot keep baselines, partitions that were
 //! added under them, records that are damaged.
 
-use crate::common::{START_MS, get, native};
+use crate::common::{START_MS, credwatch, get, native, text};
 use crate::support::{Running, Setup, broker, wait_until};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
@@ -51,6 +51,14 @@ fn baselines_that_would_be_deleted_by_age_are_refused() {
     block_on(admin.alter_configs([&change], &AdminOptions::new())).unwrap()[0]
         .as_ref()
         .unwrap();
+    let checked = credwatch()
+        .args(["check", "--config"])
+        .arg(&setup.config)
+        .output()
+        .unwrap();
+    assert_eq!(checked.status.code(), Some(1));
+    let told = text(&checked.stdout);
+    assert!(told.contains("cleanup.policy=delete"), "{told}");
     let running = setup.start("one");
     refuses(
         &running,

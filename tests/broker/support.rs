@@ -120,16 +120,6 @@ impl Setup {
 
     /// The same with more arguments.
     pub(crate) fn start_with(&self, instance: &str, more: &[&str]) -> Running {
-        self.start_in(instance, more, &[])
-    }
-
-    /// The same in another environment.
-    pub(crate) fn start_in(
-        &self,
-        instance: &str,
-        more: &[&str],
-        environment: &[(&str, &str)],
-    ) -> Running {
         let log = self.folder.path().join(format!("{instance}.log"));
         let child = credwatch()
             .args(["run", "--config"])
@@ -137,7 +127,6 @@ impl Setup {
             .args(more)
             .env("CREDWATCH_KAFKA__INSTANCE_ID", instance)
             .env("CREDWATCH_HTTP__TOKEN", TOKEN)
-            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())
             .spawn()
