@@ -182,6 +182,8 @@ impl Setup {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", &self.servers)
             .set("group.id", "reader")
+            // The answer to a commit would end a poll without a record.
+            .set("enable.auto.commit", "false")
             .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "true")
             .set("fetch.message.max.bytes", "15000000")
