@@ -15,7 +15,7 @@ const LATENCY_BUCKETS: [f64; 14] = [
 
 /// Gauges of a shard: name, help, value.
 type OfShard = (&'static str, &'static str, fn(&Health) -> u64);
-const OF_SHARD: [OfShard; 16] = [
+const OF_SHARD: [OfShard; 17] = [
     ("credwatch_identities", "Identities with a baseline.", |h| {
         h.identities as u64
     }),
@@ -54,6 +54,11 @@ const OF_SHARD: [OfShard; 16] = [
         "credwatch_reached_sources",
         "Sources from which somebody succeeded lately who is not usual there.",
         |h| h.reached_sources as u64,
+    ),
+    (
+        "credwatch_containment_paused",
+        "1 while somebody has paused containment.",
+        |h| u64::from(h.is_paused),
     ),
     ("credwatch_credentials", "Credentials known.", |h| {
         h.credentials as u64

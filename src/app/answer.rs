@@ -1,9 +1,12 @@
-//! `credwatch feedback` and `credwatch forget`: one record to the feedback topic.
+//! `credwatch feedback`, `forget` and `containment`, and the same by HTTP: one record to the feedback topic.
 
 use crate::config::Config;
+use crate::http::Wish;
 use crate::kafka::KafkaError;
 use crate::kafka::send::send_one;
 use crate::wire::answer::{Answer, AnswerError, Asked};
+use std::sync::Arc;
+use tokio::sync::mpsc::Receiver;
 
 /// Why an answer was not published.
 #[derive(Debug, thiserror::Error)]
@@ -23,21 +26,36 @@ pub enum PublishError {
 ///
 /// # Errors
 /// It says nothing, or Kafka does not take it.
-pub fn publish(config: &Config, answer: &Answer) -> Result<String, PublishError> {
+pub async fn send(config: &Config, answer: &Answer) -> Result<String, PublishError> {
     let key = match answer.asked()? {
         Asked::Judge(alert_id, _) => alert_id,
         Asked::Forget(identity) => identity,
+        Asked::Enforce(_) => "",
     };
     let topic = &config.topics.feedback;
+    let (partition, offset) = send_one(config, topic, key, &answer.to_json()).await?;
+    Ok(format!(
+        "published to {topic}, partition {partition}, offset {offset}; running services take it in within \
+         seconds\n"
+    ))
+}
+
+/// The same, waited for.
+///
+/// # Errors
+/// It says nothing, or Kafka does not take it.
+pub fn publish(config: &Config, answer: &Answer) -> Result<String, PublishError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let payload = answer.to_json();
-    let sent = send_one(config, topic, key, &payload);
-    let (partition, offset) = runtime.block_on(sent)?;
-    let secs = config.checkpoint_every.as_secs();
-    Ok(format!(
-        "published to {topic}, partition {partition}, offset {offset}; a running service takes it in within \
-         {secs} s\n"
-    ))
+    runtime.block_on(send(config, answer))
+}
+
+/// Publishes what comes by HTTP, one after the other, until nobody can ask any more.
+pub async fn serve(config: Arc<Config>, mut wishes: Receiver<Wish>) {
+    while let Some(wish) = wishes.recv().await {
+        let told = send(&config, &wish.answer).await;
+        // Who asked may have gone.
+        let _ = wish.done.send(told.map_err(|error| error.to_string()));
+    }
 }

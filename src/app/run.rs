@@ -1,5 +1,6 @@
 //! `credwatch run`: the stages on Kafka, the pages, and an orderly end.
 
+use crate::app::answer;
 use crate::config::Config;
 use crate::http::{HttpError, Pages, Server};
 use crate::kafka::answers::Answers;
@@ -16,6 +17,9 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use tokio::runtime::Handle;
 use tracing::{info, warn};
+
+/// Answers by HTTP that may wait to be published.
+const WISHES_WAITING: usize = 64;
 
 /// Which stages this process runs.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +64,9 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
         .worker_threads(1)
         .enable_all()
         .build()?;
+    let (wishes, wished) = tokio::sync::mpsc::channel(WISHES_WAITING);
     let pages = Pages {
+        wishes: Some(wishes),
         metrics,
         status: Some(Arc::clone(&shared.status)),
         desk: Some(Arc::clone(&shared.desk)),
@@ -75,6 +81,7 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
     let server = runtime.block_on(Server::bind(listen, pages))?;
     info!("pages on http://{}", server.address()?);
     runtime.spawn(server.serve());
+    runtime.spawn(answer::serve(Arc::clone(&shared.config), wished));
     let mode = shared.config.guardrails.mode;
     info!(
         "model {model_hash}, configuration {}, containment {mode}",

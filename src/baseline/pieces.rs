@@ -49,6 +49,8 @@ pub enum PieceKey {
     Identity(u64),
     /// Whom sources reached.
     Reached,
+    /// Whether containment is paused, and what was last asked for whom.
+    Switch,
 }
 
 /// Shape of a store: what pieces must fit.
@@ -230,7 +232,8 @@ impl Pieces {
             | PieceKey::SeenIds
             | PieceKey::Crowd
             | PieceKey::Incidents
-            | PieceKey::Reached => {}
+            | PieceKey::Reached
+            | PieceKey::Switch => {}
         }
         Ok(())
     }

@@ -84,6 +84,12 @@ pub(super) enum Command {
         after_help = "Example: credwatch forget --identity svc-old --by ada --reason \"GDPR 4711\""
     )]
     Forget(ForgetArguments),
+    /// Stops enforcement everywhere within seconds, or lets it go on: orders are then published and
+    /// marked, and nobody may act on them.
+    #[command(
+        after_help = "Example: credwatch containment pause --by ada --reason \"orders for the wrong people\""
+    )]
+    Containment(ContainmentArguments),
     /// Whether what was published is what was decided.
     Verify {
         #[command(subcommand)]
@@ -325,6 +331,26 @@ pub(super) struct ForgetArguments {
     /// Why.
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct ContainmentArguments {
+    #[command(flatten)]
+    pub(super) config: ConfigArguments,
+    /// What to do.
+    pub(super) what: EnforcementArgument,
+    /// Who asks for it.
+    #[arg(long, value_name = "NAME", default_value_t = whoami())]
+    pub(super) by: String,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum EnforcementArgument {
+    Pause,
+    Resume,
 }
 
 fn whoami() -> String {

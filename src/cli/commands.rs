@@ -1,10 +1,10 @@
 //! One function a command: settings in, exit code out.
 
 use super::arguments::{
-    BacktestArguments, Command, ConfigArguments, ConfigCommand, DemoArguments, EvaluateArguments,
-    ExplainArguments, FeedbackArguments, ForgetArguments, FormatArgument, ReplayArguments,
-    RunArguments, SimulateArguments, Stage, TopicsCommand, VerdictArgument, VerifyCommand,
-    VerifyOrdersArguments,
+    BacktestArguments, Command, ConfigArguments, ConfigCommand, ContainmentArguments,
+    DemoArguments, EnforcementArgument, EvaluateArguments, ExplainArguments, FeedbackArguments,
+    ForgetArguments, FormatArgument, ReplayArguments, RunArguments, SimulateArguments, Stage,
+    TopicsCommand, VerdictArgument, VerifyCommand, VerifyOrdersArguments,
 };
 use super::exit;
 use super::terminal::{complain, progress, say};
@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::shard::{Blueprint, load_model, model_hash};
 use crate::signing::KeySet;
 use crate::units::EventTime;
-use crate::wire::answer::{Answer, Judgement};
+use crate::wire::answer::{Answer, Enforcement, Judgement};
 use crate::wire::format::Format;
 use crate::wire::model::Model;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,7 @@ pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
         Command::Explain(arguments) => explain_identity(arguments),
         Command::Feedback(arguments) => feedback(arguments),
         Command::Forget(arguments) => forget(arguments),
+        Command::Containment(arguments) => containment(arguments),
         Command::Verify {
             command: VerifyCommand::Audit { files },
         } => verified(verify::verify_audit(files)),
@@ -186,20 +187,32 @@ fn feedback(arguments: &FeedbackArguments) -> u8 {
     let answer = Answer {
         alert_id: Some(arguments.alert.clone()),
         verdict: Some(verdict),
-        forget: None,
         by: arguments.by.clone(),
         reason: arguments.reason.clone(),
+        ..Answer::default()
     };
     publish(&arguments.config, &answer)
 }
 
 fn forget(arguments: &ForgetArguments) -> u8 {
     let answer = Answer {
-        alert_id: None,
-        verdict: None,
         forget: Some(arguments.identity.clone()),
         by: arguments.by.clone(),
         reason: arguments.reason.clone(),
+        ..Answer::default()
+    };
+    publish(&arguments.config, &answer)
+}
+
+fn containment(arguments: &ContainmentArguments) -> u8 {
+    let answer = Answer {
+        containment: Some(match arguments.what {
+            EnforcementArgument::Pause => Enforcement::Pause,
+            EnforcementArgument::Resume => Enforcement::Resume,
+        }),
+        by: arguments.by.clone(),
+        reason: arguments.reason.clone(),
+        ..Answer::default()
     };
     publish(&arguments.config, &answer)
 }
@@ -388,6 +401,7 @@ async fn demonstrate(
     let blueprint = Blueprint::new(config, load_model(config)?, 1);
     let metrics = Metrics::new(blueprint.model_hash())?;
     let pages = Pages {
+        wishes: None,
         metrics: metrics.clone(),
         status: None,
         desk: None,

@@ -3,6 +3,7 @@
 //! The embedded, commented default is the schema: a key that is not in it is unknown, a value of
 //! another type is wrong.
 
+mod containment;
 mod merge;
 mod secret;
 mod validate;
@@ -11,6 +12,7 @@ pub use merge::Sources;
 pub use secret::Secret;
 
 use crate::decide::guardrail::Guardrails;
+use crate::decide::policy::Policy;
 use crate::signing::Signer;
 use crate::verdict::{EntityView, SignalName};
 use crate::wire::format::Format;
@@ -128,6 +130,8 @@ pub struct Config {
     pub detect: Detect,
     /// How often baselines are kept.
     pub checkpoint_every: Duration,
+    /// What is to be done when.
+    pub policy: Arc<Policy>,
     /// Limits on containment, over all partitions.
     pub guardrails: Guardrails,
     /// What orders are signed with; `None`: they are not.

@@ -1,8 +1,7 @@
 //! Ranges and words. Types were checked against the default when sources were merged.
 
+use super::containment::{guardrails_of, policy_of};
 use super::{Config, Detect, Http, Ingest, Kafka, Secret, Topics};
-use crate::decide::Mode;
-use crate::decide::guardrail::Guardrails;
 use crate::signing::Signer;
 use crate::verdict::SignalName;
 use crate::wire::format::Format;
@@ -12,26 +11,26 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 /// Reads typed values and notes what is out of range.
-struct Reader<'t> {
+pub(super) struct Reader<'t> {
     table: &'t Table,
-    problems: &'t mut Vec<String>,
+    pub(super) problems: &'t mut Vec<String>,
 }
 
 impl Reader<'_> {
-    fn value(&self, path: &str) -> Option<&Value> {
+    pub(super) fn value(&self, path: &str) -> Option<&Value> {
         let mut levels = path.split('.');
         let first = self.table.get(levels.next()?)?;
         levels.try_fold(first, |value, level| value.as_table()?.get(level))
     }
 
-    fn text(&self, path: &str) -> String {
+    pub(super) fn text(&self, path: &str) -> String {
         self.value(path)
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned()
     }
 
-    fn texts(&self, path: &str) -> Vec<String> {
+    pub(super) fn texts(&self, path: &str) -> Vec<String> {
         let entries = self.value(path).and_then(Value::as_array);
         let texts = entries.into_iter().flatten().filter_map(Value::as_str);
         texts.map(str::to_owned).collect()
@@ -64,7 +63,7 @@ impl Reader<'_> {
         }
     }
 
-    fn whole(&mut self, path: &str, least: i64, most: i64) -> i64 {
+    pub(super) fn whole(&mut self, path: &str, least: i64, most: i64) -> i64 {
         let value = self
             .value(path)
             .and_then(Value::as_integer)
@@ -76,7 +75,7 @@ impl Reader<'_> {
         value.clamp(least, most)
     }
 
-    fn number(&mut self, path: &str, above: f64, most: f64) -> f64 {
+    pub(super) fn number(&mut self, path: &str, above: f64, most: f64) -> f64 {
         let value = self.value(path).and_then(Value::as_float).unwrap_or(most);
         if !(value > above && value <= most) {
             let problem = format!("`{path}` is {value}, must be above {above} and at most {most}");
@@ -129,6 +128,7 @@ pub(super) fn validate(table: &Table, problems: &mut Vec<String>) -> Option<Conf
             model_file: Some(reader.text("detect.model_file")).filter(|file| !file.is_empty()),
         },
         checkpoint_every: Duration::from_secs(checkpoint_secs as u64),
+        policy: Arc::new(policy_of(&mut reader)),
         guardrails,
         signer,
         http: http?,
@@ -263,31 +263,5 @@ fn signer_of(reader: &mut Reader<'_>) -> Option<Arc<Signer>> {
             reader.problems.push(format!("`signing`: {error}"));
             None
         }
-    }
-}
-
-fn guardrails_of(reader: &mut Reader<'_>, is_signed: bool) -> Guardrails {
-    let mode = match Mode::parse(&reader.text("containment.mode")) {
-        Some(Mode::DryRun) => Mode::DryRun,
-        Some(Mode::Enforce) if is_signed => Mode::Enforce,
-        Some(Mode::Enforce) => {
-            let why = "`containment.mode` is \"enforce\", which needs `signing.key_file`: an unsigned \
-                       order must not be acted on";
-            reader.problems.push(why.to_owned());
-            Mode::DryRun
-        }
-        None => {
-            reader
-                .problems
-                .push("`containment.mode` must be \"dry_run\" or \"enforce\"".to_owned());
-            Mode::DryRun
-        }
-    };
-    let protected = reader.texts("containment.protected").into_iter().collect();
-    Guardrails {
-        mode,
-        protected,
-        max_per_hour: reader.whole("containment.max_per_hour", 0, 1_000_000) as u32,
-        max_share: reader.number("containment.max_share", 0.0, 1.0),
     }
 }

@@ -2,6 +2,7 @@
 //! ([`guardrail`]). For a source it is decided of those whom it [`reached`]. Pure; what is decided is
 //! returned as a value.
 
+pub mod exception;
 pub mod guardrail;
 pub mod policy;
 pub mod reached;
@@ -45,5 +46,13 @@ spelled! {
         RateCap = "rate_cap",
         /// Too large a share of the active identities.
         BlastRadius = "blast_radius",
+        /// Somebody owns an exception for it.
+        Exception = "exception",
+        /// The same or more was asked for it a short while ago.
+        CoolDown = "cool_down",
+        /// A person has to approve it.
+        ApprovalRequired = "approval_required",
+        /// Somebody has paused containment.
+        Paused = "paused",
     }
 }

@@ -48,6 +48,12 @@ impl Engine {
         Some(None)
     }
 
+    /// Stops enforcement, or lets it go on: what is decided while it is paused is published and not to be
+    /// carried out.
+    pub fn pause(&mut self, is_paused: bool) {
+        self.switch.is_paused = is_paused;
+    }
+
     /// Forgets all that is known of an identity; says whether there was something. What it taught its
     /// peers has no name and stays.
     pub fn forget(&mut self, identity: &str) -> bool {

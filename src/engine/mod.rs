@@ -26,7 +26,8 @@ use crate::baseline::credential::secs;
 use crate::baseline::profile::Profile;
 use crate::baseline::store::Store;
 use crate::catalogue::Catalogue;
-use crate::decide::guardrail::{Guardrails, Recent};
+use crate::decide::guardrail::{Guardrails, Recent, Switch};
+use crate::decide::policy::Policy;
 use crate::decide::reached::Reached;
 use crate::enrich::{Features, Keys, enrich};
 use crate::event::Event;
@@ -70,6 +71,8 @@ pub struct Settings {
     pub max_identities: usize,
     /// Signals that do not speak; they learn all the same.
     pub signals_off: Vec<SignalName>,
+    /// What is to be done when.
+    pub policy: Arc<Policy>,
     /// Limits on containment, this shard's part.
     pub guardrails: Guardrails,
 }
@@ -86,6 +89,7 @@ pub struct Engine {
     incidents: Incidents,
     threshold: Threshold,
     recent: Recent,
+    switch: Switch,
     reached: Reached,
     blank: Box<Profile>,
     aged_day: i64,
@@ -138,6 +142,7 @@ impl Engine {
             incidents: Incidents::default(),
             threshold: Threshold::new(settings.alerts_per_day, law, &parameters.decay),
             recent: Recent::default(),
+            switch: Switch::default(),
             reached: Reached::default(),
             blank: Box::new(Profile::new(EventTime::EARLIEST)),
             aged_day: 0,
@@ -442,6 +447,7 @@ impl Engine {
             names_refused: self.store.names.refused(),
             issuers: self.store.issuer_count(),
             reached_sources: self.reached.len(),
+            is_paused: self.switch.is_paused,
             credentials: self.store.credentials.held(),
             credentials_evicted: self.store.credentials.evicted(),
             unadmitted: counts.unadmitted,

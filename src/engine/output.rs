@@ -39,8 +39,8 @@ pub struct Decision {
     pub subject: Subject,
     /// Idempotency key of the order.
     pub order_id: String,
-    /// Name of the policy.
-    pub policy: &'static str,
+    /// Name of the rule of the policy.
+    pub policy: String,
     /// What the policy asked for.
     pub wanted: Action,
     /// What the guardrails left.
@@ -154,6 +154,8 @@ pub struct Health {
     pub issuers: usize,
     /// Sources from which somebody was reached lately.
     pub reached_sources: usize,
+    /// Whether somebody has paused containment.
+    pub is_paused: bool,
     /// Credentials known.
     pub credentials: usize,
     /// Credentials that gave way at the limit.

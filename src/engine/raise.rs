@@ -2,7 +2,9 @@
 
 use super::output::{Alert, Decision, Phase};
 use super::{Engine, Judged};
-use crate::decide::policy;
+use crate::decide::Action;
+use crate::decide::guardrail::Whom;
+use crate::decide::policy::Situation;
 use crate::enrich::{Features, identity_key};
 use crate::event::{Activity, Event};
 use crate::score::incident::{AlertState, Weighed};
@@ -155,17 +157,32 @@ impl Engine {
         }
     }
 
+    /// What the policy asks for about `subject` in the case, and by which rule.
+    pub(super) fn wanted(&self, case: &AlertState, subject: &Subject) -> (Action, String) {
+        let techniques: Vec<&str> = case.techniques.iter().map(|t| t.id).collect();
+        let situation = Situation {
+            severity: case.severity,
+            identity: subject.kind,
+            credential: subject.credential.as_ref().and_then(|c| c.kind),
+            group: subject.group.as_deref(),
+            techniques: &techniques,
+        };
+        let (action, rule) = self.settings.policy.action(&situation);
+        (action, rule.to_owned())
+    }
+
     /// What is to be done about `subject`, whose key is `key`, in the case.
     pub(super) fn decide(&mut self, case: &AlertState, subject: &Subject, key: u64) -> Decision {
+        let (wanted, policy) = self.wanted(case, subject);
         let credential = subject.credential.as_ref();
-        let kind = credential.and_then(|c| c.kind);
-        let wanted = policy::default_action(case.severity, subject.kind, kind);
-        let identity = (subject.id.as_str(), key);
-        let active = self.active_identities();
-        let rails = &self.settings.guardrails;
-        let allowed = self
-            .recent
-            .weaken(wanted, identity, self.time.now(), active, rails);
+        let whom = Whom {
+            id: &subject.id,
+            key,
+            group: subject.group.as_deref(),
+        };
+        let (now, active) = (self.time.now(), self.active_identities());
+        let (switch, rails) = (&mut self.switch, &self.settings.guardrails);
+        let allowed = self.recent.weaken(switch, wanted, whom, now, active, rails);
         let credential_id = credential.map_or("", |c| c.id.as_str());
         let action = allowed.action.as_str();
         let order_id = match self.settings.entity {
@@ -175,7 +192,7 @@ impl Engine {
         Decision {
             subject: subject.clone(),
             order_id,
-            policy: policy::DEFAULT_POLICY,
+            policy,
             wanted,
             allowed,
         }

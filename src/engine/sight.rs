@@ -5,7 +5,7 @@
 //! that is told, and nobody is contained for it. Failures are what makes it an attack.
 
 use super::{Decision, Detail, Engine, Origin, Stepped};
-use crate::decide::policy;
+use crate::decide::Action;
 use crate::enrich::{Features, Keys, enrich, identity_key};
 use crate::event::Outcome;
 use crate::score::incident::AlertState;
@@ -54,17 +54,20 @@ impl Engine {
 
     /// Decides for everyone whom the source reached and of whom less was wanted so far.
     pub(super) fn decide_reached(&mut self, case: &AlertState, source: u64) -> Vec<Decision> {
-        let Some(of) = self.reached.of_mut(source).filter(|_| has_failures(case)) else {
+        let Some(of) = self.reached.of(source).filter(|_| has_failures(case)) else {
             return Vec::new();
         };
+        let wanted: Vec<Action> = of
+            .identities
+            .iter()
+            .map(|reached| self.wanted(case, &reached.subject).0)
+            .collect();
         let mut due = Vec::new();
-        for reached in &mut of.identities {
-            let subject = &reached.subject;
-            let kind = subject.credential.as_ref().and_then(|c| c.kind);
-            let wanted = policy::default_action(case.severity, subject.kind, kind);
+        let of = self.reached.of_mut(source);
+        for (reached, wanted) in of.into_iter().flat_map(|of| &mut of.identities).zip(wanted) {
             if reached.wanted.is_none_or(|before| wanted > before) {
                 reached.wanted = Some(wanted);
-                due.push((subject.clone(), reached.key));
+                due.push((reached.subject.clone(), reached.key));
             }
         }
         let decide = |(subject, key): &(Subject, u64)| self.decide(case, subject, *key);

@@ -42,6 +42,7 @@ impl Engine {
         keep(PieceKey::SeenIds, Some(&to_vec(&self.seen)?))?;
         keep(PieceKey::Crowd, Some(&to_vec(&self.crowd)?))?;
         keep(PieceKey::Incidents, Some(&to_vec(&self.incidents)?))?;
+        keep(PieceKey::Switch, Some(&to_vec(&self.switch)?))?;
         if self.settings.entity == EntityView::Source {
             keep(PieceKey::Reached, Some(&to_vec(&self.reached)?))?;
         }
@@ -87,6 +88,7 @@ impl Restoring {
             PieceKey::SeenIds => self.engine.seen = SeenIds::restored(from_slice(bytes)?)?,
             PieceKey::Crowd => self.engine.crowd = from_slice(bytes)?,
             PieceKey::Incidents => self.engine.incidents = from_slice(bytes)?,
+            PieceKey::Switch => self.engine.switch = from_slice(bytes)?,
             PieceKey::Reached => self.engine.reached = from_slice(bytes)?,
             _ => self.pieces.take(key, bytes)?,
         }

@@ -1,7 +1,8 @@
-//! `/v1`: questions to the shards at work. On loopback only, and only with the token.
+//! `/v1`: questions to the shards at work, and answers to them. On loopback only, and only with the token.
 
-use super::Pages;
+use super::{Pages, Wish};
 use crate::inquiry::InquiryError;
+use crate::wire::answer::{Answer, Enforcement};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, Request, State};
@@ -10,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 /// Whom a question is about.
 #[derive(Deserialize)]
@@ -63,5 +65,60 @@ pub(super) async fn explain(
             };
             refusal(status, &error.to_string())
         }
+    }
+}
+
+/// Who asks, and why.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Who {
+    by: String,
+    reason: Option<String>,
+}
+
+/// An answer, as the feedback topic has it.
+pub(super) async fn feedback(State(pages): State<Pages>, record: Bytes) -> Response {
+    match Answer::parse(&record) {
+        Ok(answer) => publish(&pages, answer).await,
+        Err(error) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
+    }
+}
+
+/// Nothing is to be enforced from now on.
+pub(super) async fn pause(State(pages): State<Pages>, Json(who): Json<Who>) -> Response {
+    enforce(&pages, Enforcement::Pause, who).await
+}
+
+/// Enforcement goes on.
+pub(super) async fn resume(State(pages): State<Pages>, Json(who): Json<Who>) -> Response {
+    enforce(&pages, Enforcement::Resume, who).await
+}
+
+async fn enforce(pages: &Pages, containment: Enforcement, who: Who) -> Response {
+    let answer = Answer {
+        containment: Some(containment),
+        by: who.by,
+        reason: who.reason,
+        ..Answer::default()
+    };
+    match answer.asked() {
+        Ok(_) => publish(pages, answer).await,
+        Err(error) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
+    }
+}
+
+async fn publish(pages: &Pages, answer: Answer) -> Response {
+    let Some(wishes) = &pages.wishes else {
+        return refusal(StatusCode::NOT_FOUND, "this process publishes nothing");
+    };
+    let (done, told) = oneshot::channel();
+    let is_taken = wishes.send(Wish { answer, done }).await.is_ok();
+    match told.await {
+        Ok(Ok(told)) if is_taken => Json(json!({"told": told.trim()})).into_response(),
+        Ok(Err(why)) => refusal(StatusCode::SERVICE_UNAVAILABLE, &why),
+        _ => refusal(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the service is about to end",
+        ),
     }
 }

@@ -7,6 +7,7 @@ use crate::inquiry::Desk;
 use crate::metrics::Metrics;
 use crate::signing::KeySet;
 use crate::status::{Readiness, Status};
+use crate::wire::answer::Answer;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
@@ -16,6 +17,8 @@ use axum::{Json, Router};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::oneshot;
 
 /// What the pages tell of.
 #[derive(Clone)]
@@ -28,10 +31,20 @@ pub struct Pages {
     pub desk: Option<Arc<Desk>>,
     /// Public keys of orders; `None` where they are not signed.
     pub keys: Option<KeySet>,
+    /// Where answers are published; `None` where there is no Kafka.
+    pub wishes: Option<Sender<Wish>>,
     /// What opens `/v1`; `None`: it stays closed.
     pub token: Option<Secret>,
     /// Whether only this machine can reach the pages.
     pub is_loopback: bool,
+}
+
+/// An answer to be published, and who waits for that.
+pub struct Wish {
+    /// The answer.
+    pub answer: Answer,
+    /// Takes what is told of it, or why it was not published.
+    pub done: oneshot::Sender<Result<String, String>>,
 }
 
 /// Why there are no pages.
@@ -68,6 +81,9 @@ impl Server {
         let guarded = from_fn_with_state(pages.clone(), api::guard);
         let router = Router::new()
             .route("/v1/explain", post(api::explain))
+            .route("/v1/feedback", post(api::feedback))
+            .route("/v1/containment/pause", post(api::pause))
+            .route("/v1/containment/resume", post(api::resume))
             .route_layer(guarded)
             .route("/.well-known/jwks.json", get(keys))
             .route("/metrics", get(metrics))

@@ -16,6 +16,9 @@ use tracing::{info, warn};
 /// How long a broker may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
+/// Looking for answers may take this long.
+const LOOKED_WITHIN: Duration = Duration::from_secs(1);
+
 /// A reader of the feedback topic.
 pub struct Answers {
     reader: BaseConsumer,
@@ -35,6 +38,19 @@ impl Answers {
                 .map_err(KafkaError::Client)?,
             topic: config.topics.feedback.clone(),
             partitions,
+        })
+    }
+
+    /// Whether there are answers that `shards` have not taken.
+    #[must_use]
+    pub fn has_news(&self, shards: &BTreeMap<ShardId, Shard>) -> bool {
+        (0..self.partitions).any(|partition| {
+            let next = shards.values().map(|shard| shard.next_answer(partition));
+            let ends = self
+                .reader
+                .fetch_watermarks(&self.topic, partition, LOOKED_WITHIN);
+            let end = ends.map_or(0, |(_, end)| end);
+            next.min().is_some_and(|next| next < end)
         })
     }
 

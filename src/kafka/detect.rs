@@ -39,6 +39,7 @@ pub struct Detect {
     metrics: Metrics,
     readings: Vec<u64>,
     answers: Option<Answers>,
+    has_answers: bool,
     desk: Arc<Desk>,
     own_inbox: Sender<Inquiry>,
     inbox: Receiver<Inquiry>,
@@ -59,6 +60,7 @@ impl Detect {
             metrics: shared.metrics.clone(),
             readings: vec![0; SIGNALS.len()],
             answers: None,
+            has_answers: false,
             desk: Arc::clone(&shared.desk),
             own_inbox,
             inbox,
@@ -211,10 +213,11 @@ impl Stage for Detect {
     }
 
     fn wants_checkpoint(&self) -> bool {
-        self.shards.values().any(Shard::has_upgrade)
+        self.has_answers || self.shards.values().any(Shard::has_upgrade)
     }
 
     fn prepare_checkpoint(&mut self) -> Vec<Outgoing> {
+        self.has_answers = false;
         let upgrades = self.shards.values_mut().filter_map(Shard::announce_upgrade);
         let mut said: Vec<Outgoing> = upgrades.collect();
         if let Some(answers) = &self.answers {
@@ -229,7 +232,11 @@ impl Stage for Detect {
     }
 
     fn mark_kept(&mut self) {
-        self.shards.values_mut().for_each(Shard::mark_kept);
+        // What has not changed was not sent, the empty tables of a new shard among it.
+        let shards = self.shards.values_mut();
+        shards
+            .filter(|s| s.has_changed())
+            .for_each(Shard::mark_kept);
     }
 
     fn revoke(&mut self, topic: &str, partition: i32) {
@@ -253,6 +260,9 @@ impl Stage for Detect {
         self.metrics.add_readings(&self.readings);
         self.readings.fill(0);
         self.pool.expire();
+        // An answer may be an order to stop: it is taken in at a checkpoint, and that does not wait.
+        let answers = self.answers.as_ref();
+        self.has_answers = answers.is_some_and(|answers| answers.has_news(&self.shards));
         for (id, shard) in &self.shards {
             self.metrics.set_health(*id, &shard.health());
         }

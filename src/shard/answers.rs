@@ -2,7 +2,7 @@
 //! the audit trail, in the transaction of the checkpoint that keeps it.
 
 use super::{Outgoing, Shard, Stream};
-use crate::wire::answer::{Answer, Asked};
+use crate::wire::answer::{Answer, Asked, Enforcement};
 
 impl Shard {
     /// Offset of the next answer in a partition of the feedback topic.
@@ -23,11 +23,12 @@ impl Shard {
             return None;
         }
         self.answers.insert(partition, offset + 1);
+        let id = format!("feedback-{}-{partition}-{offset}", self.entity);
         match answer.asked().ok()? {
             Asked::Judge(alert_id, judgement) => {
                 let closing = self.engine.heed(alert_id, judgement.opinion())?;
                 self.has_answers = true;
-                let said = self.say(answer, &format!("feedback-{partition}-{offset}"));
+                let said = self.say(answer, &id);
                 let closing: Vec<_> = closing.into_iter().collect();
                 Some(
                     self.publications(&closing, None)
@@ -41,9 +42,12 @@ impl Shard {
                     return None;
                 }
                 self.has_answers = true;
-                Some(vec![
-                    self.say(answer, &format!("feedback-{partition}-{offset}")),
-                ])
+                Some(vec![self.say(answer, &id)])
+            }
+            Asked::Enforce(enforcement) => {
+                self.engine.pause(enforcement == Enforcement::Pause);
+                self.has_answers = true;
+                Some(vec![self.say(answer, &id)])
             }
         }
     }

@@ -47,6 +47,7 @@ impl Blueprint {
                     / f64::from(partitions),
                 max_identities: (detect.max_identities / partitions as usize).max(1),
                 signals_off: detect.signals_off.clone(),
+                policy: Arc::clone(&config.policy),
                 guardrails: config.guardrails.clone(),
             },
             configuration_hash: config.hash.as_str().into(),

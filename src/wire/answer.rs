@@ -1,11 +1,11 @@
-//! What people answer (`credential.feedback`): an opinion on an alert, or the wish that an identity be
-//! forgotten. One JSON object a record; who says it is stated, and goes into the audit trail.
+//! What people answer (`credential.feedback`): an opinion on an alert, the wish that an identity be
+//! forgotten, or that enforcement pause or go on. One JSON object a record; who says it is stated, and goes into the audit trail.
 
 use crate::engine::Opinion;
 use serde::{Deserialize, Serialize};
 
 /// One answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
     /// The alert that is answered.
@@ -17,6 +17,9 @@ pub struct Answer {
     /// The identity to be forgotten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forget: Option<String>,
+    /// What enforcement is to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub containment: Option<Enforcement>,
     /// Who says it.
     pub by: String,
     /// Why.
@@ -62,6 +65,16 @@ impl Judgement {
     }
 }
 
+/// What is asked of enforcement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Enforcement {
+    /// Nothing is to be carried out from now on.
+    Pause,
+    /// It goes on.
+    Resume,
+}
+
 /// What an answer asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked<'a> {
@@ -69,16 +82,20 @@ pub enum Asked<'a> {
     Judge(&'a str, Judgement),
     /// To forget an identity.
     Forget(&'a str),
+    /// To pause enforcement, or to let it go on.
+    Enforce(Enforcement),
 }
 
 /// Why an answer cannot be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum AnswerError {
     /// It is none.
-    #[error("no answer: {0}; an answer holds alert_id, verdict and by, or forget and by")]
+    #[error(
+        "no answer: {0}; an answer holds alert_id, verdict and by, or forget and by, or containment and by"
+    )]
     Json(#[from] serde_json::Error),
     /// It asks for nothing, or for two things.
-    #[error("an answer holds alert_id, verdict and by, or forget and by")]
+    #[error("an answer holds alert_id, verdict and by, or forget and by, or containment and by")]
     Shape,
     /// Nobody says it.
     #[error("`by` is empty: an answer says who gives it")]
@@ -104,9 +121,10 @@ impl Answer {
         if self.by.trim().is_empty() {
             return Err(AnswerError::Nobody);
         }
-        match (&self.alert_id, self.verdict, &self.forget) {
-            (Some(alert), Some(verdict), None) => Ok(Asked::Judge(alert, verdict)),
-            (None, None, Some(identity)) => Ok(Asked::Forget(identity)),
+        match (&self.alert_id, self.verdict, &self.forget, self.containment) {
+            (Some(alert), Some(verdict), None, None) => Ok(Asked::Judge(alert, verdict)),
+            (None, None, Some(identity), None) => Ok(Asked::Forget(identity)),
+            (None, None, None, Some(enforcement)) => Ok(Asked::Enforce(enforcement)),
             _ => Err(AnswerError::Shape),
         }
     }
@@ -135,7 +153,14 @@ mod tests {
         assert_eq!(Answer::parse(&answer.to_json()).unwrap(), answer);
         let forget = parse(r#"{"forget":"svc-1","by":"bo"}"#).unwrap();
         assert_eq!(forget.asked().unwrap(), Asked::Forget("svc-1"));
+        let pause = parse(r#"{"containment":"pause","by":"bo"}"#).unwrap();
+        assert_eq!(pause.asked().unwrap(), Asked::Enforce(Enforcement::Pause));
         for (bad, why) in [
+            (r#"{"containment":"stop","by":"bo"}"#, "stop"),
+            (
+                r#"{"containment":"pause","forget":"x","by":"bo"}"#,
+                "containment and by",
+            ),
             (
                 r#"{"alert_id":"a1","verdict":"false_positive","by":" "}"#,
                 "who gives it",

@@ -4,7 +4,7 @@
 use crate::engine::{Alert, Decision, Phase};
 use crate::units::EventTime;
 use crate::verdict::EntityView;
-use crate::wire::answer::{Answer, Judgement};
+use crate::wire::answer::{Answer, Enforcement, Judgement};
 use crate::wire::order::{self, reason};
 use crate::wire::time::format_rfc3339;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -86,8 +86,14 @@ impl AuditChain {
             let digest = blake3::hash(identity.as_bytes()).to_hex();
             format!("blake3:{digest}")
         });
+        let what = match (&forgotten, answer.containment) {
+            (Some(_), _) => "forgotten",
+            (None, Some(Enforcement::Pause)) => "containment_paused",
+            (None, Some(Enforcement::Resume)) => "containment_resumed",
+            (None, None) => "feedback",
+        };
         self.append(&json!({
-            "what": if forgotten.is_some() { "forgotten" } else { "feedback" },
+            "what": what,
             "time": format_rfc3339(time),
             "alert_id": answer.alert_id,
             "verdict": answer.verdict.map(Judgement::as_str),

@@ -29,7 +29,7 @@ pub struct Order<'a> {
     severity: &'static str,
     /// Why.
     pub reason: String,
-    policy: &'static str,
+    policy: &'a str,
     weakened_by: Vec<&'static str>,
 }
 
@@ -105,7 +105,7 @@ pub fn to_json(
             }),
         severity: alert.case.severity.as_str(),
         reason: reason(alert),
-        policy: decision.policy,
+        policy: &decision.policy,
         weakened_by: weakened_by(decision),
     };
     let set = signer.and_then(|signer| {

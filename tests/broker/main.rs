@@ -18,3 +18,4 @@ mod refusals;
 mod service;
 mod sources;
 mod support;
+mod switch;

@@ -1,0 +1,264 @@
+//! What is to be done when, and what limits it.
+
+use super::validate::Reader;
+use crate::decide::exception::{Exception, Whom};
+use crate::decide::guardrail::Guardrails;
+use crate::decide::policy::{Policy, Rule};
+use crate::decide::{Action, Mode};
+use crate::event::{CredentialKind, IdentityKind};
+use crate::units::{EventTime, MS_PER_SEC};
+use crate::verdict::Severity;
+use crate::wire::time::parse_rfc3339;
+use toml::{Table, Value};
+
+const RULES: &str = "containment.policy";
+const EXCEPTIONS: &str = "containment.exceptions";
+/// How a rule names a credential of which nothing is known.
+const UNKNOWN: &str = "unknown";
+
+/// One table of a list, and what is wrong with it.
+struct Entry<'e> {
+    name: String,
+    table: &'e Table,
+    problems: Vec<String>,
+}
+
+impl Entry<'_> {
+    fn problem(&mut self, why: &str) {
+        self.problems.push(format!("{}: {why}", self.name));
+    }
+
+    fn only(&mut self, known: &[&str]) {
+        let unknown = self
+            .table
+            .keys()
+            .filter(|key| !known.contains(&key.as_str()));
+        for key in unknown.cloned().collect::<Vec<String>>() {
+            let known = known.join(", ");
+            self.problem(&format!("unknown key `{key}`, known are: {known}"));
+        }
+    }
+
+    fn text(&mut self, key: &str) -> String {
+        let text = self
+            .table
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        if text.trim().is_empty() {
+            self.problem(&format!("`{key}` must be a text that is not empty"));
+        }
+        text.to_owned()
+    }
+
+    fn texts(&mut self, key: &str) -> Vec<String> {
+        let Some(value) = self.table.get(key) else {
+            return Vec::new();
+        };
+        let texts = value.as_array().and_then(|entries| {
+            let texts = entries
+                .iter()
+                .map(|entry| entry.as_str().map(str::to_owned));
+            texts.collect::<Option<Vec<String>>>()
+        });
+        if texts.is_none() {
+            self.problem(&format!("`{key}` must be a list of texts"));
+        }
+        texts.unwrap_or_default()
+    }
+
+    fn word<T>(&mut self, key: &str, text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let word = parse(text);
+        if word.is_none() {
+            self.problem(&format!("`{key}` does not know \"{text}\""));
+        }
+        word
+    }
+
+    fn words<T>(&mut self, key: &str, parse: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        let texts = self.texts(key);
+        let words = texts.iter().filter_map(|text| self.word(key, text, &parse));
+        words.collect()
+    }
+
+    fn action(&mut self, key: &str) -> Action {
+        let text = self.text(key);
+        self.word(key, &text, Action::parse)
+            .unwrap_or(Action::Notify)
+    }
+}
+
+/// Reads each table of the list at `path`.
+fn each<T>(
+    reader: &mut Reader<'_>,
+    path: &str,
+    mut read: impl FnMut(&mut Entry<'_>) -> Option<T>,
+) -> Vec<T> {
+    let list = reader.value(path).and_then(Value::as_array).cloned();
+    let (mut all, mut problems) = (Vec::new(), Vec::new());
+    for (at, value) in list.iter().flatten().enumerate() {
+        let name = format!("`{path}` {at}");
+        let Some(table) = value.as_table() else {
+            problems.push(format!("{name} must be a table"));
+            continue;
+        };
+        let mut entry = Entry {
+            name,
+            table,
+            problems: Vec::new(),
+        };
+        all.extend(read(&mut entry));
+        problems.extend(entry.problems);
+    }
+    reader.problems.extend(problems);
+    all
+}
+
+pub(super) fn policy_of(reader: &mut Reader<'_>) -> Policy {
+    let credential = |text: &str| match text {
+        UNKNOWN => Some(None),
+        kind => CredentialKind::parse(kind).map(Some),
+    };
+    Policy(each(reader, RULES, |entry| {
+        entry.only(&[
+            "name",
+            "severity",
+            "identity",
+            "credential",
+            "group",
+            "technique",
+            "action",
+        ]);
+        Some(Rule {
+            name: entry.text("name"),
+            severities: entry.words("severity", Severity::parse),
+            identities: entry.words("identity", IdentityKind::parse),
+            credentials: entry.words("credential", credential),
+            groups: entry.texts("group"),
+            techniques: entry.texts("technique"),
+            action: entry.action("action"),
+        })
+    }))
+}
+
+fn exceptions_of(reader: &mut Reader<'_>) -> Vec<Exception> {
+    each(reader, EXCEPTIONS, |entry| {
+        entry.only(&[
+            "identity",
+            "group",
+            "at_most",
+            "owner",
+            "justification",
+            "expires",
+        ]);
+        let named = |key: &str| entry.table.get(key).and_then(Value::as_str);
+        let whom = match (named("identity"), named("group")) {
+            (Some(identity), None) => Some(Whom::Identity(identity.to_owned())),
+            (None, Some(group)) => Some(Whom::Group(group.to_owned())),
+            _ => None,
+        };
+        if whom.is_none() {
+            entry.problem("needs `identity` or `group`, one of them");
+        }
+        let expires = entry.text("expires");
+        let moment = |text: &str| parse_rfc3339(text).and_then(EventTime::from_epoch_ms);
+        let (at_most, owner) = (entry.action("at_most"), entry.text("owner"));
+        let justification = entry.text("justification");
+        Some(Exception {
+            expires: entry.word("expires", &expires, moment)?,
+            whom: whom?,
+            at_most,
+            owner,
+            justification,
+        })
+    })
+}
+
+pub(super) fn guardrails_of(reader: &mut Reader<'_>, is_signed: bool) -> Guardrails {
+    let approval_from = match reader.text("containment.approval_from").as_str() {
+        "" => None,
+        text => {
+            let action = Action::parse(text).filter(|action| *action > Action::Notify);
+            if action.is_none() {
+                let why = format!("`containment.approval_from` does not know \"{text}\"");
+                reader.problems.push(why);
+            }
+            action
+        }
+    };
+    Guardrails {
+        mode: mode_of(reader, is_signed),
+        protected: reader.texts("containment.protected").into_iter().collect(),
+        max_per_hour: reader.whole("containment.max_per_hour", 0, 1_000_000) as u32,
+        max_share: reader.number("containment.max_share", 0.0, 1.0),
+        cool_down_ms: MS_PER_SEC * reader.whole("containment.cool_down_secs", 0, 86_400),
+        approval_from,
+        exceptions: exceptions_of(reader),
+    }
+}
+
+fn mode_of(reader: &mut Reader<'_>, is_signed: bool) -> Mode {
+    let problem = match Mode::parse(&reader.text("containment.mode")) {
+        Some(Mode::DryRun) => return Mode::DryRun,
+        Some(Mode::Enforce) if is_signed => return Mode::Enforce,
+        Some(Mode::Enforce) => {
+            "`containment.mode` is \"enforce\", which needs `signing.key_file`: an unsigned order must not \
+             be acted on"
+        }
+        None => "`containment.mode` must be \"dry_run\" or \"enforce\"",
+    };
+    reader.problems.push(problem.to_owned());
+    Mode::DryRun
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, Sources};
+
+    fn load(text: &str) -> Result<Config, String> {
+        let mut sources = Sources::default();
+        sources.files.push(("test".to_owned(), text.to_owned()));
+        Config::load(&sources).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_exception_has_an_owner_a_reason_and_an_end() {
+        let good = r#"[[containment.exceptions]]
+            identity = "svc-migrate"
+            at_most = "notify"
+            owner = "ada"
+            justification = "moves the archive"
+            expires = "2027-01-31T00:00:00Z""#;
+        let config = load(good).unwrap();
+        assert_eq!(config.guardrails.exceptions.len(), 1);
+        for (line, why) in [
+            ("owner = \"ada\"", "`owner` must be a text"),
+            (
+                "justification = \"moves the archive\"",
+                "`justification` must be",
+            ),
+            ("expires = \"2027-01-31T00:00:00Z\"", "`expires`"),
+            ("identity = \"svc-migrate\"", "`identity` or `group`"),
+        ] {
+            let told = load(&good.replace(line, "")).unwrap_err();
+            assert!(told.contains(why), "{told}");
+        }
+        let told = load(&good.replace("at_most", "at_least")).unwrap_err();
+        assert!(told.contains("unknown key `at_least`"), "{told}");
+    }
+
+    #[test]
+    fn a_rule_that_knows_other_words_is_refused() {
+        let rule = |text: &str| load(&format!("[[containment.policy]]\nname = \"one\"\n{text}"));
+        assert_eq!(rule("action = \"revoke\"").unwrap().policy.0.len(), 1);
+        let told = rule("severity = [\"awful\"]\naction = \"explode\"").unwrap_err();
+        assert!(
+            told.contains("\"awful\"") && told.contains("\"explode\""),
+            "{told}"
+        );
+        let told = rule("credential = \"session\"\naction = \"revoke\"").unwrap_err();
+        assert!(told.contains("must be a list"), "{told}");
+        let told = load("[containment]\napproval_from = \"notify\"").unwrap_err();
+        assert!(told.contains("approval_from"), "{told}");
+    }
+}
