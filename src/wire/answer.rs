@@ -1,5 +1,6 @@
 //! What people answer (`credential.feedback`): an opinion on an alert, the wish that an identity be
-//! forgotten, or that enforcement pause or go on. One JSON object a record; who says it is stated, and goes into the audit trail.
+//! forgotten, or that enforcement pause or go on. One JSON object a record; who says it is stated, and
+//! goes into the audit trail.
 
 use crate::engine::Opinion;
 use serde::{Deserialize, Serialize};
