@@ -43,7 +43,7 @@ const EVERY: Duration = Duration::from_millis(50);
 fn work(config: &Config, group: &str) -> (Shared, std::thread::JoinHandle<()>) {
     let shared = Shared::new(config.clone(), Metrics::new("bench").unwrap());
     let blueprint = Blueprint::new(config, load_model(config).unwrap(), PARTITIONS as u32);
-    let answers = Answers::new(config, group, PARTITIONS as i32).unwrap();
+    let answers = Answers::new(config, group, PARTITIONS as i32, shared.metrics.clone()).unwrap();
     let (of_worker, group) = (shared.clone(), group.to_owned());
     let thread = std::thread::spawn(move || {
         let pool = Arc::new(Pool::new(false));

@@ -38,8 +38,10 @@ fn start(config: &Config, group: &str, instance: usize) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_credwatch"));
     // Every group begins without what another one left.
     command.args(["run", "-q", "--stages", "detect", "--cold"]);
-    // Cargo's own, which would be read as a setting.
-    command.env_remove("CREDWATCH_COMMIT");
+    // What others call so would be read as settings.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CREDWATCH_")) {
+        command.env_remove(name);
+    }
     for (name, topic) in names {
         command.env(format!("CREDWATCH_TOPICS__{name}"), topic);
     }
@@ -87,6 +89,10 @@ fn rate(config: &Config, group: &str, instances: usize) -> f64 {
     let mut running: Vec<Child> = (0..instances).map(|at| start(config, group, at)).collect();
     let (mut begun, mut rate) = (None, 0.0);
     while rate == 0.0 {
+        let ended = running
+            .iter_mut()
+            .find_map(|child| child.try_wait().unwrap());
+        assert!(ended.is_none(), "an instance has ended: {ended:?}");
         let done = committed(&reader, config);
         match begun {
             None if done >= EVENTS / 10 => begun = Some((Instant::now(), done)),

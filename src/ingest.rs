@@ -6,7 +6,9 @@
 
 use crate::wire::cloudtrail;
 use crate::wire::format::{Document, Format, split};
+use crate::wire::keycloak;
 use crate::wire::native;
+use crate::wire::native_out::NativeEvent;
 use crate::wire::time::parse_rfc3339;
 use std::borrow::Cow;
 
@@ -39,6 +41,7 @@ pub fn expand(document: &[u8], format: Format) -> Vec<Item<'_>> {
         Document::Lines(lines) => items(&lines, |line| match format {
             Format::Native => Ok((0, native_line(line))),
             Format::CloudTrail => from_cloudtrail(line),
+            Format::Keycloak => from_keycloak(line),
         })
         .into_iter()
         .map(|(_, item)| item)
@@ -48,6 +51,7 @@ pub fn expand(document: &[u8], format: Format) -> Vec<Item<'_>> {
             let mut items = items(&records, |record| match format {
                 Format::Native => from_native(record),
                 Format::CloudTrail => from_cloudtrail(record),
+                Format::Keycloak => from_keycloak(record),
             });
             if cut_short {
                 mark_cut(&mut items, last);
@@ -111,15 +115,21 @@ fn from_native(record: &[u8]) -> Timed<Native<'_>> {
 
 fn from_cloudtrail(record: &[u8]) -> Timed<Native<'_>> {
     let mapped = cloudtrail::map(record).map_err(|error| error.to_string())?;
+    Ok(from_mapped(&mapped.event, mapped.expiry_unread))
+}
+
+fn from_keycloak(record: &[u8]) -> Timed<Native<'_>> {
+    let event = keycloak::map(record).map_err(|error| error.to_string())?;
+    Ok(from_mapped(&event, false))
+}
+
+fn from_mapped<'d>(event: &NativeEvent, expiry_unread: bool) -> (i64, Native<'d>) {
     let native = Native {
-        json: Cow::Owned(mapped.event.to_json()),
-        key: Some(mapped.event.identity.id.clone()),
-        expiry_unread: mapped.expiry_unread,
+        json: Cow::Owned(event.to_json()),
+        key: Some(event.identity.id.clone()),
+        expiry_unread,
     };
-    Ok((
-        parse_rfc3339(&mapped.event.time).unwrap_or(i64::MAX),
-        native,
-    ))
+    (parse_rfc3339(&event.time).unwrap_or(i64::MAX), native)
 }
 
 impl Native<'_> {

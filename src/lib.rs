@@ -45,6 +45,12 @@ pub mod ingest;
 pub mod inquiry;
 
 pub mod http;
+pub mod outbound;
+
+pub mod keycloak;
+
+pub mod deliver;
+
 pub mod kafka;
 
 pub mod sim;

@@ -15,7 +15,7 @@ const LATENCY_BUCKETS: [f64; 14] = [
 
 /// Gauges of a shard: name, help, value.
 type OfShard = (&'static str, &'static str, fn(&Health) -> u64);
-const OF_SHARD: [OfShard; 17] = [
+const OF_SHARD: [OfShard; 19] = [
     ("credwatch_identities", "Identities with a baseline.", |h| {
         h.identities as u64
     }),
@@ -54,6 +54,16 @@ const OF_SHARD: [OfShard; 17] = [
         "credwatch_reached_sources",
         "Sources from which somebody succeeded lately who is not usual there.",
         |h| h.reached_sources as u64,
+    ),
+    (
+        "credwatch_open_orders",
+        "Orders of the last week, other than notify, that nobody has answered.",
+        |h| h.open_orders as u64,
+    ),
+    (
+        "credwatch_orders_awaiting_approval",
+        "Orders of the last week that wait for a person.",
+        |h| h.orders_awaiting as u64,
     ),
     (
         "credwatch_containment_paused",
@@ -105,6 +115,16 @@ pub struct Metrics {
     pub notices: IntCounter,
     /// Records whose key is not the identity.
     pub foreign_keys: IntCounter,
+    /// Answers taken in, and those refused, by what they are.
+    pub answers: IntCounterVec,
+    /// What people said of alerts.
+    pub judgements: IntCounterVec,
+    /// Deliveries, by receiver and outcome.
+    pub deliveries: IntCounterVec,
+    /// Seconds from an event to the containment of its identity.
+    pub contain_seconds: Histogram,
+    /// Whether a receiver is left alone for a while, by receiver.
+    pub breakers_open: IntGaugeVec,
     /// Times that the host's clock was set.
     pub clock_jumps: IntCounter,
     readings: Vec<IntCounter>,
@@ -229,6 +249,30 @@ impl Metrics {
             foreign_keys: build.counter(
                 "credwatch_foreign_keys_total",
                 "Events whose key is not the identity.",
+            )?,
+            answers: build.counters(
+                "credwatch_answers_total",
+                "Answers from the feedback topic, by what they are.",
+                &["what"],
+            )?,
+            judgements: build.counters(
+                "credwatch_judgements_total",
+                "What people said of alerts: precision is true_positive over all but withdrawn.",
+                &["verdict"],
+            )?,
+            deliveries: build.counters(
+                "credwatch_deliveries_total",
+                "Alerts and orders carried to receivers, by outcome.",
+                &["receiver", "outcome"],
+            )?,
+            contain_seconds: build.histogram(
+                "credwatch_time_to_contain_seconds",
+                "From an event to the containment that an executor reports.",
+            )?,
+            breakers_open: build.gauges(
+                "credwatch_receiver_breaker_open",
+                "1 while a receiver that failed again and again is left alone.",
+                &["receiver"],
             )?,
             clock_jumps: build.counter(
                 "credwatch_clock_jumps_total",

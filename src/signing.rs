@@ -14,6 +14,7 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Why a key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +173,16 @@ impl SigningKey {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn for_tests(seed: u8) -> Self {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]);
+        let pair = pair.unwrap();
+        Self {
+            public: ed25519_public(&pair),
+            pair: Pair::Ed25519(Box::new(pair)),
+        }
+    }
+
     /// Its public half.
     #[must_use]
     pub fn public(&self) -> &PublicKey {
@@ -255,6 +266,14 @@ impl KeySet {
     /// # Errors
     /// Says why it is not to be believed.
     pub fn open(&self, kind: &str, token: &str) -> Result<Vec<u8>, SignatureError> {
+        Ok(self.open_named(kind, token)?.1)
+    }
+
+    /// The same, with the name of the key that made it.
+    ///
+    /// # Errors
+    /// Says why it is not to be believed.
+    pub fn open_named(&self, kind: &str, token: &str) -> Result<(String, Vec<u8>), SignatureError> {
         let shape = || SignatureError::Shape;
         let (signed, signature) = token.rsplit_once('.').ok_or_else(shape)?;
         let (header, payload) = signed.split_once('.').ok_or_else(shape)?;
@@ -271,14 +290,15 @@ impl KeySet {
         if key.alg != header.alg || !key.has_made(signed.as_bytes(), &signature) {
             return Err(SignatureError::Altered);
         }
-        Ok(payload)
+        Ok((key.kid.clone(), payload))
     }
 }
 
 /// What orders are signed with, and in whose name.
 #[derive(Debug)]
 pub struct Signer {
-    key: SigningKey,
+    /// The key in use.
+    pub key: Arc<SigningKey>,
     /// Who signs.
     pub issuer: String,
     /// For whom.
@@ -304,11 +324,24 @@ impl Signer {
             keys.push(SigningKey::read(path)?.public().clone());
         }
         Ok(Self {
-            key,
+            key: Arc::new(key),
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
             keys: KeySet { keys },
         })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(seed: u8) -> Self {
+        let key = SigningKey::for_tests(seed);
+        Self {
+            keys: KeySet {
+                keys: vec![key.public().clone()],
+            },
+            key: Arc::new(key),
+            issuer: "https://credwatch.test".to_owned(),
+            audience: "https://executor.test".to_owned(),
+        }
     }
 
     /// Public keys, the one in use first.

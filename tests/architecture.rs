@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of dependence: each may import only what stands before it.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 29] = [
     "units",
     "stats",
     "event",
@@ -32,6 +32,9 @@ const ORDER: [&str; 26] = [
     "ingest",
     "inquiry",
     "http",
+    "outbound",
+    "keycloak",
+    "deliver",
     "kafka",
     "sim",
 ];

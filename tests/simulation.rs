@@ -85,7 +85,7 @@ impl Owner<'_> {
             Ok(handled) => handled.stepped.alerts,
             Err(_) => return self.shard.pass(offset),
         };
-        let published = self.shard.publications(&alerts, None);
+        let published = self.shard.publications(&alerts, None, None);
         self.pending
             .extend(published.into_iter().map(|output| output.payload));
     }

@@ -8,6 +8,7 @@ CACHE=${CREDWATCH_CACHE:-"$ROOT/.cache"}
 KAFKA_VERSION=4.3.1
 SCALA_VERSION=2.13
 SLF4J_VERSION=2.0.17
+KEYCLOAK_VERSION=26.4.7
 
 say() { printf '%s\n' "── $*" >&2; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }

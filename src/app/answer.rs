@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::http::Wish;
 use crate::kafka::KafkaError;
-use crate::kafka::send::send_one;
+use crate::kafka::send::Sender;
 use crate::wire::answer::{Answer, AnswerError, Asked};
 use std::sync::Arc;
 use tokio::sync::mpsc::Receiver;
@@ -26,14 +26,16 @@ pub enum PublishError {
 ///
 /// # Errors
 /// It says nothing, or Kafka does not take it.
-pub async fn send(config: &Config, answer: &Answer) -> Result<String, PublishError> {
+pub async fn send(config: &Arc<Config>, answer: &Answer) -> Result<String, PublishError> {
     let key = match answer.asked()? {
         Asked::Judge(alert_id, _) => alert_id,
+        Asked::Settle(order_id, _) | Asked::Approve(order_id) => order_id,
         Asked::Forget(identity) => identity,
         Asked::Enforce(_) => "",
     };
     let topic = &config.topics.feedback;
-    let (partition, offset) = send_one(config, topic, key, &answer.to_json()).await?;
+    let sender = Sender::new(Arc::clone(config))?;
+    let (partition, offset) = sender.answer(key, answer).await?;
     Ok(format!(
         "published to {topic}, partition {partition}, offset {offset}; running services take it in within \
          seconds\n"
@@ -44,7 +46,7 @@ pub async fn send(config: &Config, answer: &Answer) -> Result<String, PublishErr
 ///
 /// # Errors
 /// It says nothing, or Kafka does not take it.
-pub fn publish(config: &Config, answer: &Answer) -> Result<String, PublishError> {
+pub fn publish(config: &Arc<Config>, answer: &Answer) -> Result<String, PublishError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -122,7 +122,8 @@ impl Lanes {
         };
         let shard = &mut self.identities[at];
         let handled = shard.handle(&native.json, shard.next_offset(), detail)?;
-        let mut outputs = shard.publications(&handled.stepped.alerts, None);
+        let alerts = &handled.stepped.alerts;
+        let mut outputs = shard.publications(alerts, None, Some(&native.json));
         let mut at_source = None;
         if let Some(sighting) = &handled.sighting {
             let at = self.of(&sighting.key);
@@ -130,7 +131,8 @@ impl Lanes {
             let stepped = shard
                 .handle(&sighting.payload, shard.next_offset(), detail)?
                 .stepped;
-            outputs.extend(shard.publications(&stepped.alerts, None));
+            let record = Some(sighting.payload.as_slice());
+            outputs.extend(shard.publications(&stepped.alerts, None, record));
             at_source = Some(stepped);
         }
         Ok(Judged {

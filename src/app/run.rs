@@ -1,11 +1,13 @@
 //! `credwatch run`: the stages on Kafka, the pages, and an orderly end.
 
 use crate::app::answer;
-use crate::config::Config;
+use crate::config::{Config, Realm, Receiver};
 use crate::http::{HttpError, Pages, Server};
 use crate::kafka::answers::Answers;
+use crate::kafka::deliver::Lane;
 use crate::kafka::detect::Detect;
 use crate::kafka::ingest::Ingest;
+use crate::kafka::keycloak::Poller;
 use crate::kafka::pool::Pool;
 use crate::kafka::worker::{self, Shared};
 use crate::kafka::{KafkaError, client, topics};
@@ -28,6 +30,8 @@ pub struct Stages {
     pub ingest: bool,
     /// Events to alerts.
     pub detect: bool,
+    /// Alerts and orders to receivers.
+    pub deliver: bool,
     /// Whether shards begin without their baselines.
     pub is_cold: bool,
 }
@@ -108,8 +112,21 @@ fn start(
     runtime: &Handle,
 ) -> Result<Vec<JoinHandle<()>>, RunError> {
     let mut threads = Vec::new();
-    if stages.ingest && !shared.config.ingest.is_empty() {
+    let config = &shared.config;
+    if stages.ingest && !config.ingest.is_empty() {
         threads.push(spawn("ingest", 0, shared, ingest_once)?);
+        for realm in config.realms.iter().filter(|realm| !realm.topic.is_empty()) {
+            let (realm, runtime) = (realm.clone(), runtime.clone());
+            let work = move |shared: &Shared, _| poll_once(shared, &realm, &runtime);
+            threads.push(spawn("keycloak", 0, shared, work)?);
+        }
+    }
+    if stages.deliver {
+        for receiver in &config.deliver.receivers {
+            let (receiver, runtime) = (receiver.clone(), runtime.clone());
+            let work = move |shared: &Shared, _| deliver_once(shared, &receiver, &runtime);
+            threads.push(spawn("deliver", 0, shared, work)?);
+        }
     }
     if stages.detect {
         let pool = Arc::new(Pool::new(stages.is_cold));
@@ -148,6 +165,23 @@ fn ingest_once(shared: &Shared, worker: usize) -> Result<(), KafkaError> {
     worker::run(&mut stage, &group, &id, shared)
 }
 
+fn poll_once(shared: &Shared, realm: &Realm, runtime: &Handle) -> Result<(), KafkaError> {
+    topics::require(&shared.config, std::slice::from_ref(&realm.topic))?;
+    Poller::new(realm, shared, runtime.clone())?.work()
+}
+
+fn deliver_once(shared: &Shared, receiver: &Receiver, runtime: &Handle) -> Result<(), KafkaError> {
+    let topics = &shared.config.topics;
+    let needed = [
+        topics.feedback.clone(),
+        topics.alerts.clone(),
+        topics.revocations.clone(),
+        topics.deadletter.clone(),
+    ];
+    let partitions = topics::require(&shared.config, &needed)? as i32;
+    Lane::new(receiver, shared, partitions, runtime.clone())?.work()
+}
+
 fn detect_once(
     shared: &Shared,
     model: &Model,
@@ -162,7 +196,7 @@ fn detect_once(
     let blueprint = Blueprint::new(config, model.clone(), partitions as u32);
     let group = format!("{}-detect", config.kafka.group_id);
     let feedback = topics::require(config, std::slice::from_ref(&config.topics.feedback))?;
-    let answers = Answers::new(config, &group, feedback as i32)?;
+    let answers = Answers::new(config, &group, feedback as i32, shared.metrics.clone())?;
     let stage = Detect::new(blueprint, &group, Arc::clone(pool), shared);
     let mut stage = stage.heeding(answers);
     let id = client::transactional_id(&config.kafka, "detect", worker);

@@ -2,7 +2,7 @@
 
 use crate::file::{self, InputError};
 use crate::signing::KeySet;
-use crate::wire::audit::{BrokenLink, ChainWalk};
+use crate::wire::audit_check::{BrokenLink, ChainWalk};
 use crate::wire::order_check::{OrderCheck, OrderFault};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -92,12 +92,12 @@ impl fmt::Display for VerifiedOrders {
 #[derive(Debug)]
 pub struct Verified(ChainWalk);
 
-/// Walks the trail in `inputs`, files in the order given.
+/// Walks the trail in `inputs`, files in the order given; signed heads are checked by `keys`.
 ///
 /// # Errors
 /// A file cannot be read, or says the first record that does not continue its chain.
-pub fn verify_audit(inputs: &[PathBuf]) -> Result<Verified, VerifyError> {
-    let mut walk = ChainWalk::default();
+pub fn verify_audit(inputs: &[PathBuf], keys: Option<KeySet>) -> Result<Verified, VerifyError> {
+    let mut walk = ChainWalk::checking(keys);
     each_line(inputs, |path, line, record| {
         walk.take(record).map_err(|why| VerifyError::Broken {
             path: path.to_path_buf(),
@@ -115,6 +115,14 @@ impl fmt::Display for Verified {
             "{} records, each follows the one before it",
             self.0.records()
         )?;
+        match self.0.signed_heads() {
+            (0, 0) => {}
+            (0, heads) => writeln!(
+                f,
+                "{heads} signed heads are not checked: name a key set with --keys"
+            )?,
+            (heads, _) => writeln!(f, "{heads} signed heads, each says what stands before it")?,
+        }
         for (view, partition, sequence, hash) in self.0.heads() {
             writeln!(
                 f,

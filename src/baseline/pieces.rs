@@ -51,6 +51,10 @@ pub enum PieceKey {
     Reached,
     /// Whether containment is paused, and what was last asked for whom.
     Switch,
+    /// Orders that were given lately.
+    Orders,
+    /// Signed answers that were heard.
+    Heard,
 }
 
 /// Shape of a store: what pieces must fit.
@@ -233,7 +237,9 @@ impl Pieces {
             | PieceKey::Crowd
             | PieceKey::Incidents
             | PieceKey::Reached
-            | PieceKey::Switch => {}
+            | PieceKey::Switch
+            | PieceKey::Orders
+            | PieceKey::Heard => {}
         }
         Ok(())
     }

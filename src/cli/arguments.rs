@@ -122,8 +122,8 @@ pub(super) struct DemoArguments {
 pub(super) struct RunArguments {
     #[command(flatten)]
     pub(super) config: ConfigArguments,
-    /// Which stages this process runs: ingest, detect.
-    #[arg(long, value_delimiter = ',', default_value = "ingest,detect")]
+    /// Which stages this process runs: ingest, detect, deliver.
+    #[arg(long, value_delimiter = ',', default_value = "ingest,detect,deliver")]
     pub(super) stages: Vec<Stage>,
     /// Pass kept baselines by, once, and learn anew from the events that Kafka still holds.
     #[arg(long)]
@@ -134,6 +134,7 @@ pub(super) struct RunArguments {
 pub(super) enum Stage {
     Ingest,
     Detect,
+    Deliver,
 }
 
 #[derive(Subcommand)]
@@ -149,8 +150,11 @@ pub(super) enum VerifyCommand {
     #[command(after_help = "Example: credwatch verify orders orders.jsonl --keys jwks.json")]
     Orders(VerifyOrdersArguments),
     /// Walks the hash chain of the audit trail; says the first broken record.
-    #[command(after_help = "Example: credwatch verify audit audit.jsonl")]
+    #[command(after_help = "Example: credwatch verify audit audit.jsonl --keys jwks.json")]
     Audit {
+        /// The key set, as /.well-known/jwks.json has it, to check signed heads of the trail by.
+        #[arg(long, value_name = "JWKS")]
+        keys: Option<PathBuf>,
         /// Audit records in their order, as `replay --audit` or a consumer of the topic writes them.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
@@ -230,6 +234,7 @@ pub(super) struct EvaluateArguments {
 pub(super) enum FormatArgument {
     Native,
     Cloudtrail,
+    Keycloak,
 }
 
 #[derive(Args)]

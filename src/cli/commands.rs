@@ -30,6 +30,7 @@ use crate::wire::answer::{Answer, Enforcement, Judgement};
 use crate::wire::format::Format;
 use crate::wire::model::Model;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
@@ -49,8 +50,8 @@ pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
         Command::Forget(arguments) => forget(arguments),
         Command::Containment(arguments) => containment(arguments),
         Command::Verify {
-            command: VerifyCommand::Audit { files },
-        } => verified(verify::verify_audit(files)),
+            command: VerifyCommand::Audit { files, keys },
+        } => verify_audit(files, keys.as_deref()),
         Command::Verify {
             command: VerifyCommand::Orders(arguments),
         } => verify_orders(arguments),
@@ -125,11 +126,22 @@ fn run(arguments: &RunArguments) -> u8 {
     let stages = Stages {
         ingest: arguments.stages.contains(&Stage::Ingest),
         detect: arguments.stages.contains(&Stage::Detect),
+        deliver: arguments.stages.contains(&Stage::Deliver),
         is_cold: arguments.cold,
     };
     with_config(&arguments.config, |config| {
         code_of(run::run(config, stages))
     })
+}
+
+fn verify_audit(files: &[PathBuf], keys: Option<&Path>) -> u8 {
+    match keys.map(KeySet::read).transpose() {
+        Ok(keys) => verified(verify::verify_audit(files, keys)),
+        Err(error) => {
+            complain(&error.to_string());
+            exit::USAGE
+        }
+    }
 }
 
 fn verify_orders(arguments: &VerifyOrdersArguments) -> u8 {
@@ -173,7 +185,7 @@ fn verified<V: std::fmt::Display>(result: Result<V, VerifyError>) -> u8 {
 
 fn publish(config: &ConfigArguments, answer: &Answer) -> u8 {
     with_config(config, |config| {
-        code_of(answer::publish(&config, answer).map(|told| say(&told)))
+        code_of(answer::publish(&Arc::new(config), answer).map(|told| say(&told)))
     })
 }
 
@@ -279,6 +291,7 @@ fn replay_files(arguments: &ReplayArguments, quiet: bool) -> u8 {
         format: arguments.format.map(|format| match format {
             FormatArgument::Native => Format::Native,
             FormatArgument::Cloudtrail => Format::CloudTrail,
+            FormatArgument::Keycloak => Format::Keycloak,
         }),
         partitions: arguments.partitions,
         verdicts: arguments.verdicts.clone(),

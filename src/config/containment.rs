@@ -1,5 +1,6 @@
 //! What is to be done when, and what limits it.
 
+use super::entry::each;
 use super::validate::Reader;
 use crate::decide::exception::{Exception, Whom};
 use crate::decide::guardrail::Guardrails;
@@ -9,110 +10,12 @@ use crate::event::{CredentialKind, IdentityKind};
 use crate::units::{EventTime, MS_PER_SEC};
 use crate::verdict::Severity;
 use crate::wire::time::parse_rfc3339;
-use toml::{Table, Value};
+use toml::Value;
 
 const RULES: &str = "containment.policy";
 const EXCEPTIONS: &str = "containment.exceptions";
 /// How a rule names a credential of which nothing is known.
 const UNKNOWN: &str = "unknown";
-
-/// One table of a list, and what is wrong with it.
-struct Entry<'e> {
-    name: String,
-    table: &'e Table,
-    problems: Vec<String>,
-}
-
-impl Entry<'_> {
-    fn problem(&mut self, why: &str) {
-        self.problems.push(format!("{}: {why}", self.name));
-    }
-
-    fn only(&mut self, known: &[&str]) {
-        let unknown = self
-            .table
-            .keys()
-            .filter(|key| !known.contains(&key.as_str()));
-        for key in unknown.cloned().collect::<Vec<String>>() {
-            let known = known.join(", ");
-            self.problem(&format!("unknown key `{key}`, known are: {known}"));
-        }
-    }
-
-    fn text(&mut self, key: &str) -> String {
-        let text = self
-            .table
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        if text.trim().is_empty() {
-            self.problem(&format!("`{key}` must be a text that is not empty"));
-        }
-        text.to_owned()
-    }
-
-    fn texts(&mut self, key: &str) -> Vec<String> {
-        let Some(value) = self.table.get(key) else {
-            return Vec::new();
-        };
-        let texts = value.as_array().and_then(|entries| {
-            let texts = entries
-                .iter()
-                .map(|entry| entry.as_str().map(str::to_owned));
-            texts.collect::<Option<Vec<String>>>()
-        });
-        if texts.is_none() {
-            self.problem(&format!("`{key}` must be a list of texts"));
-        }
-        texts.unwrap_or_default()
-    }
-
-    fn word<T>(&mut self, key: &str, text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let word = parse(text);
-        if word.is_none() {
-            self.problem(&format!("`{key}` does not know \"{text}\""));
-        }
-        word
-    }
-
-    fn words<T>(&mut self, key: &str, parse: impl Fn(&str) -> Option<T>) -> Vec<T> {
-        let texts = self.texts(key);
-        let words = texts.iter().filter_map(|text| self.word(key, text, &parse));
-        words.collect()
-    }
-
-    fn action(&mut self, key: &str) -> Action {
-        let text = self.text(key);
-        self.word(key, &text, Action::parse)
-            .unwrap_or(Action::Notify)
-    }
-}
-
-/// Reads each table of the list at `path`.
-fn each<T>(
-    reader: &mut Reader<'_>,
-    path: &str,
-    mut read: impl FnMut(&mut Entry<'_>) -> Option<T>,
-) -> Vec<T> {
-    let list = reader.value(path).and_then(Value::as_array).cloned();
-    let (mut all, mut problems) = (Vec::new(), Vec::new());
-    for (at, value) in list.iter().flatten().enumerate() {
-        let name = format!("`{path}` {at}");
-        let Some(table) = value.as_table() else {
-            problems.push(format!("{name} must be a table"));
-            continue;
-        };
-        let mut entry = Entry {
-            name,
-            table,
-            problems: Vec::new(),
-        };
-        all.extend(read(&mut entry));
-        problems.extend(entry.problems);
-    }
-    reader.problems.extend(problems);
-    all
-}
 
 pub(super) fn policy_of(reader: &mut Reader<'_>) -> Policy {
     let credential = |text: &str| match text {

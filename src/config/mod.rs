@@ -4,10 +4,13 @@
 //! another type is wrong.
 
 mod containment;
+mod deliver;
+mod entry;
 mod merge;
 mod secret;
 mod validate;
 
+pub use deliver::{Deliver, Endpoint, Feedback, Realm, Receiver, ReceiverKind};
 pub use merge::Sources;
 pub use secret::Secret;
 
@@ -136,6 +139,12 @@ pub struct Config {
     pub guardrails: Guardrails,
     /// What orders are signed with; `None`: they are not.
     pub signer: Option<Arc<Signer>>,
+    /// What is believed of answers.
+    pub feedback: Feedback,
+    /// Who is told, and who carries orders out.
+    pub deliver: Deliver,
+    /// Realms of Keycloak.
+    pub realms: Vec<Realm>,
     /// The HTTP server.
     pub http: Http,
     /// Hash of everything that shapes decisions.

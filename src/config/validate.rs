@@ -1,7 +1,8 @@
 //! Ranges and words. Types were checked against the default when sources were merged.
 
 use super::containment::{guardrails_of, policy_of};
-use super::{Config, Detect, Http, Ingest, Kafka, Secret, Topics};
+use super::deliver::{deliver_of, feedback_of, realms_of};
+use super::{Config, Detect, Http, Ingest, Kafka, Realm, Secret, Topics};
 use crate::signing::Signer;
 use crate::verdict::SignalName;
 use crate::wire::format::Format;
@@ -63,6 +64,11 @@ impl Reader<'_> {
         }
     }
 
+    pub(super) fn flag(&self, path: &str) -> bool {
+        let value = self.value(path).and_then(Value::as_bool);
+        value.unwrap_or_default()
+    }
+
     pub(super) fn whole(&mut self, path: &str, least: i64, most: i64) -> i64 {
         let value = self
             .value(path)
@@ -104,9 +110,12 @@ pub(super) fn validate(table: &Table, problems: &mut Vec<String>) -> Option<Conf
     }
     let hash = hasher.finalize().to_hex()[..16].to_owned();
     let mut reader = Reader { table, problems };
-    let ingest = ingest_of(&mut reader);
+    let realms = realms_of(&mut reader);
+    let ingest = ingest_of(&mut reader, &realms);
     let signer = signer_of(&mut reader);
     let guardrails = guardrails_of(&mut reader, signer.is_some());
+    let feedback = feedback_of(&mut reader, signer.as_deref());
+    let deliver = deliver_of(&mut reader, &realms, signer.is_some());
     let http = http_of(&mut reader);
     let topics = topics_of(&mut reader);
     if let Some(clash) = ingest.iter().find(|i| i.topic == topics.events) {
@@ -131,6 +140,9 @@ pub(super) fn validate(table: &Table, problems: &mut Vec<String>) -> Option<Conf
         policy: Arc::new(policy_of(&mut reader)),
         guardrails,
         signer,
+        feedback,
+        deliver,
+        realms,
         http: http?,
         hash,
     })
@@ -205,7 +217,8 @@ fn topics_of(reader: &mut Reader<'_>) -> Topics {
     topics
 }
 
-fn ingest_of(reader: &mut Reader<'_>) -> Vec<Ingest> {
+/// The topics that are named, and those that realms of Keycloak fill.
+fn ingest_of(reader: &mut Reader<'_>, realms: &[Realm]) -> Vec<Ingest> {
     let entries = reader.value("ingest").and_then(Value::as_array).cloned();
     let mut ingest = Vec::new();
     for (at, entry) in entries.into_iter().flatten().enumerate() {
@@ -223,6 +236,14 @@ fn ingest_of(reader: &mut Reader<'_>) -> Vec<Ingest> {
                     format!("`ingest` {at} needs a topic and a format, one of: {formats}");
                 reader.problems.push(problem);
             }
+        }
+    }
+    for realm in realms.iter().filter(|realm| !realm.topic.is_empty()) {
+        if ingest.iter().all(|known| known.topic != realm.topic) {
+            ingest.push(Ingest {
+                topic: realm.topic.clone(),
+                format: Format::Keycloak,
+            });
         }
     }
     ingest

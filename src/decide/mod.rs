@@ -1,8 +1,9 @@
 //! From a case to an action: policy ([`policy`]), then guardrails that can only weaken it
-//! ([`guardrail`]). For a source it is decided of those whom it [`reached`]. Pure; what is decided is
-//! returned as a value.
+//! ([`guardrail`]). For a source it is decided of those whom it [`reached`]. What was ordered is remembered
+//! ([`given`]) until somebody answers. Pure; what is decided is returned as a value.
 
 pub mod exception;
+pub mod given;
 pub mod guardrail;
 pub mod policy;
 pub mod reached;

@@ -60,6 +60,7 @@ impl Engine {
         let key = identity_key(identity);
         let had_case = self.incidents.remove(key);
         let was_reached = self.reached.forget(key);
+        self.orders.forget(identity);
         self.store.forget(key) || had_case || was_reached
     }
 

@@ -4,6 +4,8 @@
 //! the world is returned as values ([`Stepped`]); the shell performs it.
 
 mod consider;
+mod follow;
+mod heard;
 mod heed;
 mod order;
 mod output;
@@ -26,6 +28,7 @@ use crate::baseline::credential::secs;
 use crate::baseline::profile::Profile;
 use crate::baseline::store::Store;
 use crate::catalogue::Catalogue;
+use crate::decide::given::Orders;
 use crate::decide::guardrail::{Guardrails, Recent, Switch};
 use crate::decide::policy::Policy;
 use crate::decide::reached::Reached;
@@ -41,6 +44,7 @@ use crate::signal::{SIGNALS, View};
 use crate::units::{EventTime, MS_PER_DAY};
 use crate::verdict::{EntityView, Reading, SignalName, Verdict};
 use arrayvec::ArrayVec;
+use heard::Heard;
 use order::{SeenIds, ShardTime};
 use read::{bits_of, is_usual_source, read, verdicts};
 use std::sync::Arc;
@@ -91,6 +95,8 @@ pub struct Engine {
     recent: Recent,
     switch: Switch,
     reached: Reached,
+    orders: Orders,
+    heard: Heard,
     blank: Box<Profile>,
     aged_day: i64,
     duplicates: u64,
@@ -144,6 +150,8 @@ impl Engine {
             recent: Recent::default(),
             switch: Switch::default(),
             reached: Reached::default(),
+            orders: Orders::default(),
+            heard: Heard::default(),
             blank: Box::new(Profile::new(EventTime::EARLIEST)),
             aged_day: 0,
             duplicates: 0,
@@ -438,6 +446,7 @@ impl Engine {
     #[must_use]
     pub fn health(&self) -> Health {
         let counts = self.store.counts();
+        let (open_orders, orders_awaiting) = self.orders.unsettled();
         Health {
             identities: self.store.len(),
             groups: self.store.group_count(),
@@ -447,6 +456,8 @@ impl Engine {
             names_refused: self.store.names.refused(),
             issuers: self.store.issuer_count(),
             reached_sources: self.reached.len(),
+            open_orders,
+            orders_awaiting,
             is_paused: self.switch.is_paused,
             credentials: self.store.credentials.held(),
             credentials_evicted: self.store.credentials.evicted(),

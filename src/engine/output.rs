@@ -154,6 +154,10 @@ pub struct Health {
     pub issuers: usize,
     /// Sources from which somebody was reached lately.
     pub reached_sources: usize,
+    /// Orders that nobody has answered.
+    pub open_orders: usize,
+    /// Orders that wait for a person.
+    pub orders_awaiting: usize,
     /// Whether somebody has paused containment.
     pub is_paused: bool,
     /// Credentials known.

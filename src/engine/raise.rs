@@ -38,12 +38,17 @@ impl Engine {
 
     /// The last publication of an alert.
     pub(super) fn closing(&self, case: AlertState) -> Alert {
+        self.about(case, Phase::Closed)
+    }
+
+    /// A publication without an event of its own.
+    pub(super) fn about(&self, case: AlertState, phase: Phase) -> Alert {
         let (reached, reached_unnamed) = self.named(identity_key(&case.subject.id));
         Alert {
             entity: self.settings.entity,
             reached,
             reached_unnamed,
-            phase: Phase::Closed,
+            phase,
             time: self.time.now(),
             score_nats: case.published_nats,
             threshold_nats: self.threshold_nats(),
@@ -189,13 +194,15 @@ impl Engine {
             EntityView::Identity => digest(&[&case.alert_id, action, credential_id]),
             EntityView::Source => digest(&[&case.alert_id, action, credential_id, &subject.id]),
         };
-        Decision {
+        let decision = Decision {
             subject: subject.clone(),
             order_id,
             policy,
             wanted,
             allowed,
-        }
+        };
+        self.remember(&case.alert_id, &decision);
+        decision
     }
 }
 
@@ -240,7 +247,7 @@ fn merge_techniques(
     }
 }
 
-fn digest(parts: &[&str]) -> String {
+pub(super) fn digest(parts: &[&str]) -> String {
     let mut hasher = blake3::Hasher::new();
     for part in parts {
         hasher.update(&(part.len() as u64).to_le_bytes());

@@ -43,6 +43,8 @@ impl Engine {
         keep(PieceKey::Crowd, Some(&to_vec(&self.crowd)?))?;
         keep(PieceKey::Incidents, Some(&to_vec(&self.incidents)?))?;
         keep(PieceKey::Switch, Some(&to_vec(&self.switch)?))?;
+        keep(PieceKey::Orders, Some(&to_vec(&self.orders)?))?;
+        keep(PieceKey::Heard, Some(&to_vec(&self.heard)?))?;
         if self.settings.entity == EntityView::Source {
             keep(PieceKey::Reached, Some(&to_vec(&self.reached)?))?;
         }
@@ -89,6 +91,8 @@ impl Restoring {
             PieceKey::Crowd => self.engine.crowd = from_slice(bytes)?,
             PieceKey::Incidents => self.engine.incidents = from_slice(bytes)?,
             PieceKey::Switch => self.engine.switch = from_slice(bytes)?,
+            PieceKey::Orders => self.engine.orders = from_slice(bytes)?,
+            PieceKey::Heard => self.engine.heard = from_slice(bytes)?,
             PieceKey::Reached => self.engine.reached = from_slice(bytes)?,
             _ => self.pieces.take(key, bytes)?,
         }

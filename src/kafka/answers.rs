@@ -1,13 +1,17 @@
 //! What people answered since the last checkpoint, from all partitions of the feedback topic: answers are
 //! few, and whose they are only the shards know.
 
+use crate::clock::wall_time;
 use crate::config::Config;
+use crate::kafka::KafkaError;
+use crate::kafka::client::{self, Reader};
 use crate::kafka::restore::read_on;
-use crate::kafka::{KafkaError, client};
+use crate::metrics::Metrics;
 use crate::shard::{Outgoing, Shard, ShardId};
-use crate::wire::answer::Answer;
+use crate::wire::answer::{Answer, Asked};
+use crate::wire::signed_answer::Hearing;
 use rdkafka::Offset;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::message::Message;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,9 +25,11 @@ const LOOKED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A reader of the feedback topic.
 pub struct Answers {
-    reader: BaseConsumer,
+    reader: Reader,
     topic: String,
     partitions: i32,
+    hearing: Hearing,
+    metrics: Metrics,
 }
 
 impl Answers {
@@ -31,13 +37,18 @@ impl Answers {
     ///
     /// # Errors
     /// A property is wrong.
-    pub fn new(config: &Config, group: &str, partitions: i32) -> Result<Self, KafkaError> {
+    pub fn new(
+        config: &Config,
+        group: &str,
+        partitions: i32,
+        metrics: Metrics,
+    ) -> Result<Self, KafkaError> {
         Ok(Self {
-            reader: client::reader(&config.kafka, group)
-                .create()
-                .map_err(KafkaError::Client)?,
+            reader: client::open(&client::reader(&config.kafka, group))?,
             topic: config.topics.feedback.clone(),
             partitions,
+            hearing: config.feedback.hearing.clone(),
+            metrics,
         })
     }
 
@@ -68,6 +79,27 @@ impl Answers {
         published
     }
 
+    /// Tells of an answer that `shards` shards took in.
+    fn account(&self, answer: &Answer, shards: usize) {
+        if shards == 0 {
+            return;
+        }
+        let by = &answer.by;
+        info!(by, "an answer is taken in");
+        let (what, verdict) = match answer.asked() {
+            Ok(Asked::Judge(_, judgement)) => ("judgement", Some(judgement)),
+            Ok(Asked::Settle(..)) => ("outcome", None),
+            Ok(Asked::Approve(_)) => ("approval", None),
+            Ok(Asked::Forget(_)) => ("forget", None),
+            Ok(Asked::Enforce(_)) | Err(_) => ("switch", None),
+        };
+        self.metrics.answers.with_label_values(&[what]).inc();
+        if let Some(verdict) = verdict {
+            let verdict = verdict.as_str();
+            self.metrics.judgements.with_label_values(&[verdict]).inc();
+        }
+    }
+
     fn hand_on(
         &self,
         shards: &mut BTreeMap<ShardId, Shard>,
@@ -85,17 +117,20 @@ impl Answers {
         let start = Offset::Offset(next.max(first));
         read_on(&self.reader, &self.topic, partition, start, |message| {
             let (record, offset) = (message.payload().unwrap_or_default(), message.offset());
-            match Answer::parse(record) {
+            let sent_secs = message.timestamp().to_millis().map(|ms| ms / 1_000);
+            match self.hearing.read(record, sent_secs) {
                 Ok(answer) => {
-                    for shard in shards.values_mut() {
-                        if let Some(outputs) = shard.take_answer(&answer, partition, offset) {
-                            let by = &answer.by;
-                            info!(by, "an answer is taken in");
-                            published.extend(outputs);
-                        }
-                    }
+                    let taken = shards.values_mut().filter_map(|shard| {
+                        shard.take_answer(&answer, (partition, offset), Some(wall_time()))
+                    });
+                    let outputs: Vec<Vec<Outgoing>> = taken.collect();
+                    self.account(&answer, outputs.len());
+                    published.extend(outputs.into_iter().flatten());
                 }
-                Err(why) => warn!(partition, offset, "passed by in {}: {why}", self.topic),
+                Err(why) => {
+                    self.metrics.answers.with_label_values(&["refused"]).inc();
+                    warn!(partition, offset, "passed by in {}: {why}", self.topic);
+                }
             }
             Ok(offset + 1 < end)
         })

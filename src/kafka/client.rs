@@ -1,7 +1,30 @@
 //! How clients are configured. Every value that is not a default has a reason.
 
 use crate::config::Kafka;
-use rdkafka::ClientConfig;
+use crate::kafka::KafkaError;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::{ClientConfig, ClientContext};
+use tracing::warn;
+
+/// A reader that comes to the end of a partition again and again, and does not call that an error.
+pub type Reader = BaseConsumer<AtEase>;
+
+/// The context of a [`Reader`].
+#[derive(Clone, Copy, Debug)]
+pub struct AtEase;
+
+impl ClientContext for AtEase {
+    fn error(&self, error: ClientError, reason: &str) {
+        let is_end =
+            error.rdkafka_error_code() == Some(rdkafka::error::RDKafkaErrorCode::PartitionEOF);
+        if !is_end {
+            warn!("reader: {error}: {reason}");
+        }
+    }
+}
+
+impl ConsumerContext for AtEase {}
 
 /// A client with `settings`; what the operator set wins.
 fn client(kafka: &Kafka, settings: &[(&str, &str)]) -> ClientConfig {
@@ -60,6 +83,16 @@ pub fn reader(kafka: &Kafka, group: &str) -> ClientConfig {
         ("fetch.queue.backoff.ms", "10"),
     ];
     client(kafka, &settings)
+}
+
+/// Opens a reader.
+///
+/// # Errors
+/// A property is wrong.
+pub fn open(config: &ClientConfig) -> Result<Reader, KafkaError> {
+    config
+        .create_with_context(AtEase)
+        .map_err(KafkaError::Client)
 }
 
 /// The same, that sees what is not committed yet.

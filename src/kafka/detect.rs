@@ -147,7 +147,7 @@ impl Detect {
             .iter()
             .for_each(|alert| self.metrics.add_alert(alert));
         processed.urgent |= alerts.iter().any(|alert| !alert.decisions.is_empty());
-        let outputs = shard.publications(&alerts, Some(wall_time()));
+        let outputs = shard.publications(&alerts, Some(wall_time()), Some(record.payload));
         processed.outputs.extend(outputs);
     }
 
@@ -223,6 +223,8 @@ impl Stage for Detect {
         if let Some(answers) = &self.answers {
             said.extend(answers.hand_to(&mut self.shards));
         }
+        let shards = self.shards.values_mut();
+        said.extend(shards.filter_map(|shard| shard.sign_audit(wall_time())));
         said
     }
 

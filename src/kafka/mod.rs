@@ -5,8 +5,11 @@
 
 pub mod answers;
 pub mod client;
+pub mod deliver;
 pub mod detect;
 pub mod ingest;
+pub mod keycloak;
+pub mod pause;
 pub mod pool;
 mod rebalance;
 pub mod restore;
@@ -54,6 +57,17 @@ pub enum KafkaError {
     /// The group took the partitions away without asking.
     #[error("partitions were lost: the group did not hear from this consumer in time")]
     Lost,
+    /// A receiver's settings cannot be used.
+    #[error("deliver: {0}")]
+    Receiver(String),
+    /// An identity provider does not let us see its events.
+    #[error("{realm}: {why}")]
+    Keycloak {
+        /// Which realm.
+        realm: String,
+        /// Why.
+        why: crate::keycloak::KeycloakError,
+    },
     /// An administrative request failed.
     #[error("topics: {0}")]
     Admin(String),

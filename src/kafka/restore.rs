@@ -8,9 +8,10 @@
 
 use crate::clock::Stopwatch;
 use crate::config::Config;
-use crate::kafka::{KafkaError, client};
+use crate::kafka::KafkaError;
+use crate::kafka::client::{self, Reader};
 use crate::shard::{Blueprint, Restoration, Shard, ShardId};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
@@ -36,9 +37,9 @@ pub struct Restorer {
 
 struct Readers {
     /// Of what is committed.
-    settled: BaseConsumer,
+    settled: Reader,
     /// Of what is not committed yet, too.
-    unsettled: BaseConsumer,
+    unsettled: Reader,
 }
 
 impl Restorer {
@@ -58,12 +59,8 @@ impl Restorer {
         }
         let kafka = &self.config.kafka;
         let made = Readers {
-            settled: client::reader(kafka, &self.group)
-                .create()
-                .map_err(KafkaError::Client)?,
-            unsettled: client::unsettled(kafka, &self.group)
-                .create()
-                .map_err(KafkaError::Client)?,
+            settled: client::open(&client::reader(kafka, &self.group))?,
+            unsettled: client::open(&client::unsettled(kafka, &self.group))?,
         };
         Ok(self.readers.get_or_init(|| made))
     }
@@ -155,7 +152,7 @@ impl Restorer {
     /// First offset and present end of a partition, up to which every transaction is ended.
     fn settled(&self, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
         let readers = self.readers()?;
-        let ends = |consumer: &BaseConsumer| {
+        let ends = |consumer: &Reader| {
             let found = consumer.fetch_watermarks(topic, partition, ANSWER_WITHIN);
             found.map_err(KafkaError::Consumer)
         };
@@ -205,7 +202,7 @@ impl Restorer {
 
 /// Reads a partition from `start` on, to its end or until `take` says that it is enough.
 pub(super) fn read_on(
-    reader: &BaseConsumer,
+    reader: &Reader,
     topic: &str,
     partition: i32,
     start: Offset,

@@ -2,6 +2,8 @@
 //! the audit trail, in the transaction of the checkpoint that keeps it.
 
 use super::{Outgoing, Shard, Stream};
+use crate::engine::Alert;
+use crate::units::EventTime;
 use crate::wire::answer::{Answer, Asked, Enforcement};
 
 impl Shard {
@@ -12,30 +14,35 @@ impl Shard {
     }
 
     /// Takes the answer at `offset` in; returns what is to be published where it is about this shard,
-    /// or `None` where it is not.
+    /// or `None` where it is not, or was heard before. Orders that follow from it are issued at `wall`.
     pub fn take_answer(
         &mut self,
         answer: &Answer,
-        partition: i32,
-        offset: i64,
+        (partition, offset): (i32, i64),
+        wall: Option<EventTime>,
     ) -> Option<Vec<Outgoing>> {
         if offset < self.next_answer(partition) {
             return None;
         }
         self.answers.insert(partition, offset + 1);
+        if let Some(proof) = &answer.proof
+            && !self.engine.hear_once(proof.token, proof.issued_secs)
+        {
+            return None;
+        }
         let id = format!("feedback-{}-{partition}-{offset}", self.entity);
         match answer.asked().ok()? {
             Asked::Judge(alert_id, judgement) => {
                 let closing = self.engine.heed(alert_id, judgement.opinion())?;
-                self.has_answers = true;
-                let said = self.say(answer, &id);
-                let closing: Vec<_> = closing.into_iter().collect();
-                Some(
-                    self.publications(&closing, None)
-                        .into_iter()
-                        .chain([said])
-                        .collect(),
-                )
+                Some(self.follow(closing.as_ref(), answer, &id, wall))
+            }
+            Asked::Settle(order_id, carried) => {
+                let next = self.engine.settle(order_id, carried.outcome())?;
+                Some(self.follow(next.as_ref(), answer, &id, wall))
+            }
+            Asked::Approve(order_id) => {
+                let again = self.engine.approve(order_id, &answer.by)?;
+                Some(self.follow(again.as_ref(), answer, &id, wall))
             }
             Asked::Forget(identity) => {
                 if !self.engine.forget(identity) {
@@ -50,6 +57,20 @@ impl Shard {
                 Some(vec![self.say(answer, &id)])
             }
         }
+    }
+
+    /// What was answered, and then what follows from it.
+    fn follow(
+        &mut self,
+        next: Option<&Alert>,
+        answer: &Answer,
+        id: &str,
+        wall: Option<EventTime>,
+    ) -> Vec<Outgoing> {
+        self.has_answers = true;
+        let mut said = vec![self.say(answer, id)];
+        said.extend(self.publications(next.map_or(&[], std::slice::from_ref), wall, None));
+        said
     }
 
     fn say(&mut self, answer: &Answer, id: &str) -> Outgoing {

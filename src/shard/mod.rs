@@ -246,18 +246,20 @@ impl Shard {
         match self.handle(record, offset, Detail::Score) {
             Ok(handled) => {
                 let alerts = handled.stepped.alerts;
-                self.publications(&alerts, None);
+                self.publications(&alerts, None, Some(record));
             }
             Err(_) => self.pass(offset),
         }
     }
 
     /// Records to publish for `alerts`, in order. Orders are issued at `issued_at`, or at event
-    /// time where there is no wall clock to go by.
+    /// time where there is no wall clock to go by. `record` is what was read when they were raised: its
+    /// hash goes into the audit trail, so that what was kept of it can be proved.
     pub fn publications(
         &mut self,
         alerts: &[Alert],
         issued_at: Option<EventTime>,
+        record: Option<&[u8]>,
     ) -> Vec<Outgoing> {
         let mut outgoing = Vec::new();
         for alert in alerts {
@@ -291,7 +293,7 @@ impl Shard {
                     stream, key, "order.v1", order_id, time, payload,
                 ));
                 let model_hash = self.engine.model_hash();
-                let payload = self.audit.decision(alert, decision, model_hash);
+                let payload = self.audit.decision(alert, decision, model_hash, record);
                 let stream = Stream::Decisions;
                 let id = match nth {
                     0 => id.clone(),

@@ -2,6 +2,7 @@
 
 use super::{Blueprint, Outgoing, Shard, ShardId, Stream};
 use crate::engine::{Engine, Restoring, Which};
+use crate::units::EventTime;
 use crate::verdict::EntityView;
 use crate::wire::baseline_record::{self, BaselineRecordError, Found, Reader, Send};
 use crate::wire::snapshot::{self, Header};
@@ -99,6 +100,16 @@ impl Shard {
         let stream = Stream::Decisions;
         let record = Outgoing::cloud_event(stream, "", "upgrade.v1", id, time, payload);
         Some(record.in_partition(self.origin.partition))
+    }
+
+    /// Says, signed, where the audit trail stands at `now`, where it has grown since that was last said.
+    pub fn sign_audit(&mut self, now: EventTime) -> Option<Outgoing> {
+        let payload = self.audit.head(self.signer.as_deref()?, now)?;
+        let partition = self.origin.partition;
+        let id = format!("head-{}-{partition}-{}", self.entity, now.epoch_ms());
+        let stream = Stream::Decisions;
+        let record = Outgoing::cloud_event(stream, "", "head.v1", id, now, payload);
+        Some(record.in_partition(partition))
     }
 
     /// Whether there is something to keep.

@@ -1,8 +1,11 @@
-//! What people answer (`credential.feedback`): an opinion on an alert, the wish that an identity be
-//! forgotten, or that enforcement pause or go on. One JSON object a record; who says it is stated, and
-//! goes into the audit trail.
+//! What people and executors answer (`credential.feedback`): an opinion on an alert, what became of an
+//! order, its approval, the wish that an identity be forgotten, or that enforcement pause or go on. One JSON
+//! object a record, or the same signed ([`crate::wire::signed_answer`]); who says it is stated, and goes into
+//! the audit trail.
 
+use crate::decide::given::Outcome;
 use crate::engine::Opinion;
+use crate::signing::SignatureError;
 use serde::{Deserialize, Serialize};
 
 /// One answer.
@@ -15,6 +18,18 @@ pub struct Answer {
     /// What it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Judgement>,
+    /// The order that an executor answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<String>,
+    /// What became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Carried>,
+    /// Time from the event behind the order to this outcome, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<i64>,
+    /// The order that is approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approve: Option<String>,
     /// The identity to be forgotten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forget: Option<String>,
@@ -26,6 +41,44 @@ pub struct Answer {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who signed it, where it was signed.
+    #[serde(skip)]
+    pub proof: Option<Proof>,
+}
+
+/// By which key an answer is proved, and which one it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Name of the key.
+    pub kid: String,
+    /// The answer among all that were signed.
+    pub token: [u8; 16],
+    /// When it was signed, in seconds since 1970.
+    pub issued_secs: i64,
+}
+
+/// What became of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Carried {
+    /// It is carried out.
+    Done,
+    /// It could not be carried out.
+    Failed,
+    /// It must not be carried out, as the executor sees it.
+    Refused,
+}
+
+impl Carried {
+    /// The same for the engine.
+    #[must_use]
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Done => Outcome::Done,
+            Self::Failed => Outcome::Failed,
+            Self::Refused => Outcome::Refused,
+        }
+    }
 }
 
 /// What an alert was.
@@ -81,6 +134,10 @@ pub enum Enforcement {
 pub enum Asked<'a> {
     /// To take an opinion on an alert.
     Judge(&'a str, Judgement),
+    /// To take what became of an order.
+    Settle(&'a str, Carried),
+    /// To approve an order.
+    Approve(&'a str),
     /// To forget an identity.
     Forget(&'a str),
     /// To pause enforcement, or to let it go on.
@@ -91,17 +148,38 @@ pub enum Asked<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum AnswerError {
     /// It is none.
-    #[error(
-        "no answer: {0}; an answer holds alert_id, verdict and by, or forget and by, or containment and by"
-    )]
+    #[error("no answer: {0}; {SHAPES}")]
     Json(#[from] serde_json::Error),
     /// It asks for nothing, or for two things.
-    #[error("an answer holds alert_id, verdict and by, or forget and by, or containment and by")]
+    #[error("{SHAPES}")]
     Shape,
     /// Nobody says it.
     #[error("`by` is empty: an answer says who gives it")]
     Nobody,
+    /// Nobody proves it.
+    #[error(
+        "it is not signed, and feedback.require_signature is set: sign it by feedback.key_file"
+    )]
+    Unsigned,
+    /// It proves to be somebody else's.
+    #[error("it was signed by the key of {signer:?}, and says that it is {by:?}'s")]
+    Impostor {
+        /// Whose key it is.
+        signer: String,
+        /// Who it says.
+        by: String,
+    },
+    /// Its signature is not good.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// It was signed at another time than it was sent.
+    #[error("it says that it was signed later than it was sent: is the clock of the sender right?")]
+    Early,
 }
+
+/// What an answer may be.
+const SHAPES: &str = "an answer holds `by` and alert_id with verdict, or order_id with outcome, or \
+                      approve, or forget, or containment";
 
 impl Answer {
     /// Reads one record.
@@ -122,10 +200,21 @@ impl Answer {
         if self.by.trim().is_empty() {
             return Err(AnswerError::Nobody);
         }
-        match (&self.alert_id, self.verdict, &self.forget, self.containment) {
-            (Some(alert), Some(verdict), None, None) => Ok(Asked::Judge(alert, verdict)),
-            (None, None, Some(identity), None) => Ok(Asked::Forget(identity)),
-            (None, None, None, Some(enforcement)) => Ok(Asked::Enforce(enforcement)),
+        let judged = self.alert_id.as_deref().zip(self.verdict);
+        let settled = self.order_id.as_deref().zip(self.outcome);
+        let mut asked = [
+            judged.map(|(alert, verdict)| Asked::Judge(alert, verdict)),
+            settled.map(|(order, outcome)| Asked::Settle(order, outcome)),
+            self.approve.as_deref().map(Asked::Approve),
+            self.forget.as_deref().map(Asked::Forget),
+            self.containment.map(Asked::Enforce),
+        ]
+        .into_iter()
+        .flatten();
+        let is_half = self.alert_id.is_some() != self.verdict.is_some()
+            || self.order_id.is_some() != self.outcome.is_some();
+        match (asked.next(), asked.next()) {
+            (Some(one), None) if !is_half => Ok(one),
             _ => Err(AnswerError::Shape),
         }
     }
@@ -156,25 +245,25 @@ mod tests {
         assert_eq!(forget.asked().unwrap(), Asked::Forget("svc-1"));
         let pause = parse(r#"{"containment":"pause","by":"bo"}"#).unwrap();
         assert_eq!(pause.asked().unwrap(), Asked::Enforce(Enforcement::Pause));
+        let done =
+            parse(r#"{"order_id":"o1","outcome":"done","took_ms":41,"by":"keycloak"}"#).unwrap();
+        assert_eq!(done.asked().unwrap(), Asked::Settle("o1", Carried::Done));
+        let approve = parse(r#"{"approve":"o1","by":"bo"}"#).unwrap();
+        assert_eq!(approve.asked().unwrap(), Asked::Approve("o1"));
         for (bad, why) in [
+            (r#"{"order_id":"o1","by":"x"}"#, "order_id with outcome"),
             (r#"{"containment":"stop","by":"bo"}"#, "stop"),
             (
                 r#"{"containment":"pause","forget":"x","by":"bo"}"#,
-                "containment and by",
+                "or containment",
             ),
             (
                 r#"{"alert_id":"a1","verdict":"false_positive","by":" "}"#,
                 "who gives it",
             ),
-            (
-                r#"{"alert_id":"a1","by":"ada"}"#,
-                "alert_id, verdict and by",
-            ),
+            (r#"{"alert_id":"a1","by":"ada"}"#, "alert_id with verdict"),
             (r#"{"alert_id":"a1","verdict":"maybe","by":"ada"}"#, "maybe"),
-            (
-                r#"{"forget":"x","alert_id":"a1","by":"ada"}"#,
-                "or forget and by",
-            ),
+            (r#"{"forget":"x","alert_id":"a1","by":"ada"}"#, "forget, or"),
             (r#"{"forget":"x","by":"ada","all":true}"#, "all"),
             ("[]", "no answer"),
         ] {

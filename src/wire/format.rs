@@ -9,6 +9,8 @@ spelled! {
         Native = "native",
         /// AWS CloudTrail.
         CloudTrail = "cloudtrail",
+        /// Keycloak's user and admin events.
+        Keycloak = "keycloak",
     }
 }
 
@@ -18,12 +20,14 @@ pub fn head(document: &[u8]) -> &[u8] {
     &document[..document.len().min(65_536)]
 }
 
-/// Guesses the format of a record from the members that only CloudTrail has.
+/// Guesses the format of a record from the members that only one has.
 #[must_use]
 pub fn guess(record: &[u8]) -> Format {
     let has = |needle: &[u8]| record.windows(needle.len()).any(|window| window == needle);
     if has(b"\"eventSource\"") || has(b"\"eventVersion\"") || has(b"\"userIdentity\"") {
         Format::CloudTrail
+    } else if has(b"\"realmId\"") {
+        Format::Keycloak
     } else {
         Format::Native
     }

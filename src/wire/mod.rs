@@ -3,12 +3,14 @@
 
 pub mod answer;
 pub mod audit;
+pub mod audit_check;
 pub mod baseline_record;
 pub mod cloudtrail;
 pub mod cloudtrail_principal;
 pub mod dead_letter;
 pub mod explained;
 pub mod format;
+pub mod keycloak;
 pub mod model;
 pub mod native;
 pub mod native_out;
@@ -20,6 +22,7 @@ pub mod partition;
 pub mod runbook;
 pub mod set;
 pub mod sighting;
+pub mod signed_answer;
 pub mod snapshot;
 pub mod time;
 pub mod verdict_line;

@@ -217,9 +217,11 @@ fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Valu
 /// Names one publication of an alert: the same for the same cause.
 #[must_use]
 pub fn publication_id(alert: &Alert) -> String {
+    let decided = alert.decisions.first().map(|d| d.order_id.clone());
     let cause = alert
         .event_id
         .clone()
+        .or(decided)
         .unwrap_or_else(|| format_rfc3339(alert.time));
     let hash =
         blake3::hash(format!("{}\n{:?}\n{cause}", alert.case.alert_id, alert.phase).as_bytes());

@@ -27,6 +27,7 @@ pub struct Order<'a> {
     /// The credential, if one is known.
     pub credential: Option<OrderCredential<'a>>,
     severity: &'static str,
+    event_time: String,
     /// Why.
     pub reason: String,
     policy: &'a str,
@@ -104,6 +105,7 @@ pub fn to_json(
                 issuer: credential.issuer.as_deref(),
             }),
         severity: alert.case.severity.as_str(),
+        event_time: format_rfc3339(alert.time),
         reason: reason(alert),
         policy: &decision.policy,
         weakened_by: weakened_by(decision),

@@ -12,6 +12,7 @@ mod common;
 mod answering;
 mod asking;
 mod durability;
+mod keycloak;
 mod monitoring;
 mod outage;
 mod refusals;

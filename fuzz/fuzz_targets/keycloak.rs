@@ -1,0 +1,12 @@
+//! Any bytes as a Keycloak event: what maps is a native event that decodes.
+#![no_main]
+
+use credwatch::wire::{keycloak, native};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(mapped) = keycloak::map(bytes) {
+        let decoded = native::decode(&mapped.to_json());
+        assert!(decoded.is_ok(), "{:?}", decoded.err());
+    }
+});

@@ -1,0 +1,413 @@
+//! A real Keycloak: refresh tokens are stolen, and the next use of each fails, because credwatch saw it, ordered
+//! it and had it done; everybody else's sessions go on.
+
+use crate::common::{credwatch, get};
+use crate::support::{Running, Setup, wait_until};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const USERS: usize = 40;
+const THEFTS: usize = 20;
+const HISTORY_DAYS: i64 = 21;
+const DAY_MS: i64 = 86_400_000;
+const SECRET: &str = "planted-client-secret-5f3a9c";
+
+/// A realm of its own in the Keycloak that `scripts/test` starts.
+struct Realm {
+    base: String,
+    name: String,
+    agent: ureq::Agent,
+    admin: String,
+}
+
+struct User {
+    id: String,
+    name: String,
+    home: String,
+}
+
+struct Answered {
+    status: u16,
+    location: String,
+    body: Value,
+}
+
+fn now_ms() -> i64 {
+    credwatch::clock::wall_time().epoch_ms()
+}
+
+impl Realm {
+    fn new(name: String) -> Self {
+        let base = std::env::var("CREDWATCH_TEST_KEYCLOAK").expect(
+            "CREDWATCH_TEST_KEYCLOAK is not set: run scripts/test, which starts a Keycloak",
+        );
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .build()
+            .into();
+        let mut realm = Self {
+            base,
+            name,
+            agent,
+            admin: String::new(),
+        };
+        let form = [
+            ("client_id", "admin-cli"),
+            ("grant_type", "password"),
+            ("username", "admin"),
+            ("password", "admin"),
+        ];
+        let token = realm.post_form("master", "127.0.0.1", &form);
+        realm.admin = token.body["access_token"].as_str().unwrap().to_owned();
+        let events = [
+            "LOGIN",
+            "LOGIN_ERROR",
+            "REFRESH_TOKEN",
+            "REFRESH_TOKEN_ERROR",
+            "CODE_TO_TOKEN",
+            "LOGOUT",
+            "CLIENT_LOGIN",
+            "REVOKE_GRANT",
+            "UPDATE_CREDENTIAL",
+        ];
+        let settings = json!({"realm": realm.name, "enabled": true, "sslRequired": "none",
+            "eventsEnabled": true, "enabledEventTypes": events, "adminEventsEnabled": true,
+            "accessTokenLifespan": 900});
+        assert_eq!(
+            realm.call("POST", "/admin/realms", Some(&settings)).status,
+            201
+        );
+        realm
+    }
+
+    fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Answered {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header("authorization", format!("Bearer {}", self.admin))
+            .header("content-type", "application/json")
+            .body(body.map(Value::to_string).unwrap_or_default())
+            .unwrap();
+        answered(self.agent.run(request).unwrap())
+    }
+
+    fn of_realm(&self, method: &str, path: &str, body: Option<&Value>) -> Answered {
+        self.call(method, &format!("/admin/realms/{}/{path}", self.name), body)
+    }
+
+    fn post_form(&self, realm: &str, address: &str, form: &[(&str, &str)]) -> Answered {
+        let url = format!("{}/realms/{realm}/protocol/openid-connect/token", self.base);
+        let request = self.agent.post(url).header("x-forwarded-for", address);
+        answered(request.send_form(form.iter().copied()).unwrap())
+    }
+
+    fn client(&self, settings: &Value) -> String {
+        let made = self.of_realm("POST", "clients", Some(settings));
+        assert_eq!(made.status, 201);
+        made.location.rsplit('/').next().unwrap().to_owned()
+    }
+
+    /// The service account may see events and manage users, and nothing else.
+    fn let_credwatch_in(&self) {
+        let client = self.client(
+            &json!({"clientId": "credwatch", "secret": SECRET, "enabled": true,
+            "publicClient": false, "serviceAccountsEnabled": true, "standardFlowEnabled": false}),
+        );
+        let account = self.of_realm(
+            "GET",
+            &format!("clients/{client}/service-account-user"),
+            None,
+        );
+        let account = account.body["id"].as_str().unwrap().to_owned();
+        let management = self.of_realm("GET", "clients?clientId=realm-management", None);
+        let management = management.body[0]["id"].as_str().unwrap().to_owned();
+        let roles = self
+            .of_realm("GET", &format!("clients/{management}/roles"), None)
+            .body;
+        let needed = |role: &&Value| {
+            let name = role["name"].as_str().unwrap();
+            name == "view-events" || name == "manage-users"
+        };
+        let roles: Vec<&Value> = roles.as_array().unwrap().iter().filter(needed).collect();
+        assert_eq!(roles.len(), 2);
+        let path = format!("users/{account}/role-mappings/clients/{management}");
+        assert_eq!(
+            self.of_realm("POST", &path, Some(&json!(roles))).status,
+            204
+        );
+    }
+
+    fn user(&self, nth: usize) -> User {
+        let name = format!("user-{nth}");
+        let made = self.of_realm("POST", "users", Some(&json!({"username": name, "enabled": true,
+            "email": format!("{name}@example.org"), "emailVerified": true, "firstName": "U", "lastName": "X",
+            "credentials": [{"type": "password", "value": "correct horse", "temporary": false}]})));
+        assert_eq!(made.status, 201);
+        User {
+            id: made.location.rsplit('/').next().unwrap().to_owned(),
+            name,
+            home: format!("81.2.{nth}.10"),
+        }
+    }
+
+    /// A login from home; the refresh token.
+    fn login(&self, user: &User) -> String {
+        let form = [
+            ("client_id", "app"),
+            ("grant_type", "password"),
+            ("username", user.name.as_str()),
+            ("password", "correct horse"),
+        ];
+        let token = self.post_form(&self.name, &user.home, &form);
+        assert_eq!(token.status, 200, "{}", token.body);
+        token.body["refresh_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Uses a refresh token from `address`; the next one, or why there is none.
+    fn refresh(&self, token: &str, address: &str) -> Result<String, String> {
+        let form = [
+            ("client_id", "app"),
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token),
+        ];
+        let answer = self.post_form(&self.name, address, &form);
+        match answer.body["refresh_token"].as_str() {
+            Some(next) => Ok(next.to_owned()),
+            None => Err(answer.body["error"].as_str().unwrap_or_default().to_owned()),
+        }
+    }
+}
+
+fn answered(mut answer: ureq::http::Response<ureq::Body>) -> Answered {
+    let location = answer.headers().get("location");
+    let location = location.map(|value| value.to_str().unwrap().to_owned());
+    let text = answer.body_mut().read_to_string().unwrap();
+    Answered {
+        status: answer.status().as_u16(),
+        location: location.unwrap_or_default(),
+        body: serde_json::from_str(&text).unwrap_or_default(),
+    }
+}
+
+/// What Keycloak would have told of three ordinary weeks: each day, about this hour, some hours begin with a login
+/// at home, and its session is refreshed after pauses between seconds and an hour.
+fn history(realm: &str, users: &[User], end_ms: i64) -> Vec<(i64, Value)> {
+    let mut events = Vec::new();
+    for (nth, user) in users.iter().enumerate() {
+        for day in 0..HISTORY_DAYS {
+            let session = format!("{:08x}-0000-4000-8000-{day:012x}", nth);
+            let mut at_ms = end_ms - (HISTORY_DAYS - 1 - day) * DAY_MS - 3 * 3_600_000
+                + (nth as i64 * 7_919_000 + day * 1_047_290) % 3_600_000;
+            for step in 0..17_i64 {
+                let kind = match step {
+                    0 => "LOGIN",
+                    16 => "LOGOUT",
+                    _ => "REFRESH_TOKEN",
+                };
+                let mut event = json!({"id": format!("h-{nth}-{day}-{step}"), "time": at_ms, "type": kind,
+                    "realmId": "history", "realmName": realm, "clientId": "app", "userId": user.id,
+                    "sessionId": session, "ipAddress": user.home,
+                    "details": {"grant_type": "refresh_token", "scope": "email profile"}});
+                if kind == "LOGIN" {
+                    event["details"]["username"] = json!(user.name);
+                }
+                events.push((at_ms, event));
+                let pauses = [3_000, 40_000, 240_000, 1_500_000, 2_900_000];
+                at_ms += pauses[((nth as i64 + day * 3 + step * 7) % 5) as usize];
+            }
+        }
+    }
+    events.retain(|(at_ms, _)| *at_ms < end_ms);
+    events.sort_by_key(|(at_ms, event)| (*at_ms, event["id"].to_string()));
+    events
+}
+
+fn setup(realm: &Realm) -> Setup {
+    let setup = Setup::without_topics("keycloak", 2, "keycloak");
+    let path = |name: &str| setup.folder.path().join(name).display().to_string();
+    let made = Command::new("openssl")
+        .args([
+            "genpkey",
+            "-algorithm",
+            "ed25519",
+            "-out",
+            &path("order.pem"),
+        ])
+        .status();
+    assert!(made.unwrap().success());
+    std::fs::write(path("client-secret"), SECRET).unwrap();
+    let mut config = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&setup.config)
+        .unwrap();
+    write!(
+        config,
+        "[containment]\nmode = \"enforce\"\nmax_per_hour = 1000\nmax_share = 1.0\n\
+         [[containment.policy]]\nname = \"a session that moved: end it\"\ntechnique = [\"T1550\"]\n\
+         credential = [\"session\"]\naction = \"revoke\"\n[signing]\nkey_file = \"{}\"\n\
+         issuer = \"https://credwatch.test\"\naudience = \"https://executor.test\"\n[feedback]\n\
+         require_signature = true\n[[keycloak.realms]]\nname = \"corp\"\nurl = \"{}\"\nrealm = \"{}\"\n\
+         client_id = \"credwatch\"\nsecret_file = \"{}\"\nallow_private = true\ntopic = \"{}\"\npoll_ms = 50\n\
+         carry_out = true\n",
+        path("order.pem"),
+        realm.base,
+        realm.name,
+        path("client-secret"),
+        setup.topic("raw"),
+    )
+    .unwrap();
+    drop(config);
+    let created = credwatch()
+        .args(["topics", "create", "--config"])
+        .arg(&setup.config)
+        .output()
+        .unwrap();
+    assert!(created.status.success(), "{created:?}");
+    setup
+}
+
+fn learn(setup: &Setup, running: &Running, realm: &Realm, users: &[User]) {
+    let events = history(&realm.name, users, now_ms() - 600_000);
+    let count = events.len();
+    let records = events
+        .into_iter()
+        .map(|(_, event)| (String::new(), event.to_string().into_bytes()));
+    setup.produce("raw", records);
+    running.wait_for("ingest", count);
+    setup.wait_until_committed(2);
+}
+
+fn share(sorted: &[Duration], share: f64) -> u128 {
+    sorted[((sorted.len() - 1) as f64 * share).round() as usize].as_millis()
+}
+
+#[test]
+#[allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "what is measured is how long it takes"
+)]
+fn a_stolen_refresh_token_is_dead_at_its_next_use_and_everybody_else_goes_on() {
+    let realm = Realm::new(format!("corp-{}", std::process::id()));
+    realm.client(
+        &json!({"clientId": "app", "publicClient": true, "directAccessGrantsEnabled": true,
+        "enabled": true}),
+    );
+    realm.let_credwatch_in();
+    let users: Vec<User> = (0..USERS).map(|nth| realm.user(nth)).collect();
+    let setup = setup(&realm);
+    let running = setup.start("one");
+    learn(&setup, &running, &realm, &users);
+    let mut tokens: Vec<String> = users.iter().map(|user| realm.login(user)).collect();
+    for (user, token) in users.iter().zip(&mut tokens) {
+        *token = realm.refresh(token, &user.home).unwrap();
+    }
+    let mut took = Vec::new();
+    for (nth, token) in tokens.iter().enumerate().take(THEFTS) {
+        let thief = format!("{}.{}.7.9", 90 + nth, 10 * nth);
+        let begun = Instant::now();
+        let mut stolen = realm.refresh(token, &thief).unwrap();
+        let error = loop {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "theft {nth} goes on"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+            match realm.refresh(&stolen, &thief) {
+                Ok(next) => stolen = next,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error, "invalid_grant");
+        took.push(begun.elapsed());
+    }
+    for (user, token) in users.iter().zip(&tokens).skip(THEFTS) {
+        assert!(
+            realm.refresh(token, &user.home).is_ok(),
+            "{} was not robbed",
+            user.name
+        );
+    }
+    took.sort();
+    println!(
+        "first use of a stolen token until it is dead, over {THEFTS} thefts: p50 {} ms, p99 {} ms",
+        share(&took, 0.5),
+        share(&took, 0.99)
+    );
+    wait_until("all answers", || unanswered(&setup).is_empty());
+    let (_, keys) = get(&running.address, "/.well-known/jwks.json");
+    let log = running.log_text();
+    assert_eq!(running.terminate(), Some(0));
+    verify(&setup, &keys);
+    assert!(!log.contains(SECRET), "the log shows the client's secret");
+    let contained = contained(&setup);
+    let robbed: BTreeSet<String> = users
+        .iter()
+        .take(THEFTS)
+        .map(|user| user.id.clone())
+        .collect();
+    assert_eq!(contained, robbed, "who was contained, and who was robbed");
+}
+
+/// Orders to be carried out that nobody has answered, and the identity of each.
+fn unanswered(setup: &Setup) -> BTreeMap<String, String> {
+    let mut orders = enforced(setup);
+    for record in setup.read("decisions") {
+        let entry = &record.value["entry"];
+        if entry["what"]
+            .as_str()
+            .unwrap_or_default()
+            .starts_with("containment_")
+        {
+            orders.remove(entry["order_id"].as_str().unwrap());
+        }
+    }
+    orders
+}
+
+fn enforced(setup: &Setup) -> BTreeMap<String, String> {
+    let orders = setup
+        .read("revocations")
+        .into_iter()
+        .map(|record| record.value);
+    let orders = orders.filter(|order| order["action"] != "notify" && order["mode"] == "enforce");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    orders
+        .map(|order| (text(&order["order_id"]), text(&order["identity"]["id"])))
+        .collect()
+}
+
+/// Whose orders were carried out.
+fn contained(setup: &Setup) -> BTreeSet<String> {
+    let orders = enforced(setup);
+    let decisions = setup
+        .read("decisions")
+        .into_iter()
+        .map(|record| record.value);
+    let done = decisions.filter(|record| record["entry"]["what"] == "containment_done");
+    done.map(|record| orders[record["entry"]["order_id"].as_str().unwrap()].clone())
+        .collect()
+}
+
+fn verify(setup: &Setup, keys: &str) {
+    let path = |name: &str| setup.folder.path().join(name);
+    std::fs::write(path("jwks.json"), keys).unwrap();
+    let trail: Vec<u8> = setup
+        .read("decisions")
+        .into_iter()
+        .flat_map(|record| [record.raw, b"\n".to_vec()].concat())
+        .collect();
+    std::fs::write(path("audit.jsonl"), trail).unwrap();
+    let verified = credwatch()
+        .args(["verify", "audit", "--keys"])
+        .args([path("jwks.json"), path("audit.jsonl")])
+        .output()
+        .unwrap();
+    assert!(verified.status.success(), "{verified:?}");
+    let told = String::from_utf8(verified.stdout).unwrap();
+    assert!(told.contains("signed heads, each says"), "{told}");
+}
