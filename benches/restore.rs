@@ -72,7 +72,8 @@ fn fill(config: &Config, identities: usize, more: usize) {
 /// first on.
 fn work(config: &Config, events: usize) -> Value {
     let shared = Shared::new(config.clone(), Metrics::new("bench").unwrap());
-    let answers = Answers::new(config, GROUP, PARTITIONS as i32).unwrap();
+    let metrics = Metrics::new("bench").unwrap();
+    let answers = Answers::new(config, GROUP, PARTITIONS as i32, metrics).unwrap();
     let (of_worker, made_of) = (shared.clone(), blueprint(config));
     let thread = std::thread::spawn(move || {
         let pool = Arc::new(Pool::new(false));
