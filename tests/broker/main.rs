@@ -11,10 +11,12 @@ mod common;
 
 mod answering;
 mod asking;
+mod deliver;
 mod durability;
 mod keycloak;
 mod monitoring;
 mod outage;
+mod receivers;
 mod refusals;
 mod service;
 mod sources;
