@@ -10,6 +10,7 @@ use crate::wire::keycloak;
 use crate::wire::native;
 use crate::wire::native_out::NativeEvent;
 use crate::wire::time::parse_rfc3339;
+use crate::wire::token_text::without_tokens;
 use std::borrow::Cow;
 
 /// A native event ready to be published or judged.
@@ -133,6 +134,16 @@ fn from_mapped<'d>(event: &NativeEvent, expiry_unread: bool) -> (i64, Native<'d>
 }
 
 impl Native<'_> {
+    /// The record as it may be published: what looks like a token is replaced by its fingerprint.
+    #[must_use]
+    pub fn into_published(self) -> Vec<u8> {
+        let text = std::str::from_utf8(&self.json).ok();
+        match text.and_then(without_tokens) {
+            Some(clean) => clean.into_bytes(),
+            None => self.json.into_owned(),
+        }
+    }
+
     /// Key of the identity, read from the record where it is not known yet.
     ///
     /// # Errors

@@ -65,7 +65,7 @@ impl Ingest {
             partition: None,
             key,
             headers: Vec::new(),
-            payload: native.json.into_owned(),
+            payload: native.into_published(),
         })
     }
 }

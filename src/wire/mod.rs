@@ -25,4 +25,5 @@ pub mod sighting;
 pub mod signed_answer;
 pub mod snapshot;
 pub mod time;
+pub mod token_text;
 pub mod verdict_line;

@@ -10,8 +10,8 @@ use crate::event::{
 use crate::units::EventTime;
 use crate::wire::object::{Str, object};
 use crate::wire::time::parse_rfc3339;
+use crate::wire::token_text::{self, without_secret};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
-use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -23,8 +23,6 @@ pub const ID_BYTES: usize = 1_024;
 pub const TEXT_BYTES: usize = 8_192;
 /// Most scopes of a credential.
 pub const SCOPES: usize = 256;
-/// A credential id longer than this is taken for the secret itself.
-const LONGEST_PLAIN_CREDENTIAL_ID: usize = 256;
 
 /// Why a record is no event.
 #[derive(Debug, thiserror::Error)]
@@ -175,7 +173,7 @@ pub fn decode(record: &[u8]) -> Result<Decoded<'_>, NativeError> {
     let unknown_members = raw.unknown + identity.unknown + source.unknown + credential.unknown;
     let time = raw.time.ok_or(NativeError::Missing("time"))?;
     let activity = raw.activity.ok_or(NativeError::Missing("activity"))?;
-    let event = Event {
+    let mut event = Event {
         event_id: text(raw.event_id, "event_id", ID_BYTES)?.unwrap_or_default(),
         time: EventTime::from_epoch_ms(time.0).ok_or(NativeError::Time)?,
         identity: identity_of(identity)?,
@@ -193,6 +191,7 @@ pub fn decode(record: &[u8]) -> Result<Decoded<'_>, NativeError> {
             }
         },
     };
+    token_text::clean(&mut event, record);
     Ok(Decoded {
         event,
         unknown_members,
@@ -276,18 +275,6 @@ fn credential_of(raw: CredentialObject<'_>) -> Result<Option<Credential<'_>>, Na
         && credential.expires_at.is_none()
         && credential.scopes.is_empty();
     Ok((!says_nothing).then_some(credential))
-}
-
-/// Replaces what looks like the credential itself (a JSON Web Token, or anything very long) by its
-/// fingerprint, so that it goes no further than this function.
-fn without_secret(id: Text<'_>) -> Text<'_> {
-    let is_token = id.starts_with("eyJ") && id.bytes().filter(|b| *b == b'.').count() == 2;
-    if !is_token && id.len() <= LONGEST_PLAIN_CREDENTIAL_ID {
-        return id;
-    }
-    let fingerprint = blake3::derive_key("credwatch credential fingerprint v1", id.as_bytes());
-    let hex = blake3::Hash::from_bytes(fingerprint).to_hex();
-    Cow::Owned(format!("fp-{}", &hex[..32]))
 }
 
 fn source_of(raw: SourceObject<'_>) -> Result<Source<'_>, NativeError> {

@@ -18,6 +18,7 @@ mod monitoring;
 mod outage;
 mod receivers;
 mod refusals;
+mod secrets;
 mod service;
 mod sources;
 mod support;
