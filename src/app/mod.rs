@@ -10,6 +10,7 @@ pub mod feed;
 mod lanes;
 pub mod reliability;
 pub mod replay;
+pub mod review;
 pub mod run;
 pub mod simulate;
 pub mod summary;

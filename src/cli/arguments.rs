@@ -79,13 +79,16 @@ pub(super) enum Command {
     /// Tells the service what an alert was; it learns from that at its next checkpoint.
     #[command(after_help = FEEDBACK_EXAMPLE)]
     Feedback(FeedbackArguments),
+    /// One case from beginning to end: timeline, evidence, decisions, what became of them, what to change.
+    #[command(after_help = "Example: credwatch review --alert f26c15b153bd662d40a5f91b209ac883")]
+    Review(ReviewArguments),
     /// Has an identity's baseline erased; the audit trail keeps the fact, not the name.
     #[command(
         after_help = "Example: credwatch forget --identity svc-old --by ada --reason \"GDPR 4711\""
     )]
     Forget(ForgetArguments),
     /// Stops enforcement everywhere within seconds, or lets it go on: orders are then published and
-    /// marked, and nobody may act on them.
+    /// marked, and nobody may act on them. Or approves an order that waits for a person.
     #[command(
         after_help = "Example: credwatch containment pause --by ada --reason \"orders for the wrong people\""
     )]
@@ -324,6 +327,24 @@ pub(super) enum VerdictArgument {
 }
 
 #[derive(Args)]
+pub(super) struct ReviewArguments {
+    #[command(flatten)]
+    pub(super) config: ConfigArguments,
+    /// The alert's id, as `finding_info.uid` has it.
+    #[arg(long, value_name = "ID")]
+    pub(super) alert: String,
+    /// Alerts, as `replay --alerts` or a consumer of the topic writes them; the topic where not given.
+    #[arg(long, value_name = "FILE", requires = "audit")]
+    pub(super) alerts: Vec<PathBuf>,
+    /// Audit records, as `replay --audit` or a consumer of the topic writes them.
+    #[arg(long, value_name = "FILE", requires = "alerts")]
+    pub(super) audit: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args)]
 pub(super) struct ForgetArguments {
     #[command(flatten)]
     pub(super) config: ConfigArguments,
@@ -344,6 +365,9 @@ pub(super) struct ContainmentArguments {
     pub(super) config: ConfigArguments,
     /// What to do.
     pub(super) what: EnforcementArgument,
+    /// The order to approve.
+    #[arg(long, value_name = "ID", required_if_eq("what", "approve"))]
+    pub(super) order: Option<String>,
     /// Who asks for it.
     #[arg(long, value_name = "NAME", default_value_t = whoami())]
     pub(super) by: String,
@@ -356,6 +380,7 @@ pub(super) struct ContainmentArguments {
 pub(super) enum EnforcementArgument {
     Pause,
     Resume,
+    Approve,
 }
 
 fn whoami() -> String {

@@ -1,14 +1,13 @@
 //! One function a command: settings in, exit code out.
 
+use super::answers;
 use super::arguments::{
-    BacktestArguments, Command, ConfigArguments, ConfigCommand, ContainmentArguments,
-    DemoArguments, EnforcementArgument, EvaluateArguments, ExplainArguments, FeedbackArguments,
-    ForgetArguments, FormatArgument, ReplayArguments, RunArguments, SimulateArguments, Stage,
-    TopicsCommand, VerdictArgument, VerifyCommand, VerifyOrdersArguments,
+    BacktestArguments, Command, ConfigArguments, ConfigCommand, DemoArguments, EvaluateArguments,
+    ExplainArguments, FormatArgument, ReplayArguments, RunArguments, SimulateArguments, Stage,
+    TopicsCommand, VerifyCommand, VerifyOrdersArguments,
 };
 use super::exit;
 use super::terminal::{complain, progress, say};
-use crate::app::answer;
 use crate::app::backtest;
 use crate::app::check;
 use crate::app::demo::Demo;
@@ -26,11 +25,9 @@ use crate::metrics::Metrics;
 use crate::shard::{Blueprint, load_model, model_hash};
 use crate::signing::KeySet;
 use crate::units::EventTime;
-use crate::wire::answer::{Answer, Enforcement, Judgement};
 use crate::wire::format::Format;
 use crate::wire::model::Model;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
@@ -46,9 +43,10 @@ pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
         Command::Backtest(arguments) => compare_configurations(arguments, quiet),
         Command::Check(arguments) => with_config(&arguments.config, |config| check_all(&config)),
         Command::Explain(arguments) => explain_identity(arguments),
-        Command::Feedback(arguments) => feedback(arguments),
-        Command::Forget(arguments) => forget(arguments),
-        Command::Containment(arguments) => containment(arguments),
+        Command::Feedback(arguments) => answers::feedback(arguments),
+        Command::Review(arguments) => answers::review_case(arguments),
+        Command::Forget(arguments) => answers::forget(arguments),
+        Command::Containment(arguments) => answers::containment(arguments),
         Command::Verify {
             command: VerifyCommand::Audit { files, keys },
         } => verify_audit(files, keys.as_deref()),
@@ -79,7 +77,7 @@ pub(super) fn version() -> u8 {
     0
 }
 
-fn with_config(arguments: &ConfigArguments, perform: impl FnOnce(Config) -> u8) -> u8 {
+pub(super) fn with_config(arguments: &ConfigArguments, perform: impl FnOnce(Config) -> u8) -> u8 {
     match load(arguments) {
         Ok(config) => perform(config),
         Err(problems) => {
@@ -112,7 +110,7 @@ fn load(arguments: &ConfigArguments) -> Result<Config, Vec<String>> {
 }
 
 /// Reports `result`'s error; 0 without one.
-fn code_of<E: std::fmt::Display>(result: Result<(), E>) -> u8 {
+pub(super) fn code_of<E: std::fmt::Display>(result: Result<(), E>) -> u8 {
     match result {
         Ok(()) => 0,
         Err(error) => {
@@ -181,52 +179,6 @@ fn verified<V: std::fmt::Display>(result: Result<V, VerifyError>) -> u8 {
             }
         }
     }
-}
-
-fn publish(config: &ConfigArguments, answer: &Answer) -> u8 {
-    with_config(config, |config| {
-        code_of(answer::publish(&Arc::new(config), answer).map(|told| say(&told)))
-    })
-}
-
-fn feedback(arguments: &FeedbackArguments) -> u8 {
-    let verdict = match arguments.verdict {
-        VerdictArgument::TruePositive => Judgement::TruePositive,
-        VerdictArgument::FalsePositive => Judgement::FalsePositive,
-        VerdictArgument::Expected => Judgement::Expected,
-        VerdictArgument::Withdrawn => Judgement::Withdrawn,
-    };
-    let answer = Answer {
-        alert_id: Some(arguments.alert.clone()),
-        verdict: Some(verdict),
-        by: arguments.by.clone(),
-        reason: arguments.reason.clone(),
-        ..Answer::default()
-    };
-    publish(&arguments.config, &answer)
-}
-
-fn forget(arguments: &ForgetArguments) -> u8 {
-    let answer = Answer {
-        forget: Some(arguments.identity.clone()),
-        by: arguments.by.clone(),
-        reason: arguments.reason.clone(),
-        ..Answer::default()
-    };
-    publish(&arguments.config, &answer)
-}
-
-fn containment(arguments: &ContainmentArguments) -> u8 {
-    let answer = Answer {
-        containment: Some(match arguments.what {
-            EnforcementArgument::Pause => Enforcement::Pause,
-            EnforcementArgument::Resume => Enforcement::Resume,
-        }),
-        by: arguments.by.clone(),
-        reason: arguments.reason.clone(),
-        ..Answer::default()
-    };
-    publish(&arguments.config, &answer)
 }
 
 fn explain_identity(arguments: &ExplainArguments) -> u8 {

@@ -11,6 +11,7 @@ pub mod ingest;
 pub mod keycloak;
 pub mod pause;
 pub mod pool;
+pub mod read_all;
 mod rebalance;
 pub mod restore;
 pub mod send;

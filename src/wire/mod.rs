@@ -5,6 +5,7 @@ pub mod answer;
 pub mod audit;
 pub mod audit_check;
 pub mod baseline_record;
+pub mod case_file;
 pub mod cloudtrail;
 pub mod cloudtrail_principal;
 pub mod dead_letter;

@@ -38,7 +38,7 @@ impl Server {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let server = serving.clone();
-                std::thread::spawn(move || server.answer(stream));
+                std::thread::spawn(move || server.answer(&stream));
             }
         });
         server
@@ -53,12 +53,12 @@ impl Server {
             .collect()
     }
 
-    fn answer(&self, stream: TcpStream) {
+    fn answer(&self, stream: &TcpStream) {
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         while let Some(request) = read(&mut reader) {
             let path = request.path.clone();
             self.requests.lock().unwrap().push(request);
-            if respond(&stream, &path).is_err() {
+            if respond(stream, &path).is_err() {
                 return;
             }
         }

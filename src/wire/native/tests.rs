@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use std::borrow::Cow;
 
 const EXAMPLE: &str = r#"{"event_id":"01J9","time":"2026-11-23T10:15:30.123Z",
  "identity":{"id":"svc-deploy","kind":"service","group":"ci","owner":"team-platform"},
