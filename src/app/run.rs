@@ -1,13 +1,14 @@
 //! `credwatch run`: the stages on Kafka, the pages, and an orderly end.
 
 use crate::app::answer;
-use crate::config::{Config, Realm, Receiver};
-use crate::http::{HttpError, Pages, Server};
+use crate::config::{Config, Realm, Receiver, ReceiverKind};
+use crate::http::{HttpError, Mailbox, Pages, Server};
 use crate::kafka::answers::Answers;
 use crate::kafka::deliver::Lane;
 use crate::kafka::detect::Detect;
 use crate::kafka::ingest::Ingest;
 use crate::kafka::keycloak::Poller;
+use crate::kafka::mailbox::Postman;
 use crate::kafka::pool::Pool;
 use crate::kafka::worker::{self, Shared};
 use crate::kafka::{KafkaError, client, topics};
@@ -68,6 +69,13 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
         .worker_threads(1)
         .enable_all()
         .build()?;
+    let config = &shared.config;
+    let boxes: Vec<Mailbox> = config
+        .deliver
+        .receivers
+        .iter()
+        .filter_map(mailbox_of)
+        .collect();
     let (wishes, wished) = tokio::sync::mpsc::channel(WISHES_WAITING);
     let pages = Pages {
         wishes: Some(wishes),
@@ -79,6 +87,8 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
             .signer
             .as_ref()
             .map(|signer| signer.keys().clone()),
+        issuer: config.signer.as_ref().map(|signer| signer.issuer.clone()),
+        boxes: boxes.clone(),
         token: Some(shared.config.http.token.clone()),
         is_loopback: listen.ip().is_loopback(),
     };
@@ -91,7 +101,7 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
         "model {model_hash}, configuration {}, containment {mode}",
         shared.config.hash
     );
-    let threads = start(&shared, &model, stages, runtime.handle())?;
+    let threads = start(&shared, &model, stages, &boxes, runtime.handle())?;
     runtime.block_on(asked_to_end());
     info!("asked to end: draining");
     shared.stop.store(true, Ordering::Relaxed);
@@ -109,6 +119,7 @@ fn start(
     shared: &Shared,
     model: &Model,
     stages: Stages,
+    boxes: &[Mailbox],
     runtime: &Handle,
 ) -> Result<Vec<JoinHandle<()>>, RunError> {
     let mut threads = Vec::new();
@@ -124,7 +135,13 @@ fn start(
     if stages.deliver {
         for receiver in &config.deliver.receivers {
             let (receiver, runtime) = (receiver.clone(), runtime.clone());
-            let work = move |shared: &Shared, _| deliver_once(shared, &receiver, &runtime);
+            let mailbox = boxes
+                .iter()
+                .find(|known| known.name == receiver.name)
+                .cloned();
+            let work = move |shared: &Shared, _| {
+                deliver_once(shared, &receiver, mailbox.as_ref(), &runtime)
+            };
             threads.push(spawn("deliver", 0, shared, work)?);
         }
     }
@@ -170,7 +187,23 @@ fn poll_once(shared: &Shared, realm: &Realm, runtime: &Handle) -> Result<(), Kaf
     Poller::new(realm, shared, runtime.clone())?.work()
 }
 
-fn deliver_once(shared: &Shared, receiver: &Receiver, runtime: &Handle) -> Result<(), KafkaError> {
+fn mailbox_of(receiver: &Receiver) -> Option<Mailbox> {
+    match &receiver.kind {
+        ReceiverKind::SsfPoll(secret) => Some(Mailbox {
+            name: receiver.name.clone(),
+            secret: secret.clone(),
+            mailbox: Arc::default(),
+        }),
+        _ => None,
+    }
+}
+
+fn deliver_once(
+    shared: &Shared,
+    receiver: &Receiver,
+    mailbox: Option<&Mailbox>,
+    runtime: &Handle,
+) -> Result<(), KafkaError> {
     let topics = &shared.config.topics;
     let needed = [
         topics.feedback.clone(),
@@ -179,7 +212,10 @@ fn deliver_once(shared: &Shared, receiver: &Receiver, runtime: &Handle) -> Resul
         topics.deadletter.clone(),
     ];
     let partitions = topics::require(&shared.config, &needed)? as i32;
-    Lane::new(receiver, shared, partitions, runtime.clone())?.work()
+    match mailbox {
+        Some(of) => Postman::new(receiver, Arc::clone(&of.mailbox), shared, partitions)?.work(),
+        None => Lane::new(receiver, shared, partitions, runtime.clone())?.work(),
+    }
 }
 
 fn detect_once(

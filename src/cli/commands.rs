@@ -371,6 +371,8 @@ async fn demonstrate(
         status: None,
         desk: None,
         keys: None,
+        issuer: None,
+        boxes: Vec::new(),
         token: None,
         is_loopback: arguments.listen.ip().is_loopback(),
     };

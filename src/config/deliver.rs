@@ -38,6 +38,8 @@ pub enum ReceiverKind {
     Webhook(Endpoint),
     /// Security Event Tokens, pushed (RFC 8935).
     SsfPush(Endpoint),
+    /// Security Event Tokens that it fetches by itself (RFC 8936), by this token.
+    SsfPoll(Secret),
     /// A program: an order on its standard input.
     Command {
         /// The program and its arguments.
@@ -169,6 +171,13 @@ fn receiver(entry: &mut Entry<'_>) -> Option<Receiver> {
     let (kind, default) = match entry.text("kind").as_str() {
         "webhook" => (ReceiverKind::Webhook(endpoint(entry)), true),
         "ssf_push" => (ReceiverKind::SsfPush(endpoint(entry)), false),
+        "ssf_poll" => {
+            let secret = entry.secret("secret_file");
+            if secret.is_empty() {
+                entry.problem("`secret_file` must hold the token by which it is let in");
+            }
+            (ReceiverKind::SsfPoll(secret), false)
+        }
         "command" => {
             let argv = entry.texts("argv");
             if argv.is_empty() {
@@ -178,7 +187,7 @@ fn receiver(entry: &mut Entry<'_>) -> Option<Receiver> {
         }
         other => {
             entry.problem(&format!(
-                "`kind` is \"{other}\", must be one of: webhook, ssf_push, command"
+                "`kind` is \"{other}\", must be one of: webhook, ssf_push, ssf_poll, command"
             ));
             return None;
         }

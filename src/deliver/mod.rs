@@ -1,11 +1,12 @@
 //! How alerts and orders are carried to others: one file a way ([`webhook`], [`ssf`], [`command`],
-//! [`keycloak`]), when a receiver is left alone ([`breaker`]), and which orders may be acted on ([`gate`]).
+//! [`keycloak`], [`mailbox`]), when a receiver is left alone ([`breaker`]), and which orders may be acted on ([`gate`]).
 //! At least once, with an idempotency key.
 
 pub mod breaker;
 pub mod command;
 pub mod gate;
 pub mod keycloak;
+pub mod mailbox;
 pub mod ssf;
 pub mod webhook;
 
@@ -107,6 +108,8 @@ pub fn carrier(receiver: &Receiver, deliver: &Deliver) -> Result<Box<dyn Carrier
         ReceiverKind::SsfPush(endpoint) => {
             Box::new(ssf::SsfPush::new(endpoint, timeout).map_err(|error| told(&error))?)
         }
+        // What it fetches by itself waits in its mailbox, and is not carried.
+        ReceiverKind::SsfPoll(_) => return Err(told(&"it fetches by itself")),
         ReceiverKind::Command { argv } => Box::new(command::Command::new(argv, timeout)),
         ReceiverKind::Keycloak(realm) => {
             Box::new(keycloak::Keycloak::new(realm, timeout).map_err(|error| told(&error))?)

@@ -1,12 +1,13 @@
 //! `/v1`: questions to the shards at work, and answers to them. On loopback only, and only with the token.
 
 use super::{Pages, Wish};
+use crate::config::Secret;
 use crate::inquiry::InquiryError;
 use crate::wire::answer::{Answer, Enforcement};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -19,8 +20,15 @@ pub(super) struct Whom {
     identity: String,
 }
 
-fn refusal(status: StatusCode, why: &str) -> Response {
+pub(super) fn refusal(status: StatusCode, why: &str) -> Response {
     (status, Json(json!({ "error": why }))).into_response()
+}
+
+/// Whether a request bears the token.
+pub(super) fn bears(headers: &HeaderMap, expected: &Secret) -> bool {
+    let given = headers.get(header::AUTHORIZATION);
+    let given = given.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    !expected.is_empty() && given.is_some_and(|given| expected.is(given))
 }
 
 /// Lets nobody pass without the token.
@@ -34,9 +42,7 @@ pub(super) async fn guard(State(pages): State<Pages>, request: Request, next: Ne
                    before a loopback address";
         return refusal(StatusCode::FORBIDDEN, why);
     }
-    let given = request.headers().get(header::AUTHORIZATION);
-    let given = given.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    if given.is_some_and(|given| expected.is(given)) {
+    if bears(request.headers(), expected) {
         next.run(request).await
     } else {
         refusal(

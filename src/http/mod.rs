@@ -1,6 +1,9 @@
-//! `/metrics`, `/healthz`, `/readyz`, and [`api`].
+//! `/metrics`, `/healthz`, `/readyz`, Shared Signals ([`ssf`]), and [`api`].
 
 mod api;
+mod ssf;
+
+pub use ssf::Mailbox;
 
 use crate::config::Secret;
 use crate::inquiry::Desk;
@@ -31,6 +34,10 @@ pub struct Pages {
     pub desk: Option<Arc<Desk>>,
     /// Public keys of orders; `None` where they are not signed.
     pub keys: Option<KeySet>,
+    /// In whose name orders are signed; `None` where they are not.
+    pub issuer: Option<String>,
+    /// What waits for receivers that fetch it.
+    pub boxes: Vec<Mailbox>,
     /// Where answers are published; `None` where there is no Kafka.
     pub wishes: Option<Sender<Wish>>,
     /// What opens `/v1`; `None`: it stays closed.
@@ -86,6 +93,8 @@ impl Server {
             .route("/v1/containment/resume", post(api::resume))
             .route_layer(guarded)
             .route("/.well-known/jwks.json", get(keys))
+            .route("/.well-known/ssf-configuration", get(ssf::configuration))
+            .route("/ssf/poll/{name}", post(ssf::poll))
             .route("/metrics", get(metrics))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))

@@ -9,6 +9,7 @@ pub mod deliver;
 pub mod detect;
 pub mod ingest;
 pub mod keycloak;
+pub mod mailbox;
 pub mod pause;
 pub mod pool;
 pub mod read_all;

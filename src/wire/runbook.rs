@@ -1,5 +1,5 @@
-//! What to do about an alert, what to keep, what to ask afterwards, and what would have made it harder: data under
-//! `config/runbooks`, one file a kind of attack, chosen by the alert's ATT&CK techniques.
+//! What to do about an alert, what to keep, what to ask afterwards, and what would have made it harder:
+//! data under `config/runbooks`, one file a kind of attack, chosen by the alert's ATT&CK techniques.
 
 use crate::engine::Alert;
 use crate::verdict::EntityView;

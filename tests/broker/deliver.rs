@@ -372,3 +372,70 @@ fn a_pause_stops_what_is_under_way_and_nobody_can_say_a_resume_again() {
     assert!(refused[0]["signed_by"].is_string());
     assert_eq!(second.terminate(), Some(0));
 }
+
+/// Asks the mailbox of `siem`; status and answer.
+fn fetch(running: &Running, token: &str, ask: &Value) -> (u16, Value) {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let mut answer = agent
+        .post(format!("http://{}/ssf/poll/siem", running.address))
+        .header("authorization", format!("Bearer {token}"))
+        .content_type("application/json")
+        .send(ask.to_string())
+        .unwrap();
+    let text = answer.body_mut().read_to_string().unwrap();
+    (
+        answer.status().as_u16(),
+        serde_json::from_str(&text).unwrap_or_default(),
+    )
+}
+
+#[test]
+fn a_receiver_that_fetches_has_each_token_until_it_says_so() {
+    let world = World::new("fetching", "");
+    std::fs::write(world.path("push"), PUSH_TOKEN).unwrap();
+    world.append(&format!(
+        "[[deliver.receivers]]\nname = \"siem\"\nkind = \"ssf_poll\"\nsecret_file = \"{}\"\n",
+        world.path("push").display()
+    ));
+    let running = world.setup.start("one");
+    world.theft();
+    wait_until("an order", || !world.orders().is_empty());
+    let (_, offer) = get(&running.address, "/.well-known/ssf-configuration");
+    let offer: Value = serde_json::from_str(&offer).unwrap();
+    assert_eq!(offer["issuer"], "https://credwatch.test");
+    let now = json!({"returnImmediately": true});
+    assert_eq!(fetch(&running, "guessed", &now).0, 401);
+    let mut sets = Value::Null;
+    wait_until("the tokens", || {
+        sets = fetch(&running, PUSH_TOKEN, &json!({"returnImmediately": false})).1["sets"].clone();
+        sets.as_object().unwrap().len() == world.orders().len()
+    });
+    for order in world.orders() {
+        assert_eq!(sets[order["order_id"].as_str().unwrap()], order["set"]);
+    }
+    // Not acknowledged, it comes again, through a restart too.
+    assert_eq!(fetch(&running, PUSH_TOKEN, &now).1["sets"], sets);
+    assert_eq!(running.terminate(), Some(0));
+    let second = world.setup.start("two");
+    wait_until("the tokens again", || {
+        fetch(&second, PUSH_TOKEN, &now).1["sets"] == sets
+    });
+    let ids: Vec<&String> = sets.as_object().unwrap().keys().collect();
+    let ack = json!({"returnImmediately": true, "ack": ids});
+    assert_eq!(fetch(&second, PUSH_TOKEN, &ack).1, json!({"sets": {}}));
+    assert_eq!(second.terminate(), Some(0));
+    let third = world.setup.start("three");
+    wait_until("the end of the orders", || {
+        third.metric("credwatch_assigned_partitions", "") >= 4.0
+    });
+    let later = json!({"returnImmediately": false, "maxEvents": 1, "ack": ["unknown"]});
+    assert_eq!(
+        fetch(&third, PUSH_TOKEN, &later).1,
+        json!({"sets": {}}),
+        "nothing came in 20 s"
+    );
+    assert_eq!(third.terminate(), Some(0));
+}

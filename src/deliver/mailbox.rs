@@ -1,0 +1,96 @@
+//! Security Event Tokens that a receiver fetches by itself (RFC 8936): they wait until it says that it has them.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Tokens that wait; beyond that no more are read from Kafka.
+pub const CAPACITY: usize = 256;
+
+/// What waits for one receiver.
+#[derive(Debug, Default)]
+pub struct Mailbox(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    next: u64,
+    /// In the order in which they came: id and token.
+    waiting: BTreeMap<u64, (String, String)>,
+}
+
+impl Mailbox {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // What a thread that failed has left is whole: every change is one call.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a token in; returns its place.
+    pub fn put(&self, id: &str, token: &str) -> u64 {
+        let mut inner = self.inner();
+        let place = inner.next;
+        inner.next += 1;
+        let letter = (id.to_owned(), token.to_owned());
+        inner.waiting.insert(place, letter);
+        place
+    }
+
+    /// The oldest `most` tokens with their ids, and whether there are more.
+    #[must_use]
+    pub fn look(&self, most: usize) -> (Vec<(String, String)>, bool) {
+        let inner = self.inner();
+        let oldest = inner.waiting.values().take(most).cloned();
+        (oldest.collect(), inner.waiting.len() > most)
+    }
+
+    /// The receiver has the token `id`, or will not have it; says whether it was there.
+    pub fn settle(&self, id: &str) -> bool {
+        let mut inner = self.inner();
+        let before = inner.waiting.len();
+        inner.waiting.retain(|_, (known, _)| known != id);
+        inner.waiting.len() < before
+    }
+
+    /// Takes what lies at `place` out again; says whether it was still there.
+    pub fn take_back(&self, place: u64) -> bool {
+        self.inner().waiting.remove(&place).is_some()
+    }
+
+    /// Whether what was put at `place` is settled.
+    #[must_use]
+    pub fn is_settled(&self, place: u64) -> bool {
+        !self.inner().waiting.contains_key(&place)
+    }
+
+    /// Tokens that wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.inner().waiting.len()
+    }
+
+    /// Whether none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_wait_in_order_until_they_are_settled() {
+        let mailbox = Mailbox::default();
+        let places: Vec<u64> = ["a", "b", "c"].map(|id| mailbox.put(id, "token")).to_vec();
+        let (seen, more) = mailbox.look(2);
+        assert_eq!(
+            (seen[0].0.as_str(), seen[1].0.as_str(), more),
+            ("a", "b", true)
+        );
+        assert!(mailbox.settle("a") && !mailbox.settle("a") && mailbox.is_settled(places[0]));
+        assert!(mailbox.take_back(places[1]) && mailbox.len() == 1);
+        assert_eq!(
+            mailbox.look(5),
+            (vec![("c".to_owned(), "token".to_owned())], false)
+        );
+    }
+}
