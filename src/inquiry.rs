@@ -6,6 +6,7 @@ use crate::shard::Shard;
 use crate::wire::explained::{Considered, Explained, Known};
 use crate::wire::format::{guess, head};
 use crate::wire::partition::partition_of;
+use crate::wire::unused::Unused;
 use dashmap::DashMap;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -75,12 +76,13 @@ fn consider(shard: &Shard, identity: &str, document: &[u8]) -> Vec<Considered> {
         .collect()
 }
 
+/// What a shard is asked; `None` where it went away.
+type Question = Box<dyn FnOnce(Option<&Shard>) + Send>;
+
 /// One question to the owner of a shard.
 pub struct Inquiry {
     partition: i32,
-    identity: String,
-    events: Vec<u8>,
-    answer: oneshot::Sender<Result<Explained, InquiryError>>,
+    question: Question,
 }
 
 impl Inquiry {
@@ -92,12 +94,7 @@ impl Inquiry {
 
     /// Answers by `shard`; `None` where it went away.
     pub fn answer(self, shard: Option<&Shard>) {
-        let answer = match shard {
-            Some(shard) => explain(shard, &self.identity, &self.events),
-            None => Err(InquiryError::Moving),
-        };
-        // Who asked may have gone.
-        let _ = self.answer.send(answer);
+        (self.question)(shard);
     }
 }
 
@@ -142,7 +139,9 @@ impl Desk {
         here.sort_unstable_by_key(|partition| (*partition != usual, *partition));
         let mut first = None;
         for partition in &here {
-            let answer = self.ask_one(*partition, identity, events).await;
+            let (whom, document) = (identity.to_owned(), events.to_vec());
+            let explain = move |shard: &Shard| explain(shard, &whom, &document);
+            let answer = self.ask_one(*partition, explain).await;
             if answer
                 .as_ref()
                 .is_ok_and(|explained| explained.known.is_some())
@@ -162,19 +161,37 @@ impl Desk {
         })
     }
 
-    async fn ask_one(
+    /// Asks all shards here what nobody has used for `days` days.
+    ///
+    /// # Errors
+    /// A partition is moving.
+    pub async fn unused(&self, days: u16) -> Result<Unused, InquiryError> {
+        let mut here: Vec<i32> = self.owners.iter().map(|owner| *owner.key()).collect();
+        here.sort_unstable();
+        let all = self.partitions.load(Ordering::Relaxed).max(1);
+        let mut unused = Unused::new(days, here.len(), all as usize);
+        for partition in here {
+            let look = move |shard: &Shard| Ok(shard.unused(days));
+            unused.add(self.ask_one(partition, look).await?);
+        }
+        Ok(unused)
+    }
+
+    async fn ask_one<T: Send + 'static>(
         &self,
         partition: i32,
-        identity: &str,
-        events: &[u8],
-    ) -> Result<Explained, InquiryError> {
+        ask: impl FnOnce(&Shard) -> Result<T, InquiryError> + Send + 'static,
+    ) -> Result<T, InquiryError> {
         let owner = self.owners.get(&partition).map(|owner| owner.clone());
         let (answer, answered) = oneshot::channel();
+        let question = move |shard: Option<&Shard>| {
+            let said = shard.map_or(Err(InquiryError::Moving), ask);
+            // Who asked may have gone.
+            let _ = answer.send(said);
+        };
         let inquiry = Inquiry {
             partition,
-            identity: identity.to_owned(),
-            events: events.to_vec(),
-            answer,
+            question: Box::new(question),
         };
         let sent = owner.ok_or(InquiryError::Moving)?.send(inquiry);
         sent.map_err(|_| InquiryError::Moving)?;

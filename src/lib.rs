@@ -44,12 +44,12 @@ pub mod file;
 pub mod ingest;
 pub mod inquiry;
 
-pub mod http;
 pub mod outbound;
 
 pub mod keycloak;
 
 pub mod deliver;
+pub mod http;
 
 pub mod kafka;
 

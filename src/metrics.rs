@@ -119,6 +119,8 @@ pub struct Metrics {
     pub answers: IntCounterVec,
     /// What people said of alerts.
     pub judgements: IntCounterVec,
+    /// Rotations and refreshes, by activity and outcome.
+    pub rotations: IntCounterVec,
     /// Deliveries, by receiver and outcome.
     pub deliveries: IntCounterVec,
     /// Seconds from an event to the containment of its identity.
@@ -259,6 +261,11 @@ impl Metrics {
                 "credwatch_judgements_total",
                 "What people said of alerts: precision is true_positive over all but withdrawn.",
                 &["verdict"],
+            )?,
+            rotations: build.counters(
+                "credwatch_rotations_total",
+                "Rotations and refreshes of credentials, by how they ended.",
+                &["activity", "outcome"],
             )?,
             deliveries: build.counters(
                 "credwatch_deliveries_total",

@@ -31,10 +31,10 @@ const ORDER: [&str; 29] = [
     "file",
     "ingest",
     "inquiry",
-    "http",
     "outbound",
     "keycloak",
     "deliver",
+    "http",
     "kafka",
     "sim",
 ];

@@ -1,12 +1,16 @@
-//! Another model or configuration takes a shard's state up: it is told once, and what was learned stays.
+//! Another model, configuration or format takes a shard's state up: what was learned stays.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod common;
+
+use common::{run, text};
 use credwatch::config::{Config, Sources};
 use credwatch::engine::Detail;
 use credwatch::shard::{Blueprint, Restoration, Shard, ShardId, load_model};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 const START_MS: i64 = 1_767_571_200_000;
 
@@ -79,5 +83,109 @@ fn an_upgrade_is_told_once_and_knowledge_is_carried_over() {
     assert!(
         taken_up(&old, &kept).has_upgrade(),
         "the way back is one too"
+    );
+}
+
+/// State that the format before wrote, and the events from which it was learned, with sixty that follow.
+fn before() -> (tempfile::TempDir, std::path::PathBuf, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/state-before");
+    let state = folder.path().join("state");
+    std::fs::create_dir(&state).unwrap();
+    for name in ["partition-0.state", "sources-0.state"] {
+        std::fs::copy(fixtures.join(name), state.join(name)).unwrap();
+    }
+    let events = zstd::decode_all(std::fs::File::open(fixtures.join("events.jsonl.zst")).unwrap());
+    let events = String::from_utf8(events.unwrap()).unwrap();
+    let lines = events.lines().map(str::to_owned).collect();
+    (folder, state, lines)
+}
+
+#[test]
+fn state_of_the_format_before_is_brought_up_and_judges_as_if_it_had_been_learned_anew() {
+    let (folder, old, lines) = before();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("learned.jsonl"), lines[..1_500].join("\n")).unwrap();
+    std::fs::write(path("after.jsonl"), lines[1_500..].join("\n")).unwrap();
+    let replay = |state: &str, verdicts: &str, input: &str| {
+        let output = run(&[
+            "replay",
+            "-q",
+            "--state",
+            state,
+            "--verdicts",
+            verdicts,
+            input,
+        ]);
+        assert!(output.status.success(), "{output:?}");
+    };
+    replay(&path("anew"), &path("unused"), &path("learned.jsonl"));
+    replay(&path("anew"), &path("anew.verdicts"), &path("after.jsonl"));
+    let old = old.display().to_string();
+    replay(&old, &path("old.verdicts"), &path("after.jsonl"));
+    let verdicts = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+    assert_eq!(verdicts("old.verdicts").lines().count(), 60);
+    assert_eq!(verdicts("old.verdicts"), verdicts("anew.verdicts"));
+}
+
+#[test]
+fn what_nobody_has_used_is_told_with_what_would_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let mut events = String::new();
+    let mut event = |day: i64, who: &str, action: &str| {
+        let event = json!({"event_id": format!("{day}-{who}-{action}"), "time": common::START_MS + day * 86_400_000,
+            "identity": {"id": who}, "activity": "use", "action": action,
+            "credential": {"id": "k", "kind": "api_key", "scopes": ["s3:GetObject", "iam:PassRole"]}});
+        events += &format!("{event}\n");
+    };
+    for day in 0..30 {
+        event(day, "svc-a", "s3:GetObject");
+        if day < 5 {
+            event(day, "svc-a", "ec2:RunInstances");
+            event(day, "svc-gone", "s3:PutObject");
+        }
+    }
+    std::fs::write(path("events.jsonl"), events).unwrap();
+    let replayed = run(&[
+        "replay",
+        "-q",
+        "--state",
+        &path("state"),
+        &path("events.jsonl"),
+    ]);
+    assert!(replayed.status.success(), "{replayed:?}");
+    let drift = |since: &str| {
+        let output = run(&[
+            "drift",
+            "--since",
+            since,
+            "--state",
+            &path("state"),
+            "--json",
+        ]);
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()["identities"].clone()
+    };
+    assert_eq!(
+        drift("10d"),
+        json!([
+            {"identity": "svc-a", "unused": [["ec2:RunInstances", "2026-03-06"]],
+                "scopes_without_use": ["iam:PassRole"], "proposed": ["s3:GetObject"]},
+            {"identity": "svc-gone", "unused": [["s3:PutObject", "2026-03-06"]],
+                "scopes_without_use": ["iam:PassRole", "s3:GetObject"], "proposed": []},
+        ])
+    );
+    assert!(
+        drift("60d")
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|of| of["unused"] == json!([]))
+    );
+    let words = run(&["drift", "--since", "10d", "--state", &path("state")]);
+    assert!(
+        text(&words.stdout).contains("not since 2026-03-06   ec2:RunInstances"),
+        "{words:?}"
     );
 }

@@ -2,17 +2,13 @@
 //! by the state in a folder or by a service at work.
 
 use crate::app::lanes::{Lanes, LanesError};
+use crate::app::service::{self, ServiceError};
 use crate::config::Config;
 use crate::file::state::{StateError, StateFolder};
 use crate::file::{self, InputError};
 use crate::inquiry::InquiryError;
 use crate::wire::explained::Explained;
-use serde::Deserialize;
 use std::path::Path;
-use std::time::Duration;
-
-/// A service answers between two batches of events; this only ends a wait for one that hangs.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why nothing can be explained.
 #[derive(Debug, thiserror::Error)]
@@ -30,13 +26,8 @@ pub enum ExplainError {
     #[error(transparent)]
     Inquiry(#[from] InquiryError),
     /// The service does not answer.
-    #[error("{url}: {why}")]
-    Service {
-        /// Where it was asked.
-        url: String,
-        /// Why.
-        why: String,
-    },
+    #[error(transparent)]
+    Service(#[from] ServiceError),
 }
 
 /// Explains `identity` by the state in `folder`; with `events`, also what each event in that file
@@ -65,38 +56,9 @@ pub fn by_service(
     identity: &str,
     events: Option<&Path>,
 ) -> Result<Explained, ExplainError> {
-    let failed = |why: String| ExplainError::Service {
-        url: url.to_owned(),
-        why,
-    };
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(ANSWER_WITHIN))
-        .http_status_as_error(false)
-        .build()
-        .into();
-    let token = config.http.token.reveal();
-    let mut answer = agent
-        .post(format!("{}/v1/explain", url.trim_end_matches('/')))
-        .query("identity", identity)
-        .header("authorization", format!("Bearer {token}"))
-        .send(&document(events)?)
-        .map_err(|error| failed(error.to_string()))?;
-    let text = answer
-        .body_mut()
-        .read_to_string()
-        .map_err(|error| failed(error.to_string()))?;
-    if answer.status().is_success() {
-        return serde_json::from_str(&text)
-            .map_err(|error| failed(format!("answers something else: {error}")));
-    }
-    #[derive(Deserialize)]
-    struct Refusal {
-        error: String,
-    }
-    let refusal = serde_json::from_str(&text).map(|refusal: Refusal| refusal.error);
-    Err(failed(
-        refusal.unwrap_or_else(|_| answer.status().to_string()),
-    ))
+    let path = "/v1/explain";
+    let query = [("identity", identity)];
+    service::ask(config, url, path, &query, Some(&document(events)?)).map_err(ExplainError::Service)
 }
 
 fn document(events: Option<&Path>) -> Result<Vec<u8>, InputError> {

@@ -2,7 +2,7 @@
 //! put them, so that files give what a topic of the same number of partitions gives.
 
 use crate::config::Config;
-use crate::engine::{Alert, Detail, Health, Stepped};
+use crate::engine::{Alert, Detail, Health, Stepped, Unused};
 use crate::file::state::{StateError, StateFolder};
 use crate::ingest::Native;
 use crate::inquiry::{self, InquiryError};
@@ -105,6 +105,11 @@ impl Lanes {
     /// Nothing is known, or no event can be read.
     pub(super) fn explain(&self, identity: &str, events: &[u8]) -> Result<Explained, InquiryError> {
         inquiry::explain(&self.identities[self.of(identity)], identity, events)
+    }
+
+    /// What identities of each shard have not used for `days` days.
+    pub(super) fn unused(&self, days: u16) -> impl Iterator<Item = Vec<Unused>> {
+        self.identities.iter().map(move |shard| shard.unused(days))
     }
 
     /// Takes one event in, at its identity and at its source.

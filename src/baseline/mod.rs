@@ -13,3 +13,4 @@ pub mod pieces;
 pub mod profile;
 pub mod store;
 mod unlearn;
+pub mod uses;

@@ -1,6 +1,7 @@
 //! The store in pieces that can be kept outside one by one, and put together again exactly: slots,
 //! hands and weights included, so that what follows is the same to the bit.
 
+use super::uses;
 use crate::baseline::collective::Collective;
 use crate::baseline::credential::{BUCKETS_A_PIECE, Bucket, CredentialRecord, WAYS};
 use crate::baseline::issuer::IssuerBaseline;
@@ -71,6 +72,13 @@ pub struct Shape {
     credentials_held: u64,
     credentials_evicted: u64,
     names_refused: u64,
+}
+
+/// A piece as the format before wrote it, as it would be written now: of last uses it knew nothing.
+pub fn bring_up(key: PieceKey, bytes: &mut Vec<u8>) {
+    if let PieceKey::Identity(_) = key {
+        bytes.resize(bytes.len() + uses::KEPT_BYTES, 0);
+    }
 }
 
 fn broken(why: String) -> Error {

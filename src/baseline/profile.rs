@@ -2,6 +2,7 @@
 //! few neighbouring cache lines and memory is known in advance.
 
 use crate::baseline::issuer::MoveCounts;
+use crate::baseline::uses::Uses;
 use crate::catalogue::AccessLevel;
 use crate::stats::category::CategoryTable;
 use crate::stats::decay::{HalfLife, Landmark};
@@ -176,6 +177,8 @@ pub struct Profile {
     pub lifetimes: [IssuerLifetimes; 3],
     /// Active hours.
     pub hours: HourProfile,
+    /// Last uses of actions, and scopes. Last: states of before it was kept end here.
+    pub uses: Uses,
 }
 
 impl Profile {
@@ -214,6 +217,7 @@ impl Profile {
             log_silence: Moments::default(),
             lifetimes: [IssuerLifetimes::default(); 3],
             hours: HourProfile::default(),
+            uses: Uses::default(),
         }
     }
 

@@ -261,6 +261,11 @@ impl Store {
         &self.entries[slot]
     }
 
+    /// All records.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
     /// Where the peers of an event of the identity at `slot` stand, made if they are new: those that
     /// the event names, else those that were learned; everyone of the kind before that, and beyond
     /// the limit.

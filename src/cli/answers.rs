@@ -1,14 +1,15 @@
-//! Commands by which people answer, and look back at a case.
+//! Commands by which people answer, look back at a case, and see what is not needed any more.
 
 use super::arguments::{
-    ConfigArguments, ContainmentArguments, EnforcementArgument, FeedbackArguments, ForgetArguments,
-    ReviewArguments, VerdictArgument,
+    ConfigArguments, ContainmentArguments, DriftArguments, EnforcementArgument, FeedbackArguments,
+    ForgetArguments, ReviewArguments, VerdictArgument,
 };
 use super::commands::{code_of, with_config};
 use super::terminal::say;
-use crate::app::answer;
 use crate::app::review::review;
+use crate::app::{answer, drift};
 use crate::wire::answer::{Answer, Enforcement, Judgement};
+use std::path::Path;
 use std::sync::Arc;
 
 fn publish(config: &ConfigArguments, answer: &Answer) -> u8 {
@@ -70,6 +71,27 @@ pub(super) fn review_case(arguments: &ReviewArguments) -> u8 {
                 say(&format!("{}\n", serde_json::json!(case)));
             } else {
                 say(&case.to_string());
+            }
+        }))
+    })
+}
+
+pub(super) fn drift_of(arguments: &DriftArguments) -> u8 {
+    with_config(&arguments.config, |config| {
+        let days = arguments.since.as_secs() / 86_400;
+        let days = u16::try_from(days).unwrap_or(u16::MAX);
+        let unused = match (&arguments.url, &arguments.state) {
+            (Some(url), _) => drift::by_service(&config, url, days),
+            (None, state) => {
+                let state = state.as_deref().unwrap_or(Path::new(""));
+                drift::by_state(&config, state, days)
+            }
+        };
+        code_of(unused.map(|unused| {
+            if arguments.json {
+                say(&format!("{}\n", serde_json::json!(unused)));
+            } else {
+                say(&unused.to_string());
             }
         }))
     })

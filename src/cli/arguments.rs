@@ -82,6 +82,9 @@ pub(super) enum Command {
     /// One case from beginning to end: timeline, evidence, decisions, what became of them, what to change.
     #[command(after_help = "Example: credwatch review --alert f26c15b153bd662d40a5f91b209ac883")]
     Review(ReviewArguments),
+    /// Privileges granted or formerly used that nobody used since, per identity, and a narrower set.
+    #[command(after_help = "Example: credwatch drift --since 90d --url http://127.0.0.1:9464")]
+    Drift(DriftArguments),
     /// Has an identity's baseline erased; the audit trail keeps the fact, not the name.
     #[command(
         after_help = "Example: credwatch forget --identity svc-old --by ada --reason \"GDPR 4711\""
@@ -339,6 +342,29 @@ pub(super) struct ReviewArguments {
     /// Audit records, as `replay --audit` or a consumer of the topic writes them.
     #[arg(long, value_name = "FILE", requires = "alerts")]
     pub(super) audit: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct DriftArguments {
+    #[command(flatten)]
+    pub(super) config: ConfigArguments,
+    /// Not used for so long, such as 90d; days, up to the latest event.
+    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = terminal::duration)]
+    pub(super) since: std::time::Duration,
+    /// The folder that `replay --state` left.
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "url",
+        conflicts_with = "url"
+    )]
+    pub(super) state: Option<PathBuf>,
+    /// A service at work, such as http://127.0.0.1:9464; its token by http.token_file or the environment.
+    #[arg(long, value_name = "URL")]
+    pub(super) url: Option<String>,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,

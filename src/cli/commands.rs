@@ -43,6 +43,7 @@ pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
         Command::Backtest(arguments) => compare_configurations(arguments, quiet),
         Command::Check(arguments) => with_config(&arguments.config, |config| check_all(&config)),
         Command::Explain(arguments) => explain_identity(arguments),
+        Command::Drift(arguments) => answers::drift_of(arguments),
         Command::Feedback(arguments) => answers::feedback(arguments),
         Command::Review(arguments) => answers::review_case(arguments),
         Command::Forget(arguments) => answers::forget(arguments),

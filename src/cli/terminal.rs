@@ -59,11 +59,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         Some((at, 's')) => (&text[..at], 1),
         Some((at, 'm')) => (&text[..at], 60),
         Some((at, 'h')) => (&text[..at], 3_600),
+        Some((at, 'd')) => (&text[..at], 86_400),
         _ => (text, 1),
     };
     let amount: u64 = digits
         .parse()
-        .map_err(|_| format!("\"{text}\" is no duration; write 90s, 2m or 1h"))?;
+        .map_err(|_| format!("\"{text}\" is no duration; write 90s, 2m, 1h or 90d"))?;
     Ok(Duration::from_secs(amount.saturating_mul(unit_secs)))
 }
 
@@ -75,6 +76,7 @@ mod tests {
     fn durations_are_read() {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("90d"), Ok(Duration::from_secs(90 * 86_400)));
         assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
         assert!(duration("soon").is_err());
         assert!(duration("").is_err());

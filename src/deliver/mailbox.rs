@@ -1,4 +1,5 @@
-//! Security Event Tokens that a receiver fetches by itself (RFC 8936): they wait until it says that it has them.
+//! Security Event Tokens that a receiver fetches by itself (RFC 8936): they wait until it says that it
+//! has them.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,6 @@
 //! How alerts and orders are carried to others: one file a way ([`webhook`], [`ssf`], [`command`],
-//! [`keycloak`], [`mailbox`]), when a receiver is left alone ([`breaker`]), and which orders may be acted on ([`gate`]).
-//! At least once, with an idempotency key.
+//! [`keycloak`], [`mailbox`]), when a receiver is left alone ([`breaker`]), and which orders may be
+//! acted on ([`gate`]). At least once, with an idempotency key.
 
 pub mod breaker;
 pub mod command;

@@ -4,6 +4,7 @@
 //! the world is returned as values ([`Stepped`]); the shell performs it.
 
 mod consider;
+mod drift;
 mod follow;
 mod heard;
 mod heed;
@@ -16,8 +17,9 @@ mod sight;
 mod state;
 mod teach;
 
-pub use crate::baseline::pieces::{Keep, PieceKey, Which};
+pub use crate::baseline::pieces::{Keep, PieceKey, Which, bring_up};
 pub use crate::baseline::store::EXPECTED;
+pub use drift::Unused;
 pub use heed::Opinion;
 pub use output::{Alert, Decision, Detail, Health, Notice, Origin, Phase, Stepped};
 pub use portrait::{Case, Portrait};

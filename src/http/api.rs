@@ -74,6 +74,23 @@ pub(super) async fn explain(
     }
 }
 
+/// How long back.
+#[derive(Deserialize)]
+pub(super) struct Since {
+    days: u16,
+}
+
+/// What nobody has used for a while.
+pub(super) async fn drift(State(pages): State<Pages>, Query(since): Query<Since>) -> Response {
+    let Some(desk) = &pages.desk else {
+        return refusal(StatusCode::NOT_FOUND, "this process does not detect");
+    };
+    match desk.unused(since.days).await {
+        Ok(unused) => Json(unused).into_response(),
+        Err(error) => refusal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+    }
+}
+
 /// Who asks, and why.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -88,6 +88,7 @@ impl Server {
         let guarded = from_fn_with_state(pages.clone(), api::guard);
         let router = Router::new()
             .route("/v1/explain", post(api::explain))
+            .route("/v1/drift", get(api::drift))
             .route("/v1/feedback", post(api::feedback))
             .route("/v1/containment/pause", post(api::pause))
             .route("/v1/containment/resume", post(api::resume))

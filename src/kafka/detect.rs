@@ -5,6 +5,7 @@ use crate::clock::wall_time;
 use crate::config::Config;
 use crate::engine::Detail;
 use crate::enrich::Keys;
+use crate::event::Activity;
 use crate::inquiry::{Desk, Inquiry};
 use crate::kafka::KafkaError;
 use crate::kafka::answers::Answers;
@@ -131,6 +132,11 @@ impl Detect {
         }
         if record.key != handled.event.identity.id.as_bytes() {
             self.metrics.foreign_keys.inc();
+        }
+        let (activity, outcome) = (handled.event.activity, handled.event.outcome);
+        if matches!(activity, Activity::Rotate | Activity::Refresh) && !handled.stepped.duplicate {
+            let labels = [activity.as_str(), outcome.as_str()];
+            self.metrics.rotations.with_label_values(&labels).inc();
         }
         for notice in &handled.stepped.notices {
             self.metrics.notices.inc();

@@ -10,7 +10,7 @@ pub use blueprint::{Blueprint, LoadModelError, load_model, model_hash};
 pub use outgoing::{Outgoing, Stream};
 pub use state::{Restoration, RestoreError};
 
-use crate::engine::{Alert, Detail, Engine, Health, Opinion, Origin, Portrait, Stepped};
+use crate::engine::{Alert, Detail, Engine, Health, Opinion, Origin, Portrait, Stepped, Unused};
 use crate::enrich::Keys;
 use crate::event::Event;
 use crate::sighting::Sighting;
@@ -324,6 +324,12 @@ impl Shard {
     #[must_use]
     pub fn portrait(&self, identity: &str) -> Option<Portrait> {
         self.engine.portrait(identity)
+    }
+
+    /// What identities have not used for `days` days; O(identities).
+    #[must_use]
+    pub fn unused(&self, days: u16) -> Vec<Unused> {
+        self.engine.unused(days)
     }
 
     /// Where alerts begin now, and how much of that is learned, 0 to 1.

@@ -16,10 +16,13 @@
 use super::categorical::Belief;
 use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical};
 use crate::baseline::collective::{Collective, prior_share_from};
-use crate::catalogue::Abuse;
+use crate::catalogue::{Abuse, action_hash};
 use crate::enrich::Feature;
+use crate::event::Activity;
 use crate::stats::beta_binomial::posterior_mean;
+use crate::stats::hash::fold32;
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
+use std::borrow::Cow;
 
 /// The `action` signal.
 pub struct Action;
@@ -169,6 +172,7 @@ impl Signal for Action {
         if adopted {
             count_adoption(lesson);
         }
+        note_use(lesson, adopted);
         categorical::learn(
             resource,
             Feature::Resource,
@@ -176,5 +180,33 @@ impl Signal for Action {
             |p| &mut p.resource,
             |c| &mut c.resource,
         );
+    }
+}
+
+/// Notes when the action was used last, and what the credential permits where it may be new.
+fn note_use(lesson: &mut Lesson<'_>, is_new: bool) {
+    let (Some(key), Some(profile)) = (lesson.features.action, lesson.learnt.profile.as_deref_mut())
+    else {
+        return;
+    };
+    if lesson.profile_weight <= 0.0 {
+        return;
+    }
+    let day = lesson.now.day() as u16;
+    if let Some(slot) = profile.action.slot(key) {
+        if is_new {
+            profile.uses.replace(slot, day);
+        } else {
+            profile.uses.note(slot, day);
+        }
+    }
+    if !is_new && lesson.event.activity == Activity::Use {
+        return;
+    }
+    for scope in lesson.event.credential.iter().flat_map(|c| &c.scopes) {
+        let key = fold32(action_hash(scope));
+        if profile.uses.permit(key) {
+            lesson.learnt.names.remember(key, || Cow::Borrowed(scope));
+        }
     }
 }

@@ -78,6 +78,18 @@ impl<const N: usize> CategoryTable<N> {
         self.weights[0] + self.total
     }
 
+    /// Where `key` is kept. A value keeps its place until another one takes it.
+    #[must_use]
+    pub fn slot(&self, key: u32) -> Option<usize> {
+        self.position(key)
+    }
+
+    /// The values kept, by their places.
+    pub fn slots(&self) -> impl Iterator<Item = (usize, u32)> {
+        let keys = self.keys.iter().copied().enumerate();
+        keys.filter(|(_, key)| *key != 0)
+    }
+
     /// Whether `key` is among the values kept.
     #[must_use]
     pub fn contains(&self, key: u32) -> bool {

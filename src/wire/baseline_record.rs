@@ -7,14 +7,16 @@
 //! parts of [`PART_BYTES`] at most; parts beyond the stated number are left over from a longer one. A
 //! piece that is no more leaves a record without value.
 
-use crate::engine::PieceKey;
+use crate::engine::{PieceKey, bring_up};
 use crate::wire::snapshot::Header;
 use borsh::{BorshDeserialize, to_vec};
 use std::io;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// Version of the format, and of what the pieces hold.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
+/// The version before, which is brought up to this one as it is read.
+const BEFORE: u8 = 1;
 /// Longest part.
 pub const PART_BYTES: usize = 512 * 1024;
 const MARKER: &[u8] = b"marker";
@@ -25,7 +27,7 @@ const HEAD_BYTES: usize = 11;
 pub enum BaselineRecordError {
     /// From another version.
     #[error(
-        "format {found}, and this version reads {VERSION}; run the version that wrote it, or start once \
+        "format {found}, and this version reads {BEFORE} and {VERSION}; run the version that wrote it, or start once \
          with `credwatch run --cold`, which learns anew from the events that Kafka still holds"
     )]
     Version {
@@ -119,7 +121,7 @@ impl Reader {
         let Some((head, content)) = value.split_at_checked(HEAD_BYTES) else {
             return Err(broken("a record is too short"));
         };
-        if head[0] != VERSION {
+        if head[0] != VERSION && head[0] != BEFORE {
             return Err(BaselineRecordError::Version { found: head[0] });
         }
         let parts = u16::from_le_bytes([head[1], head[2]]);
@@ -131,7 +133,11 @@ impl Reader {
             return Ok(Found::Marker(Box::new(header)));
         }
         let (key, part) = <(PieceKey, u16)>::try_from_slice(key).map_err(|why| unread(&why))?;
-        Ok(self.join(key, part, parts, content))
+        let mut found = self.join(key, part, parts, content);
+        if let (Found::Piece(key, content), BEFORE) = (&mut found, head[0]) {
+            bring_up(*key, content);
+        }
+        Ok(found)
     }
 
     /// A part that does not continue what came before is left over from a longer piece, or what it
@@ -201,6 +207,24 @@ mod tests {
             .filter_map(|(key, content)| Some((*key, content.clone()?)))
             .collect();
         assert_eq!(read(&records(&pieces)), whole);
+    }
+
+    #[test]
+    fn the_version_before_is_brought_up() {
+        let record = |key| {
+            let (key, value) = records(&[(key, Some(vec![5; 40]))]).remove(0);
+            let mut value = value.unwrap();
+            value[0] = BEFORE;
+            (key, Some(value))
+        };
+        let found = read(&[record(PieceKey::Identity(7)), record(PieceKey::Crowd)]);
+        assert_eq!(found[1], (PieceKey::Crowd, vec![5; 40]));
+        let (key, content) = &found[0];
+        assert_eq!(
+            (*key, &content[..40]),
+            (PieceKey::Identity(7), [5; 40].as_slice())
+        );
+        assert!(content.len() > 40 && content[40..].iter().all(|byte| *byte == 0));
     }
 
     #[test]

@@ -27,4 +27,5 @@ pub mod signed_answer;
 pub mod snapshot;
 pub mod time;
 pub mod token_text;
+pub mod unused;
 pub mod verdict_line;

@@ -5,7 +5,7 @@
 //! frame, as [borsh](https://borsh.io): the [`Header`], then for every piece a 1, its key and its
 //! bytes, then a 0. Maps are written in key order: the same knowledge is the same bytes.
 
-use crate::engine::{Engine, PieceKey, Restoring, Settings, Which};
+use crate::engine::{Engine, PieceKey, Restoring, Settings, Which, bring_up};
 use crate::wire::audit::AuditChain;
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
@@ -13,7 +13,9 @@ use std::io::{self, BufReader, Read, Write};
 
 const MAGIC: &[u8; 16] = b"credwatch state\n";
 /// Version of the format, and of what the pieces hold.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
+/// The version before, which is brought up to this one as it is read.
+const BEFORE: u32 = 2;
 /// The fastest level: state is floats and hashes, which more effort does not make smaller.
 const LEVEL: i32 = 1;
 
@@ -47,7 +49,7 @@ pub enum SnapshotError {
     NotAState,
     /// From another version.
     #[error(
-        "format {found}, and this version reads {VERSION}; use the version that wrote it, or move it \
+        "format {found}, and this version reads {BEFORE} and {VERSION}; use the version that wrote it, or move it \
          away and replay from the start"
     )]
     Version {
@@ -87,8 +89,8 @@ pub fn read(
     mut input: impl Read,
     settings: impl FnOnce(&Header) -> Settings,
 ) -> Result<(Header, Engine), SnapshotError> {
-    greet(&mut input)?;
-    frame(input, settings).map_err(SnapshotError::Broken)
+    let version = greet(&mut input)?;
+    frame(input, version, settings).map_err(SnapshotError::Broken)
 }
 
 /// Reads only where the shard stood.
@@ -102,7 +104,7 @@ pub fn header(mut input: impl Read) -> Result<Header, SnapshotError> {
         .map_err(SnapshotError::Broken)
 }
 
-fn greet(input: &mut impl Read) -> Result<(), SnapshotError> {
+fn greet(input: &mut impl Read) -> Result<u32, SnapshotError> {
     let (mut magic, mut version) = ([0; MAGIC.len()], [0; 4]);
     let head = input.read_exact(&mut magic);
     head.and_then(|()| input.read_exact(&mut version))
@@ -111,14 +113,15 @@ fn greet(input: &mut impl Read) -> Result<(), SnapshotError> {
     if &magic != MAGIC {
         return Err(SnapshotError::NotAState);
     }
-    if found != VERSION {
+    if found != VERSION && found != BEFORE {
         return Err(SnapshotError::Version { found });
     }
-    Ok(())
+    Ok(found)
 }
 
 fn frame(
     input: impl Read,
+    version: u32,
     settings: impl FnOnce(&Header) -> Settings,
 ) -> io::Result<(Header, Engine)> {
     let mut frame = BufReader::with_capacity(1 << 20, zstd::Decoder::new(input)?);
@@ -130,6 +133,9 @@ fn frame(
         let length = u32::deserialize_reader(&mut frame)?;
         bytes.clear();
         (&mut frame).take(length.into()).read_to_end(&mut bytes)?;
+        if version == BEFORE {
+            bring_up(key, &mut bytes);
+        }
         restoring.take(key, &bytes)?;
     }
     // The checksum is looked at when the frame ends.

@@ -1,5 +1,5 @@
-//! Tokens in texts: a JSON Web Token anywhere in an event, and a credential's id that is the credential itself,
-//! are replaced by a fingerprint at the door, so that they go no further.
+//! Tokens in texts: a JSON Web Token anywhere in an event, and a credential's id that is the credential
+//! itself, are replaced by a fingerprint at the door, so that they go no further.
 
 use crate::event::{Event, Text};
 use memchr::memmem;

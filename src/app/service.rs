@@ -1,0 +1,74 @@
+//! Asking a service at work, by its pages.
+
+use crate::config::Config;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// A service answers between two batches of events; this only ends a wait for one that hangs.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// It does not answer, or says why it has no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{url}: {why}")]
+pub struct ServiceError {
+    url: String,
+    why: String,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+}
+
+/// Asks `path` of the service at `url`, whose token is that of the configuration; with a body it is a POST.
+///
+/// # Errors
+/// It does not answer, or says why it has no answer.
+pub fn ask<T: DeserializeOwned>(
+    config: &Config,
+    url: &str,
+    path: &str,
+    query: &[(&str, &str)],
+    body: Option<&[u8]>,
+) -> Result<T, ServiceError> {
+    let failed = |why: String| ServiceError {
+        url: url.to_owned(),
+        why,
+    };
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(ANSWER_WITHIN))
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let bearer = format!("Bearer {}", config.http.token.reveal());
+    let page = format!("{}{path}", url.trim_end_matches('/'));
+    let query = query.iter().copied();
+    let sent = match body {
+        Some(body) => agent
+            .post(page)
+            .query_pairs(query)
+            .header("authorization", bearer)
+            .send(body),
+        None => agent
+            .get(page)
+            .query_pairs(query)
+            .header("authorization", bearer)
+            .call(),
+    };
+    let mut answer = sent.map_err(|error| failed(error.to_string()))?;
+    let text = answer
+        .body_mut()
+        .with_config()
+        .limit(1 << 30)
+        .read_to_string();
+    let text = text.map_err(|error| failed(error.to_string()))?;
+    if answer.status().is_success() {
+        return serde_json::from_str(&text)
+            .map_err(|error| failed(format!("answers something else: {error}")));
+    }
+    let refusal = serde_json::from_str(&text).map(|refusal: Refusal| refusal.error);
+    Err(failed(
+        refusal.unwrap_or_else(|_| answer.status().to_string()),
+    ))
+}

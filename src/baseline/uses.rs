@@ -1,0 +1,89 @@
+//! When each action was last used, and what credentials permit: what a narrower set of privileges
+//! follows from.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// Actions whose last use is kept: as many as the table of actions has slots.
+pub const ACTIONS: usize = 14;
+/// Scopes that are kept.
+const SCOPES: usize = 6;
+
+/// Last uses and scopes of one identity. All zeros know nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Uses {
+    /// Day of the last use by slot of the table of actions, in days since 1970; 0 where unknown.
+    days: [u16; ACTIONS],
+    /// Keys of scopes that credentials carried, as actions have them; 0 marks an empty slot.
+    scopes: [u32; SCOPES],
+}
+
+/// Bytes of a [`Uses`] as it is kept.
+pub const KEPT_BYTES: usize = 2 * ACTIONS + 4 * SCOPES;
+
+impl Uses {
+    /// The action in `slot` was used on `day`; days never move back.
+    pub fn note(&mut self, slot: usize, day: u16) {
+        if let Some(known) = self.days.get_mut(slot) {
+            *known = day.max(*known);
+        }
+    }
+
+    /// The action in `slot` is another one from now on.
+    pub fn replace(&mut self, slot: usize, day: u16) {
+        if let Some(known) = self.days.get_mut(slot) {
+            *known = day;
+        }
+    }
+
+    /// Day of the last use of the action in `slot`; `None` where it is unknown.
+    #[must_use]
+    pub fn day(&self, slot: usize) -> Option<u16> {
+        self.days.get(slot).copied().filter(|day| *day > 0)
+    }
+
+    /// A credential permits `scope`; says whether that was not known and is now. What finds no room is
+    /// not kept.
+    pub fn permit(&mut self, scope: u32) -> bool {
+        if self.scopes.contains(&scope) {
+            return false;
+        }
+        let free = self.scopes.iter_mut().find(|known| **known == 0);
+        free.is_some_and(|slot| {
+            *slot = scope;
+            true
+        })
+    }
+
+    /// Scopes that credentials carried.
+    pub fn scopes(&self) -> impl Iterator<Item = u32> + use<> {
+        self.scopes.into_iter().filter(|scope| *scope != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_zeros_know_nothing_and_are_what_is_kept_of_it() {
+        let bytes = borsh::to_vec(&Uses::default()).unwrap();
+        assert_eq!(bytes, vec![0; KEPT_BYTES]);
+        assert_eq!(
+            (Uses::default().day(3), Uses::default().scopes().count()),
+            (None, 0)
+        );
+    }
+
+    #[test]
+    fn days_do_not_move_back_and_scopes_are_bounded() {
+        let mut uses = Uses::default();
+        uses.note(3, 20);
+        uses.note(3, 10);
+        assert_eq!(uses.day(3), Some(20));
+        uses.replace(3, 10);
+        assert_eq!(uses.day(3), Some(10));
+        uses.note(99, 1);
+        let kept = (1..20).filter(|scope| uses.permit(*scope)).count();
+        assert_eq!((kept, uses.permit(1)), (SCOPES, false));
+    }
+}

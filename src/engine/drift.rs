@@ -1,0 +1,67 @@
+//! Privileges that nobody uses any more: actions that an identity used and has not used since, and
+//! scopes of its credentials that no action of that name was ever used of.
+
+use super::Engine;
+use crate::baseline::store::Entry;
+use crate::units::{EventTime, MS_PER_DAY};
+
+/// What one identity could do without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unused {
+    /// Whose.
+    pub identity: String,
+    /// Actions not used since, with the day of the last use, oldest first.
+    pub actions: Vec<(String, EventTime)>,
+    /// Scopes of its credentials that no action of that name was seen of.
+    pub scopes: Vec<String>,
+    /// Actions used since: what a narrower set would hold.
+    pub still_used: Vec<String>,
+}
+
+impl Engine {
+    /// What identities have not used for `days` days, up to the latest event. O(identities).
+    ///
+    /// An identity's table of actions has a limit: of one that uses more, the rarest are not known.
+    #[must_use]
+    pub fn unused(&self, days: u16) -> Vec<Unused> {
+        let since = self.time.now().day().saturating_sub(i64::from(days));
+        let found = self
+            .store
+            .entries()
+            .map(|entry| self.unused_of(entry, since));
+        let mut found: Vec<Unused> = found
+            .filter(|unused| !unused.actions.is_empty() || !unused.scopes.is_empty())
+            .collect();
+        found.sort_by(|a, b| a.identity.cmp(&b.identity));
+        found
+    }
+
+    fn unused_of(&self, entry: &Entry, since: i64) -> Unused {
+        let (profile, names) = (&entry.profile, &self.store.names);
+        let mut unused = Unused {
+            identity: entry.id().to_owned(),
+            actions: Vec::new(),
+            scopes: Vec::new(),
+            still_used: Vec::new(),
+        };
+        for (slot, key) in profile.action.slots() {
+            // States of before last uses were kept do not know; what is not known is not unused.
+            match profile.uses.day(slot).map(i64::from) {
+                Some(day) if day < since => {
+                    let at = EventTime::from_epoch_ms(day * MS_PER_DAY);
+                    unused.actions.extend(at.map(|at| (names.show(key), at)));
+                }
+                _ => unused.still_used.push(names.show(key)),
+            }
+        }
+        let scopes = profile.uses.scopes();
+        let scopes = scopes.filter(|scope| profile.action.slot(*scope).is_none());
+        unused.scopes = scopes.map(|scope| names.show(scope)).collect();
+        unused
+            .actions
+            .sort_by(|a, b| a.1.cmp(&b.1).then(a.0.cmp(&b.0)));
+        unused.still_used.sort_unstable();
+        unused.scopes.sort_unstable();
+        unused
+    }
+}
