@@ -1,7 +1,10 @@
 //! `credwatch check`: everything that could stop `run`, all at once.
 
-use crate::config::Config;
+use crate::clock::wall_time;
+use crate::config::{Config, Realm, ReceiverKind};
+use crate::deliver;
 use crate::kafka::topics::{self, Wanted};
+use crate::keycloak::{Admin, EventsOf};
 use crate::shard::{load_model, model_hash};
 use crate::wire::model::Model;
 
@@ -34,7 +37,39 @@ pub async fn check(config: &Config) -> Report {
             }
         }
     }
+    config
+        .realms
+        .iter()
+        .for_each(|realm| check_realm(config, realm, &mut report));
+    check_receivers(config, &mut report);
     report
+}
+
+/// Whether the realm lets us in and shows its events.
+fn check_realm(config: &Config, realm: &Realm, report: &mut Report) {
+    let now_ms = wall_time().epoch_ms();
+    let asked = Admin::new(realm, config.deliver.timeout)
+        .and_then(|mut admin| admin.events(EventsOf::Users, now_ms, 0, 1));
+    let name = &realm.name;
+    match asked {
+        Ok(_) => report
+            .fine
+            .push(format!("Keycloak realm {name} shows its events")),
+        Err(error) => report
+            .problems
+            .push(format!("Keycloak realm {name}: {error}")),
+    }
+}
+
+/// Whether what receivers are told by can be used; nobody is told anything.
+fn check_receivers(config: &Config, report: &mut Report) {
+    for receiver in &config.deliver.receivers {
+        let fetches = matches!(receiver.kind, ReceiverKind::SsfPoll(_));
+        match deliver::carrier(receiver, &config.deliver) {
+            Err(why) if !fetches => report.problems.push(format!("receiver {why}")),
+            _ => report.fine.push(format!("receiver {}", receiver.name)),
+        }
+    }
 }
 
 fn model_line(config: &Config, model: &Model) -> String {

@@ -21,7 +21,7 @@ pub use crate::baseline::pieces::{Keep, PieceKey, Which, bring_up};
 pub use crate::baseline::store::EXPECTED;
 pub use drift::Unused;
 pub use heed::Opinion;
-pub use output::{Alert, Decision, Detail, Health, Notice, Origin, Phase, Stepped};
+pub use output::{Alert, Decision, Deed, Detail, Health, Notice, Origin, Phase, Stepped};
 pub use portrait::{Case, Portrait};
 pub use state::Restoring;
 

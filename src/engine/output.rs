@@ -2,6 +2,7 @@
 
 use crate::decide::Action;
 use crate::decide::guardrail::Allowed;
+use crate::event::{Event, Text};
 use crate::score::incident::AlertState;
 use crate::score::subject::Subject;
 use crate::score::threshold::BudgetNews;
@@ -47,6 +48,39 @@ pub struct Decision {
     pub allowed: Allowed,
 }
 
+/// What the event behind a publication says of the deed: by which way, from where, for what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deed {
+    /// Operation.
+    pub action: Option<String>,
+    /// Its object.
+    pub resource: Option<String>,
+    /// Host.
+    pub host: Option<String>,
+    /// Address.
+    pub ip: Option<String>,
+    /// Client.
+    pub user_agent: Option<String>,
+    /// Declared purpose.
+    pub purpose: Option<String>,
+}
+
+impl Deed {
+    /// Copies what is needed of `event`.
+    #[must_use]
+    pub fn of(event: &Event<'_>) -> Self {
+        let owned = |text: &Option<Text<'_>>| text.as_deref().map(str::to_owned);
+        Self {
+            action: owned(&event.action),
+            resource: owned(&event.resource),
+            host: owned(&event.source.host),
+            ip: event.source.ip.map(|ip| ip.to_string()),
+            user_agent: owned(&event.source.user_agent),
+            purpose: owned(&event.purpose),
+        }
+    }
+}
+
 /// One publication about a case.
 #[derive(Clone, Debug)]
 pub struct Alert {
@@ -74,6 +108,8 @@ pub struct Alert {
     pub event_id: Option<String>,
     /// Where that event stood.
     pub origin: Option<Origin>,
+    /// What it says of the deed.
+    pub deed: Option<Deed>,
 }
 
 /// What many identities show on one day, told once: an administrator's change, an office that

@@ -1,6 +1,6 @@
 //! The life of an alert: when it opens, grows and closes, and what is decided for it.
 
-use super::output::{Alert, Decision, Phase};
+use super::output::{Alert, Decision, Deed, Phase};
 use super::{Engine, Judged};
 use crate::decide::Action;
 use crate::decide::guardrail::Whom;
@@ -57,6 +57,7 @@ impl Engine {
             decisions: Vec::new(),
             event_id: None,
             origin: None,
+            deed: None,
         }
     }
 
@@ -159,6 +160,7 @@ impl Engine {
             decisions,
             event_id: Some(event.event_id.clone().into_owned()),
             origin: Some((*origin).clone()),
+            deed: Some(Deed::of(event)),
         }
     }
 

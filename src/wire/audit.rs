@@ -1,7 +1,7 @@
 //! The audit trail (`credential.decisions`): every decision, each record carrying the hash of the
 //! one before it.
 
-use crate::engine::{Alert, Decision, Phase};
+use crate::engine::{Alert, Decision, Deed, Phase};
 use crate::signing::Signer;
 use crate::units::{EventTime, MS_PER_SEC};
 use crate::verdict::EntityView;
@@ -98,6 +98,7 @@ impl AuditChain {
             "event_id": alert.event_id,
             "record_hash": record.map(|bytes| format!("blake3:{}", blake3::hash(bytes).to_hex())),
             "source": alert.origin.as_ref().map(|o| json!([&*o.topic, o.partition, o.offset])),
+            "deed": alert.deed.as_ref().map(deed),
             "decision": order::decision(decision),
             "model_hash": model_hash,
         });
@@ -155,6 +156,12 @@ impl AuditChain {
         self.previous = hash;
         record
     }
+}
+
+/// By which way, from where, for what.
+fn deed(deed: &Deed) -> Value {
+    json!({"action": deed.action, "resource": deed.resource, "host": deed.host, "ip": deed.ip,
+        "user_agent": deed.user_agent, "purpose": deed.purpose})
 }
 
 /// What an answer is called in the trail.

@@ -143,8 +143,9 @@ fn decided(entry: &Value) -> String {
     let decision = &entry["decision"];
     let (action, wanted) = (text(&decision["action"]), text(&decision["wanted"]));
     let mut told = format!(
-        "decided for {}: {action}, {}, by \"{}\"",
+        "decided for {}{}: {action}, {}, by \"{}\"",
         text(&entry["identity"]),
+        deed(&entry["deed"]),
         text(&decision["mode"]),
         text(&decision["policy"])
     );
@@ -153,6 +154,23 @@ fn decided(entry: &Value) -> String {
         told += &format!(" (wanted {wanted}, weakened by {})", weakened.join(", "));
     }
     told + &format!(", order {}", text(&decision["order_id"]))
+}
+
+/// ` (iam:CreateAccessKey, from vps-1 203.0.113.9, for job/7)`; empty where nothing is said.
+fn deed(deed: &Value) -> String {
+    let from: Vec<&str> = [&deed["host"], &deed["ip"]].map(text).to_vec();
+    let from = from.join(" ").trim().to_owned();
+    let parts = [
+        ("", text(&deed["action"])),
+        ("from ", &from),
+        ("for ", text(&deed["purpose"])),
+    ];
+    let said = parts.iter().filter(|(_, part)| !part.is_empty());
+    let said: Vec<String> = said.map(|(word, part)| format!("{word}{part}")).collect();
+    if said.is_empty() {
+        return String::new();
+    }
+    format!(" ({})", said.join(", "))
 }
 
 fn answered(entry: &Value) -> String {
@@ -262,7 +280,8 @@ mod tests {
         ];
         let audit = [
             json!({"entry": {"what": "decision", "time": "2026-03-02T08:00:00Z", "alert_id": "a1",
-                "identity": "svc", "event_id": "e1", "source": ["t", 0, 7], "record_hash": "blake3:aa",
+                "identity": "svc", "event_id": "e1",
+                "deed": {"action": "iam:CreateAccessKey", "host": "vps-1", "ip": "203.0.113.9", "purpose": null}, "source": ["t", 0, 7], "record_hash": "blake3:aa",
                 "decision": {"action": "revoke", "wanted": "suspend", "mode": "enforce", "policy": "p",
                     "weakened_by": ["exception"], "order_id": "o1"}}}),
             json!({"entry": {"what": "containment_done", "time": "2026-03-02T08:00:01Z", "order_id": "o1",
@@ -276,6 +295,7 @@ mod tests {
         let told = case.to_string();
         for part in [
             "weakened by exception",
+            "svc (iam:CreateAccessKey, from vps-1 203.0.113.9)",
             "idp says contained, 0.3 s",
             "ada says true_positive",
             "e1: t partition 0 offset 7, blake3:aa",

@@ -7,7 +7,7 @@ use crate::wire::order::{self, reason};
 use crate::wire::runbook;
 use crate::wire::time::format_rfc3339;
 use crate::wire::verdict_line::SignalLine;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 const CLASS_UID: u32 = 2004;
 const OCSF_VERSION: &str = "1.8.0";
@@ -161,9 +161,25 @@ fn evidences(alert: &Alert) -> Vec<Value> {
     if let Some(event_id) = &alert.event_id {
         of_event["uid"] = json!(event_id);
     }
+    if let (EntityView::Identity, Some(deed)) = (alert.entity, &alert.deed) {
+        if deed.host.is_some() || deed.ip.is_some() {
+            of_event["src_endpoint"] = json!({"hostname": deed.host, "ip": deed.ip});
+            of_event["src_endpoint"]
+                .as_object_mut()
+                .into_iter()
+                .for_each(without_nulls);
+        }
+        if let Some(action) = &deed.action {
+            of_event["api"] = json!({"operation": action});
+        }
+    }
     let reached = alert.reached.iter().take(REACHED_NAMED);
     let of_reached = reached.map(|subject| json!({"actor": {"user": user(subject)}}));
     std::iter::once(of_event).chain(of_reached).collect()
+}
+
+fn without_nulls(members: &mut Map<String, Value>) {
+    members.retain(|_, value| !value.is_null());
 }
 
 fn user(subject: &Subject) -> Value {
