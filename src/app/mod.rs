@@ -10,6 +10,7 @@ pub mod explain;
 pub mod feed;
 mod lanes;
 pub mod reliability;
+pub mod renewals;
 pub mod replay;
 pub mod review;
 pub mod run;

@@ -1,5 +1,6 @@
 //! The end of a replay or demo, as a person wants to read it.
 
+use crate::app::renewals::Renewals;
 use crate::decide::Mode;
 use crate::engine::{Alert, Health, Phase};
 use crate::score::incident::AlertState;
@@ -33,6 +34,7 @@ pub struct Summary {
     pub unread_expiries: u64,
     span: Option<(EventTime, EventTime)>,
     incidents: BTreeMap<String, AlertState>,
+    renewals: Renewals,
     updates: u64,
     orders: u64,
     notices: Vec<String>,
@@ -58,6 +60,7 @@ impl Summary {
             unread_expiries: 0,
             span: None,
             incidents: BTreeMap::new(),
+            renewals: Renewals::default(),
             updates: 0,
             orders: 0,
             notices: Vec::new(),
@@ -75,6 +78,7 @@ impl Summary {
     pub fn add_event(&mut self, handled: &Handled<'_>) {
         let time = handled.event.time;
         self.events += 1;
+        self.renewals.add(&handled.event);
         for notice in &handled.stepped.notices {
             self.notices
                 .push(format!("{} UTC: {notice}", minute(notice.time)));
@@ -179,6 +183,7 @@ impl fmt::Display for Summary {
             )?;
         }
         self.write_alerts(f)?;
+        write!(f, "{}", self.renewals.with(self.incidents.values()))?;
         self.write_limits(f)?;
         self.write_notices(f)?;
         self.write_incidents(f)
