@@ -6,7 +6,8 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(mapped) = keycloak::map(bytes) {
-        let decoded = native::decode(&mapped.to_json());
+        let event = mapped.to_json();
+        let decoded = native::decode(&event);
         assert!(decoded.is_ok(), "{:?}", decoded.err());
     }
 });

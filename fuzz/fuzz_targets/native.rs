@@ -18,6 +18,6 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(handled) = shard.handle(bytes, 0, Detail::Words) {
         assert!(handled.stepped.score_nats.is_finite());
         let alerts = handled.stepped.alerts;
-        let _ = shard.publications(&alerts, None);
+        let _ = shard.publications(&alerts, None, Some(bytes));
     }
 });

@@ -4,6 +4,7 @@ use crate::common::{get, native_log};
 use crate::support::{Setup, wait_until};
 use serde_json::Value;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 struct Prometheus(Child);
@@ -78,4 +79,52 @@ fn prometheus_reads_what_happened() {
     wait_until("a rate over two scrapes", || {
         value_of(&address, quantile).is_some()
     });
+    // A metric with labels shows once it has a value, so names are looked for where they are made.
+    let made = include_str!("../../src/metrics.rs");
+    for query in queries() {
+        let (status, body) = get(
+            &address,
+            &format!("/api/v1/query?query={}", escaped(&query)),
+        );
+        assert_eq!(status, 200, "{query}: {body}");
+        for name in metrics_of(&query) {
+            assert!(
+                made.contains(&format!("\"{name}\"")),
+                "{query} asks for {name}, which is not there"
+            );
+        }
+    }
+}
+
+/// Every query of the dashboard.
+fn queries() -> Vec<String> {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("config/grafana/dashboards/credwatch.json");
+    let dashboard: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels
+        .iter()
+        .flat_map(|panel| panel["targets"].as_array().unwrap());
+    let queries: Vec<String> = targets
+        .map(|target| target["expr"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(queries.len() > 20);
+    queries
+}
+
+/// Metrics that a query names, without what histograms add to their names.
+fn metrics_of(query: &str) -> Vec<String> {
+    let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let names = words.filter(|word| word.starts_with("credwatch_"));
+    names
+        .map(|name| name.strip_suffix("_bucket").unwrap_or(name).to_owned())
+        .collect()
+}
+
+fn escaped(query: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    query.bytes().map(escape).collect()
 }
