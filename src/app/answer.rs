@@ -17,6 +17,11 @@ pub enum PublishError {
     /// Kafka does not take it.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
+    /// Services would pass it by.
+    #[error(
+        "feedback.require_signature is set, and there is nothing to sign with: name feedback.key_file"
+    )]
+    Unsigned,
     /// No runtime.
     #[error("cannot start: {0}")]
     Start(#[from] std::io::Error),
@@ -33,6 +38,9 @@ pub async fn send(config: &Arc<Config>, answer: &Answer) -> Result<String, Publi
         Asked::Forget(identity) => identity,
         Asked::Enforce(_) => "",
     };
+    if config.feedback.hearing.requires_signature && config.feedback.key.is_none() {
+        return Err(PublishError::Unsigned);
+    }
     let topic = &config.topics.feedback;
     let sender = Sender::new(Arc::clone(config))?;
     let (partition, offset) = sender.answer(key, answer).await?;

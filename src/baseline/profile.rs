@@ -235,6 +235,7 @@ impl Profile {
             + self.client.touch()
             + self.action.touch()
             + self.resource.touch()
+            + self.uses.touch()
     }
 
     /// The moment at which `time` finds this identity: late events never move it back.

@@ -14,6 +14,10 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::oneshot;
 
+/// Why nothing that needs a token is to be had from elsewhere.
+pub(super) const NOT_LOOPBACK: &str = "this is answered on loopback only, for http.listen speaks no TLS: put a \
+                                       proxy with TLS before a loopback address";
+
 /// Whom a question is about.
 #[derive(Deserialize)]
 pub(super) struct Whom {
@@ -38,9 +42,7 @@ pub(super) async fn guard(State(pages): State<Pages>, request: Request, next: Ne
         return refusal(StatusCode::FORBIDDEN, why);
     };
     if !pages.is_loopback {
-        let why = "the API answers on loopback only, for http.listen speaks no TLS: put a proxy with TLS \
-                   before a loopback address";
-        return refusal(StatusCode::FORBIDDEN, why);
+        return refusal(StatusCode::FORBIDDEN, NOT_LOOPBACK);
     }
     if bears(request.headers(), expected) {
         next.run(request).await

@@ -69,6 +69,9 @@ pub(super) async fn poll(
     headers: HeaderMap,
     Json(ask): Json<Ask>,
 ) -> Response {
+    if !pages.is_loopback {
+        return api::refusal(StatusCode::FORBIDDEN, api::NOT_LOOPBACK);
+    }
     let found = pages.boxes.iter().find(|known| known.name == name);
     let Some(known) = found.filter(|known| api::bears(&headers, &known.secret)) else {
         let why = "there is no such receiver, or this is not its token";
