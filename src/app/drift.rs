@@ -1,4 +1,5 @@
-//! `credwatch drift`: privileges that nobody uses any more, by the state in a folder or by a service at work.
+//! `credwatch drift`: privileges that nobody uses any more, by the state in a folder or by a service at
+//! work.
 
 use crate::app::lanes::{Lanes, LanesError};
 use crate::app::service::{self, ServiceError};

@@ -1,5 +1,5 @@
-//! How credentials were renewed: what a replay saw of rotations and refreshes, and of those that were late, failed
-//! or passed by.
+//! How credentials were renewed: what a replay saw of rotations and refreshes, and of those that were
+//! late, failed or passed by.
 
 use crate::event::{Activity, Event, Outcome};
 use crate::score::incident::AlertState;
@@ -52,8 +52,8 @@ impl fmt::Display for Renewals {
         writeln!(
             f,
             "renewals: {rotations} rotations, {rotations_failed} failed; {refreshes} refreshes, \
-             {refreshes_failed} failed; alerts with a renewal off its cadence: {}, with a use after rotation, \
-             expiry or revocation: {}",
+             {refreshes_failed} failed; alerts with a renewal off its cadence: {}, with a use \
+             after rotation, expiry or revocation: {}",
             self.off_cadence, self.outlived
         )
     }

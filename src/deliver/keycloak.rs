@@ -7,8 +7,8 @@
 //! | rotate | a new password is demanded, and all sessions are ended |
 //! | suspend | the user is disabled, and all sessions are ended |
 //!
-//! Access tokens that were handed out stay good until they expire, as everywhere with tokens that nobody asks
-//! about; refreshing fails at once.
+//! Access tokens that were handed out stay good until they expire, as everywhere with tokens that nobody
+//! asks about; refreshing fails at once.
 
 use super::{Carrier, Failure, Order, Parcel};
 use crate::config::Realm;

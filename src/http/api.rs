@@ -15,8 +15,8 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 /// Why nothing that needs a token is to be had from elsewhere.
-pub(super) const NOT_LOOPBACK: &str = "this is answered on loopback only, for http.listen speaks no TLS: put a \
-                                       proxy with TLS before a loopback address";
+pub(super) const NOT_LOOPBACK: &str = "this is answered on loopback only, for http.listen speaks \
+                                       no TLS: put a proxy with TLS before a loopback address";
 
 /// Whom a question is about.
 #[derive(Deserialize)]

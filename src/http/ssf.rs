@@ -1,5 +1,5 @@
-//! Shared Signals: what we offer (`/.well-known/ssf-configuration`), and tokens for receivers that fetch them
-//! (`/ssf/poll/<name>`, RFC 8936).
+//! Shared Signals: what we offer (`/.well-known/ssf-configuration`), and tokens for receivers that fetch
+//! them (`/ssf/poll/<name>`, RFC 8936).
 
 use super::{Pages, api};
 use crate::clock::Stopwatch;

@@ -1,5 +1,6 @@
-//! Orders from Kafka into the mailbox of a receiver that fetches them: an offset is committed once everything
-//! before it is settled, so what a receiver did not say that it has is there again after a restart.
+//! Orders from Kafka into the mailbox of a receiver that fetches them: an offset is committed once
+//! everything before it is settled, so what a receiver did not say that it has is there again after a
+//! restart.
 
 use crate::clock::wall_time;
 use crate::config::Receiver;

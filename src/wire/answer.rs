@@ -1,7 +1,7 @@
 //! What people and executors answer (`credential.feedback`): an opinion on an alert, what became of an
-//! order, its approval, the wish that an identity be forgotten, or that enforcement pause or go on. One JSON
-//! object a record, or the same signed ([`crate::wire::signed_answer`]); who says it is stated, and goes into
-//! the audit trail.
+//! order, its approval, the wish that an identity be forgotten, or that enforcement pause or go on. One
+//! JSON object a record, or the same signed ([`crate::wire::signed_answer`]); who says it is stated, and
+//! goes into the audit trail.
 
 use crate::decide::given::Outcome;
 use crate::engine::Opinion;

@@ -27,8 +27,9 @@ const HEAD_BYTES: usize = 11;
 pub enum BaselineRecordError {
     /// From another version.
     #[error(
-        "format {found}, and this version reads {BEFORE} and {VERSION}; run the version that wrote it, or start once \
-         with `credwatch run --cold`, which learns anew from the events that Kafka still holds"
+        "format {found}, and this version reads {BEFORE} and {VERSION}; run the version that wrote it, \
+         or start once with `credwatch run --cold`, which learns anew from the events that Kafka \
+         still holds"
     )]
     Version {
         /// What it says.

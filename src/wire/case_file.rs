@@ -1,5 +1,5 @@
-//! One case from beginning to end, put together from what was published of it: timeline, evidence, decisions,
-//! actions and their outcome, what to keep, and what to ask and change afterwards.
+//! One case from beginning to end, put together from what was published of it: timeline, evidence,
+//! decisions, actions and their outcome, what to keep, and what to ask and change afterwards.
 
 use crate::units::EventTime;
 use crate::wire::time::{format_rfc3339, parse_rfc3339};

@@ -49,8 +49,8 @@ pub enum SnapshotError {
     NotAState,
     /// From another version.
     #[error(
-        "format {found}, and this version reads {BEFORE} and {VERSION}; use the version that wrote it, or move it \
-         away and replay from the start"
+        "format {found}, and this version reads {BEFORE} and {VERSION}; use the version that wrote \
+         it, or move it away and replay from the start"
     )]
     Version {
         /// What it says.
