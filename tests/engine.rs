@@ -233,7 +233,7 @@ fn a_restored_shard_goes_on_to_the_bit() {
             let step = |shard: &mut Shard| {
                 let handled = shard.handle(&json, at as i64, Detail::Words).unwrap();
                 let alerts = handled.stepped.alerts;
-                let published = shard.publications(&alerts, None, None);
+                let published = shard.publications(&alerts, None, Some(&json));
                 let payloads: Vec<Vec<u8>> = published.into_iter().map(|p| p.payload).collect();
                 (handled.stepped.verdict, payloads)
             };
@@ -257,7 +257,7 @@ fn published(clock: impl Fn(usize) -> EventTime) -> Vec<(String, serde_json::Val
     for (offset, event) in events.iter().enumerate() {
         let json = event.event.to_json();
         let handled = shard.handle(&json, offset as i64, Detail::Score).unwrap();
-        let outputs = shard.publications(&handled.stepped.alerts, Some(clock(offset)), None);
+        let outputs = shard.publications(&handled.stepped.alerts, Some(clock(offset)), Some(&json));
         published.extend(outputs.iter().map(|output| {
             let payload = serde_json::from_slice(&output.payload).unwrap();
             (format!("{:?} {:?}", output.stream, output.headers), payload)

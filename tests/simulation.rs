@@ -78,14 +78,12 @@ impl Owner<'_> {
         if offset < self.shard.next_offset() {
             return;
         }
-        let alerts = match self
-            .shard
-            .handle(&log[offset as usize], offset, Detail::Score)
-        {
+        let record = &log[offset as usize];
+        let alerts = match self.shard.handle(record, offset, Detail::Score) {
             Ok(handled) => handled.stepped.alerts,
             Err(_) => return self.shard.pass(offset),
         };
-        let published = self.shard.publications(&alerts, None, None);
+        let published = self.shard.publications(&alerts, None, Some(record));
         self.pending
             .extend(published.into_iter().map(|output| output.payload));
     }
