@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{START_MS, native};
+use common::{START_MS, make_key, native};
 use credwatch::config::{Config, Sources};
 use credwatch::engine::{Detail, Phase};
 use credwatch::shard::{Blueprint, Outgoing, Shard, ShardId, Stream, load_model};
@@ -21,11 +21,7 @@ const SLOT_MS: i64 = 3_600_000;
 fn shards(partitions: u32, containment: &str) -> Vec<Shard> {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("key.pem");
-    let made = std::process::Command::new("openssl")
-        .args(["genpkey", "-algorithm", "ed25519", "-out"])
-        .arg(&key)
-        .status();
-    assert!(made.unwrap().success());
+    make_key(&key);
     let text = format!(
         "[containment]\nmode = \"enforce\"\n{containment}\n[signing]\nkey_file = \"{}\"\n\
          issuer = \"https://credwatch.test\"\naudience = \"https://executor.test\"\n[detect]\nalerts_per_day = 5000\n",

@@ -80,7 +80,7 @@ pub(super) fn drift_of(arguments: &DriftArguments) -> u8 {
     with_config(&arguments.config, |config| {
         let days = arguments.since.as_secs() / 86_400;
         let days = u16::try_from(days).unwrap_or(u16::MAX);
-        let unused = match (&arguments.url, &arguments.state) {
+        let unused = match (&arguments.knowledge.url, &arguments.knowledge.state) {
             (Some(url), _) => drift::by_service(&config, url, days),
             (None, state) => {
                 let state = state.as_deref().unwrap_or(Path::new(""));

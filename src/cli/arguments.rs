@@ -279,10 +279,9 @@ pub(super) struct ReplayArguments {
     pub(super) inputs: Vec<PathBuf>,
 }
 
+/// Where knowledge lies.
 #[derive(Args)]
-pub(super) struct ExplainArguments {
-    #[command(flatten)]
-    pub(super) config: ConfigArguments,
+pub(super) struct KnowledgeArguments {
     /// The folder that `replay --state` left.
     #[arg(
         long,
@@ -294,6 +293,14 @@ pub(super) struct ExplainArguments {
     /// A service at work, such as http://127.0.0.1:9464; its token by http.token_file or the environment.
     #[arg(long, value_name = "URL")]
     pub(super) url: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct ExplainArguments {
+    #[command(flatten)]
+    pub(super) config: ConfigArguments,
+    #[command(flatten)]
+    pub(super) knowledge: KnowledgeArguments,
     /// Whose baseline.
     #[arg(long, value_name = "ID")]
     pub(super) identity: String,
@@ -354,17 +361,8 @@ pub(super) struct DriftArguments {
     /// Not used for so long, such as 90d; days, up to the latest event.
     #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = terminal::duration)]
     pub(super) since: std::time::Duration,
-    /// The folder that `replay --state` left.
-    #[arg(
-        long,
-        value_name = "DIR",
-        required_unless_present = "url",
-        conflicts_with = "url"
-    )]
-    pub(super) state: Option<PathBuf>,
-    /// A service at work, such as http://127.0.0.1:9464; its token by http.token_file or the environment.
-    #[arg(long, value_name = "URL")]
-    pub(super) url: Option<String>,
+    #[command(flatten)]
+    pub(super) knowledge: KnowledgeArguments,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,

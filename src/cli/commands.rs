@@ -185,7 +185,7 @@ fn verified<V: std::fmt::Display>(result: Result<V, VerifyError>) -> u8 {
 fn explain_identity(arguments: &ExplainArguments) -> u8 {
     with_config(&arguments.config, |config| {
         let (event, identity) = (arguments.event.as_deref(), &arguments.identity);
-        let explained = match (&arguments.url, &arguments.state) {
+        let explained = match (&arguments.knowledge.url, &arguments.knowledge.state) {
             (Some(url), _) => explain::by_service(&config, url, identity, event),
             (None, state) => {
                 let state = state.as_deref().unwrap_or(Path::new(""));

@@ -1,7 +1,7 @@
 //! Delivery in a bad world: receivers that hang, fail, send elsewhere or never end; orders that were altered, are
 //! void or come twice; answers that are forged or said again; a pause while orders are under way.
 
-use crate::common::{credwatch, get, json_lines, native_log};
+use crate::common::{credwatch, get, json_lines, make_key, native_log};
 use crate::receivers::{Request, Server};
 use crate::support::{Running, Setup, wait_until};
 use base64::Engine as _;
@@ -23,11 +23,7 @@ impl World {
     fn new(name: &str, more: &str) -> Self {
         let setup = Setup::new(name, 2, "native");
         let world = Self { setup };
-        let made = Command::new("openssl")
-            .args(["genpkey", "-algorithm", "ed25519", "-out"])
-            .arg(world.path("order.pem"))
-            .status();
-        assert!(made.unwrap().success());
+        make_key(&world.path("order.pem"));
         let script = format!(
             "#!/bin/sh\ncat >> {0}\necho >> {0}\n",
             world.path("done").display()

@@ -1,12 +1,11 @@
 //! A real Keycloak: refresh tokens are stolen, and the next use of each fails, because credwatch saw it, ordered
 //! it and had it done; everybody else's sessions go on.
 
-use crate::common::{credwatch, get};
+use crate::common::{credwatch, get, make_key};
 use crate::support::{Running, Setup, wait_until};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 const USERS: usize = 40;
@@ -229,16 +228,7 @@ fn history(realm: &str, users: &[User], end_ms: i64) -> Vec<(i64, Value)> {
 fn setup(realm: &Realm) -> Setup {
     let setup = Setup::without_topics("keycloak", 2, "keycloak");
     let path = |name: &str| setup.folder.path().join(name).display().to_string();
-    let made = Command::new("openssl")
-        .args([
-            "genpkey",
-            "-algorithm",
-            "ed25519",
-            "-out",
-            &path("order.pem"),
-        ])
-        .status();
-    assert!(made.unwrap().success());
+    make_key(&setup.folder.path().join("order.pem"));
     std::fs::write(path("client-secret"), SECRET).unwrap();
     let mut config = std::fs::OpenOptions::new()
         .append(true)

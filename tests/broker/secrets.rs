@@ -1,6 +1,6 @@
 //! Keys and tokens never show: planted ones are looked for in everything that the program gives out.
 
-use crate::common::{credwatch, get, native_log};
+use crate::common::{credwatch, get, make_key, native_log};
 use crate::support::{Setup, TOKEN, wait_until};
 use serde_json::json;
 use std::io::Write;
@@ -41,11 +41,7 @@ fn events() -> Vec<Vec<u8>> {
 fn planted_secrets_show_nowhere() {
     let setup = Setup::new("secrets", 2, "native");
     let key = setup.folder.path().join("order.pem");
-    let made = Command::new("openssl")
-        .args(["genpkey", "-algorithm", "ed25519", "-out"])
-        .arg(&key)
-        .status();
-    assert!(made.unwrap().success());
+    make_key(&key);
     let mut config = std::fs::OpenOptions::new()
         .append(true)
         .open(&setup.config)

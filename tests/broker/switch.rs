@@ -1,11 +1,10 @@
 //! The kill switch: enforcement stops within seconds, stays stopped through a kill, goes on when somebody
 //! says so, and all of it stands in the audit trail.
 
-use crate::common::{START_MS, credwatch, native};
+use crate::common::{START_MS, credwatch, make_key, native};
 use crate::support::{Running, Setup, TOKEN, wait_until};
 use serde_json::{Value, json};
 use std::io::Write;
-use std::process::Command;
 
 const PARTITIONS: usize = 2;
 const IDENTITIES: usize = 12;
@@ -14,11 +13,7 @@ const SLOT_MS: i64 = 1_800_000;
 fn enforcing(name: &str) -> Setup {
     let setup = Setup::new(name, PARTITIONS, "native");
     let key = setup.folder.path().join("order.pem");
-    let made = Command::new("openssl")
-        .args(["genpkey", "-algorithm", "ed25519", "-out"])
-        .arg(&key)
-        .status();
-    assert!(made.unwrap().success());
+    make_key(&key);
     let mut config = std::fs::OpenOptions::new()
         .append(true)
         .open(&setup.config)

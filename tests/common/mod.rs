@@ -29,6 +29,16 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// Makes a key for orders at `path`.
+pub(crate) fn make_key(path: &Path) {
+    let made = Command::new("openssl")
+        .args(["genpkey", "-algorithm", "ed25519", "-out"])
+        .arg(path)
+        .output()
+        .expect("openssl is installed by scripts/test");
+    assert!(made.status.success(), "{made:?}");
+}
+
 /// The JSON lines of a file.
 pub(crate) fn json_lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap();
