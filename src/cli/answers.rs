@@ -4,7 +4,7 @@ use super::arguments::{
     ConfigArguments, ContainmentArguments, DriftArguments, EnforcementArgument, FeedbackArguments,
     ForgetArguments, ReviewArguments, VerdictArgument,
 };
-use super::commands::{code_of, with_config};
+use super::settings::{code_of, with_config};
 use super::terminal::say;
 use crate::app::review::review;
 use crate::app::{answer, drift};

@@ -7,6 +7,7 @@ use super::arguments::{
     TopicsCommand, VerifyCommand, VerifyOrdersArguments,
 };
 use super::exit;
+use super::settings::{code_of, with_config};
 use super::terminal::{complain, progress, say};
 use crate::app::backtest;
 use crate::app::check;
@@ -76,49 +77,6 @@ pub(super) fn version() -> u8 {
         "credwatch {version} (commit {commit}, model {hash})\n"
     ));
     0
-}
-
-pub(super) fn with_config(arguments: &ConfigArguments, perform: impl FnOnce(Config) -> u8) -> u8 {
-    match load(arguments) {
-        Ok(config) => perform(config),
-        Err(problems) => {
-            problems.iter().for_each(|problem| complain(problem));
-            exit::USAGE
-        }
-    }
-}
-
-fn load(arguments: &ConfigArguments) -> Result<Config, Vec<String>> {
-    let mut sources = Sources::default();
-    let mut problems = Vec::new();
-    for path in &arguments.files {
-        match std::fs::read_to_string(path) {
-            Ok(text) => sources.files.push((path.display().to_string(), text)),
-            Err(why) => problems.push(format!("{}: {why}", path.display())),
-        }
-    }
-    sources.environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    match Config::load(&sources) {
-        Ok(config) if problems.is_empty() => Ok(config),
-        Ok(_) => Err(problems),
-        Err(error) => {
-            problems.extend(error.problems);
-            Err(problems)
-        }
-    }
-}
-
-/// Reports `result`'s error; 0 without one.
-pub(super) fn code_of<E: std::fmt::Display>(result: Result<(), E>) -> u8 {
-    match result {
-        Ok(()) => 0,
-        Err(error) => {
-            complain(&error.to_string());
-            exit::FAILED
-        }
-    }
 }
 
 fn run(arguments: &RunArguments) -> u8 {

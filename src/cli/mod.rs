@@ -4,6 +4,7 @@
 mod answers;
 mod arguments;
 mod commands;
+mod settings;
 mod terminal;
 
 use arguments::Arguments;

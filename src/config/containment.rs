@@ -1,7 +1,7 @@
 //! What is to be done when, and what limits it.
 
 use super::entry::each;
-use super::validate::Reader;
+use super::reader::Reader;
 use crate::decide::exception::{Exception, Whom};
 use crate::decide::guardrail::Guardrails;
 use crate::decide::policy::{Policy, Rule};

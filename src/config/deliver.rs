@@ -2,7 +2,7 @@
 
 use super::Secret;
 use super::entry::{Entry, each};
-use super::validate::Reader;
+use super::reader::Reader;
 use crate::signing::{KeySet, Signer, SigningKey};
 use crate::wire::signed_answer::{Hearing, TrustedSigner};
 use std::path::Path;

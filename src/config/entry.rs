@@ -1,7 +1,7 @@
 //! Lists of tables, such as `[[containment.policy]]`: each entry with its own problems.
 
 use super::Secret;
-use super::validate::Reader;
+use super::reader::Reader;
 use crate::decide::Action;
 use toml::{Table, Value};
 

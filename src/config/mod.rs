@@ -7,6 +7,7 @@ mod containment;
 mod deliver;
 mod entry;
 mod merge;
+mod reader;
 mod secret;
 mod validate;
 
