@@ -4,7 +4,7 @@
 
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-CACHE=${CREDWATCH_CACHE:-"$ROOT/.cache"}
+CACHE=${CACHE_FOLDER:-"$ROOT/.cache"}
 KAFKA_VERSION=4.3.1
 SCALA_VERSION=2.13
 SLF4J_VERSION=2.0.17
