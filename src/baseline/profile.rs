@@ -235,7 +235,6 @@ impl Profile {
             + self.client.touch()
             + self.action.touch()
             + self.resource.touch()
-            + self.uses.touch()
     }
 
     /// The moment at which `time` finds this identity: late events never move it back.

@@ -21,13 +21,6 @@ pub struct Uses {
 pub const KEPT_BYTES: usize = 2 * ACTIONS + 4 * SCOPES;
 
 impl Uses {
-    /// A value of it, for [`crate::baseline::store::Store::expect`].
-    #[inline]
-    #[must_use]
-    pub(crate) fn touch(&self) -> f32 {
-        f32::from(self.days[0])
-    }
-
     /// The action in `slot` was used on `day`; days never move back.
     pub fn note(&mut self, slot: usize, day: u16) {
         if let Some(known) = self.days.get_mut(slot) {

@@ -3,6 +3,9 @@
 
 use crate::common::{credwatch, get, make_key};
 use crate::support::{Running, Setup, wait_until};
+use credwatch::config::{Config, Sources};
+use credwatch::deliver::keycloak::Keycloak;
+use credwatch::deliver::{Carrier, Failure, Order, Parcel};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -153,15 +156,19 @@ impl Realm {
         }
     }
 
-    /// A login from home; the refresh token.
-    fn login(&self, user: &User) -> String {
+    fn try_login(&self, user: &User) -> Answered {
         let form = [
             ("client_id", "app"),
             ("grant_type", "password"),
             ("username", user.name.as_str()),
             ("password", "correct horse"),
         ];
-        let token = self.post_form(&self.name, &user.home, &form);
+        self.post_form(&self.name, &user.home, &form)
+    }
+
+    /// A login from home; the refresh token.
+    fn login(&self, user: &User) -> String {
+        let token = self.try_login(user);
         assert_eq!(token.status, 200, "{}", token.body);
         token.body["refresh_token"].as_str().unwrap().to_owned()
     }
@@ -278,7 +285,6 @@ fn share(sorted: &[Duration], share: f64) -> u128 {
 #[test]
 #[allow(
     clippy::disallowed_methods,
-    clippy::print_stdout,
     reason = "what is measured is how long it takes"
 )]
 fn a_stolen_refresh_token_is_dead_at_its_next_use_and_everybody_else_goes_on() {
@@ -323,11 +329,14 @@ fn a_stolen_refresh_token_is_dead_at_its_next_use_and_everybody_else_goes_on() {
         );
     }
     took.sort();
-    println!(
+    // Told even where the test passes.
+    writeln!(
+        std::io::stderr(),
         "first use of a stolen token until it is dead, over {THEFTS} thefts: p50 {} ms, p99 {} ms",
         share(&took, 0.5),
         share(&took, 0.99)
-    );
+    )
+    .unwrap();
     wait_until("all answers", || unanswered(&setup).is_empty());
     let (_, keys) = get(&running.address, "/.well-known/jwks.json");
     let log = running.log_text();
@@ -400,4 +409,98 @@ fn verify(setup: &Setup, keys: &str) {
     assert!(verified.status.success(), "{verified:?}");
     let told = String::from_utf8(verified.stdout).unwrap();
     assert!(told.contains("signed heads, each says"), "{told}");
+}
+
+#[test]
+fn whatever_an_order_asks_for_keycloak_does_and_to_nobody_else() {
+    let realm = Realm::new(format!("acts-{}", std::process::id()));
+    realm.client(
+        &json!({"clientId": "app", "publicClient": true, "directAccessGrantsEnabled": true, "enabled": true}),
+    );
+    realm.let_credwatch_in();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, SECRET).unwrap();
+    let text = format!(
+        "[[keycloak.realms]]\nname = \"corp\"\nurl = \"{}\"\nrealm = \"{}\"\nclient_id = \"credwatch\"\n\
+         secret_file = \"{}\"\nallow_private = true\n",
+        realm.base,
+        realm.name,
+        secret.display()
+    );
+    let sources = Sources {
+        files: vec![("test.toml".to_owned(), text)],
+        environment: Vec::new(),
+    };
+    let config = Config::load(&sources).unwrap();
+    let mut executor = Keycloak::new(&config.realms[0], config.deliver.timeout).unwrap();
+    let mut carry = |action: &str, user: &str, credential: Value| {
+        let order = json!({"order_id": "o", "mode": "enforce", "action": action, "identity": {"id": user},
+            "credential": credential, "event_time": "2026-01-01T00:00:00Z",
+            "not_after": "2026-01-01T00:00:00Z", "set": null});
+        let order: Order = serde_json::from_value(order).unwrap();
+        let json = b"{}".as_slice();
+        executor.carry(&Parcel {
+            id: "o",
+            json,
+            order: Some(&order),
+        })
+    };
+    let password = || json!({"id": "p", "kind": "password", "issuer": realm.name});
+    let session = |id: &str| json!({"id": id, "kind": "session", "issuer": realm.name});
+    let users: Vec<User> = (0..6).map(|nth| realm.user(nth)).collect();
+    let tokens: Vec<String> = users.iter().map(|user| realm.login(user)).collect();
+    let is_alive = |nth: usize| realm.refresh(&tokens[nth], &users[nth].home).is_ok();
+    let may_login = |nth: usize| realm.try_login(&users[nth]).status == 200;
+
+    // A session is ended for whom it is, and for nobody else.
+    let sessions = |nth: usize| {
+        let path = format!("users/{}/sessions", users[nth].id);
+        let found = realm.of_realm("GET", &path, None).body;
+        found[0]["id"].as_str().unwrap().to_owned()
+    };
+    let told = carry("revoke", &users[1].id, session(&sessions(0))).unwrap();
+    assert!(told.contains("no such session") && is_alive(0), "{told}");
+    carry("revoke", &users[0].id, session(&sessions(0))).unwrap();
+    assert!(!is_alive(0) && may_login(0));
+
+    carry("step_up", &users[1].id, password()).unwrap();
+    assert!(!is_alive(1) && may_login(1));
+    carry("rotate", &users[2].id, password()).unwrap();
+    assert!(
+        !is_alive(2) && !may_login(2),
+        "a new password is demanded first"
+    );
+    carry("suspend", &users[3].id, password()).unwrap();
+    assert!(!is_alive(3) && !may_login(3));
+    let kept = realm
+        .of_realm("GET", &format!("users/{}", users[3].id), None)
+        .body;
+    assert_eq!(
+        (&kept["enabled"], &kept["email"]),
+        (&json!(false), &json!("user-3@example.org"))
+    );
+
+    let elsewhere = json!({"id": "p", "kind": "password", "issuer": "another"});
+    assert_eq!(
+        carry("suspend", &users[4].id, elsewhere),
+        Err(Failure::NotOurs)
+    );
+    let stranger = carry(
+        "suspend",
+        "00000000-0000-4000-8000-000000000000",
+        password(),
+    );
+    assert!(matches!(stranger, Err(Failure::Refused(_))), "{stranger:?}");
+    let path = carry("suspend", &format!("../realms/{}", realm.name), password());
+    assert!(matches!(path, Err(Failure::Refused(_))), "{path:?}");
+    let client = json!({"id": "app", "kind": "api_key", "issuer": realm.name});
+    assert!(matches!(
+        carry("rotate", &users[4].id, client),
+        Err(Failure::Refused(_))
+    ));
+    assert!(
+        is_alive(4) && is_alive(5) && may_login(4),
+        "nobody else is touched"
+    );
 }
