@@ -2,7 +2,7 @@
 //! few neighbouring cache lines and memory is known in advance.
 
 use crate::baseline::issuer::MoveCounts;
-use crate::baseline::uses::Uses;
+use crate::baseline::uses::{ACTIONS, Uses};
 use crate::catalogue::AccessLevel;
 use crate::stats::category::CategoryTable;
 use crate::stats::decay::{HalfLife, Landmark};
@@ -162,7 +162,7 @@ pub struct Profile {
     /// Client families.
     pub client: CategoryTable<5>,
     /// Actions.
-    pub action: CategoryTable<14>,
+    pub action: CategoryTable<ACTIONS>,
     /// Resource families.
     pub resource: CategoryTable<6>,
     /// How its credentials move.

@@ -3,7 +3,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-/// Actions whose last use is kept: as many as the table of actions has slots.
+/// Actions of one identity that are kept, with their last use.
 pub const ACTIONS: usize = 14;
 /// Scopes that are kept.
 const SCOPES: usize = 6;

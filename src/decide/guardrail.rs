@@ -101,6 +101,17 @@ pub struct Whom<'w> {
     pub key: u64,
     /// Its group, if known.
     pub group: Option<&'w str>,
+    /// Whether a person has approved it.
+    pub approval: Approval,
+}
+
+/// Whether a person has approved a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approval {
+    /// Nobody has.
+    Open,
+    /// Somebody has: it neither waits for a person, nor for what was decided when it was asked for.
+    Given,
 }
 
 /// What is left of a wish.
@@ -142,7 +153,9 @@ impl Recent {
             if rails.protected.contains(whom.id) {
                 stopped_by.push(Weakening::Protected);
             }
-            if switch.is_cooling(whom.key, action, now, rails.cool_down_ms) {
+            if whom.approval == Approval::Open
+                && switch.is_cooling(whom.key, action, now, rails.cool_down_ms)
+            {
                 stopped_by.push(Weakening::CoolDown);
             }
             if self.within(now, MS_PER_HOUR) >= rails.max_per_hour as usize {
@@ -160,7 +173,10 @@ impl Recent {
             }
         }
         let mut mode = rails.mode;
-        if action > Action::Notify && rails.approval_from.is_some_and(|from| action >= from) {
+        if whom.approval == Approval::Open
+            && action > Action::Notify
+            && rails.approval_from.is_some_and(|from| action >= from)
+        {
             weakened_by.push(Weakening::ApprovalRequired);
             mode = Mode::DryRun;
         }
@@ -244,6 +260,7 @@ mod tests {
                 id,
                 key,
                 group: Some("ops"),
+                approval: Approval::Open,
             };
             let now = NOW.saturating_add_ms(at_ms);
             self.recent

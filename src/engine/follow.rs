@@ -5,8 +5,8 @@ use super::Engine;
 use super::output::{Alert, Decision, Phase};
 use super::raise::digest;
 use crate::decide::given::{Given, OrderStanding, Outcome, stronger};
-use crate::decide::guardrail::{Allowed, Whom};
-use crate::decide::{Action, Mode, Weakening};
+use crate::decide::guardrail::{Allowed, Approval};
+use crate::decide::{Action, Weakening};
 use crate::enrich::identity_key;
 
 impl Engine {
@@ -30,37 +30,20 @@ impl Engine {
             given.policy
         );
         let key = identity_key(&given.subject.id);
-        let whom = Whom {
-            id: &given.subject.id,
-            key,
-            group: given.subject.group.as_deref(),
-        };
-        let (now, active) = (self.time.now(), self.active_identities());
-        let (switch, rails) = (&mut self.switch, &self.settings.guardrails);
-        let allowed = self.recent.weaken(switch, wanted, whom, now, active, rails);
+        let allowed = self.allow(wanted, &given.subject, key, Approval::Open);
         Some(self.go_on(order_id, &given, policy, wanted, allowed))
     }
 
-    /// Approves the order `order_id`, as `by`: it is given again, to be carried out. `None` where it is
-    /// not known here; nothing follows where it waits for nobody.
+    /// Approves the order `order_id`, as `by`: it is given again, to be carried out, as far as the other
+    /// guardrails allow it now. `None` where it is not known here; nothing follows where it waits for
+    /// nobody.
     pub fn approve(&mut self, order_id: &str, by: &str) -> Option<Option<Alert>> {
         if self.orders.get(order_id)?.standing != OrderStanding::AwaitsApproval {
             return Some(None);
         }
         let given = self.orders.settle(order_id)?;
-        let (mut mode, mut weakened_by) = (self.settings.guardrails.mode, Vec::new());
-        if self.switch.is_paused {
-            mode = Mode::DryRun;
-            weakened_by.push(Weakening::Paused);
-        }
-        if self.settings.guardrails.mode == Mode::DryRun {
-            weakened_by.push(Weakening::DryRun);
-        }
-        let allowed = Allowed {
-            action: given.action,
-            mode,
-            weakened_by,
-        };
+        let key = identity_key(&given.subject.id);
+        let allowed = self.allow(given.action, &given.subject, key, Approval::Given);
         let policy = format!("approved by {by}: {}", given.policy);
         Some(self.go_on(order_id, &given, policy, given.action, allowed))
     }

@@ -3,7 +3,7 @@
 use super::output::{Alert, Decision, Deed, Phase};
 use super::{Engine, Judged};
 use crate::decide::Action;
-use crate::decide::guardrail::Whom;
+use crate::decide::guardrail::{Allowed, Approval, Whom};
 use crate::decide::policy::Situation;
 use crate::enrich::{Features, identity_key};
 use crate::event::{Activity, Event};
@@ -178,18 +178,30 @@ impl Engine {
         (action, rule.to_owned())
     }
 
-    /// What is to be done about `subject`, whose key is `key`, in the case.
-    pub(super) fn decide(&mut self, case: &AlertState, subject: &Subject, key: u64) -> Decision {
-        let (wanted, policy) = self.wanted(case, subject);
-        let credential = subject.credential.as_ref();
+    /// What the guardrails leave of `wanted` about `subject`, whose key is `key`.
+    pub(super) fn allow(
+        &mut self,
+        wanted: Action,
+        subject: &Subject,
+        key: u64,
+        approval: Approval,
+    ) -> Allowed {
         let whom = Whom {
             id: &subject.id,
             key,
             group: subject.group.as_deref(),
+            approval,
         };
         let (now, active) = (self.time.now(), self.active_identities());
         let (switch, rails) = (&mut self.switch, &self.settings.guardrails);
-        let allowed = self.recent.weaken(switch, wanted, whom, now, active, rails);
+        self.recent.weaken(switch, wanted, whom, now, active, rails)
+    }
+
+    /// What is to be done about `subject`, whose key is `key`, in the case.
+    pub(super) fn decide(&mut self, case: &AlertState, subject: &Subject, key: u64) -> Decision {
+        let (wanted, policy) = self.wanted(case, subject);
+        let credential = subject.credential.as_ref();
+        let allowed = self.allow(wanted, subject, key, Approval::Open);
         let credential_id = credential.map_or("", |c| c.id.as_str());
         let action = allowed.action.as_str();
         let order_id = match self.settings.entity {
