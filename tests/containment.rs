@@ -9,6 +9,7 @@ use common::{START_MS, make_key, native};
 use credwatch::config::{Config, Sources};
 use credwatch::engine::{Detail, Phase};
 use credwatch::shard::{Blueprint, Outgoing, Shard, ShardId, Stream, load_model};
+use credwatch::verdict::EntityView;
 use credwatch::wire::answer::{Answer, Carried, Enforcement};
 use credwatch::wire::audit_check::ChainWalk;
 use credwatch::wire::partition::partition_of;
@@ -18,7 +19,7 @@ use std::collections::BTreeSet;
 const SLOT_MS: i64 = 3_600_000;
 
 /// Shards that enforce, with more settings of containment, and a key of their own.
-fn shards(partitions: u32, containment: &str) -> Vec<Shard> {
+fn blueprint(partitions: u32, containment: &str) -> Blueprint {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("key.pem");
     make_key(&key);
@@ -32,7 +33,11 @@ fn shards(partitions: u32, containment: &str) -> Vec<Shard> {
         environment: Vec::new(),
     };
     let config = Config::load(&sources).unwrap();
-    let blueprint = Blueprint::new(&config, load_model(&config).unwrap(), partitions);
+    Blueprint::new(&config, load_model(&config).unwrap(), partitions)
+}
+
+fn shards(partitions: u32, containment: &str) -> Vec<Shard> {
+    let blueprint = blueprint(partitions, containment);
     let ids = (0..partitions as i32).map(ShardId::of_identities);
     ids.map(|id| blueprint.shard(id)).collect()
 }
@@ -304,6 +309,22 @@ fn what_waits_for_a_person_is_carried_out_once_it_is_approved_and_not_while_paus
         (&given[0]["mode"], &given[0]["weakened_by"]),
         (&json!("dry_run"), &json!(["paused"]))
     );
+}
+
+#[test]
+fn who_is_protected_since_stays_so_whoever_approves() {
+    let approve = |order: &Value| Answer {
+        approve: Some(order["order_id"].as_str().unwrap().to_owned()),
+        ..Answer::default()
+    };
+    let (shard, order) = ordered("approval_from = \"rotate\"");
+    let mut state = Vec::new();
+    shard.save(&mut state).unwrap();
+    let since = "max_share = 1.0\napproval_from = \"rotate\"\nprotected = [\"svc-3\"]";
+    let taken_up = blueprint(1, since).reopen(EntityView::Identity, state.as_slice());
+    let (given, _) = answered(&mut taken_up.unwrap(), 0, approve(&order)).unwrap();
+    assert_eq!(given[0]["action"], "notify");
+    assert_eq!(given[0]["weakened_by"], json!(["protected"]));
 }
 
 #[test]
