@@ -122,7 +122,7 @@ pub struct Metrics {
     /// Rotations and refreshes, by activity and outcome.
     pub rotations: IntCounterVec,
     /// Deliveries, by receiver and outcome.
-    pub deliveries: IntCounterVec,
+    deliveries: IntCounterVec,
     /// Seconds from an event to the containment of its identity.
     pub contain_seconds: Histogram,
     /// Whether a receiver is left alone for a while, by receiver.
@@ -371,6 +371,12 @@ impl Metrics {
                     .inc();
             }
         }
+    }
+
+    /// Counts one thing that was carried to `receiver`, or how else it ended.
+    pub fn add_delivery(&self, receiver: &str, outcome: &str) {
+        let labels = [receiver, outcome];
+        self.deliveries.with_label_values(&labels).inc();
     }
 
     /// Shows the state of a shard.

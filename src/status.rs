@@ -108,6 +108,12 @@ impl Status {
         self.commits.remove(who);
     }
 
+    /// Whether a partition is owned.
+    #[must_use]
+    pub fn owns(&self, topic: &str, partition: i32) -> bool {
+        self.partitions.contains_key(&(topic.to_owned(), partition))
+    }
+
     /// How many partitions are owned.
     #[must_use]
     pub fn assigned(&self) -> usize {
@@ -157,6 +163,7 @@ mod tests {
         status.assign("t", 0);
         status.report("t", 0, 5, 100);
         assert_eq!(status.readiness(), Readiness::Ready { partitions: 1 });
+        assert!(status.owns("t", 0) && !status.owns("t", 1));
         status.revoke("t", 0);
         assert_eq!(status.readiness(), Readiness::Unassigned);
     }

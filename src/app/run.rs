@@ -2,7 +2,8 @@
 
 use crate::app::answer;
 use crate::config::{Config, Realm, Receiver, ReceiverKind};
-use crate::http::{HttpError, Mailbox, Pages, Server};
+use crate::deliver::mailbox::Mailbox;
+use crate::http::{HttpError, Pages, Server};
 use crate::kafka::answers::Answers;
 use crate::kafka::deliver::Lane;
 use crate::kafka::detect::Detect;
@@ -70,38 +71,26 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
         .enable_all()
         .build()?;
     let config = &shared.config;
-    let boxes: Vec<Mailbox> = config
-        .deliver
-        .receivers
-        .iter()
-        .filter_map(mailbox_of)
-        .collect();
+    let receivers = config.deliver.receivers.iter();
+    let mailboxes: Vec<Arc<Mailbox>> = receivers.filter_map(mailbox_of).collect();
     let (wishes, wished) = tokio::sync::mpsc::channel(WISHES_WAITING);
     let pages = Pages {
         wishes: Some(wishes),
         metrics,
         status: Some(Arc::clone(&shared.status)),
         desk: Some(Arc::clone(&shared.desk)),
-        keys: shared
-            .config
-            .signer
-            .as_ref()
-            .map(|signer| signer.keys().clone()),
-        issuer: config.signer.as_ref().map(|signer| signer.issuer.clone()),
-        boxes: boxes.clone(),
-        token: Some(shared.config.http.token.clone()),
+        signer: config.signer.clone(),
+        mailboxes: mailboxes.clone(),
+        token: Some(config.http.token.clone()),
         is_loopback: listen.ip().is_loopback(),
     };
     let server = runtime.block_on(Server::bind(listen, pages))?;
     info!("pages on http://{}", server.address()?);
     runtime.spawn(server.serve());
-    runtime.spawn(answer::serve(Arc::clone(&shared.config), wished));
-    let mode = shared.config.guardrails.mode;
-    info!(
-        "model {model_hash}, configuration {}, containment {mode}",
-        shared.config.hash
-    );
-    let threads = start(&shared, &model, stages, &boxes, runtime.handle())?;
+    runtime.spawn(answer::serve(Arc::clone(config), wished));
+    let (mode, hash) = (config.guardrails.mode, &config.hash);
+    info!("model {model_hash}, configuration {hash}, containment {mode}");
+    let threads = start(&shared, &model, stages, &mailboxes, runtime.handle())?;
     runtime.block_on(asked_to_end());
     info!("asked to end: draining");
     shared.stop.store(true, Ordering::Relaxed);
@@ -119,7 +108,7 @@ fn start(
     shared: &Shared,
     model: &Model,
     stages: Stages,
-    boxes: &[Mailbox],
+    mailboxes: &[Arc<Mailbox>],
     runtime: &Handle,
 ) -> Result<Vec<JoinHandle<()>>, RunError> {
     let mut threads = Vec::new();
@@ -135,10 +124,8 @@ fn start(
     if stages.deliver {
         for receiver in &config.deliver.receivers {
             let (receiver, runtime) = (receiver.clone(), runtime.clone());
-            let mailbox = boxes
-                .iter()
-                .find(|known| known.name == receiver.name)
-                .cloned();
+            let mailbox = mailboxes.iter().find(|known| known.name == receiver.name);
+            let mailbox = mailbox.cloned();
             let work = move |shared: &Shared, _| {
                 deliver_once(shared, &receiver, mailbox.as_ref(), &runtime)
             };
@@ -187,21 +174,18 @@ fn poll_once(shared: &Shared, realm: &Realm, runtime: &Handle) -> Result<(), Kaf
     Poller::new(realm, shared, runtime.clone())?.work()
 }
 
-fn mailbox_of(receiver: &Receiver) -> Option<Mailbox> {
-    match &receiver.kind {
-        ReceiverKind::SsfPoll(secret) => Some(Mailbox {
-            name: receiver.name.clone(),
-            secret: secret.clone(),
-            mailbox: Arc::default(),
-        }),
-        _ => None,
-    }
+fn mailbox_of(receiver: &Receiver) -> Option<Arc<Mailbox>> {
+    let ReceiverKind::SsfPoll(secret) = &receiver.kind else {
+        return None;
+    };
+    let mailbox = Mailbox::new(receiver.name.clone(), secret.clone());
+    Some(Arc::new(mailbox))
 }
 
 fn deliver_once(
     shared: &Shared,
     receiver: &Receiver,
-    mailbox: Option<&Mailbox>,
+    mailbox: Option<&Arc<Mailbox>>,
     runtime: &Handle,
 ) -> Result<(), KafkaError> {
     let topics = &shared.config.topics;
@@ -213,7 +197,7 @@ fn deliver_once(
     ];
     let partitions = topics::require(&shared.config, &needed)? as i32;
     match mailbox {
-        Some(of) => Postman::new(receiver, Arc::clone(&of.mailbox), shared, partitions)?.work(),
+        Some(mailbox) => Postman::new(receiver, Arc::clone(mailbox), shared, partitions)?.work(),
         None => Lane::new(receiver, shared, partitions, runtime.clone())?.work(),
     }
 }

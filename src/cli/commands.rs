@@ -329,9 +329,8 @@ async fn demonstrate(
         metrics: metrics.clone(),
         status: None,
         desk: None,
-        keys: None,
-        issuer: None,
-        boxes: Vec::new(),
+        signer: None,
+        mailboxes: Vec::new(),
         token: None,
         is_loopback: arguments.listen.ip().is_loopback(),
     };

@@ -10,8 +10,11 @@ use crate::wire::time::parse_rfc3339;
 /// What to do with an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passage {
-    /// It may be acted on.
-    Open,
+    /// It may be acted on until it is void, in epoch milliseconds.
+    Open {
+        /// When that is.
+        void_ms: i64,
+    },
     /// Nobody asks to act on it: it is a dry run, or only tells.
     Quiet,
     /// It was to be acted on, and its time is over.
@@ -47,6 +50,6 @@ pub fn look(
     }
     match paused_by {
         Some(by) => Passage::Refused(format!("{by} has paused containment")),
-        None => Passage::Open,
+        None => Passage::Open { void_ms },
     }
 }

@@ -1,6 +1,7 @@
 //! Security Event Tokens that a receiver fetches by itself (RFC 8936): they wait until it says that it
 //! has them.
 
+use crate::config::Secret;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,8 +9,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub const CAPACITY: usize = 256;
 
 /// What waits for one receiver.
-#[derive(Debug, Default)]
-pub struct Mailbox(Mutex<Inner>);
+#[derive(Debug)]
+pub struct Mailbox {
+    /// The receiver's name.
+    pub name: String,
+    /// What it knows us by.
+    pub secret: Secret,
+    inner: Mutex<Inner>,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -19,9 +26,19 @@ struct Inner {
 }
 
 impl Mailbox {
+    /// An empty mailbox for the receiver `name`, opened by `secret`.
+    #[must_use]
+    pub fn new(name: String, secret: Secret) -> Self {
+        Self {
+            name,
+            secret,
+            inner: Mutex::default(),
+        }
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // What a thread that failed has left is whole: every change is one call.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a token in; returns its place.
@@ -80,7 +97,7 @@ mod tests {
 
     #[test]
     fn tokens_wait_in_order_until_they_are_settled() {
-        let mailbox = Mailbox::default();
+        let mailbox = Mailbox::new("siem".to_owned(), Secret::default());
         let places: Vec<u64> = ["a", "b", "c"].map(|id| mailbox.put(id, "token")).to_vec();
         let (seen, more) = mailbox.look(2);
         assert_eq!(

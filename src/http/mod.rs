@@ -3,12 +3,11 @@
 mod api;
 mod ssf;
 
-pub use ssf::Mailbox;
-
 use crate::config::Secret;
+use crate::deliver::mailbox::Mailbox;
 use crate::inquiry::Desk;
 use crate::metrics::Metrics;
-use crate::signing::KeySet;
+use crate::signing::{KeySet, Signer};
 use crate::status::{Readiness, Status};
 use crate::wire::answer::Answer;
 use axum::extract::State;
@@ -32,12 +31,10 @@ pub struct Pages {
     pub status: Option<Arc<Status>>,
     /// Where shards at work can be asked; `None` where there are none.
     pub desk: Option<Arc<Desk>>,
-    /// Public keys of orders; `None` where they are not signed.
-    pub keys: Option<KeySet>,
-    /// In whose name orders are signed; `None` where they are not.
-    pub issuer: Option<String>,
+    /// What orders are signed with; `None` where they are not.
+    pub signer: Option<Arc<Signer>>,
     /// What waits for receivers that fetch it.
-    pub boxes: Vec<Mailbox>,
+    pub mailboxes: Vec<Arc<Mailbox>>,
     /// Where answers are published; `None` where there is no Kafka.
     pub wishes: Option<Sender<Wish>>,
     /// What opens `/v1`; `None`: it stays closed.
@@ -123,7 +120,8 @@ impl Server {
 }
 
 async fn keys(State(pages): State<Pages>) -> Json<KeySet> {
-    Json(pages.keys.unwrap_or_default())
+    let keys = pages.signer.map(|signer| signer.keys().clone());
+    Json(keys.unwrap_or_default())
 }
 
 async fn metrics(State(pages): State<Pages>) -> impl IntoResponse {

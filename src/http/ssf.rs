@@ -3,15 +3,12 @@
 
 use super::{Pages, api};
 use crate::clock::Stopwatch;
-use crate::config::Secret;
-use crate::deliver::mailbox;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
 
@@ -22,21 +19,9 @@ const WAIT: Duration = Duration::from_secs(20);
 /// How often it is looked for news meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// A mailbox, and what opens it.
-#[derive(Clone)]
-pub struct Mailbox {
-    /// The receiver's name.
-    pub name: String,
-    /// What it knows us by.
-    pub secret: Secret,
-    /// What waits for it.
-    pub mailbox: Arc<mailbox::Mailbox>,
-}
-
 /// What a receiver asks (RFC 8936, section 2.2).
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[derive(Default)]
 pub(super) struct Ask {
     max_events: Option<usize>,
     return_immediately: bool,
@@ -46,7 +31,7 @@ pub(super) struct Ask {
 
 /// What we offer.
 pub(super) async fn configuration(State(pages): State<Pages>) -> Response {
-    let Some(issuer) = &pages.issuer else {
+    let Some(issuer) = pages.signer.as_ref().map(|signer| &signer.issuer) else {
         let why = "orders are not signed: there is no signing.key_file";
         return api::refusal(StatusCode::NOT_FOUND, why);
     };
@@ -72,33 +57,30 @@ pub(super) async fn poll(
     if !pages.is_loopback {
         return api::refusal(StatusCode::FORBIDDEN, api::NOT_LOOPBACK);
     }
-    let found = pages.boxes.iter().find(|known| known.name == name);
-    let Some(known) = found.filter(|known| api::bears(&headers, &known.secret)) else {
+    let found = pages.mailboxes.iter().find(|known| known.name == name);
+    let Some(mailbox) = found.filter(|known| api::bears(&headers, &known.secret)) else {
         let why = "there is no such receiver, or this is not its token";
         return api::refusal(StatusCode::UNAUTHORIZED, why);
     };
-    let labels = [name.as_str(), "done"];
     for id in &ask.ack {
-        if known.mailbox.settle(id) {
+        if mailbox.settle(id) {
             info!(receiver = name, id, "fetched");
-            pages.metrics.deliveries.with_label_values(&labels).inc();
+            pages.metrics.add_delivery(&name, "done");
         }
     }
     for (id, problem) in &ask.set_errs {
-        if known.mailbox.settle(id) {
+        if mailbox.settle(id) {
             warn!(receiver = name, id, "not taken: {problem}");
-            let labels = [name.as_str(), "failed"];
-            pages.metrics.deliveries.with_label_values(&labels).inc();
+            pages.metrics.add_delivery(&name, "failed");
         }
     }
     let most = ask.max_events.unwrap_or(MOST).min(MOST);
     let since = Stopwatch::start();
     // Who asks for none only acknowledges.
-    while most > 0 && known.mailbox.is_empty() && !ask.return_immediately && since.elapsed() < WAIT
-    {
+    while most > 0 && mailbox.is_empty() && !ask.return_immediately && since.elapsed() < WAIT {
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    let (sets, more) = known.mailbox.look(most);
+    let (sets, more) = mailbox.look(most);
     let sets: Map<String, Value> = sets.into_iter().map(|(id, set)| (id, json!(set))).collect();
     let mut answer = json!({ "sets": sets });
     if more {

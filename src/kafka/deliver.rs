@@ -3,9 +3,9 @@
 //! once the record is carried, set aside or refused, and answered: at least once, in order.
 
 use crate::clock::{Stopwatch, wall_time};
-use crate::config::{Receiver, ReceiverKind};
+use crate::config::{Config, Receiver, ReceiverKind};
 use crate::deliver::breaker::{Breaker, pause};
-use crate::deliver::gate::{Passage, look};
+use crate::deliver::gate::Passage;
 use crate::deliver::{Carrier, Failure, Order, Parcel, carrier};
 use crate::kafka::pause::PauseWatch;
 use crate::kafka::send::Sender;
@@ -73,10 +73,6 @@ impl<'l> Lane<'l> {
         let config = &shared.config;
         let deliver = &config.deliver;
         let carrier = carrier(receiver, deliver).map_err(KafkaError::Receiver)?;
-        let group = format!("{}-deliver-{}", config.kafka.group_id, receiver.name);
-        let consumer: BaseConsumer = client::consumer(&config.kafka, &group)
-            .create()
-            .map_err(KafkaError::Client)?;
         let topics = &config.topics;
         let mut wanted = Vec::new();
         if receiver.takes_alerts {
@@ -87,12 +83,11 @@ impl<'l> Lane<'l> {
             wanted.push(topics.revocations.as_str());
             paused = Some(PauseWatch::new(Arc::clone(config), feedback_partitions)?);
         }
-        consumer.subscribe(&wanted).map_err(KafkaError::Consumer)?;
         Ok(Self {
+            consumer: consumer_of(receiver, config, &wanted)?,
             receiver: receiver.clone(),
             carrier,
             breaker: Breaker::new(deliver.breaker_failures, deliver.breaker_rest),
-            consumer,
             waiting: VecDeque::new(),
             sender: Sender::new(Arc::clone(config))?,
             paused,
@@ -189,11 +184,13 @@ impl<'l> Lane<'l> {
                 return Ok(End::Left);
             }
             match self.passage(parcel)? {
-                Passage::Open => {}
-                Passage::Quiet => return Ok(End::Skipped),
+                None | Some(Passage::Open { .. }) => {}
+                Some(Passage::Quiet) => return Ok(End::Skipped),
                 // It was tried until it was void.
-                Passage::Void(why) => return Ok(failed.map_or(End::Refused(why), End::Failed)),
-                Passage::Refused(why) => return Ok(End::Refused(why)),
+                Some(Passage::Void(why)) => {
+                    return Ok(failed.map_or(End::Refused(why), End::Failed));
+                }
+                Some(Passage::Refused(why)) => return Ok(End::Refused(why)),
             }
             let carried = self.carrier.carry(parcel);
             if !matches!(carried, Err(Failure::Again(_))) {
@@ -220,23 +217,16 @@ impl<'l> Lane<'l> {
         Ok(End::Failed(failed.unwrap_or_default()))
     }
 
-    /// Whether the thing may be carried now. A webhook is told of every order; others get those to act on.
-    fn passage(&mut self, parcel: &Parcel<'_>) -> Result<Passage, KafkaError> {
+    /// Whether an order may be acted on now; `None` for what nobody acts on: alerts, and what a webhook is
+    /// told of.
+    fn passage(&mut self, parcel: &Parcel<'_>) -> Result<Option<Passage>, KafkaError> {
         let (Some(order), Some(paused)) = (parcel.order, &mut self.paused) else {
-            return Ok(Passage::Open);
+            return Ok(None);
         };
         if matches!(self.receiver.kind, ReceiverKind::Webhook(_)) {
-            return Ok(Passage::Open);
+            return Ok(None);
         }
-        let paused_by = paused.paused_by()?;
-        let signer = self.shared.config.signer.as_deref();
-        Ok(look(
-            order,
-            parcel.json,
-            signer,
-            wall_time(),
-            paused_by.as_deref(),
-        ))
+        paused.passage(order, parcel.json).map(Some)
     }
 
     /// Leaves the receiver alone for a while, and stays in the group meanwhile.
@@ -256,9 +246,8 @@ impl<'l> Lane<'l> {
     }
 
     fn count(&self, outcome: &str) {
-        let labels = [self.receiver.name.as_str(), outcome];
-        let deliveries = &self.shared.metrics.deliveries;
-        deliveries.with_label_values(&labels).inc();
+        let name = &self.receiver.name;
+        self.shared.metrics.add_delivery(name, outcome);
     }
 
     fn show_breaker(&self) {
@@ -333,6 +322,23 @@ impl<'l> Lane<'l> {
             .send(topic, &letter.key, &letter.headers, &letter.payload);
         self.runtime.block_on(sending).map(drop)
     }
+}
+
+/// A consumer of `topics` for one receiver.
+///
+/// # Errors
+/// A property is wrong.
+pub(super) fn consumer_of(
+    receiver: &Receiver,
+    config: &Config,
+    topics: &[&str],
+) -> Result<BaseConsumer, KafkaError> {
+    let group = format!("{}-deliver-{}", config.kafka.group_id, receiver.name);
+    let consumer: BaseConsumer = client::consumer(&config.kafka, &group)
+        .create()
+        .map_err(KafkaError::Client)?;
+    consumer.subscribe(topics).map_err(KafkaError::Consumer)?;
+    Ok(consumer)
 }
 
 /// The id in the record's headers, or where it stands.

@@ -1,7 +1,8 @@
 //! Events of a realm of Keycloak into their raw topic: asked for again and again, published once. Where
-//! it left off is what the topic ends with, so there is nothing else to keep.
+//! it left off is what the topic ends with, so there is nothing else to keep; and of several instances the
+//! one asks that owns the topic's partition.
 
-use crate::config::{Config, Realm};
+use crate::config::Realm;
 use crate::kafka::restore::read_on;
 use crate::kafka::send::Sender;
 use crate::kafka::worker::Shared;
@@ -62,6 +63,9 @@ impl Position {
     }
 }
 
+/// The raw topic has one partition, to keep its order.
+const PARTITION: i32 = 0;
+
 /// One realm that is asked.
 pub struct Poller<'p> {
     realm: Realm,
@@ -74,14 +78,14 @@ pub struct Poller<'p> {
 }
 
 impl<'p> Poller<'p> {
-    /// A poller that goes on where the topic ends.
+    /// A poller that has not asked yet.
     ///
     /// # Errors
-    /// A setting cannot be used, or no broker answers.
+    /// A setting cannot be used.
     pub fn new(realm: &Realm, shared: &'p Shared, runtime: Handle) -> Result<Self, KafkaError> {
         let config = &shared.config;
         let admin = Admin::new(realm, config.deliver.timeout);
-        let mut poller = Self {
+        Ok(Self {
             admin: admin.map_err(|why| refused(realm, why))?,
             realm: realm.clone(),
             sender: Sender::new(Arc::clone(config))?,
@@ -89,24 +93,24 @@ impl<'p> Poller<'p> {
             administrators: Position::default(),
             runtime,
             shared,
-        };
-        poller.recall(config)?;
-        Ok(poller)
+        })
     }
 
     /// Reads what the topic ends with.
-    fn recall(&mut self, config: &Config) -> Result<(), KafkaError> {
+    fn recall(&mut self) -> Result<(), KafkaError> {
+        let config = &self.shared.config;
         let group = format!("{}-keycloak", config.kafka.group_id);
         let reader = client::open(&client::reader(&config.kafka, &group))?;
         let topic = &self.realm.topic;
-        let ends = reader.fetch_watermarks(topic, 0, ANSWER_WITHIN);
+        let ends = reader.fetch_watermarks(topic, PARTITION, ANSWER_WITHIN);
         let (first, end) = ends.map_err(KafkaError::Consumer)?;
         let start = first.max(end - TAIL);
         if start >= end {
             return Ok(());
         }
         let (users, administrators) = (&mut self.users, &mut self.administrators);
-        read_on(&reader, topic, 0, Offset::Offset(start), |message| {
+        let start = Offset::Offset(start);
+        read_on(&reader, topic, PARTITION, start, |message| {
             let record = message.payload().unwrap_or_default();
             if let Ok(stamp) = serde_json::from_slice::<Stamp>(record) {
                 match stamp.operation_type {
@@ -118,24 +122,33 @@ impl<'p> Poller<'p> {
         })
     }
 
-    /// Asks until the process is asked to end.
+    /// Asks, while the topic's partition is owned here, until the process is asked to end.
     ///
     /// # Errors
     /// The realm or the broker does not answer.
     pub fn work(&mut self) -> Result<(), KafkaError> {
+        let status = Arc::clone(&self.shared.status);
+        let mut has_asked = false;
         while !self.shared.stopping() {
-            let mut published = 0;
-            for of in [EventsOf::Users, EventsOf::Administrators] {
-                published += self.ask(of)?;
+            let is_owner = status.owns(&self.realm.topic, PARTITION);
+            if is_owner {
+                if !has_asked {
+                    self.recall()?;
+                }
+                self.ask_all()?;
             }
-            self.shared.status.recover("keycloak");
-            if published > 0 {
-                let records = &self.shared.metrics.records;
-                records.with_label_values(&["keycloak"]).inc_by(published);
-            }
+            status.recover("keycloak");
+            has_asked = is_owner;
             std::thread::sleep(self.realm.poll_every);
         }
         info!(realm = self.realm.name, "asks no more");
+        Ok(())
+    }
+
+    fn ask_all(&mut self) -> Result<(), KafkaError> {
+        let published = self.ask(EventsOf::Users)? + self.ask(EventsOf::Administrators)?;
+        let records = &self.shared.metrics.records;
+        records.with_label_values(&["keycloak"]).inc_by(published);
         Ok(())
     }
 

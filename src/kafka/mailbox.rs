@@ -5,13 +5,14 @@
 use crate::clock::wall_time;
 use crate::config::Receiver;
 use crate::deliver::Order;
-use crate::deliver::gate::{Passage, look};
+use crate::deliver::gate::Passage;
 use crate::deliver::mailbox::{CAPACITY, Mailbox};
+use crate::kafka::KafkaError;
+use crate::kafka::deliver::consumer_of;
 use crate::kafka::pause::PauseWatch;
 use crate::kafka::worker::Shared;
-use crate::kafka::{KafkaError, client};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::message::Message;
+use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -24,8 +25,8 @@ const POLL_WITHIN: Duration = Duration::from_millis(50);
 /// An order that is not settled, or stands behind one.
 struct Outstanding {
     next_offset: i64,
-    /// Its place in the mailbox, and the record, to be looked at again.
-    letter: Option<(u64, Vec<u8>)>,
+    /// Its place in the mailbox, and when it is void, in epoch milliseconds.
+    letter: Option<(u64, i64)>,
 }
 
 /// Fills the mailbox of one receiver.
@@ -50,16 +51,11 @@ impl<'p> Postman<'p> {
         feedback_partitions: i32,
     ) -> Result<Self, KafkaError> {
         let config = &shared.config;
-        let group = format!("{}-deliver-{}", config.kafka.group_id, receiver.name);
-        let consumer: BaseConsumer = client::consumer(&config.kafka, &group)
-            .create()
-            .map_err(KafkaError::Client)?;
         let topic = config.topics.revocations.as_str();
-        consumer.subscribe(&[topic]).map_err(KafkaError::Consumer)?;
         Ok(Self {
+            consumer: consumer_of(receiver, config, &[topic])?,
             receiver: receiver.clone(),
             mailbox,
-            consumer,
             paused: PauseWatch::new(Arc::clone(config), feedback_partitions)?,
             outstanding: BTreeMap::new(),
             shared,
@@ -84,8 +80,7 @@ impl<'p> Postman<'p> {
             match self.consumer.poll(POLL_WITHIN) {
                 Some(Ok(message)) => {
                     let message = message.detach();
-                    let record = message.payload().unwrap_or_default().to_vec();
-                    self.take(message.partition(), message.offset() + 1, record)?;
+                    self.take(&message)?;
                 }
                 Some(Err(why)) => {
                     let receiver = &self.receiver.name;
@@ -100,37 +95,28 @@ impl<'p> Postman<'p> {
         Ok(())
     }
 
-    fn passage(&mut self, record: &[u8]) -> Result<(Option<Order>, Passage), KafkaError> {
-        let Ok(order) = serde_json::from_slice::<Order>(record) else {
-            return Ok((None, Passage::Refused("this is no order".to_owned())));
+    fn take(&mut self, message: &OwnedMessage) -> Result<(), KafkaError> {
+        let record = message.payload().unwrap_or_default();
+        let order = serde_json::from_slice::<Order>(record);
+        let passage = match &order {
+            Ok(order) => self.paused.passage(order, record)?,
+            Err(_) => Passage::Refused("this is no order".to_owned()),
         };
-        let paused_by = self.paused.paused_by()?;
-        let signer = self.shared.config.signer.as_deref();
-        let passage = look(&order, record, signer, wall_time(), paused_by.as_deref());
-        Ok((Some(order), passage))
-    }
-
-    fn take(
-        &mut self,
-        partition: i32,
-        next_offset: i64,
-        record: Vec<u8>,
-    ) -> Result<(), KafkaError> {
         let mut letter = None;
-        match self.passage(&record)? {
-            (Some(order), Passage::Open) => {
+        match (order, passage) {
+            (Ok(order), Passage::Open { void_ms }) => {
                 let token = order.set.as_deref().unwrap_or_default();
-                letter = Some((self.mailbox.put(&order.order_id, token), record));
+                letter = Some((self.mailbox.put(&order.order_id, token), void_ms));
             }
             (_, Passage::Refused(why) | Passage::Void(why)) => self.refuse(&why),
             _ => self.count("skipped"),
         }
         let outstanding = Outstanding {
-            next_offset,
+            next_offset: message.offset() + 1,
             letter,
         };
         self.outstanding
-            .entry(partition)
+            .entry(message.partition())
             .or_default()
             .push_back(outstanding);
         Ok(())
@@ -138,13 +124,16 @@ impl<'p> Postman<'p> {
 
     /// Takes back what must not be fetched any more: it is void, or somebody has paused containment.
     fn look_after(&mut self) -> Result<(), KafkaError> {
-        let waiting = self.outstanding.values().flatten();
-        let waiting: Vec<(u64, Vec<u8>)> = waiting.filter_map(|one| one.letter.clone()).collect();
-        for (place, record) in waiting {
-            if let (_, Passage::Refused(why) | Passage::Void(why)) = self.passage(&record)?
-                && self.mailbox.take_back(place)
-            {
-                self.refuse(&why);
+        let paused_by = self.paused.paused_by()?;
+        let now_ms = wall_time().epoch_ms();
+        let letters = self.outstanding.values().flatten();
+        for (place, void_ms) in letters.filter_map(|one| one.letter) {
+            let is_over = now_ms >= void_ms || paused_by.is_some();
+            if is_over && self.mailbox.take_back(place) {
+                self.refuse(match paused_by {
+                    Some(_) => "somebody has paused containment",
+                    None => "it is void",
+                });
             }
         }
         Ok(())
@@ -157,9 +146,8 @@ impl<'p> Postman<'p> {
     }
 
     fn count(&self, outcome: &str) {
-        let labels = [self.receiver.name.as_str(), outcome];
-        let deliveries = &self.shared.metrics.deliveries;
-        deliveries.with_label_values(&labels).inc();
+        let name = &self.receiver.name;
+        self.shared.metrics.add_delivery(name, outcome);
     }
 
     /// Commits up to the first order of each partition that is not settled.
@@ -171,8 +159,7 @@ impl<'p> Postman<'p> {
             while let Some(first) = orders.front()
                 && first
                     .letter
-                    .as_ref()
-                    .is_none_or(|(place, _)| self.mailbox.is_settled(*place))
+                    .is_none_or(|(place, _)| self.mailbox.is_settled(place))
             {
                 next = Some(first.next_offset);
                 orders.pop_front();

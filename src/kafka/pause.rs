@@ -3,9 +3,11 @@
 
 use crate::clock::wall_time;
 use crate::config::Config;
+use crate::deliver::Order;
+use crate::deliver::gate::{Passage, look};
 use crate::kafka::KafkaError;
 use crate::kafka::client::{self, Reader};
-use crate::units::MS_PER_DAY;
+use crate::units::{MS_PER_DAY, MS_PER_SEC};
 use crate::wire::answer::{Answer, Asked, Enforcement};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError as ClientError;
@@ -94,13 +96,32 @@ impl PauseWatch {
         Ok(self.paused_by.clone())
     }
 
+    /// Whether `order`, read from `record`, may be acted on now.
+    ///
+    /// # Errors
+    /// No broker answers.
+    pub fn passage(&mut self, order: &Order, record: &[u8]) -> Result<Passage, KafkaError> {
+        let paused_by = self.paused_by()?;
+        let signer = self.config.signer.as_deref();
+        Ok(look(
+            order,
+            record,
+            signer,
+            wall_time(),
+            paused_by.as_deref(),
+        ))
+    }
+
     fn take(&mut self, answer: &Answer) {
         let Ok(Asked::Enforce(enforcement)) = answer.asked() else {
             return;
         };
-        let token = answer.proof.as_ref().map(|proof| proof.token);
-        if token.is_some_and(|token| !self.heard.insert(token)) {
-            return;
+        if let Some(proof) = &answer.proof {
+            // What was signed before all that is remembered here may have been heard already.
+            let since_secs = (wall_time().epoch_ms() - LOOK_BACK_MS) / MS_PER_SEC;
+            if proof.issued_secs < since_secs || !self.heard.insert(proof.token) {
+                return;
+            }
         }
         let by = &answer.by;
         self.paused_by = match enforcement {

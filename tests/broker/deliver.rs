@@ -1,12 +1,15 @@
 //! Delivery in a bad world: receivers that hang, fail, send elsewhere or never end; orders that were altered, are
 //! void or come twice; answers that are forged or said again; a pause while orders are under way.
 
-use crate::common::{credwatch, get, json_lines, make_key, native_log};
+use crate::common::{credwatch, get, json_lines, native_log};
 use crate::receivers::{Request, Server};
 use crate::support::{Running, Setup, wait_until};
 use base64::Engine as _;
+use credwatch::clock::wall_time;
+use credwatch::signing::SigningKey;
+use credwatch::wire::answer::{Answer, Enforcement};
+use credwatch::wire::signed_answer::sign;
 use serde_json::{Value, json};
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -23,7 +26,6 @@ impl World {
     fn new(name: &str, more: &str) -> Self {
         let setup = Setup::new(name, 2, "native");
         let world = Self { setup };
-        make_key(&world.path("order.pem"));
         let script = format!(
             "#!/bin/sh\ncat >> {0}\necho >> {0}\n",
             world.path("done").display()
@@ -31,11 +33,8 @@ impl World {
         std::fs::write(world.path("contain"), script).unwrap();
         let executable = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(world.path("contain"), executable).unwrap();
-        world.append(&format!(
-            "[containment]\nmode = \"enforce\"\nmax_per_hour = 1000\nmax_share = 1.0\n[signing]\n\
-             key_file = \"{}\"\nissuer = \"https://credwatch.test\"\naudience = \"https://executor.test\"\n{more}",
-            world.path("order.pem").display()
-        ));
+        world.setup.enforce();
+        world.append(more);
         world
     }
 
@@ -44,10 +43,7 @@ impl World {
     }
 
     fn append(&self, text: &str) {
-        let config = std::fs::OpenOptions::new()
-            .append(true)
-            .open(&self.setup.config);
-        config.unwrap().write_all(text.as_bytes()).unwrap();
+        self.setup.append(text);
     }
 
     fn program(&self) -> String {
@@ -92,6 +88,18 @@ impl World {
             .collect();
         assert!(!acting.is_empty());
         acting
+    }
+
+    /// A resume that somebody signed, and recorded, two days ago.
+    fn resume_of_days_ago(&self) -> Vec<u8> {
+        let key = SigningKey::read(&self.path("order.pem").display().to_string()).unwrap();
+        let answer = Answer {
+            containment: Some(Enforcement::Resume),
+            by: "bo".to_owned(),
+            ..Answer::default()
+        };
+        let signed_at = wall_time().saturating_add_ms(-2 * 86_400_000);
+        sign(&answer, &key, signed_at).unwrap()
     }
 
     /// Ids of orders that the program was asked to carry out.
@@ -341,7 +349,8 @@ fn a_pause_stops_what_is_under_way_and_nobody_can_say_a_resume_again() {
     let forged = json!({"containment": "resume", "by": "bo"})
         .to_string()
         .into_bytes();
-    let records = [resume.raw, forged].map(|record| (String::new(), record));
+    let records =
+        [resume.raw, forged, world.resume_of_days_ago()].map(|record| (String::new(), record));
     world.setup.produce("feedback", records);
     wait_until("the forged one is refused", || {
         running.metric("credwatch_answers_total", "what=\"refused\"") >= 1.0

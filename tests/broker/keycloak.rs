@@ -1,7 +1,7 @@
 //! A real Keycloak: refresh tokens are stolen, and the next use of each fails, because credwatch saw it, ordered
 //! it and had it done; everybody else's sessions go on.
 
-use crate::common::{credwatch, get, make_key};
+use crate::common::{credwatch, get};
 use crate::support::{Running, Setup, wait_until};
 use credwatch::config::{Config, Sources};
 use credwatch::deliver::keycloak::Keycloak;
@@ -234,36 +234,20 @@ fn history(realm: &str, users: &[User], end_ms: i64) -> Vec<(i64, Value)> {
 
 fn setup(realm: &Realm) -> Setup {
     let setup = Setup::without_topics("keycloak", 2, "keycloak");
-    let path = |name: &str| setup.folder.path().join(name).display().to_string();
-    make_key(&setup.folder.path().join("order.pem"));
-    std::fs::write(path("client-secret"), SECRET).unwrap();
-    let mut config = std::fs::OpenOptions::new()
-        .append(true)
-        .open(&setup.config)
-        .unwrap();
-    write!(
-        config,
-        "[containment]\nmode = \"enforce\"\nmax_per_hour = 1000\nmax_share = 1.0\n\
-         [[containment.policy]]\nname = \"a session that moved: end it\"\ntechnique = [\"T1550\"]\n\
-         credential = [\"session\"]\naction = \"revoke\"\n[signing]\nkey_file = \"{}\"\n\
-         issuer = \"https://credwatch.test\"\naudience = \"https://executor.test\"\n[feedback]\n\
-         require_signature = true\n[[keycloak.realms]]\nname = \"corp\"\nurl = \"{}\"\nrealm = \"{}\"\n\
-         client_id = \"credwatch\"\nsecret_file = \"{}\"\nallow_private = true\ntopic = \"{}\"\npoll_ms = 50\n\
-         carry_out = true\n",
-        path("order.pem"),
+    let secret = setup.folder.path().join("client-secret");
+    std::fs::write(&secret, SECRET).unwrap();
+    setup.enforce();
+    setup.append(&format!(
+        "[[containment.policy]]\nname = \"a session that moved: end it\"\ntechnique = [\"T1550\"]\n\
+         credential = [\"session\"]\naction = \"revoke\"\n[feedback]\nrequire_signature = true\n\
+         [[keycloak.realms]]\nname = \"corp\"\nurl = \"{}\"\nrealm = \"{}\"\nclient_id = \"credwatch\"\n\
+         secret_file = \"{}\"\nallow_private = true\ntopic = \"{}\"\npoll_ms = 50\ncarry_out = true\n",
         realm.base,
         realm.name,
-        path("client-secret"),
+        secret.display(),
         setup.topic("raw"),
-    )
-    .unwrap();
-    drop(config);
-    let created = credwatch()
-        .args(["topics", "create", "--config"])
-        .arg(&setup.config)
-        .output()
-        .unwrap();
-    assert!(created.status.success(), "{created:?}");
+    ));
+    setup.create_topics();
     setup
 }
 
@@ -298,6 +282,12 @@ fn a_stolen_refresh_token_is_dead_at_its_next_use_and_everybody_else_goes_on() {
     let setup = setup(&realm);
     let running = setup.start("one");
     learn(&setup, &running, &realm, &users);
+    // Of two instances one asks the realm, and an event is published once.
+    let second = setup.start("two");
+    wait_until("both instances work", || {
+        let owned = |instance: &Running| instance.metric("credwatch_assigned_partitions", "");
+        owned(&second) > 0.0 && owned(&running) + owned(&second) >= 5.0
+    });
     let mut tokens: Vec<String> = users.iter().map(|user| realm.login(user)).collect();
     for (user, token) in users.iter().zip(&mut tokens) {
         *token = realm.refresh(token, &user.home).unwrap();
@@ -339,8 +329,17 @@ fn a_stolen_refresh_token_is_dead_at_its_next_use_and_everybody_else_goes_on() {
     .unwrap();
     wait_until("all answers", || unanswered(&setup).is_empty());
     let (_, keys) = get(&running.address, "/.well-known/jwks.json");
-    let log = running.log_text();
-    assert_eq!(running.terminate(), Some(0));
+    let log = running.log_text() + &second.log_text();
+    assert_eq!(
+        (running.terminate(), second.terminate()),
+        (Some(0), Some(0))
+    );
+    let published = setup.read("raw");
+    let ids: BTreeSet<String> = published
+        .iter()
+        .map(|record| record.value["id"].to_string())
+        .collect();
+    assert_eq!(ids.len(), published.len(), "published once");
     verify(&setup, &keys);
     assert!(!log.contains(SECRET), "the log shows the client's secret");
     let contained = contained(&setup);

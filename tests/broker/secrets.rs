@@ -1,9 +1,8 @@
 //! Keys and tokens never show: planted ones are looked for in everything that the program gives out.
 
-use crate::common::{credwatch, get, make_key, native_log};
+use crate::common::{credwatch, get, native_log};
 use crate::support::{Setup, TOKEN, wait_until};
 use serde_json::json;
-use std::io::Write;
 use std::process::Command;
 
 /// Tokens in events: as the id of a credential, within other texts, in members that nobody knows.
@@ -40,21 +39,11 @@ fn events() -> Vec<Vec<u8>> {
 #[test]
 fn planted_secrets_show_nowhere() {
     let setup = Setup::new("secrets", 2, "native");
-    let key = setup.folder.path().join("order.pem");
-    make_key(&key);
-    let mut config = std::fs::OpenOptions::new()
-        .append(true)
-        .open(&setup.config)
-        .unwrap();
-    write!(
-        config,
-        "[kafka.properties]\n\"sasl.password\" = \"{PASSWORD}\"\n[signing]\nkey_file = \"{}\"\n\
-         issuer = \"https://credwatch.test\"\naudience = \"https://executor.test\"\n",
-        key.display()
-    )
-    .unwrap();
-    drop(config);
-    let pem = std::fs::read_to_string(&key).unwrap();
+    setup.append(&format!(
+        "[kafka.properties]\n\"sasl.password\" = \"{PASSWORD}\"\n"
+    ));
+    setup.sign_orders();
+    let pem = std::fs::read_to_string(setup.folder.path().join("order.pem")).unwrap();
     let private = pem.lines().nth(1).unwrap().to_owned();
     let running = setup.start("one");
     let records = events();

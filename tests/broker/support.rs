@@ -1,6 +1,6 @@
 //! One set of topics and settings on the real broker, and the program running on it.
 
-use crate::common::{credwatch, get};
+use crate::common::{credwatch, get, make_key};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
@@ -8,6 +8,7 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedPr
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -63,13 +64,40 @@ impl Setup {
     /// The same on another broker.
     pub(crate) fn on(servers: String, name: &str, partitions: usize, format: &str) -> Self {
         let setup = Self::prepared(servers, name, partitions, format);
+        setup.create_topics();
+        setup
+    }
+
+    pub(crate) fn create_topics(&self) {
         let created = credwatch()
             .args(["topics", "create", "--config"])
-            .arg(&setup.config)
+            .arg(&self.config)
             .output()
             .unwrap();
         assert!(created.status.success(), "{created:?}");
-        setup
+    }
+
+    /// Adds settings.
+    pub(crate) fn append(&self, settings: &str) {
+        let config = std::fs::OpenOptions::new().append(true).open(&self.config);
+        config.unwrap().write_all(settings.as_bytes()).unwrap();
+    }
+
+    /// Has orders signed, with a key of its own.
+    pub(crate) fn sign_orders(&self) {
+        let key = self.folder.path().join("order.pem");
+        make_key(&key);
+        self.append(&format!(
+            "[signing]\nkey_file = \"{}\"\nissuer = \"https://credwatch.test\"\n\
+             audience = \"https://executor.test\"\n",
+            key.display()
+        ));
+    }
+
+    /// The same, and nothing but a policy holds enforcement back.
+    pub(crate) fn enforce(&self) {
+        self.append("[containment]\nmode = \"enforce\"\nmax_per_hour = 1000\nmax_share = 1.0\n");
+        self.sign_orders();
     }
 
     pub(crate) fn without_topics(name: &str, partitions: usize, format: &str) -> Self {

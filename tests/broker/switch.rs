@@ -1,32 +1,13 @@
 //! The kill switch: enforcement stops within seconds, stays stopped through a kill, goes on when somebody
 //! says so, and all of it stands in the audit trail.
 
-use crate::common::{START_MS, credwatch, make_key, native};
+use crate::common::{START_MS, credwatch, native};
 use crate::support::{Running, Setup, TOKEN, wait_until};
 use serde_json::{Value, json};
-use std::io::Write;
 
 const PARTITIONS: usize = 2;
 const IDENTITIES: usize = 12;
 const SLOT_MS: i64 = 1_800_000;
-
-fn enforcing(name: &str) -> Setup {
-    let setup = Setup::new(name, PARTITIONS, "native");
-    let key = setup.folder.path().join("order.pem");
-    make_key(&key);
-    let mut config = std::fs::OpenOptions::new()
-        .append(true)
-        .open(&setup.config)
-        .unwrap();
-    writeln!(
-        config,
-        "[containment]\nmode = \"enforce\"\nmax_per_hour = 1000\nmax_share = 1.0\n[signing]\nkey_file = \"{}\"\n\
-         issuer = \"https://credwatch.test\"\naudience = \"https://executor.test\"",
-        key.display()
-    )
-    .unwrap();
-    setup
-}
 
 fn keyed(event: &Value) -> (String, Vec<u8>) {
     let key = event["identity"]["id"].as_str().unwrap().to_owned();
@@ -83,7 +64,8 @@ fn wait_until_paused(running: &Running, is_paused: bool) {
 
 #[test]
 fn enforcement_stops_at_once_stays_stopped_and_goes_on_when_told() {
-    let setup = enforcing("switch");
+    let setup = Setup::new("switch", PARTITIONS, "native");
+    setup.enforce();
     let running = setup.start("one");
     setup.produce("events", until_theft(0, 400, 1).iter().map(keyed));
     assert_eq!(order_of(&setup, 1)["mode"], "enforce");
