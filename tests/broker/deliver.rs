@@ -355,8 +355,28 @@ fn a_pause_stops_what_is_under_way_and_nobody_can_say_a_resume_again() {
     wait_until("the forged one is refused", || {
         running.metric("credwatch_answers_total", "what=\"refused\"") >= 1.0
     });
+    // What is answered after them is taken in after them.
+    let alert = world.orders()[0]["alert_id"].as_str().unwrap().to_owned();
+    let judged = [
+        "feedback",
+        "--alert",
+        &alert,
+        "--verdict",
+        "true_positive",
+        "--by",
+        "dee",
+    ];
+    world.command(&judged);
+    wait_until("the judgement", || {
+        running.metric("credwatch_judgements_total", "true_positive") >= 1.0
+    });
     paused(4.0);
     assert_eq!(running.terminate(), Some(0));
+    assert_eq!(
+        world.said("containment_resumed").len(),
+        4,
+        "once a shard, by bo"
+    );
     let second = world.setup.start("two");
     let orders = world.orders().len();
     wait_until("the orders are refused", || {

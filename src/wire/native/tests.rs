@@ -84,14 +84,17 @@ fn large_records_and_long_texts_are_refused() {
 }
 
 #[test]
-fn a_token_in_place_of_its_id_goes_no_further() {
+fn a_token_in_place_of_its_id_or_within_a_text_goes_no_further() {
     let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2VjcmV0";
     let record = format!(
-        r#"{{"time":1700000000000,"identity":{{"id":"x"}},"activity":"use","credential":{{"id":"{token}"}}}}"#
+        r#"{{"time":1700000000000,"identity":{{"id":"x"}},"activity":"use","credential":{{"id":"{token}",
+        "scopes":["{token}"]}},"resource":"https://a/?t={token}","purpose":"{token}",
+        "source":{{"user_agent":"curl {token}"}}}}"#
     );
     let event = decode(record.as_bytes()).unwrap().event;
-    let id = event.credential.unwrap().id;
-    assert!(id.starts_with("fp-") && !id.contains("eyJ"));
+    assert!(!format!("{event:?}").contains("eyJ"), "{event:?}");
+    assert!(event.credential.unwrap().id.starts_with("fp-"));
+    assert!(event.resource.unwrap().starts_with("https://a/?t=fp-"));
 }
 
 #[test]
