@@ -45,6 +45,17 @@ need_cargo_tool() {
   touch "$CACHE/tools/$name-$version"
 }
 
+# wait_for_port PORT PID NAME LOG: until somebody listens on PORT, or the process PID has ended.
+wait_for_port() {
+  local _
+  for _ in $(seq 1 240); do
+    if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then return; fi
+    kill -0 "$2" 2>/dev/null || fail "$3 ended; see $4"
+    sleep 0.5
+  done
+  fail "$3 does not listen on port $1; see $4"
+}
+
 # A port that nobody listens on, outside the range that the system hands out by itself.
 free_port() {
   python3 - <<'PY'

@@ -60,13 +60,7 @@ CONF
     || fail "Kafka could not format its folder; see $folder/format.log"
   "${java[@]}" kafka.Kafka "$folder/server.properties" >"$folder/broker.log" 2>&1 &
   echo $! >"$folder/pid"
-  local _
-  for _ in $(seq 1 120); do
-    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return; fi
-    kill -0 "$(cat "$folder/pid")" 2>/dev/null || fail "Kafka ended; see $folder/broker.log"
-    sleep 0.5
-  done
-  fail "Kafka does not listen on port $port; see $folder/broker.log"
+  wait_for_port "$port" $! Kafka "$folder/broker.log"
 }
 
 # kafka_stop FOLDER
@@ -140,13 +134,7 @@ kafka_node_run() {
 }
 
 kafka_node_wait() {
-  local port _
-  port=$(cat "$1/port")
-  for _ in $(seq 1 240); do
-    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return; fi
-    sleep 0.5
-  done
-  fail "a broker does not come back on port $port; see $1/broker.log"
+  wait_for_port "$(cat "$1/port")" "$(cat "$1/pid")" "a broker" "$1/broker.log"
 }
 
 # kafka_node_restart FOLDER NODE: kill -9, and up again.

@@ -20,7 +20,7 @@ keycloak_install() {
 # keycloak_start FOLDER PORT: starts it with the administrator admin:admin, believing X-Forwarded-For, and
 # waits until it answers. Its process id goes to FOLDER/pid.
 keycloak_start() {
-  local folder=$1 port=$2 _
+  local folder=$1 port=$2
   keycloak_install
   need_packages unzip
   mkdir -p "$folder"
@@ -30,12 +30,7 @@ keycloak_start() {
     "$home/bin/kc.sh" start-dev --http-port "$port" --http-host 127.0.0.1 --proxy-headers xforwarded \
     >"$folder/keycloak.log" 2>&1 </dev/null &
   echo $! >"$folder/pid"
-  for _ in $(seq 1 240); do
-    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return; fi
-    kill -0 "$(cat "$folder/pid")" 2>/dev/null || fail "Keycloak ended; see $folder/keycloak.log"
-    sleep 0.5
-  done
-  fail "Keycloak does not listen on port $port; see $folder/keycloak.log"
+  wait_for_port "$port" $! Keycloak "$folder/keycloak.log"
 }
 
 # keycloak_stop FOLDER
