@@ -147,7 +147,7 @@ fn main() {
         .into_iter()
         .map(|identities| measure(&broker, identities, 0))
         .collect();
-    let mut line = measure(&broker, whole, 14 * whole);
+    let mut line = measure(&broker, whole, 20 * whole);
     line["bench"] = json!("restore");
     line["kept_once"] = json!(once);
     println!("{line}");

@@ -9,6 +9,7 @@ pub mod credential;
 pub mod issuer;
 pub mod names;
 pub mod peers;
+mod piece_buffer;
 pub mod pieces;
 pub mod profile;
 pub mod store;

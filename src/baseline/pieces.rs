@@ -1,6 +1,7 @@
 //! The store in pieces that can be kept outside one by one, and put together again exactly: slots,
 //! hands and weights included, so that what follows is the same to the bit.
 
+use super::piece_buffer::PieceBuffer;
 use super::uses;
 use crate::baseline::collective::Collective;
 use crate::baseline::credential::{BUCKETS_A_PIECE, Bucket, CredentialRecord, WAYS};
@@ -116,7 +117,8 @@ impl Store {
     /// `keep` fails, or a number of the store is not one.
     pub fn save(&self, which: Which, keep: &mut Keep<'_>) -> Result<()> {
         self.save_shared(which, keep)?;
-        self.save_credentials(which, keep)?;
+        let buffer = &mut PieceBuffer::default();
+        self.save_credentials(which, buffer, keep)?;
         let names = match which {
             Which::All => self.names.all(),
             Which::Changed => self.names.added(),
@@ -125,7 +127,9 @@ impl Store {
             keep(PieceKey::Name(key), Some(text.as_bytes()))?;
         }
         match (which, &self.changes) {
-            (Which::All, _) => (0..self.entries.len()).try_for_each(|at| self.save_entry(at, keep)),
+            (Which::All, _) => {
+                (0..self.entries.len()).try_for_each(|at| self.save_entry(at, buffer, keep))
+            }
             (Which::Changed, None) => Ok(()),
             (Which::Changed, Some(changes)) => {
                 // Who is no more goes before who took the place, and may be back in another one.
@@ -136,9 +140,12 @@ impl Store {
                 {
                     keep(PieceKey::Identity(*key), None)?;
                 }
-                let slots = changes.slots.iter().map(|slot| *slot as usize);
+                // In the order in which they lie in memory.
+                let mut slots = changes.slots.clone();
+                slots.sort_unstable();
+                let slots = slots.iter().map(|slot| *slot as usize);
                 let mut slots = slots.filter(|slot| *slot < self.entries.len());
-                slots.try_for_each(|slot| self.save_entry(slot, keep))
+                slots.try_for_each(|slot| self.save_entry(slot, buffer, keep))
             }
         }
     }
@@ -156,23 +163,28 @@ impl Store {
         Ok(())
     }
 
-    fn save_credentials(&self, which: Which, keep: &mut Keep<'_>) -> Result<()> {
+    fn save_credentials(
+        &self,
+        which: Which,
+        buffer: &mut PieceBuffer,
+        keep: &mut Keep<'_>,
+    ) -> Result<()> {
         let table = &self.credentials;
         let buckets = table.buckets.chunks(BUCKETS_A_PIECE);
         let records = table.records.chunks(BUCKETS_A_PIECE * WAYS);
         for (chunk, piece) in buckets.zip(records).enumerate() {
             if which == Which::All || table.changed.has(chunk) {
                 let key = PieceKey::Credentials(chunk as u32);
-                keep(key, Some(&to_vec(&piece)?))?;
+                keep(key, Some(buffer.bytes_of(&piece)?))?;
             }
         }
         Ok(())
     }
 
-    fn save_entry(&self, slot: usize, keep: &mut Keep<'_>) -> Result<()> {
+    fn save_entry(&self, slot: usize, buffer: &mut PieceBuffer, keep: &mut Keep<'_>) -> Result<()> {
         let entry = &self.entries[slot];
-        let bytes = to_vec(&(slot as u32, entry))?;
-        keep(PieceKey::Identity(entry.key()), Some(&bytes))
+        let bytes = buffer.bytes_of(&(slot as u32, entry))?;
+        keep(PieceKey::Identity(entry.key()), Some(bytes))
     }
 
     /// From now on it is noted what changes.

@@ -10,6 +10,7 @@ pub mod detect;
 pub mod ingest;
 pub mod keycloak;
 pub mod mailbox;
+mod pace;
 pub mod pause;
 pub mod pool;
 pub mod read_all;

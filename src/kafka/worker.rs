@@ -8,6 +8,7 @@
 use crate::clock::{ClockWatch, Stopwatch, wall_time};
 use crate::config::Config;
 use crate::inquiry::Desk;
+use crate::kafka::pace::Pace;
 use crate::kafka::rebalance::{Context, Move, Owner, lock, names};
 use crate::kafka::transaction::{Checkpoint, Transaction};
 use crate::kafka::{KafkaError, client};
@@ -26,6 +27,10 @@ use tracing::{error, info, warn};
 const MOST_OUTPUTS: usize = 20_000;
 /// Records that are at hand are taken together, up to so many.
 pub const MOST_TOGETHER: usize = 32;
+/// Urgent commits take at most one part in so many of the time: under a pile of them they wait.
+const URGENT_ONE_IN: u32 = 2;
+/// So do planned checkpoints: a tenth, with room for one that takes longer than the last.
+const CHECKPOINTS_ONE_IN: u32 = 12;
 /// How long one poll may wait.
 const POLL_WITHIN: Duration = Duration::from_millis(20);
 /// Transactions are initialised within this.
@@ -174,12 +179,9 @@ pub fn run(
         stage,
         owner,
         consumer,
-        commit_every: Duration::from_millis(kafka.commit_interval_ms),
-        since_commit: Stopwatch::start(),
-        commit_took: Duration::ZERO,
+        commits: Pace::new(Duration::from_millis(kafka.commit_interval_ms)),
+        checkpoints: Pace::new(shared.config.checkpoint_every),
         name: transactional_id.to_owned(),
-        checkpoint_every: shared.config.checkpoint_every,
-        since_checkpoint: Stopwatch::start(),
         since_tick: Stopwatch::start(),
         clock: ClockWatch::start(),
         topic_name: Arc::from(""),
@@ -196,12 +198,9 @@ struct Worker<'w> {
     stage: &'w mut dyn Stage,
     owner: Arc<Owner>,
     consumer: BaseConsumer<Context>,
-    commit_every: Duration,
-    since_commit: Stopwatch,
-    commit_took: Duration,
+    commits: Pace,
+    checkpoints: Pace,
     name: String,
-    checkpoint_every: Duration,
-    since_checkpoint: Stopwatch,
     since_tick: Stopwatch,
     clock: ClockWatch,
     topic_name: Arc<str>,
@@ -224,23 +223,18 @@ impl Worker<'_> {
     fn work(&mut self) -> Result<(), KafkaError> {
         let mut urgent = false;
         while !self.shared.stopping() {
-            let wait = self
-                .commit_every
-                .saturating_sub(self.since_commit.elapsed());
-            urgent |= self.take(wait.min(POLL_WITHIN))?;
+            urgent |= self.take(self.commits.wait().min(POLL_WITHIN))?;
             Self::settle_rebalance(&self.owner, self.stage)?;
             self.stage.attend();
-            if self.since_checkpoint.elapsed() >= self.checkpoint_every
-                || self.stage.wants_checkpoint()
-            {
+            let is_due =
+                self.checkpoints.is_due() && self.checkpoints.keeps_to_one_in(CHECKPOINTS_ONE_IN);
+            if is_due || self.stage.wants_checkpoint() {
                 self.commit_checkpoint()?;
                 urgent = false;
                 continue;
             }
-            // Under a pile of urgent outputs, commits take no more than half of the time.
-            let since = self.since_commit.elapsed();
-            let is_due = since >= self.commit_every;
-            if is_due || (urgent && since >= self.commit_took) {
+            let is_urgent = urgent && self.commits.keeps_to_one_in(URGENT_ONE_IN);
+            if is_urgent || self.commits.is_due() {
                 self.commit()?;
                 urgent = false;
             }
@@ -329,26 +323,29 @@ impl Worker<'_> {
 
     /// Commits with the state that has changed.
     fn commit_checkpoint(&mut self) -> Result<(), KafkaError> {
-        let since = Stopwatch::start();
+        self.checkpoints.begin();
         let said = self.stage.prepare_checkpoint();
         lock(&self.owner.transaction).push(said);
         let checkpoint = self.stage.checkpoint();
         let is_kept = checkpoint.is_some();
-        self.since_commit = Stopwatch::start();
         self.commit_with(checkpoint)?;
         if is_kept {
             self.stage.mark_kept();
-            let seconds = since.elapsed().as_secs_f64();
-            self.shared.metrics.checkpoint_seconds.observe(seconds);
         }
-        self.since_checkpoint = Stopwatch::start();
+        let took = self.checkpoints.end();
+        if is_kept {
+            let seconds = &self.shared.metrics.checkpoint_seconds;
+            seconds.observe(took.as_secs_f64());
+        }
+        self.commits.begin();
         self.account();
         Ok(())
     }
 
     fn commit(&mut self) -> Result<(), KafkaError> {
-        self.since_commit = Stopwatch::start();
+        self.commits.begin();
         self.commit_with(None)?;
+        self.commits.end();
         self.account();
         Ok(())
     }
@@ -364,7 +361,6 @@ impl Worker<'_> {
 
     /// Counts what has just been committed.
     fn account(&mut self) {
-        self.commit_took = self.since_commit.elapsed();
         let name = self.stage.name();
         self.shared
             .metrics

@@ -127,8 +127,10 @@ impl Shard {
             EntityView::Identity => send(key, value),
             EntityView::Source => send(&[OF_SOURCES, key].concat(), value),
         };
-        let mut keep =
-            |key, content: Option<&[u8]>| baseline_record::write(key, content, &mut send);
+        let mut value = Vec::new();
+        let mut keep = |key, content: Option<&[u8]>| {
+            baseline_record::write(key, content, &mut value, &mut send)
+        };
         self.engine.save(Which::Changed, &mut keep)?;
         baseline_record::write_marker(&self.header(), &mut send)
     }

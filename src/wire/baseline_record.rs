@@ -54,11 +54,16 @@ fn unread(why: &io::Error) -> BaselineRecordError {
 /// Takes a record: its key and its value.
 pub type Send<'s> = dyn FnMut(&[u8], Option<&[u8]>) -> io::Result<()> + 's;
 
-/// Writes one piece; `None` where it is no more.
+/// Writes one piece by way of `value`, which holds nothing to keep; `None` where it is no more.
 ///
 /// # Errors
 /// `send` fails.
-pub fn write(key: PieceKey, content: Option<&[u8]>, send: &mut Send<'_>) -> io::Result<()> {
+pub fn write(
+    key: PieceKey,
+    content: Option<&[u8]>,
+    value: &mut Vec<u8>,
+    send: &mut Send<'_>,
+) -> io::Result<()> {
     let Some(content) = content else {
         return send(&to_vec(&(key, 0u16))?, None);
     };
@@ -66,8 +71,8 @@ pub fn write(key: PieceKey, content: Option<&[u8]>, send: &mut Send<'_>) -> io::
     let mut chunks = content.chunks(PART_BYTES);
     for part in 0..parts {
         let key = to_vec(&(key, part as u16))?;
-        let value = sealed(&key, parts as u16, chunks.next().unwrap_or_default());
-        send(&key, Some(&value))?;
+        seal_in(value, &key, parts as u16, chunks.next().unwrap_or_default());
+        send(&key, Some(value))?;
     }
     Ok(())
 }
@@ -77,20 +82,22 @@ pub fn write(key: PieceKey, content: Option<&[u8]>, send: &mut Send<'_>) -> io::
 /// # Errors
 /// `send` fails.
 pub fn write_marker(header: &Header, send: &mut Send<'_>) -> io::Result<()> {
-    send(MARKER, Some(&sealed(MARKER, 1, &to_vec(header)?)))
+    let mut value = Vec::new();
+    seal_in(&mut value, MARKER, 1, &to_vec(header)?);
+    send(MARKER, Some(&value))
 }
 
 fn seal(key: &[u8], parts: u16, content: &[u8]) -> u64 {
     xxh3_64_with_seed(content, xxh3_64(key) ^ u64::from(parts))
 }
 
-fn sealed(key: &[u8], parts: u16, content: &[u8]) -> Vec<u8> {
-    let mut value = Vec::with_capacity(HEAD_BYTES + content.len());
+/// Makes `value` a record of `content`.
+fn seal_in(value: &mut Vec<u8>, key: &[u8], parts: u16, content: &[u8]) {
+    value.clear();
     value.push(VERSION);
     value.extend_from_slice(&parts.to_le_bytes());
     value.extend_from_slice(&seal(key, parts, content).to_le_bytes());
     value.extend_from_slice(content);
-    value
 }
 
 /// What a record holds.
@@ -175,7 +182,7 @@ mod tests {
                 records.push((key.to_vec(), value.map(<[u8]>::to_vec)));
                 Ok(())
             };
-            write(*key, content.as_deref(), &mut send).unwrap();
+            write(*key, content.as_deref(), &mut Vec::new(), &mut send).unwrap();
         }
         records
     }
