@@ -12,14 +12,14 @@ use crate::kafka::answers::Answers;
 use crate::kafka::pool::Pool;
 use crate::kafka::restore::Restorer;
 use crate::kafka::transaction::{Checkpoint, SendBaseline};
-use crate::kafka::worker::{MOST_TOGETHER, Processed, Record, Shared, Stage};
+use crate::kafka::worker::{Extent, MOST_TOGETHER, Processed, Record, Shared, Stage};
 use crate::metrics::Metrics;
 use crate::shard::{Blueprint, Outgoing, Pending, Shard, ShardId};
 use crate::signal::SIGNALS;
 use crate::verdict::EntityView;
 use crate::wire::dead_letter::DeadLetter;
 use arrayvec::ArrayVec;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
@@ -41,6 +41,8 @@ pub struct Detect {
     readings: Vec<u64>,
     answers: Option<Answers>,
     has_answers: bool,
+    chosen: BTreeSet<ShardId>,
+    last_turn: Option<ShardId>,
     desk: Arc<Desk>,
     own_inbox: Sender<Inquiry>,
     inbox: Receiver<Inquiry>,
@@ -62,6 +64,8 @@ impl Detect {
             readings: vec![0; SIGNALS.len()],
             answers: None,
             has_answers: false,
+            chosen: BTreeSet::new(),
+            last_turn: None,
             desk: Arc::clone(&shared.desk),
             own_inbox,
             inbox,
@@ -157,6 +161,45 @@ impl Detect {
         processed.outputs.extend(outputs);
     }
 
+    /// Has shards say that they were upgraded, and take in what people answer.
+    fn take_answers(&mut self) -> Vec<Outgoing> {
+        self.has_answers = false;
+        let upgrades = self.shards.values_mut().filter_map(Shard::announce_upgrade);
+        let mut said: Vec<Outgoing> = upgrades.collect();
+        if let Some(answers) = &self.answers {
+            said.extend(answers.hand_to(&mut self.shards));
+        }
+        said
+    }
+
+    fn changed(&self) -> impl Iterator<Item = ShardId> {
+        let changed = self.shards.iter().filter(|(_, shard)| shard.has_changed());
+        changed.map(|(id, _)| *id)
+    }
+
+    /// Chooses the shards that the next checkpoint keeps. A turn is of one shard: all of them together
+    /// would keep orders waiting as many times as long.
+    fn choose(&mut self, extent: Extent) {
+        self.chosen = match extent {
+            Extent::All => self.changed().collect(),
+            Extent::Pressing => {
+                let pressing = self.shards.iter().filter(|(_, shard)| shard.is_pressing());
+                pressing.map(|(id, _)| *id).collect()
+            }
+            Extent::Turn => {
+                let after = self.changed().find(|id| Some(*id) > self.last_turn);
+                let next = after.or_else(|| self.changed().next());
+                self.last_turn = next;
+                next.into_iter().collect()
+            }
+        };
+    }
+
+    fn chosen_shards(&self) -> impl Iterator<Item = (&ShardId, &Shard)> {
+        let shards = self.shards.iter();
+        shards.filter(|(id, _)| self.chosen.contains(id))
+    }
+
     fn close_desk(&self, id: ShardId) {
         if id.entity == EntityView::Identity {
             self.desk.close(id.partition);
@@ -222,29 +265,33 @@ impl Stage for Detect {
         self.has_answers || self.shards.values().any(Shard::has_upgrade)
     }
 
-    fn prepare_checkpoint(&mut self) -> Vec<Outgoing> {
-        self.has_answers = false;
-        let upgrades = self.shards.values_mut().filter_map(Shard::announce_upgrade);
-        let mut said: Vec<Outgoing> = upgrades.collect();
-        if let Some(answers) = &self.answers {
-            said.extend(answers.hand_to(&mut self.shards));
+    fn turns(&self) -> u32 {
+        self.changed().count() as u32
+    }
+
+    fn prepare_checkpoint(&mut self, extent: Extent) -> Vec<Outgoing> {
+        let mut said = Vec::new();
+        if extent != Extent::Turn {
+            said = self.take_answers();
         }
-        let shards = self.shards.values_mut();
-        said.extend(shards.filter_map(|shard| shard.sign_audit(wall_time())));
+        self.choose(extent);
+        let chosen = &self.chosen;
+        let shards = self.shards.iter_mut().filter(|(id, _)| chosen.contains(id));
+        said.extend(shards.filter_map(|(_, shard)| shard.sign_audit(wall_time())));
         said
     }
 
     fn checkpoint(&self) -> Option<&dyn Checkpoint> {
-        let has_changed = self.shards.values().any(Shard::has_changed);
-        has_changed.then_some(self as &dyn Checkpoint)
+        (!self.chosen.is_empty()).then_some(self as &dyn Checkpoint)
     }
 
     fn mark_kept(&mut self) {
         // What has not changed was not sent, the empty tables of a new shard among it.
-        let shards = self.shards.values_mut();
-        shards
-            .filter(|s| s.has_changed())
-            .for_each(Shard::mark_kept);
+        for id in std::mem::take(&mut self.chosen) {
+            if let Some(shard) = self.shards.get_mut(&id) {
+                shard.mark_kept();
+            }
+        }
     }
 
     fn revoke(&mut self, topic: &str, partition: i32) {
@@ -279,16 +326,14 @@ impl Stage for Detect {
 
 impl Checkpoint for Detect {
     fn send(&self, send: &mut SendBaseline<'_>) -> io::Result<()> {
-        let changed = self.shards.iter().filter(|(_, shard)| shard.has_changed());
-        for (id, shard) in changed {
+        for (id, shard) in self.chosen_shards() {
             shard.checkpoint(&mut |key, value| send(id.partition, key, value))?;
         }
         Ok(())
     }
 
     fn positions(&self) -> Vec<(&str, i32, i64)> {
-        let shards = self.shards.iter().filter(|(_, shard)| shard.has_changed());
-        shards
+        self.chosen_shards()
             .map(|(id, shard)| {
                 let topic = self.config.topics.of_view(id.entity);
                 (topic, id.partition, shard.next_offset())
@@ -305,5 +350,83 @@ impl Drop for Detect {
             self.close_desk(*id);
             self.pool.forget(*id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Sources;
+    use crate::shard::load_model;
+    use crate::wire::answer::{Answer, Enforcement};
+
+    fn of_three_shards() -> Detect {
+        let config = Config::load(&Sources::default()).unwrap();
+        let blueprint = Blueprint::new(&config, load_model(&config).unwrap(), 3);
+        let shared = Shared::new(config, Metrics::new("test").unwrap());
+        let made = (0..3).map(|partition| {
+            let id = ShardId::of_identities(partition);
+            (id, blueprint.shard(id))
+        });
+        let shards = made.collect();
+        let mut detect = Detect::new(blueprint, "test", Arc::new(Pool::new(true)), &shared);
+        detect.shards = shards;
+        detect
+    }
+
+    /// Makes one checkpoint; returns whose partitions it kept.
+    fn kept(detect: &mut Detect, extent: Extent) -> Vec<i32> {
+        detect.prepare_checkpoint(extent);
+        assert_eq!(detect.checkpoint().is_some(), !detect.chosen.is_empty());
+        let topics: Vec<i32> = detect.positions().iter().map(|(_, p, _)| *p).collect();
+        let mut sent = BTreeSet::new();
+        let mut send = |partition, _: &[u8], _: Option<&[u8]>| {
+            sent.insert(partition);
+            Ok(())
+        };
+        Checkpoint::send(detect, &mut send).unwrap();
+        detect.mark_kept();
+        assert_eq!(sent.into_iter().collect::<Vec<_>>(), topics);
+        topics
+    }
+
+    fn pass(detect: &mut Detect, partitions: &[i32], offset: i64) {
+        for partition in partitions {
+            let id = ShardId::of_identities(*partition);
+            detect.shards.get_mut(&id).unwrap().pass(offset);
+        }
+    }
+
+    #[test]
+    fn shards_are_kept_in_turn_and_those_unchanged_have_none() {
+        let mut detect = of_three_shards();
+        assert_eq!(detect.turns(), 0);
+        assert!(kept(&mut detect, Extent::Turn).is_empty());
+        pass(&mut detect, &[0, 2], 7);
+        assert_eq!(detect.turns(), 2);
+        assert_eq!(kept(&mut detect, Extent::Turn), [0]);
+        pass(&mut detect, &[0, 1], 8);
+        for turn in [1, 2, 0] {
+            assert_eq!(kept(&mut detect, Extent::Turn), [turn]);
+        }
+        assert_eq!(detect.turns(), 0);
+        pass(&mut detect, &[0, 1], 9);
+        assert_eq!(kept(&mut detect, Extent::All), [0, 1]);
+    }
+
+    #[test]
+    fn what_was_answered_is_kept_before_the_next_event() {
+        let mut detect = of_three_shards();
+        pass(&mut detect, &[0, 1, 2], 7);
+        assert!(kept(&mut detect, Extent::Pressing).is_empty());
+        let pause = Answer {
+            containment: Some(Enforcement::Pause),
+            by: "ada".to_owned(),
+            ..Answer::default()
+        };
+        let shard = detect.shards.get_mut(&ShardId::of_identities(1)).unwrap();
+        assert!(shard.take_answer(&pause, (0, 0), None).is_some());
+        assert_eq!(kept(&mut detect, Extent::Pressing), [1]);
+        assert!(kept(&mut detect, Extent::Pressing).is_empty());
     }
 }

@@ -20,15 +20,10 @@ impl Pace {
         }
     }
 
-    /// It begins.
-    pub(super) fn begin(&mut self) {
-        self.since = Stopwatch::start();
-    }
-
-    /// It is done; says how long it took.
-    pub(super) fn end(&mut self) -> Duration {
-        self.took = self.since.elapsed();
-        self.took
+    /// It was begun at the start of `since`, and is done.
+    pub(super) fn done_since(&mut self, since: Stopwatch) {
+        self.since = since;
+        self.took = since.elapsed();
     }
 
     /// How long until it is due.
@@ -36,9 +31,9 @@ impl Pace {
         self.every.saturating_sub(self.since.elapsed())
     }
 
-    /// Whether it is due.
-    pub(super) fn is_due(&self) -> bool {
-        self.wait().is_zero()
+    /// Whether the next of `turns` is due, where all of them together are one round.
+    pub(super) fn is_turn(&self, turns: u32) -> bool {
+        self.since.elapsed() >= self.every / turns.max(1)
     }
 
     /// Whether it takes no more than one part in `parts` of the time if it is done now, as long as it
@@ -57,19 +52,18 @@ mod tests {
     #[test]
     fn what_takes_long_waits_longer_than_it_is_due() {
         let mut pace = Pace::new(Duration::ZERO);
-        assert!(pace.is_due() && pace.keeps_to_one_in(10));
+        assert!(pace.wait().is_zero() && pace.keeps_to_one_in(10));
         pace.took = HOUR;
-        assert!(pace.is_due() && !pace.keeps_to_one_in(10));
-        pace.begin();
-        assert!(
-            pace.end() < HOUR && pace.keeps_to_one_in(1),
-            "the last time counts"
-        );
+        assert!(pace.wait().is_zero() && !pace.keeps_to_one_in(10));
+        pace.done_since(Stopwatch::start());
+        assert!(pace.took < HOUR, "the last time counts");
     }
 
     #[test]
-    fn what_was_begun_is_not_due_before_its_time() {
+    fn a_round_of_many_turns_has_them_more_often() {
         let pace = Pace::new(HOUR);
-        assert!(!pace.is_due() && pace.wait() <= HOUR);
+        assert!(!pace.wait().is_zero() && !pace.is_turn(1) && !pace.is_turn(0));
+        assert!(Pace::new(Duration::ZERO).is_turn(0));
+        assert!(Pace::new(Duration::from_nanos(1)).is_turn(u32::MAX));
     }
 }

@@ -60,6 +60,17 @@ pub struct Processed {
     pub urgent: bool,
 }
 
+/// What a checkpoint keeps of what has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// That whose turn it is.
+    Turn,
+    /// What cannot wait.
+    Pressing,
+    /// All of it.
+    All,
+}
+
 /// A stage of the pipeline: records in, outputs out.
 pub trait Stage {
     /// Name in metrics and logs.
@@ -85,12 +96,17 @@ pub trait Stage {
         false
     }
 
+    /// How many checkpoints it takes until everything that has changed is kept, one after the other.
+    fn turns(&self) -> u32 {
+        1
+    }
+
     /// What is to be done and said right before a checkpoint, in its transaction.
-    fn prepare_checkpoint(&mut self) -> Vec<Outgoing> {
+    fn prepare_checkpoint(&mut self, _: Extent) -> Vec<Outgoing> {
         Vec::new()
     }
 
-    /// State to keep; `None` where there is none, or it has not changed.
+    /// State to keep, as it was prepared; `None` where there is none, or it has not changed.
     fn checkpoint(&self) -> Option<&dyn Checkpoint> {
         None
     }
@@ -226,20 +242,27 @@ impl Worker<'_> {
             urgent |= self.take(self.commits.wait().min(POLL_WITHIN))?;
             Self::settle_rebalance(&self.owner, self.stage)?;
             self.stage.attend();
-            let is_due =
-                self.checkpoints.is_due() && self.checkpoints.keeps_to_one_in(CHECKPOINTS_ONE_IN);
-            if is_due || self.stage.wants_checkpoint() {
-                self.commit_checkpoint()?;
+            if let Some(extent) = self.checkpoint_due() {
+                self.commit_checkpoint(extent)?;
                 urgent = false;
                 continue;
             }
             let is_urgent = urgent && self.commits.keeps_to_one_in(URGENT_ONE_IN);
-            if is_urgent || self.commits.is_due() {
+            if is_urgent || self.commits.wait().is_zero() {
                 self.commit()?;
                 urgent = false;
             }
         }
-        self.commit_checkpoint()
+        self.commit_checkpoint(Extent::All)
+    }
+
+    fn checkpoint_due(&self) -> Option<Extent> {
+        if self.stage.wants_checkpoint() {
+            return Some(Extent::Pressing);
+        }
+        let is_due = self.checkpoints.is_turn(self.stage.turns())
+            && self.checkpoints.keeps_to_one_in(CHECKPOINTS_ONE_IN);
+        is_due.then_some(Extent::Turn)
     }
 
     /// Waits for a record, and takes it with those that are at hand.
@@ -321,31 +344,30 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Commits with the state that has changed.
-    fn commit_checkpoint(&mut self) -> Result<(), KafkaError> {
-        self.checkpoints.begin();
-        let said = self.stage.prepare_checkpoint();
+    /// Commits with state that has changed.
+    fn commit_checkpoint(&mut self, extent: Extent) -> Result<(), KafkaError> {
+        let since = Stopwatch::start();
+        let said = self.stage.prepare_checkpoint(extent);
         lock(&self.owner.transaction).push(said);
         let checkpoint = self.stage.checkpoint();
         let is_kept = checkpoint.is_some();
         self.commit_with(checkpoint)?;
         if is_kept {
             self.stage.mark_kept();
-        }
-        let took = self.checkpoints.end();
-        if is_kept {
             let seconds = &self.shared.metrics.checkpoint_seconds;
-            seconds.observe(took.as_secs_f64());
+            seconds.observe(since.elapsed().as_secs_f64());
         }
-        self.commits.begin();
+        if extent == Extent::Turn {
+            self.checkpoints.done_since(since);
+        }
         self.account();
         Ok(())
     }
 
     fn commit(&mut self) -> Result<(), KafkaError> {
-        self.commits.begin();
+        let since = Stopwatch::start();
         self.commit_with(None)?;
-        self.commits.end();
+        self.commits.done_since(since);
         self.account();
         Ok(())
     }

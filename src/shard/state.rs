@@ -87,6 +87,12 @@ impl Shard {
         self.upgrade.is_some()
     }
 
+    /// Whether what has changed cannot be had from events again, and is to be kept before the next one.
+    #[must_use]
+    pub fn is_pressing(&self) -> bool {
+        self.has_upgrade() || self.has_answers
+    }
+
     /// Tells the audit trail of another model or configuration, once: the state is to be kept in the
     /// same transaction.
     pub fn announce_upgrade(&mut self) -> Option<Outgoing> {
@@ -115,7 +121,7 @@ impl Shard {
     /// Whether there is something to keep.
     #[must_use]
     pub fn has_changed(&self) -> bool {
-        self.next_offset() != self.kept_offset || self.upgrade.is_some() || self.has_answers
+        self.next_offset() != self.kept_offset || self.is_pressing()
     }
 
     /// Sends what has changed since the last checkpoint, and where it stands.
