@@ -67,8 +67,6 @@ pub enum Extent {
     Turn,
     /// What cannot wait.
     Pressing,
-    /// All of it.
-    All,
 }
 
 /// A stage of the pipeline: records in, outputs out.
@@ -98,7 +96,7 @@ pub trait Stage {
 
     /// How many checkpoints it takes until everything that has changed is kept, one after the other.
     fn turns(&self) -> u32 {
-        1
+        0
     }
 
     /// What is to be done and said right before a checkpoint, in its transaction.
@@ -253,7 +251,11 @@ impl Worker<'_> {
                 urgent = false;
             }
         }
-        self.commit_checkpoint(Extent::All)
+        self.commit_checkpoint(Extent::Pressing)?;
+        for _ in 0..self.stage.turns() {
+            self.commit_checkpoint(Extent::Turn)?;
+        }
+        Ok(())
     }
 
     fn checkpoint_due(&self) -> Option<Extent> {
