@@ -33,7 +33,11 @@ impl Pace {
 
     /// Whether the next of `turns` is due, where all of them together are one round.
     pub(super) fn is_turn(&self, turns: u32) -> bool {
-        self.since.elapsed() >= self.every / turns.max(1)
+        self.since.elapsed() >= self.turn(turns)
+    }
+
+    fn turn(&self, turns: u32) -> Duration {
+        self.every / turns.max(1)
     }
 
     /// Whether it takes no more than one part in `parts` of the time if it is done now, as long as it
@@ -63,6 +67,10 @@ mod tests {
     fn a_round_of_many_turns_has_them_more_often() {
         let pace = Pace::new(HOUR);
         assert!(!pace.wait().is_zero() && !pace.is_turn(1) && !pace.is_turn(0));
+        assert_eq!(
+            [0, 1, 4].map(|turns| pace.turn(turns)),
+            [HOUR, HOUR, HOUR / 4]
+        );
         assert!(Pace::new(Duration::ZERO).is_turn(0));
         assert!(Pace::new(Duration::from_nanos(1)).is_turn(u32::MAX));
     }
