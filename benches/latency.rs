@@ -1,9 +1,9 @@
 //! From an event in Kafka to its order readable with `read_committed`, at half of the top rate.
 //!
 //! `cargo bench --bench latency`; budget p99 at most 50 ms. First the top rate of one thread is taken, with
-//! broker and producer at work on the same machine, then half of it is produced for ten seconds, and every now and then a theft in between. The
-//! time begins when the client is given the theft, so producing it is part of the figure, and so are the
-//! checkpoints of the shards, some three of which fall into the ten seconds.
+//! broker and producer at work on the same machine, then half of it is produced for fourteen seconds, and in the
+//! last ten of them now and then a theft in between. The time begins when the client is given the theft, so producing
+//! it is part of the figure, and so are the checkpoints of the shards, some three of which fall into the ten seconds.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -40,6 +40,9 @@ const THEFTS: usize = 200;
 /// priced as usual.
 const IDENTITIES: usize = 20_000;
 const EVERY: Duration = Duration::from_millis(50);
+/// Before the first theft: connections are made, and the broker's compiler takes the cores for two seconds after
+/// the load has become another one.
+const WARMING: Duration = Duration::from_secs(4);
 
 fn work(config: &Config, group: &str) -> (Shared, std::thread::JoinHandle<()>) {
     let shared = Shared::new(config.clone(), Metrics::new("bench").unwrap());
@@ -121,7 +124,8 @@ fn theft(victim: &str, now: EventTime, at: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Produces `events` at `rate` a second with thefts in between; returns when each theft was sent.
+/// Produces `events` at `rate` a second, after [`WARMING`] with thefts in between; returns when each theft
+/// was sent.
 fn produce(
     config: &Config,
     rate: f64,
@@ -143,7 +147,8 @@ fn produce(
     let (start, mut thefts) = (Instant::now(), HashMap::new());
     for (sent, (who, time, json)) in events.iter().enumerate() {
         send(&steady, topic, who, json);
-        if start.elapsed() >= EVERY * (thefts.len() + 1) as u32 && thefts.len() < THEFTS {
+        let due = WARMING + EVERY * thefts.len() as u32;
+        if start.elapsed() >= due && thefts.len() < THEFTS {
             let victim = victims[thefts.len()];
             let json = theft(victim, *time, thefts.len());
             thefts.insert(victim.clone(), Instant::now());
@@ -175,7 +180,7 @@ fn main() {
         std::thread::spawn(move || *read.lock().unwrap() = read_orders(&config, &stop))
     };
     std::thread::sleep(Duration::from_secs(3));
-    let wanted = top / 2.0 * EVERY.as_secs_f64() * THEFTS as f64;
+    let wanted = top / 2.0 * (WARMING + EVERY * THEFTS as u32).as_secs_f64();
     let events = ordinary(midnight, wanted as usize);
     let sent = produce(&config, top / 2.0, &events);
     std::thread::sleep(Duration::from_secs(2));

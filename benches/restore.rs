@@ -1,5 +1,5 @@
 //! One million identities kept on Kafka and taken up again: how long the shards take, and what share
-//! of the time checkpoints cost while events come as fast as they are taken.
+//! of the throughput checkpoints cost while events come as fast as they are taken.
 //!
 //! `cargo bench --bench restore`; budgets: 10 s and linear, a tenth of the throughput. A real broker is
 //! started by `scripts/broker`. `CREDWATCH_BENCH_IDENTITIES` changes the size.
@@ -68,8 +68,8 @@ fn fill(config: &Config, identities: usize, more: usize) {
     producer.flush(Duration::from_secs(120)).unwrap();
 }
 
-/// Runs one worker until it has taken `events` in; returns what checkpoints took, from the end of the
-/// first round on.
+/// Runs one worker until it has taken `events` in; returns what checkpoints cost from the end of the first
+/// round on: the share of the events that were not taken in because some were being made.
 fn work(config: &Config, events: usize) -> Value {
     let shared = Shared::new(config.clone(), Metrics::new("bench").unwrap());
     let metrics = Metrics::new("bench").unwrap();
@@ -81,36 +81,72 @@ fn work(config: &Config, events: usize) -> Value {
         worker::run(&mut stage, GROUP, GROUP, &of_worker).unwrap();
     });
     let taken = || shared.metrics.records.with_label_values(&["detect"]).get() as usize;
-    let kept = || {
-        let seconds = &shared.metrics.checkpoint_seconds;
-        (seconds.get_sample_count(), seconds.get_sample_sum())
-    };
-    let (mut begun, mut ended) = (None, None);
+    let seconds = &shared.metrics.checkpoint_seconds;
+    let mut rates = None;
     while taken() < events {
         std::thread::sleep(Duration::from_millis(2));
-        let (count, seconds) = kept();
         // The first of each shard keep everything.
-        if count >= PARTITIONS as u64 {
-            let now = (Instant::now(), taken(), count, seconds);
-            let first = *begun.get_or_insert(now);
-            if count > first.2 {
-                ended = ended.filter(|(_, _, c, _)| *c == count).or(Some(now));
-            }
+        if seconds.get_sample_count() > PARTITIONS as u64 {
+            let is_open = shared.metrics.checkpoints_open.get() > 0;
+            let begun = (seconds.get_sample_count(), seconds.get_sample_sum());
+            let (_, rates) = rates.get_or_insert_with(|| (begun, Rates::new(taken())));
+            rates.look(is_open, taken());
         }
     }
-    let last = kept();
+    let (count, sum) = (seconds.get_sample_count(), seconds.get_sample_sum());
     shared.stop.store(true, Ordering::Relaxed);
     thread.join().unwrap();
-    match (begun, ended) {
-        (Some(begun), Some(ended)) => {
-            let elapsed = ended.0.duration_since(begun.0).as_secs_f64();
-            json!({
-                "checkpoint_share": (ended.3 - begun.3) / elapsed,
-                "checkpoints": ended.2 - begun.2, "over_seconds": elapsed,
-                "events_per_second": (ended.1 - begun.1) as f64 / elapsed,
-            })
+    match rates {
+        Some((begun, rates)) => rates.line(count - begun.0, sum - begun.1),
+        None => json!({"checkpoints": count, "seconds_of_checkpoints": sum}),
+    }
+}
+
+/// How many events are taken in while a checkpoint is being made, and how many while none is.
+struct Rates {
+    looked: Instant,
+    taken: usize,
+    /// Since the count of events last rose, by whether a checkpoint was being made.
+    waited: [f64; 2],
+    seconds: [f64; 2],
+    events: [f64; 2],
+}
+
+impl Rates {
+    fn new(taken: usize) -> Self {
+        Self {
+            looked: Instant::now(),
+            taken,
+            waited: [0.0; 2],
+            seconds: [0.0; 2],
+            events: [0.0; 2],
         }
-        _ => json!({"checkpoints": last.0, "seconds_of_checkpoints": last.1}),
+    }
+
+    fn look(&mut self, is_open: bool, taken: usize) {
+        self.waited[usize::from(is_open)] += self.looked.elapsed().as_secs_f64();
+        self.looked = Instant::now();
+        if taken == self.taken {
+            return;
+        }
+        // They are counted when they are committed: the time since then shares them.
+        let waited: f64 = self.waited.iter().sum();
+        for open in 0..2 {
+            self.events[open] += (taken - self.taken) as f64 * self.waited[open] / waited;
+            self.seconds[open] += self.waited[open];
+        }
+        (self.taken, self.waited) = (taken, [0.0; 2]);
+    }
+
+    fn line(&self, checkpoints: u64, worker_seconds: f64) -> Value {
+        let all: f64 = self.seconds.iter().sum();
+        let rate = |open: usize| self.events[open] / self.seconds[open];
+        json!({
+            "checkpoint_share": self.seconds[1] / all * (1.0 - rate(1) / rate(0)),
+            "checkpoint_share_of_worker": worker_seconds / all,
+            "checkpoints": checkpoints, "over_seconds": all, "open_seconds": self.seconds[1],
+            "events_per_second_open": rate(1), "events_per_second_else": rate(0),
+        })
     }
 }
 

@@ -4,8 +4,8 @@ use crate::engine::{Alert, Health, Phase};
 use crate::shard::ShardId;
 use crate::signal::SIGNALS;
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// Seconds; from a millisecond to half a minute.
@@ -144,8 +144,10 @@ pub struct Metrics {
     pub assigned: Gauge,
     /// Time of a commit.
     pub commit_seconds: Histogram,
-    /// Seconds that a checkpoint took, its commit included.
+    /// Seconds of its worker's time that a checkpoint took, its commit included.
     pub checkpoint_seconds: Histogram,
+    /// Checkpoints that are being made.
+    pub checkpoints_open: IntGauge,
     /// From a record's time stamp in Kafka to the commit of its outputs.
     pub latency_seconds: Histogram,
     /// Transactions that had to be repeated.
@@ -162,6 +164,12 @@ struct Builder(Registry);
 impl Builder {
     fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
         let metric = IntCounter::new(name, help)?;
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        let metric = IntGauge::new(name, help)?;
         self.0.register(Box::new(metric.clone()))?;
         Ok(metric)
     }
@@ -326,7 +334,11 @@ impl Metrics {
             )?,
             checkpoint_seconds: build.histogram(
                 "credwatch_checkpoint_seconds",
-                "Seconds that a checkpoint of the baselines took, its commit included.",
+                "Seconds of its worker's time that a checkpoint of the baselines took, its commit included.",
+            )?,
+            checkpoints_open: build.gauge(
+                "credwatch_checkpoints_open",
+                "Checkpoints that are being made, bit by bit between events.",
             )?,
             commit_seconds: build.histogram(
                 "credwatch_commit_seconds",

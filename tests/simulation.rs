@@ -1,5 +1,5 @@
 //! A shard, its log and its store under seeded faults: crashes at any step, aborted transactions,
-//! checkpoints that come late or not at all, a group whose offset is set back. Whatever happens,
+//! checkpoints that come late, bit by bit, or not at all, a group whose offset is set back. Whatever happens,
 //! readers of what was committed see what an undisturbed run publishes. One seed is one history.
 
 #![allow(
@@ -15,6 +15,7 @@ use credwatch::sim::attack::{SCENARIOS, campaign};
 use credwatch::sim::dice::Dice;
 use credwatch::sim::organisation::Organisation;
 use credwatch::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
+use credwatch::wire::baseline_record::Send;
 use std::collections::BTreeMap;
 
 const START_MS: i64 = 1_767_571_200_000;
@@ -32,10 +33,18 @@ struct Broker {
     committed: i64,
 }
 
+/// Records of baselines in an open transaction.
+#[derive(Default)]
+struct Checkpoint {
+    records: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    is_sent: bool,
+}
+
 /// One run of the product between two faults.
 struct Owner<'b> {
     shard: Shard,
     pending: Vec<Vec<u8>>,
+    checkpoint: Option<Checkpoint>,
     broker: &'b mut Broker,
 }
 
@@ -88,32 +97,50 @@ impl Owner<'_> {
             .extend(published.into_iter().map(|output| output.payload));
     }
 
-    /// One transaction; with `checkpoint` the state goes with it. Aborted, it leaves nothing.
-    fn commit(&mut self, checkpoint: bool, aborted: bool) {
-        let mut state = Records::new();
-        let mut removed = Vec::new();
-        if checkpoint && self.shard.has_changed() {
-            let sent = self.shard.checkpoint(&mut |key, value| {
-                match value {
-                    Some(value) => drop(state.insert(key.to_vec(), value.to_vec())),
-                    None => removed.push(key.to_vec()),
-                }
+    fn begin_checkpoint(&mut self) {
+        if self.checkpoint.is_none() && self.shard.has_changed() {
+            self.checkpoint = Some(Checkpoint::default());
+            self.send(|shard, send| shard.begin_checkpoint(send).map(|_| false));
+        }
+    }
+
+    fn continue_checkpoint(&mut self, most_bytes: usize) {
+        self.send(|shard, send| shard.continue_checkpoint(most_bytes, send));
+    }
+
+    fn send(&mut self, save: impl FnOnce(&mut Shard, &mut Send<'_>) -> std::io::Result<bool>) {
+        if let Some(Checkpoint { records, is_sent }) = &mut self.checkpoint {
+            let mut send = |key: &[u8], value: Option<&[u8]>| {
+                records.push((key.to_vec(), value.map(<[u8]>::to_vec)));
                 Ok(())
-            });
-            sent.unwrap();
+            };
+            *is_sent = save(&mut self.shard, &mut send).unwrap();
         }
-        if aborted {
-            return;
+    }
+
+    fn give_checkpoint_up(&mut self) {
+        if self.checkpoint.take().is_some() {
+            self.shard.give_checkpoint_up();
         }
-        if !state.is_empty() {
-            removed
-                .iter()
-                .for_each(|key| drop(self.broker.baselines.remove(key)));
-            self.broker.baselines.extend(state);
-            self.shard.mark_kept();
-        }
+    }
+
+    /// Commits outputs and offset.
+    fn commit(&mut self) {
         self.broker.published.append(&mut self.pending);
         self.broker.committed = self.shard.next_offset();
+    }
+
+    /// Commits the state too, right after that; what it is of was committed before or just now.
+    fn commit_checkpoint(&mut self) {
+        if let Some(checkpoint) = self.checkpoint.take_if(|checkpoint| checkpoint.is_sent) {
+            for (key, value) in checkpoint.records {
+                match value {
+                    Some(value) => drop(self.broker.baselines.insert(key, value)),
+                    None => drop(self.broker.baselines.remove(&key)),
+                }
+            }
+            self.shard.mark_kept();
+        }
     }
 }
 
@@ -132,6 +159,7 @@ fn take_up<'b>(blueprint: &Blueprint, broker: &'b mut Broker, log: &[Vec<u8>]) -
     Owner {
         shard,
         pending: Vec::new(),
+        checkpoint: None,
         broker,
     }
 }
@@ -140,7 +168,7 @@ fn undisturbed(blueprint: &Blueprint, log: &[Vec<u8>]) -> (Vec<Vec<u8>>, Vec<u8>
     let mut broker = Broker::default();
     let mut owner = take_up(blueprint, &mut broker, log);
     (0..log.len() as i64).for_each(|offset| owner.take(log, offset));
-    owner.commit(false, false);
+    owner.commit();
     let state = whole(&owner.shard);
     (broker.published, state)
 }
@@ -170,20 +198,33 @@ fn disturbed(
         while offset < log.len() as i64 && offset < crashes_at {
             let batch = 1 + dice.below(60) as i64;
             let end = (offset + batch).min(log.len() as i64);
-            (offset..end).for_each(|offset| owner.take(log, offset));
+            for offset in offset..end {
+                owner.take(log, offset);
+                if dice.chance(0.3) {
+                    owner.continue_checkpoint(dice.below(40_000));
+                }
+            }
             offset = end;
-            let checkpoint = dice.chance(0.15);
-            let aborted = dice.chance(0.1);
-            owner.commit(checkpoint, aborted);
-            if aborted && dice.chance(0.5) {
-                // The same bytes again; else the process gives up.
-                owner.commit(checkpoint, false);
-            } else if aborted {
+            if dice.chance(0.2) {
+                owner.begin_checkpoint();
+            }
+            // Outputs are aborted, and then published again with the same bytes; or the process gives up.
+            if dice.chance(0.1) && dice.chance(0.5) {
                 break;
+            }
+            owner.commit();
+            match dice.below(10) {
+                0 => owner.give_checkpoint_up(),
+                1..7 => owner.commit_checkpoint(),
+                _ => {}
             }
         }
         if offset >= log.len() as i64 {
-            owner.commit(true, false);
+            owner.commit();
+            owner.give_checkpoint_up();
+            owner.begin_checkpoint();
+            owner.continue_checkpoint(usize::MAX);
+            owner.commit_checkpoint();
             let state = whole(&owner.shard);
             return (broker.published, state, crashes);
         }

@@ -32,11 +32,12 @@ fn event(at: i64) -> Vec<u8> {
 
 /// Keeps what has changed, as the compacted topic does.
 fn keep(shard: &mut Shard, kept: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
-    let sent = shard.checkpoint(&mut |key, value| {
+    let mut send = |key: &[u8], value: Option<&[u8]>| {
         kept.insert(key.to_vec(), value.unwrap().to_vec());
         Ok(())
-    });
-    sent.unwrap();
+    };
+    shard.begin_checkpoint(&mut send).unwrap();
+    shard.continue_checkpoint(usize::MAX, &mut send).unwrap();
     shard.mark_kept();
 }
 

@@ -3,10 +3,11 @@
 //! A bounded table per shard. At the limit the longest unused of the few records that share a place
 //! gives way; its next use then counts as a first one, which says nothing.
 
-use crate::baseline::changes::Marks;
+use crate::baseline::durability::{Durabilities, Durability};
+use crate::baseline::pieces::PieceKey;
 use crate::event::{Activity, Event};
 use crate::units::{EventTime, MS_PER_SEC};
-use borsh::{BorshDeserialize, BorshSerialize};
+use borsh::{BorshDeserialize, BorshSerialize, to_vec};
 
 /// The few values of one feature that a credential has shown, the oldest first; 0 is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -122,8 +123,10 @@ pub struct Credentials {
     pub(super) held: usize,
     most_buckets: usize,
     pub(super) evicted: u64,
-    /// Parts of the table that changed since they were kept last.
-    pub(super) changed: Marks,
+    /// How pieces of the table stand to what is kept of them.
+    pub(super) durability: Durabilities,
+    /// Pieces that were about to change while a checkpoint awaited them.
+    saved: Vec<(PieceKey, Vec<u8>)>,
 }
 
 fn tag(key: u64) -> u32 {
@@ -141,7 +144,8 @@ impl Credentials {
             held: 0,
             most_buckets: most,
             evicted: 0,
-            changed: Marks::default(),
+            durability: Durabilities::default(),
+            saved: Vec::new(),
         };
         table.make(FEWEST_BUCKETS.min(most));
         table
@@ -150,11 +154,47 @@ impl Credentials {
     fn make(&mut self, buckets: usize) {
         self.buckets = vec![Bucket::default(); buckets];
         self.records = vec![CredentialRecord::default(); buckets * WAYS];
-        self.changed.set_all(buckets.div_ceil(BUCKETS_A_PIECE));
+        (0..buckets.div_ceil(BUCKETS_A_PIECE)).for_each(|piece| self.mark_piece(piece));
     }
 
-    fn mark(&mut self, slot: usize) {
-        self.changed.set(slot / WAYS / BUCKETS_A_PIECE);
+    /// The bucket at `bucket` is about to change.
+    fn mark(&mut self, bucket: usize) {
+        self.mark_piece(bucket / BUCKETS_A_PIECE);
+    }
+
+    fn mark_piece(&mut self, at: usize) {
+        if self.durability.set(at, Durability::Changed) == Durability::Awaited {
+            self.save_before(at);
+        }
+    }
+
+    #[cold]
+    fn save_before(&mut self, at: usize) {
+        if let Ok(bytes) = to_vec(&self.piece(at)) {
+            self.saved.push((PieceKey::Credentials(at as u32), bytes));
+        }
+    }
+
+    /// The piece at `at`, as it is kept.
+    pub(super) fn piece(&self, at: usize) -> (&[Bucket], &[CredentialRecord]) {
+        let buckets = self.buckets.chunks(BUCKETS_A_PIECE).nth(at);
+        let records = self.records.chunks(BUCKETS_A_PIECE * WAYS).nth(at);
+        (buckets.unwrap_or_default(), records.unwrap_or_default())
+    }
+
+    /// About how many bytes a piece is.
+    pub(super) fn piece_bytes(&self) -> usize {
+        self.memory_bytes() / self.pieces()
+    }
+
+    /// How many pieces there are.
+    pub(super) fn pieces(&self) -> usize {
+        self.buckets.len().div_ceil(BUCKETS_A_PIECE)
+    }
+
+    /// What was saved since this was last asked.
+    pub(super) fn take_saved(&mut self) -> Vec<(PieceKey, Vec<u8>)> {
+        std::mem::take(&mut self.saved)
     }
 
     fn bucket_of(&self, key: u64) -> usize {
@@ -184,10 +224,13 @@ impl Credentials {
 
     /// The record of `key`, made if it is new, for a use at `now_secs`.
     pub fn admit(&mut self, key: u64, now_secs: u32) -> usize {
-        let slot = self.find(key).unwrap_or_else(|| {
-            if 2 * self.held >= self.records.len() && self.buckets.len() < self.most_buckets {
-                self.grow();
-            }
+        let known = self.find(key);
+        let is_full = 2 * self.held >= self.records.len();
+        if known.is_none() && is_full && self.buckets.len() < self.most_buckets {
+            self.grow();
+        }
+        self.mark(self.bucket_of(key));
+        let slot = known.unwrap_or_else(|| {
             self.insert(CredentialRecord {
                 key,
                 ..CredentialRecord::default()
@@ -195,7 +238,6 @@ impl Credentials {
         });
         let used = &mut self.buckets[slot / WAYS].used_secs[slot % WAYS];
         *used = now_secs.max(*used);
-        self.mark(slot);
         slot
     }
 
@@ -218,6 +260,7 @@ impl Credentials {
     /// Twice as many buckets; each old one parts in two, so that nothing is lost.
     #[cold]
     fn grow(&mut self) {
+        (0..self.pieces()).for_each(|piece| self.mark_piece(piece));
         let buckets = std::mem::take(&mut self.buckets);
         let records = std::mem::take(&mut self.records);
         self.make(2 * buckets.len());
@@ -239,7 +282,7 @@ impl Credentials {
 
     /// The record at `slot`, to write to.
     pub fn record_mut(&mut self, slot: usize) -> &mut CredentialRecord {
-        self.mark(slot);
+        self.mark(slot / WAYS);
         &mut self.records[slot]
     }
 

@@ -8,15 +8,18 @@ const ROOM: usize = 4 * 1024;
 
 /// A buffer that is written from its start again for each piece. A `Vec` asks for room at every number
 /// that is written, which is most of what writing a piece costs; here there nearly always is room.
-#[derive(Debug, Default)]
-pub(super) struct PieceBuffer {
+#[derive(Clone, Debug, Default)]
+pub struct PieceBuffer {
     bytes: Vec<u8>,
     written: usize,
 }
 
 impl PieceBuffer {
     /// The bytes of `piece`.
-    pub(super) fn bytes_of(&mut self, piece: &impl BorshSerialize) -> Result<&[u8]> {
+    ///
+    /// # Errors
+    /// `piece` cannot be written: a number is not one.
+    pub fn bytes_of(&mut self, piece: &impl BorshSerialize) -> Result<&[u8]> {
         self.written = 0;
         piece.serialize(self)?;
         Ok(&self.bytes[..self.written])

@@ -12,15 +12,6 @@ use borsh::io::{Error, ErrorKind, Result};
 use borsh::{BorshDeserialize, BorshSerialize, from_slice, to_vec};
 use std::collections::BTreeMap;
 
-/// Which pieces are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// Every one.
-    All,
-    /// Those that changed since they were kept last.
-    Changed,
-}
-
 /// Takes a piece, or that a piece is no more.
 pub type Keep<'k> = dyn FnMut(PieceKey, Option<&[u8]>) -> Result<()> + 'k;
 
@@ -111,99 +102,35 @@ impl Store {
         }
     }
 
-    /// Hands pieces to `keep`: every one, or those that changed since [`Self::mark_kept`].
+    /// Hands every piece to `keep`, identities in the order of their slots.
     ///
     /// # Errors
     /// `keep` fails, or a number of the store is not one.
-    pub fn save(&self, which: Which, keep: &mut Keep<'_>) -> Result<()> {
-        self.save_shared(which, keep)?;
+    pub fn save(&self, keep: &mut Keep<'_>) -> Result<()> {
+        keep(PieceKey::Issuers, Some(&self.issuers_in_order()?))?;
+        keep(PieceKey::Population, Some(&to_vec(&self.population)?))?;
+        for (slot, group) in self.groups.iter().enumerate() {
+            keep(PieceKey::Group(slot as u32), Some(&to_vec(group)?))?;
+        }
         let buffer = &mut PieceBuffer::default();
-        self.save_credentials(which, buffer, keep)?;
-        let names = match which {
-            Which::All => self.names.all(),
-            Which::Changed => self.names.added(),
-        };
-        for (key, text) in names {
+        for at in 0..self.credentials.pieces() {
+            let bytes = buffer.bytes_of(&self.credentials.piece(at))?;
+            keep(PieceKey::Credentials(at as u32), Some(bytes))?;
+        }
+        for (key, text) in self.names.all() {
             keep(PieceKey::Name(key), Some(text.as_bytes()))?;
         }
-        match (which, &self.changes) {
-            (Which::All, _) => {
-                (0..self.entries.len()).try_for_each(|at| self.save_entry(at, buffer, keep))
-            }
-            (Which::Changed, None) => Ok(()),
-            (Which::Changed, Some(changes)) => {
-                // Who is no more goes before who took the place, and may be back in another one.
-                for key in changes
-                    .removed
-                    .iter()
-                    .filter(|key| self.find(**key).is_none())
-                {
-                    keep(PieceKey::Identity(*key), None)?;
-                }
-                // In the order in which they lie in memory.
-                let mut slots = changes.slots.clone();
-                slots.sort_unstable();
-                let slots = slots.iter().map(|slot| *slot as usize);
-                let mut slots = slots.filter(|slot| *slot < self.entries.len());
-                slots.try_for_each(|slot| self.save_entry(slot, buffer, keep))
-            }
+        for (slot, entry) in self.entries.iter().enumerate() {
+            let bytes = buffer.bytes_of(&(slot as u32, entry))?;
+            keep(PieceKey::Identity(entry.key()), Some(bytes))?;
         }
+        Ok(())
     }
 
-    fn save_shared(&self, which: Which, keep: &mut Keep<'_>) -> Result<()> {
+    /// The piece of issuers.
+    pub(super) fn issuers_in_order(&self) -> Result<Vec<u8>> {
         let issuers: BTreeMap<&u32, &IssuerBaseline> = self.issuers.iter().collect();
-        keep(PieceKey::Issuers, Some(&to_vec(&issuers)?))?;
-        keep(PieceKey::Population, Some(&to_vec(&self.population)?))?;
-        let has_changed = |slot| self.changes.as_ref().is_some_and(|c| c.groups.has(slot));
-        for (slot, group) in self.groups.iter().enumerate() {
-            if which == Which::All || has_changed(slot) {
-                keep(PieceKey::Group(slot as u32), Some(&to_vec(group)?))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn save_credentials(
-        &self,
-        which: Which,
-        buffer: &mut PieceBuffer,
-        keep: &mut Keep<'_>,
-    ) -> Result<()> {
-        let table = &self.credentials;
-        let buckets = table.buckets.chunks(BUCKETS_A_PIECE);
-        let records = table.records.chunks(BUCKETS_A_PIECE * WAYS);
-        for (chunk, piece) in buckets.zip(records).enumerate() {
-            if which == Which::All || table.changed.has(chunk) {
-                let key = PieceKey::Credentials(chunk as u32);
-                keep(key, Some(buffer.bytes_of(&piece)?))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn save_entry(&self, slot: usize, buffer: &mut PieceBuffer, keep: &mut Keep<'_>) -> Result<()> {
-        let entry = &self.entries[slot];
-        let bytes = buffer.bytes_of(&(slot as u32, entry))?;
-        keep(PieceKey::Identity(entry.key()), Some(bytes))
-    }
-
-    /// From now on it is noted what changes.
-    pub fn track_changes(&mut self) {
-        self.changes.get_or_insert_default();
-    }
-
-    /// Everything that changed has been kept.
-    pub fn mark_kept(&mut self) {
-        if let Some(changes) = &mut self.changes {
-            for slot in &changes.slots {
-                if let Some(entry) = self.entries.get_mut(*slot as usize) {
-                    entry.profile.is_changed = false;
-                }
-            }
-            changes.clear();
-        }
-        self.credentials.changed.clear();
-        self.names.added.clear();
+        to_vec(&issuers)
     }
 }
 
@@ -332,7 +259,8 @@ impl Pieces {
         (store.hand, store.counts) = (shape.hand as usize, shape.counts);
         (store.landmark, store.weighed) = (shape.landmark, shape.weighed);
         store.index_entries();
-        store.mark_kept();
+        store.credentials.durability.clear();
+        store.names.added.clear();
         Ok(())
     }
 }

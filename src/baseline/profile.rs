@@ -1,6 +1,7 @@
 //! The baseline of one identity: one fixed-size record, no pointers, so that an event touches a
 //! few neighbouring cache lines and memory is known in advance.
 
+use crate::baseline::durability::Durability;
 use crate::baseline::issuer::MoveCounts;
 use crate::baseline::uses::{ACTIONS, Uses};
 use crate::catalogue::AccessLevel;
@@ -134,9 +135,9 @@ pub struct Profile {
     pub day: u16,
     /// Whether the store of incidents holds one for it.
     pub has_incident: bool,
-    /// Whether it has changed since it was kept last.
+    /// How it stands to what is kept of it.
     #[borsh(skip)]
-    pub is_changed: bool,
+    pub durability: Durability,
     /// Largest score of that day.
     pub day_peak_nats: f32,
     /// Largest surprise of each signal that day, in eighths of a nat.
@@ -193,7 +194,7 @@ impl Profile {
             learned_group: 0,
             day: 0,
             has_incident: false,
-            is_changed: false,
+            durability: Durability::Kept,
             day_peak_nats: 0.0,
             peaks: [0; PEAKS],
             last_credential: 0,

@@ -4,7 +4,7 @@
 //! less than [`WORTH_KEEPING`] events by now; otherwise the newcomer is not admitted: it is scored
 //! against its peers and the population, and counted.
 
-use crate::baseline::changes::Changes;
+use crate::baseline::checkpoint::Changes;
 use crate::baseline::collective::Collective;
 use crate::baseline::credential::{CredentialRecord, Credentials};
 use crate::baseline::issuer::IssuerBaseline;
@@ -66,6 +66,8 @@ pub struct StoreCounts {
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(super) entries: Vec<Entry>,
+    /// Of all names of identities.
+    id_bytes: usize,
     index: HashTable<u32>,
     pub(super) hand: usize,
     capacity: usize,
@@ -96,6 +98,7 @@ impl Store {
         let bounds = &parameters.bounds;
         Self {
             entries: Vec::new(),
+            id_bytes: 0,
             index: HashTable::new(),
             hand: 0,
             capacity: capacity.max(1),
@@ -151,7 +154,7 @@ impl Store {
         if let Some(slot) = self.find(key) {
             return Some(slot);
         }
-        let entry = Entry {
+        let mut entry = Entry {
             key,
             id: id.into(),
             profile: Profile::new(now),
@@ -167,11 +170,12 @@ impl Store {
             self.counts.unadmitted += 1;
             return None;
         };
+        self.mark(slot);
         self.leave(slot);
         self.counts.evicted += 1;
+        entry.profile.durability = self.entries[slot].profile.durability;
         self.entries[slot] = entry;
         self.enter(key, slot);
-        self.mark(slot);
         Some(slot)
     }
 
@@ -191,6 +195,7 @@ impl Store {
 
     fn enter(&mut self, key: u64, slot: usize) {
         let entries = &self.entries;
+        self.id_bytes += entries[slot].id.len();
         self.index
             .insert_unique(key, slot as u32, |other| entries[*other as usize].key);
     }
@@ -198,6 +203,7 @@ impl Store {
     /// Finds entries by key again, after they were put in from outside.
     pub(super) fn index_entries(&mut self) {
         let entries = &self.entries;
+        self.id_bytes = entries.iter().map(|entry| entry.id.len()).sum();
         self.index = HashTable::with_capacity(entries.len());
         for (slot, entry) in entries.iter().enumerate() {
             self.index
@@ -207,8 +213,9 @@ impl Store {
 
     fn leave(&mut self, slot: usize) {
         let key = self.entries[slot].key;
+        self.id_bytes -= self.entries[slot].id.len();
         if let Some(changes) = &mut self.changes {
-            changes.removed.push(key);
+            changes.remove(key);
         }
         if let Ok(found) = self.index.find_entry(key, |other| *other as usize == slot) {
             found.remove();
@@ -221,6 +228,8 @@ impl Store {
             return false;
         };
         let last = self.entries.len() - 1;
+        self.mark(slot);
+        self.mark(last);
         self.leave(slot);
         if slot != last {
             let moved = self.entries[last].key;
@@ -230,29 +239,7 @@ impl Store {
             }
         }
         self.entries.swap_remove(slot);
-        if slot < self.entries.len() {
-            // Its mark may stand for the place that it left.
-            self.entries[slot].profile.is_changed = false;
-            self.mark(slot);
-        }
         true
-    }
-
-    /// The record at `slot` changes.
-    fn mark(&mut self, slot: usize) {
-        let Some(changes) = &mut self.changes else {
-            return;
-        };
-        let is_changed = &mut self.entries[slot].profile.is_changed;
-        if !std::mem::replace(is_changed, true) {
-            changes.slots.push(slot as u32);
-        }
-    }
-
-    fn mark_group(&mut self, slot: usize) {
-        if let Some(changes) = &mut self.changes {
-            changes.groups.set(slot);
-        }
     }
 
     /// The record at `slot`.
@@ -316,14 +303,14 @@ impl Store {
         if group == profile.learned_group {
             return;
         }
-        self.entries[slot].profile.learned_group = group;
         self.mark(slot);
+        self.entries[slot].profile.learned_group = group;
         let key = learned_group_key(kind_group, group);
         if group != 0
             && let Some(at) = self.slot_of(key, KINDS_RESERVED)
         {
-            self.groups[at].adopt(&self.entries[slot].profile, weight);
             self.mark_group(at);
+            self.groups[at].adopt(&self.entries[slot].profile, weight);
         }
     }
 
@@ -351,8 +338,8 @@ impl Store {
             .get_or_insert_with(|| Landmark::new(now))
             .weigh(now, half_life);
         if let Some(factor) = weighing.rescale {
-            self.groups.iter_mut().for_each(|g| g.rescale(factor));
             (0..self.groups.len()).for_each(|slot| self.mark_group(slot));
+            self.groups.iter_mut().for_each(|g| g.rescale(factor));
             self.population.rescale(factor);
             for issuer in self.issuers.values_mut() {
                 issuer.moves.rescale(factor);
@@ -432,9 +419,8 @@ impl Store {
     /// Bytes held; O(groups), for metrics and not for the hot path.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let ids: usize = self.entries.iter().map(|e| e.id.len()).sum();
         self.entries.capacity() * size_of::<Entry>()
-            + ids
+            + self.id_bytes
             + self.index.allocation_size()
             + self
                 .groups

@@ -17,7 +17,7 @@ mod sight;
 mod state;
 mod teach;
 
-pub use crate::baseline::pieces::{Keep, PieceKey, Which, bring_up};
+pub use crate::baseline::pieces::{Keep, PieceKey, bring_up};
 pub use crate::baseline::store::EXPECTED;
 pub use drift::Unused;
 pub use heed::Opinion;
@@ -444,7 +444,7 @@ impl Engine {
         &self.settings.model_hash
     }
 
-    /// Counts and sizes; O(identities), for metrics.
+    /// Counts and sizes; O(groups, cases, orders), for metrics.
     #[must_use]
     pub fn health(&self) -> Health {
         let counts = self.store.counts();

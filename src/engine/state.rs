@@ -2,14 +2,15 @@
 
 use super::order::{SeenIds, ShardTime};
 use super::{Engine, Settings};
-use crate::baseline::pieces::{Keep, PieceKey, Pieces, Shape, Which};
+use crate::baseline::piece_buffer::PieceBuffer;
+use crate::baseline::pieces::{Keep, PieceKey, Pieces, Shape};
 use crate::decide::guardrail::Recent;
 use crate::score::calibration::Calibration;
 use crate::score::threshold::Learned;
 use crate::units::EventTime;
 use crate::verdict::EntityView;
+use borsh::from_slice;
 use borsh::io::{Error, ErrorKind, Result};
-use borsh::{from_slice, to_vec};
 
 /// Time, threshold and counters, as [`PieceKey::Engine`] holds them.
 type Own = (
@@ -23,13 +24,17 @@ type Own = (
 );
 
 impl Engine {
-    /// Hands pieces of state to `keep`: every one, identities in the order of their slots, or those
-    /// that changed since [`Self::mark_kept`].
+    /// Hands every piece of state to `keep`, identities in the order of their slots.
     ///
     /// # Errors
     /// `keep` fails.
-    pub fn save(&self, which: Which, keep: &mut Keep<'_>) -> Result<()> {
-        let own = to_vec(&(
+    pub fn save(&self, keep: &mut Keep<'_>) -> Result<()> {
+        self.save_own(keep)?;
+        self.store.save(keep)
+    }
+
+    fn save_own(&self, keep: &mut Keep<'_>) -> Result<()> {
+        let own = (
             self.store.shape(),
             &self.time,
             self.threshold.learned(),
@@ -37,18 +42,19 @@ impl Engine {
             &self.recent,
             (self.aged_day, self.next_sweep),
             (self.duplicates, self.late),
-        ))?;
-        keep(PieceKey::Engine, Some(&own))?;
-        keep(PieceKey::SeenIds, Some(&to_vec(&self.seen)?))?;
-        keep(PieceKey::Crowd, Some(&to_vec(&self.crowd)?))?;
-        keep(PieceKey::Incidents, Some(&to_vec(&self.incidents)?))?;
-        keep(PieceKey::Switch, Some(&to_vec(&self.switch)?))?;
-        keep(PieceKey::Orders, Some(&to_vec(&self.orders)?))?;
-        keep(PieceKey::Heard, Some(&to_vec(&self.heard)?))?;
+        );
+        let buffer = &mut PieceBuffer::default();
+        keep(PieceKey::Engine, Some(buffer.bytes_of(&own)?))?;
+        keep(PieceKey::SeenIds, Some(buffer.bytes_of(&self.seen)?))?;
+        keep(PieceKey::Crowd, Some(buffer.bytes_of(&self.crowd)?))?;
+        keep(PieceKey::Incidents, Some(buffer.bytes_of(&self.incidents)?))?;
+        keep(PieceKey::Switch, Some(buffer.bytes_of(&self.switch)?))?;
+        keep(PieceKey::Orders, Some(buffer.bytes_of(&self.orders)?))?;
+        keep(PieceKey::Heard, Some(buffer.bytes_of(&self.heard)?))?;
         if self.settings.entity == EntityView::Source {
-            keep(PieceKey::Reached, Some(&to_vec(&self.reached)?))?;
+            keep(PieceKey::Reached, Some(buffer.bytes_of(&self.reached)?))?;
         }
-        self.store.save(which, keep)
+        Ok(())
     }
 
     /// From now on it is noted what changes.
@@ -56,9 +62,32 @@ impl Engine {
         self.store.track_changes();
     }
 
-    /// Everything that changed has been kept.
+    /// Begins a checkpoint of what changed since the last one was kept, as it is now: the rest of it, of about
+    /// so many bytes as are returned, follows from [`Self::continue_checkpoint`], whatever is learned meanwhile.
+    ///
+    /// # Errors
+    /// `keep` fails; then the checkpoint is to be given up.
+    pub fn begin_checkpoint(&mut self, keep: &mut Keep<'_>) -> Result<usize> {
+        self.save_own(keep)?;
+        self.store.begin_checkpoint(keep)
+    }
+
+    /// Hands on some `most_bytes` more of the checkpoint; says whether it is whole.
+    ///
+    /// # Errors
+    /// `keep` fails; then the checkpoint is to be given up.
+    pub fn continue_checkpoint(&mut self, most_bytes: usize, keep: &mut Keep<'_>) -> Result<bool> {
+        self.store.continue_checkpoint(most_bytes, keep)
+    }
+
+    /// The whole checkpoint is kept.
     pub fn mark_kept(&mut self) {
         self.store.mark_kept();
+    }
+
+    /// The checkpoint is not kept: what it held belongs to the next one.
+    pub fn give_checkpoint_up(&mut self) {
+        self.store.give_checkpoint_up();
     }
 
     /// Starts to put an engine together from pieces.

@@ -9,10 +9,10 @@ use crate::event::Activity;
 use crate::inquiry::{Desk, Inquiry};
 use crate::kafka::KafkaError;
 use crate::kafka::answers::Answers;
+use crate::kafka::checkpoint::{Extent, SendBaseline, State};
 use crate::kafka::pool::Pool;
 use crate::kafka::restore::Restorer;
-use crate::kafka::transaction::{Checkpoint, SendBaseline};
-use crate::kafka::worker::{Extent, MOST_TOGETHER, Processed, Record, Shared, Stage};
+use crate::kafka::worker::{MOST_TOGETHER, Processed, Record, Shared, Stage};
 use crate::metrics::Metrics;
 use crate::shard::{Blueprint, Outgoing, Pending, Shard, ShardId};
 use crate::signal::SIGNALS;
@@ -177,9 +177,9 @@ impl Detect {
         changed.map(|(id, _)| *id)
     }
 
-    /// Chooses the shards that the next checkpoint keeps. A turn is of one shard: all of them together
-    /// would keep orders waiting as many times as long.
-    fn choose(&mut self, extent: Extent) {
+    /// Chooses the shards that the next checkpoint keeps. A turn is of one shard, so that its transaction is
+    /// not open for long.
+    fn choose_shards(&mut self, extent: Extent) {
         self.chosen = match extent {
             Extent::Pressing => {
                 let pressing = self.shards.iter().filter(|(_, shard)| shard.is_pressing());
@@ -194,8 +194,8 @@ impl Detect {
         };
     }
 
-    fn chosen_shards(&self) -> impl Iterator<Item = (&ShardId, &Shard)> {
-        let shards = self.shards.iter();
+    fn chosen_shards(&mut self) -> impl Iterator<Item = (&ShardId, &mut Shard)> {
+        let shards = self.shards.iter_mut();
         shards.filter(|(id, _)| self.chosen.contains(id))
     }
 
@@ -260,37 +260,8 @@ impl Stage for Detect {
         Ok(())
     }
 
-    fn wants_checkpoint(&self) -> bool {
-        self.has_answers || self.shards.values().any(Shard::has_upgrade)
-    }
-
-    fn turns(&self) -> u32 {
-        self.changed().count() as u32
-    }
-
-    fn prepare_checkpoint(&mut self, extent: Extent) -> Vec<Outgoing> {
-        let mut said = match extent {
-            Extent::Turn => Vec::new(),
-            Extent::Pressing => self.take_answers(),
-        };
-        self.choose(extent);
-        let chosen = &self.chosen;
-        let shards = self.shards.iter_mut().filter(|(id, _)| chosen.contains(id));
-        said.extend(shards.filter_map(|(_, shard)| shard.sign_audit(wall_time())));
-        said
-    }
-
-    fn checkpoint(&self) -> Option<&dyn Checkpoint> {
-        (!self.chosen.is_empty()).then_some(self as &dyn Checkpoint)
-    }
-
-    fn mark_kept(&mut self) {
-        // What has not changed was not sent, the empty tables of a new shard among it.
-        for id in std::mem::take(&mut self.chosen) {
-            if let Some(shard) = self.shards.get_mut(&id) {
-                shard.mark_kept();
-            }
-        }
+    fn state(&mut self) -> Option<&mut dyn State> {
+        Some(self)
     }
 
     fn revoke(&mut self, topic: &str, partition: i32) {
@@ -323,21 +294,60 @@ impl Stage for Detect {
     }
 }
 
-impl Checkpoint for Detect {
-    fn send(&self, send: &mut SendBaseline<'_>) -> io::Result<()> {
+impl State for Detect {
+    fn is_pressing(&self) -> bool {
+        self.has_answers || self.shards.values().any(Shard::has_upgrade)
+    }
+
+    fn turns(&self) -> u32 {
+        self.changed().count() as u32
+    }
+
+    fn choose(&mut self, extent: Extent) -> (Vec<Outgoing>, bool) {
+        let mut said = match extent {
+            Extent::Turn => Vec::new(),
+            Extent::Pressing => self.take_answers(),
+        };
+        self.choose_shards(extent);
+        let heads = self.chosen_shards();
+        said.extend(heads.filter_map(|(_, shard)| shard.sign_audit(wall_time())));
+        (said, !self.chosen.is_empty())
+    }
+
+    fn begin(&mut self, send: &mut SendBaseline<'_>) -> io::Result<usize> {
+        let begun = self.chosen_shards().map(|(id, shard)| {
+            shard.begin_checkpoint(&mut |key, value| send(id.partition, key, value))
+        });
+        begun.sum()
+    }
+
+    fn go_on(&mut self, most_bytes: usize, send: &mut SendBaseline<'_>) -> io::Result<bool> {
+        let mut is_sent = true;
         for (id, shard) in self.chosen_shards() {
-            shard.checkpoint(&mut |key, value| send(id.partition, key, value))?;
+            let send = &mut |key: &[u8], value: Option<&[u8]>| send(id.partition, key, value);
+            is_sent &= shard.continue_checkpoint(most_bytes, send)?;
         }
-        Ok(())
+        Ok(is_sent)
     }
 
     fn positions(&self) -> Vec<(&str, i32, i64)> {
+        let chosen = self.chosen.iter().filter_map(|id| {
+            let topic = self.config.topics.of_view(id.entity);
+            Some((topic, id.partition, self.shards.get(id)?.next_offset()))
+        });
+        chosen.collect()
+    }
+
+    fn mark_kept(&mut self) {
+        // What has not changed was not sent, the empty tables of a new shard among it.
         self.chosen_shards()
-            .map(|(id, shard)| {
-                let topic = self.config.topics.of_view(id.entity);
-                (topic, id.partition, shard.next_offset())
-            })
-            .collect()
+            .for_each(|(_, shard)| shard.mark_kept());
+        self.chosen.clear();
+    }
+
+    fn give_up(&mut self) {
+        self.chosen_shards()
+            .for_each(|(_, shard)| shard.give_checkpoint_up());
     }
 }
 
@@ -375,18 +385,19 @@ mod tests {
 
     /// Makes one checkpoint; returns whose partitions it kept.
     fn kept(detect: &mut Detect, extent: Extent) -> Vec<i32> {
-        detect.prepare_checkpoint(extent);
-        assert_eq!(detect.checkpoint().is_some(), !detect.chosen.is_empty());
-        let topics: Vec<i32> = detect.positions().iter().map(|(_, p, _)| *p).collect();
+        let (_, has_some) = detect.choose(extent);
+        let partitions: Vec<i32> = detect.positions().iter().map(|(_, p, _)| *p).collect();
+        assert_eq!(has_some, !partitions.is_empty());
         let mut sent = BTreeSet::new();
         let mut send = |partition, _: &[u8], _: Option<&[u8]>| {
             sent.insert(partition);
             Ok(())
         };
-        Checkpoint::send(detect, &mut send).unwrap();
+        detect.begin(&mut send).unwrap();
+        while !detect.go_on(1, &mut send).unwrap() {}
         detect.mark_kept();
-        assert_eq!(sent.into_iter().collect::<Vec<_>>(), topics);
-        topics
+        assert_eq!(sent.into_iter().collect::<Vec<_>>(), partitions);
+        partitions
     }
 
     fn pass(detect: &mut Detect, partitions: &[i32], offset: i64) {

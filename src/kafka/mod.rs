@@ -1,9 +1,11 @@
 //! Kafka: clients ([`client`]), the topics that must be there ([`topics`]), a transaction of
-//! outputs and offsets ([`transaction`]), the loop of one consumer ([`worker`]), and the stages
+//! outputs and offsets (`transaction`) and one of baselines ([`checkpoint`]), the loop of one consumer ([`worker`]),
+//! and the stages
 //! that it drives ([`ingest`], [`detect`], with the [`pool`] through which shards move within a process,
 //! and [`restore`], by which they are taken up from Kafka).
 
 pub mod answers;
+pub mod checkpoint;
 pub mod client;
 pub mod deliver;
 pub mod detect;
@@ -13,12 +15,13 @@ pub mod mailbox;
 mod pace;
 pub mod pause;
 pub mod pool;
+mod producer;
 pub mod read_all;
 mod rebalance;
 pub mod restore;
 pub mod send;
 pub mod topics;
-pub mod transaction;
+mod transaction;
 pub mod worker;
 
 use crate::shard::RestoreError;

@@ -72,7 +72,7 @@ impl ConsumerContext for Context {
             // Somebody else reads them already; committing would be refused.
             transaction.discard();
             lock(&self.0.failed).get_or_insert(KafkaError::Lost);
-        } else if let Err(error) = transaction.commit(|| consumer.group_metadata(), None) {
+        } else if let Err(error) = transaction.commit(|| consumer.group_metadata()) {
             transaction.discard();
             lock(&self.0.failed).get_or_insert(error);
         }

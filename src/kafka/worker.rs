@@ -1,4 +1,5 @@
-//! One consumer, one thread, one transactional producer: poll, process, commit.
+//! One consumer, one thread, a transactional producer of outputs and one of baselines: poll, process,
+//! commit.
 //!
 //! A partition belongs to one worker at a time. When partitions are taken away, what was read
 //! from them is committed first, inside the rebalance callback, so that the next owner begins
@@ -8,16 +9,17 @@
 use crate::clock::{ClockWatch, Stopwatch, wall_time};
 use crate::config::Config;
 use crate::inquiry::Desk;
+use crate::kafka::checkpoint::{Checkpoints, Extent, State};
 use crate::kafka::pace::Pace;
+use crate::kafka::producer::TransactionalProducer;
 use crate::kafka::rebalance::{Context, Move, Owner, lock, names};
-use crate::kafka::transaction::{Checkpoint, Transaction};
+use crate::kafka::transaction::Transaction;
 use crate::kafka::{KafkaError, client};
 use crate::metrics::Metrics;
 use crate::shard::Outgoing;
 use crate::status::Status;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::producer::{BaseProducer, Producer};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,14 +29,12 @@ use tracing::{error, info, warn};
 const MOST_OUTPUTS: usize = 20_000;
 /// Records that are at hand are taken together, up to so many.
 pub const MOST_TOGETHER: usize = 32;
-/// Urgent commits take at most one part in so many of the time: under a pile of them they wait.
+/// Urgent commits take at most one part in so many of the time: under a pile of them they wait,
 const URGENT_ONE_IN: u32 = 2;
-/// So do planned checkpoints: a tenth, with room for one that takes longer than the last.
-const CHECKPOINTS_ONE_IN: u32 = 12;
+/// but not after single ones that take longer than usual.
+const URGENT_AT_ONCE: Duration = Duration::from_millis(50);
 /// How long one poll may wait.
 const POLL_WITHIN: Duration = Duration::from_millis(20);
-/// Transactions are initialised within this.
-const INITIALISED_WITHIN: Duration = Duration::from_secs(20);
 
 /// One record as a stage takes it.
 #[derive(Clone, Copy)]
@@ -60,15 +60,6 @@ pub struct Processed {
     pub urgent: bool,
 }
 
-/// What a checkpoint keeps of what has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    /// That whose turn it is.
-    Turn,
-    /// What cannot wait.
-    Pressing,
-}
-
 /// A stage of the pipeline: records in, outputs out.
 pub trait Stage {
     /// Name in metrics and logs.
@@ -89,28 +80,10 @@ pub trait Stage {
     /// A partition was taken away.
     fn revoke(&mut self, topic: &str, partition: i32);
 
-    /// Whether a checkpoint should not wait for its time.
-    fn wants_checkpoint(&self) -> bool {
-        false
-    }
-
-    /// How many checkpoints it takes until everything that has changed is kept, one after the other.
-    fn turns(&self) -> u32 {
-        0
-    }
-
-    /// What is to be done and said right before a checkpoint, in its transaction.
-    fn prepare_checkpoint(&mut self, _: Extent) -> Vec<Outgoing> {
-        Vec::new()
-    }
-
-    /// State to keep, as it was prepared; `None` where there is none, or it has not changed.
-    fn checkpoint(&self) -> Option<&dyn Checkpoint> {
+    /// What is kept beside the log; `None` where a stage knows nothing that it would not read again.
+    fn state(&mut self) -> Option<&mut dyn State> {
         None
     }
-
-    /// The state was kept.
-    fn mark_kept(&mut self) {}
 
     /// Called between batches, for what people ask.
     fn attend(&mut self);
@@ -165,17 +138,16 @@ pub fn run(
     shared: &Shared,
 ) -> Result<(), KafkaError> {
     let kafka = &shared.config.kafka;
-    let producer: BaseProducer = client::producer(kafka, transactional_id)
-        .create()
-        .map_err(KafkaError::Client)?;
-    producer
-        .init_transactions(INITIALISED_WITHIN)
-        .map_err(KafkaError::Transaction)?;
-    let transaction = Transaction::new(
-        producer,
-        shared.config.topics.clone(),
-        shared.metrics.clone(),
-    );
+    let open = |id: &str| TransactionalProducer::open(kafka, &shared.config.topics, id);
+    let transaction = Transaction::new(open(transactional_id)?, shared.metrics.clone());
+    let checkpoints = match stage.state() {
+        None => None,
+        Some(_) => {
+            let id = format!("{transactional_id}-baselines");
+            let (every, metrics) = (shared.config.checkpoint_every, shared.metrics.clone());
+            Some(Checkpoints::new(every, metrics, move || open(&id))?)
+        }
+    };
     let owner = Arc::new(Owner {
         transaction: Mutex::new(transaction),
         moves: Mutex::default(),
@@ -193,8 +165,12 @@ pub fn run(
         stage,
         owner,
         consumer,
-        commits: Pace::new(Duration::from_millis(kafka.commit_interval_ms)),
-        checkpoints: Pace::new(shared.config.checkpoint_every),
+        commits: Pace::new(
+            Duration::from_millis(kafka.commit_interval_ms),
+            URGENT_ONE_IN,
+            URGENT_AT_ONCE,
+        ),
+        checkpoints,
         name: transactional_id.to_owned(),
         since_tick: Stopwatch::start(),
         clock: ClockWatch::start(),
@@ -213,7 +189,7 @@ struct Worker<'w> {
     owner: Arc<Owner>,
     consumer: BaseConsumer<Context>,
     commits: Pace,
-    checkpoints: Pace,
+    checkpoints: Option<Checkpoints<'w>>,
     name: String,
     since_tick: Stopwatch,
     clock: ClockWatch,
@@ -238,33 +214,50 @@ impl Worker<'_> {
         let mut urgent = false;
         while !self.shared.stopping() {
             urgent |= self.take(self.commits.wait().min(POLL_WITHIN))?;
-            Self::settle_rebalance(&self.owner, self.stage)?;
+            self.settle_rebalance()?;
             self.stage.attend();
-            if let Some(extent) = self.checkpoint_due() {
-                self.commit_checkpoint(extent)?;
+            if self.stage.state().is_some_and(|state| state.is_pressing()) {
+                self.keep_now(Extent::Pressing)?;
                 urgent = false;
                 continue;
             }
-            let is_urgent = urgent && self.commits.keeps_to_one_in(URGENT_ONE_IN);
+            self.proceed_with_checkpoint()?;
+            let is_urgent = urgent && self.commits.is_within_its_part();
             if is_urgent || self.commits.wait().is_zero() {
                 self.commit()?;
+                self.finish_checkpoint()?;
                 urgent = false;
             }
         }
-        self.commit_checkpoint(Extent::Pressing)?;
-        for _ in 0..self.stage.turns() {
-            self.commit_checkpoint(Extent::Turn)?;
+        self.keep_now(Extent::Pressing)?;
+        let turns = self.stage.state().map_or(0, |state| state.turns());
+        (0..turns).try_for_each(|_| self.keep_now(Extent::Turn))
+    }
+
+    fn proceed_with_checkpoint(&mut self) -> Result<(), KafkaError> {
+        if let (Some(checkpoints), Some(state)) = (&mut self.checkpoints, self.stage.state()) {
+            let said = checkpoints.proceed(state)?;
+            lock(&self.owner.transaction).push(said);
         }
         Ok(())
     }
 
-    fn checkpoint_due(&self) -> Option<Extent> {
-        if self.stage.wants_checkpoint() {
-            return Some(Extent::Pressing);
+    fn finish_checkpoint(&mut self) -> Result<(), KafkaError> {
+        let group = || self.consumer.group_metadata();
+        match (&mut self.checkpoints, self.stage.state()) {
+            (Some(checkpoints), Some(state)) => checkpoints.finish(state, group),
+            _ => Ok(()),
         }
-        let is_due = self.checkpoints.is_turn(self.stage.turns())
-            && self.checkpoints.keeps_to_one_in(CHECKPOINTS_ONE_IN);
-        is_due.then_some(Extent::Turn)
+    }
+
+    /// Commits everything, and makes a whole checkpoint.
+    fn keep_now(&mut self, extent: Extent) -> Result<(), KafkaError> {
+        self.commit()?;
+        let group = || self.consumer.group_metadata();
+        match (&mut self.checkpoints, self.stage.state()) {
+            (Some(checkpoints), Some(state)) => checkpoints.keep_now(state, extent, group),
+            _ => Ok(()),
+        }
     }
 
     /// Waits for a record, and takes it with those that are at hand.
@@ -288,7 +281,7 @@ impl Worker<'_> {
             }
             within = Duration::ZERO;
         }
-        Self::settle_rebalance(&self.owner, self.stage)?;
+        Self::settle(&self.owner, self.stage, self.checkpoints.as_mut())?;
         if messages.is_empty() {
             return Ok(false);
         }
@@ -308,13 +301,26 @@ impl Worker<'_> {
         Ok(processed.urgent || transaction.len() >= MOST_OUTPUTS)
     }
 
+    fn settle_rebalance(&mut self) -> Result<(), KafkaError> {
+        Self::settle(&self.owner, self.stage, self.checkpoints.as_mut())
+    }
+
     /// Does what a rebalance inside `poll` left to do. Where its commit failed, the stage has seen
     /// more than is committed and must not go on.
-    fn settle_rebalance(owner: &Owner, stage: &mut dyn Stage) -> Result<(), KafkaError> {
+    fn settle(
+        owner: &Owner,
+        stage: &mut dyn Stage,
+        checkpoints: Option<&mut Checkpoints<'_>>,
+    ) -> Result<(), KafkaError> {
         if let Some(error) = lock(&owner.failed).take() {
             return Err(error);
         }
         let moves: Vec<Move> = lock(&owner.moves).drain(..).collect();
+        if moves.iter().any(|moved| !moved.came)
+            && let (Some(checkpoints), Some(state)) = (checkpoints, stage.state())
+        {
+            checkpoints.give_up(state)?;
+        }
         for moved in moves {
             let (topic, partition) = (moved.topic.as_str(), moved.partition);
             let stage_name = stage.name();
@@ -346,41 +352,17 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Commits with state that has changed.
-    fn commit_checkpoint(&mut self, extent: Extent) -> Result<(), KafkaError> {
-        let since = Stopwatch::start();
-        let said = self.stage.prepare_checkpoint(extent);
-        lock(&self.owner.transaction).push(said);
-        let checkpoint = self.stage.checkpoint();
-        let is_kept = checkpoint.is_some();
-        self.commit_with(checkpoint)?;
-        if is_kept {
-            self.stage.mark_kept();
-            let seconds = &self.shared.metrics.checkpoint_seconds;
-            seconds.observe(since.elapsed().as_secs_f64());
-        }
-        if extent == Extent::Turn {
-            self.checkpoints.done_since(since);
-        }
-        self.account();
-        Ok(())
-    }
-
     fn commit(&mut self) -> Result<(), KafkaError> {
         let since = Stopwatch::start();
-        self.commit_with(None)?;
-        self.commits.done_since(since);
-        self.account();
-        Ok(())
-    }
-
-    fn commit_with(&self, checkpoint: Option<&dyn Checkpoint>) -> Result<(), KafkaError> {
         let status = &self.shared.status;
         status.begin_commit(&self.name);
         let group = || self.consumer.group_metadata();
-        let committed = lock(&self.owner.transaction).commit(group, checkpoint);
+        let committed = lock(&self.owner.transaction).commit(group);
         status.end_commit(&self.name);
-        committed
+        committed?;
+        self.commits.done_since(since);
+        self.account();
+        Ok(())
     }
 
     /// Counts what has just been committed.

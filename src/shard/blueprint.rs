@@ -115,6 +115,7 @@ impl Blueprint {
                 offset: header.next_offset - 1,
             },
             kept_offset: header.next_offset,
+            checkpoint_offset: header.next_offset,
             first_piece: header.first_piece,
             answers: header.answers,
             has_answers: false,

@@ -65,6 +65,8 @@ pub struct Shard {
     origin: Origin,
     /// Offset of the next record when the state was kept last.
     kept_offset: i64,
+    /// The same when the checkpoint began that is being made.
+    checkpoint_offset: i64,
     /// Offset in the topic of baselines from which its pieces lie.
     first_piece: i64,
     /// Offsets of the next answers, by partition of the feedback topic.
@@ -339,7 +341,7 @@ impl Shard {
         (engine.threshold_nats(), engine.threshold_learned_share())
     }
 
-    /// Counts and sizes; O(identities).
+    /// Counts and sizes; O(groups, cases, orders).
     #[must_use]
     pub fn health(&self) -> Health {
         self.engine.health()

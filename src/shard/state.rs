@@ -1,7 +1,7 @@
 //! A shard's state: left in a file, kept piece by piece beside the log, and taken up again.
 
 use super::{Blueprint, Outgoing, Shard, ShardId, Stream};
-use crate::engine::{Engine, Restoring, Which};
+use crate::engine::{Engine, Keep, Restoring};
 use crate::units::EventTime;
 use crate::verdict::EntityView;
 use crate::wire::baseline_record::{self, BaselineRecordError, Found, Reader, Send};
@@ -124,30 +124,73 @@ impl Shard {
         self.next_offset() != self.kept_offset || self.is_pressing()
     }
 
-    /// Sends what has changed since the last checkpoint, and where it stands.
+    /// Begins a checkpoint of what has changed since the last one was kept, and sends where it stands. The
+    /// rest, of about so many bytes as are returned, follows from [`Self::continue_checkpoint`]: what is sent
+    /// is the state of this moment, whatever is taken in meanwhile.
     ///
     /// # Errors
-    /// `send` fails.
-    pub fn checkpoint(&self, send: &mut Send<'_>) -> io::Result<()> {
-        let mut send = |key: &[u8], value: Option<&[u8]>| match self.entity {
-            EntityView::Identity => send(key, value),
-            EntityView::Source => send(&[OF_SOURCES, key].concat(), value),
-        };
-        let mut value = Vec::new();
-        let mut keep = |key, content: Option<&[u8]>| {
-            baseline_record::write(key, content, &mut value, &mut send)
-        };
-        self.engine.save(Which::Changed, &mut keep)?;
-        baseline_record::write_marker(&self.header(), &mut send)
+    /// `send` fails; then the checkpoint is to be given up.
+    pub fn begin_checkpoint(&mut self, send: &mut Send<'_>) -> io::Result<usize> {
+        self.checkpoint_offset = self.next_offset();
+        let entity = self.entity;
+        baseline_record::write_marker(&self.header(), &mut |key, value| {
+            send_of(entity, key, value, send)
+        })?;
+        let engine = &mut self.engine;
+        as_records(entity, send, |keep| engine.begin_checkpoint(keep))
     }
 
-    /// The last checkpoint has been committed.
+    /// Sends some `most_bytes` more of the checkpoint; says whether all of it is sent.
+    ///
+    /// # Errors
+    /// `send` fails; then the checkpoint is to be given up.
+    pub fn continue_checkpoint(
+        &mut self,
+        most_bytes: usize,
+        send: &mut Send<'_>,
+    ) -> io::Result<bool> {
+        let engine = &mut self.engine;
+        as_records(self.entity, send, |keep| {
+            engine.continue_checkpoint(most_bytes, keep)
+        })
+    }
+
+    /// The whole checkpoint has been committed.
     pub fn mark_kept(&mut self) {
         self.engine.mark_kept();
-        self.kept_offset = self.next_offset();
+        self.kept_offset = self.checkpoint_offset;
         self.upgrade = None;
         self.has_answers = false;
     }
+
+    /// The checkpoint was not committed: what it held belongs to the next one.
+    pub fn give_checkpoint_up(&mut self) {
+        self.engine.give_checkpoint_up();
+    }
+}
+
+/// Sends a record of a shard that looks at `entity`.
+fn send_of(
+    entity: EntityView,
+    key: &[u8],
+    value: Option<&[u8]>,
+    send: &mut Send<'_>,
+) -> io::Result<()> {
+    match entity {
+        EntityView::Identity => send(key, value),
+        EntityView::Source => send(&[OF_SOURCES, key].concat(), value),
+    }
+}
+
+/// Has `save` hand its pieces on as records.
+fn as_records<T>(
+    entity: EntityView,
+    send: &mut Send<'_>,
+    save: impl FnOnce(&mut Keep<'_>) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut value = Vec::new();
+    let mut send = |key: &[u8], value: Option<&[u8]>| send_of(entity, key, value, send);
+    save(&mut |key, content| baseline_record::write(key, content, &mut value, &mut send))
 }
 
 /// A shard that is being taken up from its records, in their order.

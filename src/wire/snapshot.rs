@@ -5,7 +5,7 @@
 //! frame, as [borsh](https://borsh.io): the [`Header`], then for every piece a 1, its key and its
 //! bytes, then a 0. Maps are written in key order: the same knowledge is the same bytes.
 
-use crate::engine::{Engine, PieceKey, Restoring, Settings, Which, bring_up};
+use crate::engine::{Engine, PieceKey, Restoring, Settings, bring_up};
 use crate::wire::audit::AuditChain;
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
@@ -73,7 +73,7 @@ pub fn write(mut out: impl Write, header: &Header, engine: &Engine) -> io::Resul
     let mut frame = zstd::Encoder::new(out, LEVEL)?;
     frame.include_checksum(true)?;
     header.serialize(&mut frame)?;
-    engine.save(Which::All, &mut |key, bytes| {
+    engine.save(&mut |key, bytes| {
         (1u8, key).serialize(&mut frame)?;
         bytes.unwrap_or_default().serialize(&mut frame)
     })?;

@@ -1,0 +1,144 @@
+//! A producer whose records are committed together, with offsets of the group, or not at all.
+
+use crate::clock::Stopwatch;
+use crate::config::{Kafka, Topics};
+use crate::kafka::{KafkaError, client};
+use crate::shard::Outgoing;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders, ToBytes};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{Offset, TopicPartitionList};
+use std::time::Duration;
+
+/// One attempt may take this long.
+const ATTEMPT_WITHIN: Duration = Duration::from_secs(10);
+/// Transactions are initialised within this.
+const INITIALISED_WITHIN: Duration = Duration::from_secs(20);
+
+/// A producer whose transactions are initialised.
+pub(super) struct TransactionalProducer {
+    client: BaseProducer,
+    topics: Topics,
+}
+
+impl TransactionalProducer {
+    /// The only one of `transactional_id`: what an earlier one left open is aborted, and the earlier one
+    /// fenced.
+    ///
+    /// # Errors
+    /// A property is wrong, or no broker answers in time.
+    pub(super) fn open(
+        kafka: &Kafka,
+        topics: &Topics,
+        transactional_id: &str,
+    ) -> Result<Self, KafkaError> {
+        let client: BaseProducer = client::producer(kafka, transactional_id)
+            .create()
+            .map_err(KafkaError::Client)?;
+        client
+            .init_transactions(INITIALISED_WITHIN)
+            .map_err(KafkaError::Transaction)?;
+        let topics = topics.clone();
+        Ok(Self { client, topics })
+    }
+
+    /// Begins a transaction.
+    pub(super) fn begin(&self) -> Result<(), ClientError> {
+        self.client.begin_transaction()
+    }
+
+    /// Sends an output.
+    pub(super) fn send(&self, output: &Outgoing) -> Result<(), ClientError> {
+        let mut headers = OwnedHeaders::new_with_capacity(output.headers.len());
+        for (key, value) in &output.headers {
+            let value = Some(value.as_str());
+            headers = headers.insert(Header { key, value });
+        }
+        let mut record = BaseRecord::to(output.stream.topic(&self.topics))
+            .key(output.key.as_str())
+            .payload(output.payload.as_slice())
+            .headers(headers);
+        record.partition = output.partition;
+        self.enqueue(record)
+    }
+
+    /// Sends a record of state.
+    pub(super) fn send_baseline(
+        &self,
+        partition: i32,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) -> Result<(), ClientError> {
+        let mut record = BaseRecord::to(&self.topics.baselines)
+            .partition(partition)
+            .key(key);
+        record.payload = value;
+        self.enqueue(record)
+    }
+
+    /// Hands a record to the client, waiting for room in its queue.
+    fn enqueue<K: ToBytes + ?Sized>(
+        &self,
+        mut record: BaseRecord<'_, K, [u8]>,
+    ) -> Result<(), ClientError> {
+        let since = Stopwatch::start();
+        loop {
+            match self.client.send(record) {
+                Ok(()) => return Ok(()),
+                Err((error, returned)) => {
+                    let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
+                    if !full || since.elapsed() > ATTEMPT_WITHIN {
+                        return Err(error);
+                    }
+                    self.client.poll(Duration::from_millis(1));
+                    record = returned;
+                }
+            }
+        }
+    }
+
+    /// How many records the broker has not confirmed yet.
+    pub(super) fn on_their_way(&self) -> usize {
+        self.client.poll(Duration::ZERO);
+        self.client.in_flight_count().max(0) as usize
+    }
+
+    /// Commits what was sent, and `offsets` as next ones of the group. `group` holds the group's generation:
+    /// that of a consumer which lost its partitions is refused.
+    pub(super) fn commit<'t>(
+        &self,
+        offsets: impl IntoIterator<Item = (&'t str, i32, i64)>,
+        group: Option<&ConsumerGroupMetadata>,
+    ) -> Result<(), ClientError> {
+        let Some(group) = group else {
+            return Err(ClientError::Flush(RDKafkaErrorCode::UnknownMemberId));
+        };
+        self.wait_for_deliveries()?;
+        let mut next = TopicPartitionList::new();
+        for (topic, partition, offset) in offsets {
+            next.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+        }
+        self.client
+            .send_offsets_to_transaction(&next, group, ATTEMPT_WITHIN)?;
+        self.client.commit_transaction(ATTEMPT_WITHIN)
+    }
+
+    /// Serves delivery reports until none is outstanding. Left to `commit_transaction`, an
+    /// outstanding one costs 100 ms.
+    fn wait_for_deliveries(&self) -> Result<(), ClientError> {
+        let since = Stopwatch::start();
+        while self.client.in_flight_count() > 0 {
+            if since.elapsed() > ATTEMPT_WITHIN {
+                return Err(ClientError::Flush(RDKafkaErrorCode::OperationTimedOut));
+            }
+            self.client.poll(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// Aborts the transaction.
+    pub(super) fn abort(&self) -> Result<(), ClientError> {
+        self.client.abort_transaction(ATTEMPT_WITHIN)
+    }
+}

@@ -1,0 +1,129 @@
+//! A checkpoint is the state of the moment at which it began, whatever is learned, evicted or forgotten
+//! while it is being sent; one that is given up loses nothing for the next.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+use credwatch::config::{Config, Sources};
+use credwatch::engine::Detail;
+use credwatch::shard::{Blueprint, Restoration, Shard, ShardId, load_model};
+use credwatch::sim::dice::Dice;
+use credwatch::wire::answer::Answer;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+const START_MS: i64 = 1_767_571_200_000;
+const STEPS: i64 = 30_000;
+
+fn blueprint() -> Blueprint {
+    let mut sources = Sources::default();
+    // Fewer places than identities: some give way all the time.
+    let text = "[detect]\nmax_identities = 400\n".to_owned();
+    sources.files.push(("test".to_owned(), text));
+    let config = Config::load(&sources).unwrap();
+    Blueprint::new(&config, load_model(&config).unwrap(), 1)
+}
+
+fn id(dice: &mut Dice) -> String {
+    let few = dice.chance(0.7);
+    format!("id-{}", dice.below(if few { 60 } else { 2_000 }))
+}
+
+fn event(dice: &mut Dice, at: i64) -> Vec<u8> {
+    let (id, nth) = (id(dice), dice.below(3));
+    // A day passes every 500 events, so that what is seldom used loses its place.
+    json!({
+        "time": START_MS + at * 172_800, "identity": {"id": id, "kind": "service",
+            "group": format!("group-{}", dice.below(12))},
+        "credential": {"id": format!("{id}-{}", at / 5_000), "kind": "api_key", "issuer": format!("i-{nth}")},
+        "activity": if dice.chance(0.05) { "rotate" } else { "use" },
+        "action": format!("s3:Act{}", dice.below(9)),
+        "source": {"host": format!("h-{}", dice.below(200)), "ip": format!("10.0.{}.1", dice.below(250))},
+    })
+    .to_string()
+    .into_bytes()
+}
+
+fn forget(shard: &mut Shard, dice: &mut Dice, at: i64) {
+    let answer = Answer {
+        forget: Some(id(dice)),
+        by: "ada".to_owned(),
+        ..Answer::default()
+    };
+    shard.take_answer(&answer, (0, at), None);
+}
+
+fn whole(shard: &Shard) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    shard.save(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn what_is_sent_bit_by_bit_is_the_state_of_one_moment() {
+    let (blueprint, mut dice) = (blueprint(), Dice::new(7));
+    let mut shard = blueprint.shard(ShardId::of_identities(0));
+    shard.track_changes();
+    let mut topic: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+    // The state when the checkpoint began that is being made, and its records.
+    let mut made = None;
+    let (mut kept, mut given_up, mut slow) = (0, 0, 0);
+    for at in 0..STEPS {
+        shard
+            .handle(&event(&mut dice, at), at, Detail::Score)
+            .unwrap();
+        if dice.chance(0.01) {
+            forget(&mut shard, &mut dice, at);
+        }
+        let Some((then, begun, mut records)) = made.take() else {
+            if dice.chance(0.01) {
+                let mut records = Vec::new();
+                let then = whole(&shard);
+                let sent = shard.begin_checkpoint(&mut |key, value| {
+                    records.push((key.to_vec(), value.map(<[u8]>::to_vec)));
+                    Ok(())
+                });
+                sent.unwrap();
+                made = Some((then, at, records));
+            }
+            continue;
+        };
+        if dice.chance(0.002) {
+            shard.give_checkpoint_up();
+            given_up += 1;
+            continue;
+        }
+        let sent = shard.continue_checkpoint(dice.below(3_000), &mut |key, value| {
+            records.push((key.to_vec(), value.map(<[u8]>::to_vec)));
+            Ok(())
+        });
+        if !sent.unwrap() {
+            made = Some((then, begun, records));
+            continue;
+        }
+        shard.mark_kept();
+        for (key, value) in records {
+            match value {
+                Some(value) => drop(topic.insert(key, value)),
+                None => drop(topic.remove(&key)),
+            }
+        }
+        let mut restoration = Restoration::new(&blueprint, ShardId::of_identities(0));
+        for (key, value) in &topic {
+            restoration.take(key, Some(value), 0);
+        }
+        let restored = restoration.finish().unwrap().unwrap();
+        assert!(whole(&restored) == then, "begun at {begun}, sent at {at}");
+        kept += 1;
+        slow += usize::from(at - begun > 20);
+    }
+    let health = shard.health();
+    assert!(health.evicted > 1_000, "{health:?}");
+    assert!(
+        kept > 80 && given_up > 5 && slow > 40,
+        "{kept} {given_up} {slow}"
+    );
+}
