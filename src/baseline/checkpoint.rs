@@ -155,13 +155,14 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Hands on what was about to change and what is awaited, until that is `most_bytes` or a part more, or more
-    /// where too much was about to change; says whether nothing is left.
+    /// Hands on what was about to change and what is awaited, until that is `most_bytes` or a part more, or
+    /// more where too much was about to change; says whether nothing is left.
     ///
     /// # Errors
     /// `keep` fails; then the checkpoint is to be given up.
     pub fn continue_checkpoint(&mut self, most_bytes: usize, keep: &mut Keep<'_>) -> Result<bool> {
-        let Some(checkpoint) = self.changes.as_mut().and_then(|c| c.checkpoint.as_mut()) else {
+        let changes = self.changes.as_mut();
+        let Some(checkpoint) = changes.and_then(|changes| changes.checkpoint.as_mut()) else {
             return Ok(true);
         };
         for (key, bytes) in self.credentials.take_saved() {

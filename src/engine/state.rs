@@ -62,8 +62,9 @@ impl Engine {
         self.store.track_changes();
     }
 
-    /// Begins a checkpoint of what changed since the last one was kept, as it is now: the rest of it, of about
-    /// so many bytes as are returned, follows from [`Self::continue_checkpoint`], whatever is learned meanwhile.
+    /// Begins a checkpoint of what changed since the last one was kept, as it is now: the rest of it, of
+    /// about so many bytes as are returned, follows from [`Self::continue_checkpoint`], whatever is learned
+    /// meanwhile.
     ///
     /// # Errors
     /// `keep` fails; then the checkpoint is to be given up.

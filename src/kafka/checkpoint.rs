@@ -217,8 +217,8 @@ impl<'c> Checkpoints<'c> {
         Ok(())
     }
 
-    /// Commits the checkpoint that is being made, if all of it is with the broker. The outputs of all that was
-    /// taken in are committed.
+    /// Commits the checkpoint that is being made, if all of it is with the broker. The outputs of all that
+    /// was taken in are committed.
     ///
     /// # Errors
     /// The producer cannot be replaced.

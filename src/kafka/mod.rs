@@ -1,6 +1,6 @@
 //! Kafka: clients ([`client`]), the topics that must be there ([`topics`]), a transaction of
-//! outputs and offsets (`transaction`) and one of baselines ([`checkpoint`]), the loop of one consumer ([`worker`]),
-//! and the stages
+//! outputs and offsets (`transaction`) and one of baselines ([`checkpoint`]), the loop of one consumer
+//! ([`worker`]), and the stages
 //! that it drives ([`ingest`], [`detect`], with the [`pool`] through which shards move within a process,
 //! and [`restore`], by which they are taken up from Kafka).
 
