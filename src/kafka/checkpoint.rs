@@ -20,9 +20,9 @@ use std::io;
 use std::time::Duration;
 use tracing::warn;
 
-/// Planned checkpoints take at most one part in so many of the time: a tenth, with room for one that takes
-/// longer than the last.
-const ONE_IN: u32 = 12;
+/// Planned checkpoints take at most one part in so many of the worker's time: a tenth of the throughput, for
+/// client and broker take as much again where all of them share two cores.
+const ONE_IN: u32 = 24;
 /// While one is made it takes at most one part in so many of its worker's time.
 const ONE_IN_WHILE_MADE: u32 = 4;
 /// It is spread over half of its turn, and this at most, so that neither the worker nor the broker notices.
