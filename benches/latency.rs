@@ -40,8 +40,8 @@ const THEFTS: usize = 200;
 /// priced as usual.
 const IDENTITIES: usize = 20_000;
 const EVERY: Duration = Duration::from_millis(50);
-/// Before the first theft: connections are made, and the broker's compiler takes the cores for two seconds after
-/// the load has become another one.
+/// Before the first theft: connections are made, and the broker's compiler takes half of a core for three
+/// seconds after the load has become another one.
 const WARMING: Duration = Duration::from_secs(4);
 
 fn work(config: &Config, group: &str) -> (Shared, std::thread::JoinHandle<()>) {

@@ -9,7 +9,7 @@ use super::durability::{Durabilities, Durability};
 use super::piece_buffer::PieceBuffer;
 use super::pieces::{Keep, PieceKey};
 use super::store::{Entry, Store};
-use borsh::io::Result;
+use borsh::io::{Error, ErrorKind, Result};
 use std::collections::VecDeque;
 
 /// What was about to change waits to be sent up to so many bytes.
@@ -40,6 +40,8 @@ struct Checkpoint {
     /// Parts that were about to change.
     saved: VecDeque<(PieceKey, Vec<u8>)>,
     saved_bytes: usize,
+    /// A part could not be saved: a number of it is not one.
+    is_torn: bool,
     buffer: PieceBuffer,
 }
 
@@ -66,11 +68,15 @@ impl Changes {
 
     #[cold]
     fn save_before(&mut self, key: PieceKey, piece: &impl borsh::BorshSerialize) {
-        if let Some(checkpoint) = &mut self.checkpoint
-            && let Ok(bytes) = checkpoint.buffer.bytes_of(piece)
-        {
-            checkpoint.saved_bytes += bytes.len();
-            checkpoint.saved.push_back((key, bytes.to_vec()));
+        let Some(checkpoint) = &mut self.checkpoint else {
+            return;
+        };
+        match checkpoint.buffer.bytes_of(piece) {
+            Ok(bytes) => {
+                checkpoint.saved_bytes += bytes.len();
+                checkpoint.saved.push_back((key, bytes.to_vec()));
+            }
+            Err(_) => checkpoint.is_torn = true,
         }
     }
 }
@@ -159,12 +165,16 @@ impl Store {
     /// more where too much was about to change; says whether nothing is left.
     ///
     /// # Errors
-    /// `keep` fails; then the checkpoint is to be given up.
+    /// `keep` fails, or a number of the store is not one; then the checkpoint is to be given up.
     pub fn continue_checkpoint(&mut self, most_bytes: usize, keep: &mut Keep<'_>) -> Result<bool> {
         let changes = self.changes.as_mut();
         let Some(checkpoint) = changes.and_then(|changes| changes.checkpoint.as_mut()) else {
             return Ok(true);
         };
+        if checkpoint.is_torn {
+            let why = "a part could not be saved before it changed";
+            return Err(Error::new(ErrorKind::InvalidData, why));
+        }
         for (key, bytes) in self.credentials.take_saved() {
             checkpoint.saved_bytes += bytes.len();
             checkpoint.saved.push_back((key, bytes));
@@ -264,4 +274,35 @@ impl Store {
 fn take_awaited(entries: &mut [Entry], at: usize) -> bool {
     let entry = entries.get_mut(at);
     entry.is_some_and(|entry| entry.profile.durability.take_awaited())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::decay::HalfLife;
+    use crate::units::EventTime;
+    use crate::wire::model::Model;
+
+    #[test]
+    fn a_part_that_cannot_be_saved_before_it_changes_fails_the_checkpoint() {
+        let model = Model::embedded().unwrap();
+        let mut store = Store::new(2, &model.parameters);
+        store.track_changes();
+        let half_life = HalfLife::from_days(30.0).unwrap();
+        let slot = store.admit(1, "known", EventTime::EARLIEST, half_life);
+        store.entries[slot.unwrap()].profile.purposeless = f32::NAN;
+        store.begin_checkpoint(&mut |_, _| Ok(())).unwrap();
+        store.mark(slot.unwrap());
+        assert!(store.continue_checkpoint(1, &mut |_, _| Ok(())).is_err());
+        store.give_checkpoint_up();
+        store.entries[slot.unwrap()].profile.purposeless = 0.0;
+        let mut kept = Vec::new();
+        let mut keep = |key, _: Option<&[u8]>| {
+            kept.push(key);
+            Ok(())
+        };
+        store.begin_checkpoint(&mut keep).unwrap();
+        assert!(store.continue_checkpoint(usize::MAX, &mut keep).unwrap());
+        assert!(kept.contains(&PieceKey::Identity(1)));
+    }
 }

@@ -33,7 +33,7 @@ const SLICE_BYTES: usize = 32 * 1024;
 const AT_ONCE: Duration = Duration::from_millis(1);
 /// While so many records wait for the broker no more are sent.
 const MOST_ON_THEIR_WAY: usize = 10_000;
-/// One that is not sent by then is sent without pause: its transaction is ended by the broker at 10 s.
+/// One that is not sent by then is sent as fast as may be: its transaction is ended by the broker at 10 s.
 const LATE_AFTER: Duration = Duration::from_secs(4);
 
 /// Takes partition, key and value of a record of state.
@@ -187,6 +187,11 @@ impl<'c> Checkpoints<'c> {
             Err(error) => self.fail(state, since, &error)?,
         }
         Ok(said)
+    }
+
+    /// Whether one is being made that is not sent to its end.
+    pub(super) fn is_sending(&self) -> bool {
+        self.made.as_ref().is_some_and(|made| !made.is_sent)
     }
 
     fn go_on(&mut self, state: &mut dyn State) -> Result<(), KafkaError> {

@@ -35,6 +35,8 @@ const URGENT_ONE_IN: u32 = 2;
 const URGENT_AT_ONCE: Duration = Duration::from_millis(50);
 /// How long one poll may wait.
 const POLL_WITHIN: Duration = Duration::from_millis(20);
+/// The same while a checkpoint is sent between polls: where no events come its time would be spent waiting.
+const POLL_WITHIN_SENDING: Duration = Duration::from_millis(1);
 
 /// One record as a stage takes it.
 #[derive(Clone, Copy)]
@@ -213,7 +215,12 @@ impl Worker<'_> {
     fn work(&mut self) -> Result<(), KafkaError> {
         let mut urgent = false;
         while !self.shared.stopping() {
-            urgent |= self.take(self.commits.wait().min(POLL_WITHIN))?;
+            let checkpoints = self.checkpoints.as_ref();
+            let within = match checkpoints.is_some_and(Checkpoints::is_sending) {
+                true => POLL_WITHIN_SENDING,
+                false => POLL_WITHIN,
+            };
+            urgent |= self.take(self.commits.wait().min(within))?;
             self.settle_rebalance()?;
             self.stage.attend();
             if self.stage.state().is_some_and(|state| state.is_pressing()) {
