@@ -11,9 +11,9 @@
 #[path = "common/traffic.rs"]
 mod traffic;
 
-use credwatch::engine::{Detail, EXPECTED};
-use credwatch::enrich::Keys;
-use credwatch::event::Event;
+use credwatch_core::engine::{Detail, EXPECTED};
+use credwatch_core::enrich::Keys;
+use credwatch_core::event::Event;
 use std::time::{Duration, Instant};
 use traffic::{Traffic, cold_engine, identities_wanted, origin};
 
@@ -56,7 +56,7 @@ fn main() {
         serde_json::json!({
             "bench": "core", "ns_per_event": ns_per_event, "events": MEASURED,
             "identities": health.identities, "threads": 1, "alert_records": alerts,
-            "signals": credwatch::signal::SIGNALS.len(), "state_bytes": health.state_bytes,
+            "signals": credwatch_core::signal::SIGNALS.len(), "state_bytes": health.state_bytes,
         })
     );
 }

@@ -15,15 +15,16 @@
 mod kafka;
 
 use credwatch::config::Config;
-use credwatch::kafka::answers::Answers;
+use credwatch::kafka::feedback_consumer::Answers;
 use credwatch::kafka::detect::Detect;
-use credwatch::kafka::pool::Pool;
-use credwatch::kafka::worker::{self, Shared};
+use credwatch::kafka::shard_handoff::Pool;
+use credwatch::kafka::worker;
+use credwatch::kafka::worker::Shared;
 use credwatch::metrics::Metrics;
 use credwatch::shard::{Blueprint, load_model};
-use credwatch::sim::member::Work;
-use credwatch::sim::organisation::Organisation;
-use credwatch::units::{EventTime, MS_PER_DAY};
+use credwatch::simulation::member::Work;
+use credwatch::simulation::organisation::Organisation;
+use credwatch_core::units::{EventTime, MS_PER_DAY};
 use kafka::{Broker, config, fill, producer, send};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};

@@ -11,8 +11,8 @@
 #[path = "common/traffic.rs"]
 mod traffic;
 
-use credwatch::engine::Detail;
-use credwatch::enrich::Keys;
+use credwatch_core::engine::Detail;
+use credwatch_core::enrich::Keys;
 use traffic::{Traffic, cold_engine, identities_wanted, origin};
 
 const EVENTS: usize = 3_000_000;

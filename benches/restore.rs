@@ -14,11 +14,12 @@
 mod kafka;
 
 use credwatch::config::Config;
-use credwatch::kafka::answers::Answers;
+use credwatch::kafka::feedback_consumer::Answers;
 use credwatch::kafka::detect::Detect;
-use credwatch::kafka::pool::Pool;
-use credwatch::kafka::restore::Restorer;
-use credwatch::kafka::worker::{self, Shared};
+use credwatch::kafka::shard_handoff::Pool;
+use credwatch::kafka::shard_recovery::Restorer;
+use credwatch::kafka::worker;
+use credwatch::kafka::worker::Shared;
 use credwatch::metrics::Metrics;
 use credwatch::shard::{Blueprint, ShardId, load_model};
 use kafka::{Broker, config, producing, send};

@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the place")]
 
-use crate::units::EventTime;
+use credwatch_core::units::EventTime;
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

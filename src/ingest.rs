@@ -4,13 +4,13 @@
 //! `{"Records":[…]}`. The elements of an array carry no order: they are taken by their time, and
 //! by their place where times are equal. Lines are a log and stay as they are.
 
-use crate::wire::cloudtrail;
-use crate::wire::format::{Document, Format, split};
-use crate::wire::keycloak;
-use crate::wire::native;
-use crate::wire::native_out::NativeEvent;
-use crate::wire::time::parse_rfc3339;
-use crate::wire::token_text::without_tokens;
+use crate::sources::cloudtrail;
+use crate::sources::source_format::{Document, Format, split};
+use crate::sources::keycloak;
+use crate::sources::native;
+use crate::sources::native::encode::NativeEvent;
+use crate::sources::time::parse_rfc3339;
+use crate::token_redaction::without_tokens;
 use std::borrow::Cow;
 
 /// A native event ready to be published or judged.

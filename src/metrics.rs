@@ -1,8 +1,8 @@
 //! All metrics in one file, handles resolved at start. Never a label per identity.
 
-use crate::engine::{Alert, Health, Phase};
+use credwatch_core::engine::{Alert, Health, Phase};
 use crate::shard::ShardId;
-use crate::signal::SIGNALS;
+use credwatch_core::signal::SIGNALS;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use credwatch::config::{Config, Sources};
-use credwatch::engine::{Alert, Detail, Opinion, Phase};
+use credwatch_core::engine::{Alert, Detail, Opinion, Phase};
 use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
 use serde_json::{Value, json};
 
@@ -163,7 +163,7 @@ fn asking_gives_the_verdict_and_changes_nothing() {
     let stepped = shard.handle(&bytes, 0, Detail::Words).unwrap().stepped;
     let verdict = stepped.verdict.unwrap();
     assert!((considered.score_nats - verdict.score_nats).abs() < 0.1);
-    let named = |signals: &[credwatch::verdict::SignalVerdict]| -> Vec<_> {
+    let named = |signals: &[credwatch_core::verdict::SignalVerdict]| -> Vec<_> {
         signals.iter().map(|signal| signal.name).collect()
     };
     assert_eq!(named(&considered.signals), named(&verdict.signals));

@@ -4,9 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use credwatch::config::{Config, Sources};
-use credwatch::engine::Detail;
+use credwatch_core::engine::Detail;
 use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
-use credwatch::verdict::{Level, SignalName, Verdict};
+use credwatch_core::verdict::{Level, SignalName, Verdict};
 use serde_json::{Value, json};
 
 const START_MS: i64 = 1_767_571_200_000;

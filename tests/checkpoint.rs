@@ -8,10 +8,10 @@
 )]
 
 use credwatch::config::{Config, Sources};
-use credwatch::engine::Detail;
+use credwatch_core::engine::Detail;
 use credwatch::shard::{Blueprint, Restoration, Shard, ShardId, load_model};
-use credwatch::sim::dice::Dice;
-use credwatch::wire::answer::Answer;
+use credwatch::simulation::rng::Dice;
+use credwatch::feedback::model::Answer;
 use serde_json::json;
 use std::collections::BTreeMap;
 

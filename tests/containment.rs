@@ -7,12 +7,12 @@ mod common;
 
 use common::{START_MS, make_key, native};
 use credwatch::config::{Config, Sources};
-use credwatch::engine::{Detail, Phase};
+use credwatch_core::engine::{Detail, Phase};
 use credwatch::shard::{Blueprint, Outgoing, Shard, ShardId, Stream, load_model};
-use credwatch::verdict::EntityView;
-use credwatch::wire::answer::{Answer, Carried, Enforcement};
-use credwatch::wire::audit_check::ChainWalk;
-use credwatch::wire::partition::partition_of;
+use credwatch_core::verdict::EntityView;
+use credwatch::feedback::model::{Answer, Carried, Enforcement};
+use credwatch::audit::audit_verifier::ChainWalk;
+use credwatch::kafka::partitioner::partition_of;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 

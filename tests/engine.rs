@@ -7,13 +7,13 @@
 )]
 
 use credwatch::config::{Config, Sources};
-use credwatch::engine::Detail;
+use credwatch_core::engine::Detail;
 use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
-use credwatch::sim::SimulatedEvent;
-use credwatch::sim::attack::campaign;
-use credwatch::sim::organisation::Organisation;
-use credwatch::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
-use credwatch::verdict::{EntityView, Verdict};
+use credwatch::simulation::SimulatedEvent;
+use credwatch::simulation::attack::campaign;
+use credwatch::simulation::organisation::Organisation;
+use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
+use credwatch_core::verdict::{EntityView, Verdict};
 use proptest::prelude::*;
 use serde_json::json;
 

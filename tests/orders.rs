@@ -6,7 +6,7 @@
 mod common;
 
 use common::{credwatch, json_lines, native_log, text};
-use credwatch::signing::Signer;
+use credwatch::crypto::Signer;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::{Command, Output};

@@ -9,14 +9,14 @@
 )]
 
 use credwatch::config::{Config, Sources};
-use credwatch::engine::Detail;
+use credwatch_core::engine::Detail;
 use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
-use credwatch::signal::SIGNALS;
-use credwatch::sim::SimulatedEvent;
-use credwatch::sim::attack::campaign;
-use credwatch::sim::organisation::Organisation;
-use credwatch::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
-use credwatch::verdict::{EntityView, SignalName};
+use credwatch_core::signal::SIGNALS;
+use credwatch::simulation::SimulatedEvent;
+use credwatch::simulation::attack::campaign;
+use credwatch::simulation::organisation::Organisation;
+use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
+use credwatch_core::verdict::{EntityView, SignalName};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ fn at(day: i64, hour: i64) -> EventTime {
 fn surprises(shard: &mut Shard, json: &[u8]) -> BTreeMap<SignalName, f64> {
     let handled = shard.handle(json, 0, Detail::Readings).unwrap();
     let signals = handled.stepped.verdict.unwrap().signals;
-    let surprise = |s: &credwatch::verdict::SignalVerdict| (s.name, s.reading.surprise_nats());
+    let surprise = |s: &credwatch_core::verdict::SignalVerdict| (s.name, s.reading.surprise_nats());
     signals.iter().map(surprise).collect()
 }
 
@@ -100,7 +100,7 @@ fn usual_refreshes(past: &[SimulatedEvent], victim: &str) -> Vec<Vec<u8>> {
         event.activity = "refresh";
         event.credential = None;
         event.event_id = Some(format!("usual-{day}"));
-        event.time = credwatch::wire::time::format_rfc3339(at(day, 9));
+        event.time = credwatch::sources::time::format_rfc3339(at(day, 9));
         event.to_json()
     };
     (35..47).map(refresh).collect()

@@ -6,7 +6,7 @@ mod common;
 
 use common::{run, text};
 use credwatch::config::{Config, Sources};
-use credwatch::engine::Detail;
+use credwatch_core::engine::Detail;
 use credwatch::shard::{Blueprint, Restoration, Shard, ShardId, load_model};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -3,8 +3,8 @@
 
 use credwatch::config::{Config, Sources};
 use credwatch::kafka::topics;
-use credwatch::sim::organisation::Organisation;
-use credwatch::units::{EventTime, MS_PER_DAY};
+use credwatch::simulation::organisation::Organisation;
+use credwatch_core::units::{EventTime, MS_PER_DAY};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use std::process::{Child, Command, Stdio};

@@ -1,7 +1,7 @@
 //! Any bytes as an answer, signed or not: what is taken asks for one thing.
 #![no_main]
 
-use credwatch::wire::signed_answer::Hearing;
+use credwatch::feedback::signed_feedback::Hearing;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

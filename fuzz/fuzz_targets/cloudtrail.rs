@@ -2,8 +2,8 @@
 #![no_main]
 
 use credwatch::ingest::expand;
-use credwatch::wire::format::Format;
-use credwatch::wire::native;
+use credwatch::sources::source_format::Format;
+use credwatch::sources::native;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,7 +1,7 @@
 //! Any bytes as a Keycloak event: what maps is a native event that decodes.
 #![no_main]
 
-use credwatch::wire::{keycloak, native};
+use credwatch::sources::{keycloak, native};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

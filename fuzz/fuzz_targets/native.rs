@@ -2,7 +2,7 @@
 #![no_main]
 
 use credwatch::config::{Config, Sources};
-use credwatch::engine::Detail;
+use credwatch_core::engine::Detail;
 use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;

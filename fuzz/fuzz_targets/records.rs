@@ -1,16 +1,16 @@
 //! Any bytes as records that others may have written: answers, sightings, baselines, orders. Taken or refused.
 #![no_main]
 
-use credwatch::signing::KeySet;
-use credwatch::wire::answer::Answer;
-use credwatch::wire::baseline_record::Reader;
-use credwatch::wire::order_check::OrderCheck;
-use credwatch::wire::sighting;
+use credwatch::crypto::KeySet;
+use credwatch::feedback::model::Answer;
+use credwatch::persistence::state_record_codec::Reader;
+use credwatch::orders::order_verifier::OrderCheck;
+use credwatch::outputs::sighting_record;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = Answer::parse(bytes);
-    let _ = sighting::decode(bytes);
+    let _ = sighting_record::decode(bytes);
     let (key, value) = bytes.split_at(bytes.len().min(9));
     let _ = Reader::default().take(key, Some(value));
     let _ = Reader::default().take(b"marker", Some(value));

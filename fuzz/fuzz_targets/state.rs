@@ -2,7 +2,7 @@
 #![no_main]
 
 use credwatch::config::{Config, Sources};
-use credwatch::engine::{Engine, PieceKey, Settings};
+use credwatch_core::engine::{Engine, PieceKey, Settings};
 use credwatch::shard::{Blueprint, load_model};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;

@@ -1,6 +1,7 @@
 //! What can be asked for on the command line.
 
-use super::terminal::{self, LogFormat};
+use super::terminal;
+use super::terminal::LogFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;

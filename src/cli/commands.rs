@@ -1,33 +1,34 @@
 //! One function a command: settings in, exit code out.
 
-use super::answers;
-use super::arguments::{
-    BacktestArguments, Command, ConfigArguments, ConfigCommand, DemoArguments, EvaluateArguments,
-    ExplainArguments, FormatArgument, ReplayArguments, RunArguments, SimulateArguments, Stage,
-    TopicsCommand, VerifyCommand, VerifyOrdersArguments,
-};
+use super::feedback_commands;
+use super::arguments::{BacktestArguments, Command, ConfigArguments, ConfigCommand, DemoArguments, EvaluateArguments, ExplainArguments, FormatArgument, ReplayArguments, RunArguments, SimulateArguments, Stage, TopicsCommand, VerifyCommand, VerifyOrdersArguments};
 use super::exit;
 use super::settings::{code_of, with_config};
 use super::terminal::{complain, progress, say};
-use crate::app::backtest;
-use crate::app::check;
-use crate::app::demo::Demo;
-use crate::app::evaluate;
-use crate::app::explain;
-use crate::app::replay::{self, replay};
-use crate::app::run::{self, Stages};
-use crate::app::simulate::{self, SimulateError};
-use crate::app::verify::{self, VerifyError};
+use crate::commands::backtest;
+use crate::commands::check;
+use crate::commands::demo::Demo;
+use crate::commands::evaluate;
+use crate::commands::explain;
+use crate::commands::replay;
+use crate::commands::replay::replay;
+use crate::service;
+use crate::service::Stages;
+use crate::commands::simulate;
+use crate::commands::simulate::SimulateError;
+use crate::commands::verify;
+use crate::commands::verify::VerifyError;
 use crate::clock::Stopwatch;
-use crate::config::{self, Config, Sources};
+use crate::config;
+use crate::config::{Config, Sources};
 use crate::http::{Pages, Server};
 use crate::kafka::topics;
 use crate::metrics::Metrics;
 use crate::shard::{Blueprint, load_model, model_hash};
-use crate::signing::KeySet;
-use crate::units::EventTime;
-use crate::wire::format::Format;
-use crate::wire::model::Model;
+use crate::crypto::KeySet;
+use credwatch_core::units::EventTime;
+use crate::sources::source_format::Format;
+use crate::model::Model;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,11 +45,11 @@ pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
         Command::Backtest(arguments) => compare_configurations(arguments, quiet),
         Command::Check(arguments) => with_config(&arguments.config, |config| check_all(&config)),
         Command::Explain(arguments) => explain_identity(arguments),
-        Command::Drift(arguments) => answers::drift_of(arguments),
-        Command::Feedback(arguments) => answers::feedback(arguments),
-        Command::Review(arguments) => answers::review_case(arguments),
-        Command::Forget(arguments) => answers::forget(arguments),
-        Command::Containment(arguments) => answers::containment(arguments),
+        Command::Drift(arguments) => feedback_commands::drift_of(arguments),
+        Command::Feedback(arguments) => feedback_commands::feedback(arguments),
+        Command::Review(arguments) => feedback_commands::review_case(arguments),
+        Command::Forget(arguments) => feedback_commands::forget(arguments),
+        Command::Containment(arguments) => feedback_commands::containment(arguments),
         Command::Verify {
             command: VerifyCommand::Audit { files, keys },
         } => verify_audit(files, keys.as_deref()),
@@ -87,7 +88,7 @@ fn run(arguments: &RunArguments) -> u8 {
         is_cold: arguments.cold,
     };
     with_config(&arguments.config, |config| {
-        code_of(run::run(config, stages))
+        code_of(service::run(config, stages))
     })
 }
 

@@ -1,7 +1,7 @@
 //! The command line: arguments in, exit code out. Results go to stdout, everything else to
 //! stderr.
 
-mod answers;
+mod feedback_commands;
 mod arguments;
 mod commands;
 mod settings;

@@ -2,14 +2,14 @@
 
 use super::entry::each;
 use super::reader::Reader;
-use crate::decide::exception::{Exception, Whom};
-use crate::decide::guardrail::Guardrails;
-use crate::decide::policy::{Policy, Rule};
-use crate::decide::{Action, Mode};
-use crate::event::{CredentialKind, IdentityKind};
-use crate::units::{EventTime, MS_PER_SEC};
-use crate::verdict::Severity;
-use crate::wire::time::parse_rfc3339;
+use credwatch_core::containment::exception::{Exception, Whom};
+use credwatch_core::containment::guardrail::Guardrails;
+use credwatch_core::containment::policy::{Policy, Rule};
+use credwatch_core::containment::{Action, Mode};
+use credwatch_core::event::{CredentialKind, IdentityKind};
+use credwatch_core::units::{EventTime, MS_PER_SEC};
+use credwatch_core::verdict::Severity;
+use crate::sources::time::parse_rfc3339;
 use toml::Value;
 
 const RULES: &str = "containment.policy";

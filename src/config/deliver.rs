@@ -3,8 +3,8 @@
 use super::Secret;
 use super::entry::{Entry, each};
 use super::reader::Reader;
-use crate::signing::{KeySet, Signer, SigningKey};
-use crate::wire::signed_answer::{Hearing, TrustedSigner};
+use crate::crypto::{KeySet, Signer, SigningKey};
+use crate::feedback::signed_feedback::{Hearing, TrustedSigner};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use super::Secret;
 use super::reader::Reader;
-use crate::decide::Action;
+use credwatch_core::containment::Action;
 use toml::{Table, Value};
 
 /// One table of a list, and what is wrong with it.

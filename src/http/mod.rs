@@ -4,12 +4,12 @@ mod api;
 mod ssf;
 
 use crate::config::Secret;
-use crate::deliver::mailbox::Mailbox;
-use crate::inquiry::Desk;
+use crate::receivers::poll_queue::Mailbox;
+use crate::query_router::Desk;
 use crate::metrics::Metrics;
-use crate::signing::{KeySet, Signer};
+use crate::crypto::{KeySet, Signer};
 use crate::status::{Readiness, Status};
-use crate::wire::answer::Answer;
+use crate::feedback::model::Answer;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;

@@ -8,7 +8,7 @@
 
 use crate::clock::Stopwatch;
 use crate::kafka::KafkaError;
-use crate::kafka::pace::Pace;
+use crate::checkpointing::duty_cycle::Pace;
 use crate::kafka::producer::TransactionalProducer;
 use crate::kafka::transaction::repeat;
 use crate::metrics::Metrics;

@@ -3,21 +3,21 @@
 
 use crate::clock::wall_time;
 use crate::config::Config;
-use crate::engine::Detail;
-use crate::enrich::Keys;
-use crate::event::Activity;
-use crate::inquiry::{Desk, Inquiry};
+use credwatch_core::engine::Detail;
+use credwatch_core::enrich::Keys;
+use credwatch_core::event::Activity;
+use crate::query_router::{Desk, Inquiry};
 use crate::kafka::KafkaError;
-use crate::kafka::answers::Answers;
+use crate::kafka::feedback_consumer::Answers;
 use crate::kafka::checkpoint::{Extent, SendBaseline, State};
-use crate::kafka::pool::Pool;
-use crate::kafka::restore::Restorer;
+use crate::kafka::shard_handoff::Pool;
+use crate::kafka::shard_recovery::Restorer;
 use crate::kafka::worker::{MOST_TOGETHER, Processed, Record, Shared, Stage};
 use crate::metrics::Metrics;
 use crate::shard::{Blueprint, Outgoing, Pending, Shard, ShardId};
-use crate::signal::SIGNALS;
-use crate::verdict::EntityView;
-use crate::wire::dead_letter::DeadLetter;
+use credwatch_core::signal::SIGNALS;
+use credwatch_core::verdict::EntityView;
+use crate::outputs::dead_letter::DeadLetter;
 use arrayvec::ArrayVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -367,7 +367,7 @@ mod tests {
     use super::*;
     use crate::config::Sources;
     use crate::shard::load_model;
-    use crate::wire::answer::{Answer, Enforcement};
+    use crate::feedback::model::{Answer, Enforcement};
 
     fn of_three_shards() -> Detect {
         let config = Config::load(&Sources::default()).unwrap();

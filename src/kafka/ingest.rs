@@ -6,8 +6,8 @@ use crate::kafka::KafkaError;
 use crate::kafka::worker::{Processed, Record, Stage};
 use crate::metrics::Metrics;
 use crate::shard::{Outgoing, Stream};
-use crate::wire::dead_letter::DeadLetter;
-use crate::wire::format::Format;
+use crate::outputs::dead_letter::DeadLetter;
+use crate::sources::source_format::Format;
 
 /// The raw topics of one worker.
 pub struct Ingest {

@@ -1,25 +1,21 @@
 //! Kafka: clients ([`client`]), the topics that must be there ([`topics`]), a transaction of
 //! outputs and offsets (`transaction`) and one of baselines ([`checkpoint`]), the loop of one consumer
 //! ([`worker`]), and the stages
-//! that it drives ([`ingest`], [`detect`], with the [`pool`] through which shards move within a process,
-//! and [`restore`], by which they are taken up from Kafka).
+//! that it drives ([`ingest`], [`detect`], with the [`shard_handoff`] through which shards move within a process,
+//! and [`shard_recovery`], by which they are taken up from Kafka).
 
-pub mod answers;
+pub mod feedback_consumer;
 pub mod checkpoint;
 pub mod client;
-pub mod deliver;
 pub mod detect;
 pub mod ingest;
-pub mod keycloak;
-pub mod mailbox;
-mod pace;
-pub mod pause;
-pub mod pool;
+pub mod partitioner;
+pub mod shard_handoff;
 mod producer;
-pub mod read_all;
+pub mod topic_reader;
 mod rebalance;
-pub mod restore;
-pub mod send;
+pub mod shard_recovery;
+pub mod feedback_producer;
 pub mod topics;
 mod transaction;
 pub mod worker;
@@ -72,7 +68,7 @@ pub enum KafkaError {
         /// Which realm.
         realm: String,
         /// Why.
-        why: crate::keycloak::KeycloakError,
+        why: crate::keycloak::admin_client::KeycloakError,
     },
     /// An administrative request failed.
     #[error("topics: {0}")]

@@ -8,9 +8,9 @@
 
 use crate::clock::{ClockWatch, Stopwatch, wall_time};
 use crate::config::Config;
-use crate::inquiry::Desk;
+use crate::query_router::Desk;
 use crate::kafka::checkpoint::{Checkpoints, Extent, State};
-use crate::kafka::pace::Pace;
+use crate::checkpointing::duty_cycle::Pace;
 use crate::kafka::producer::TransactionalProducer;
 use crate::kafka::rebalance::{Context, Move, Owner, lock, names};
 use crate::kafka::transaction::Transaction;

@@ -1,27 +1,30 @@
 //! A shard: one partition's engine with what surrounds it, decode in front and formats behind.
 //! `run` and `replay` drive the same shard, so the same log gives the same outputs.
 
-mod answers;
-mod blueprint;
-mod outgoing;
-mod state;
+mod feedback;
+mod shard_factory;
+mod output_record;
+mod checkpoint;
 
-pub use blueprint::{Blueprint, LoadModelError, load_model, model_hash};
-pub use outgoing::{Outgoing, Stream};
-pub use state::{Restoration, RestoreError};
+pub use shard_factory::{Blueprint, LoadModelError, load_model, model_hash};
+pub use output_record::{Outgoing, Stream};
+pub use checkpoint::{Restoration, RestoreError};
 
-use crate::engine::{Alert, Detail, Engine, Health, Opinion, Origin, Portrait, Stepped, Unused};
-use crate::enrich::Keys;
-use crate::event::Event;
-use crate::sighting::Sighting;
-use crate::signing::Signer;
-use crate::units::EventTime;
-use crate::verdict::{EntityView, Verdict};
-use crate::wire::audit::AuditChain;
-use crate::wire::native::{self, NativeError};
-use crate::wire::ocsf::{self, Hashes};
-use crate::wire::order;
-use crate::wire::sighting::{self, SightingError};
+use credwatch_core::engine::{Alert, Detail, Engine, Health, Opinion, Origin, Portrait, Stepped, Unused};
+use credwatch_core::enrich::Keys;
+use credwatch_core::event::Event;
+use credwatch_core::sighting::Sighting;
+use crate::crypto::Signer;
+use credwatch_core::units::EventTime;
+use credwatch_core::verdict::{EntityView, Verdict};
+use crate::audit::record::AuditChain;
+use crate::sources::native;
+use crate::sources::native::NativeError;
+use crate::outputs::ocsf_finding;
+use crate::outputs::ocsf_finding::Hashes;
+use crate::orders::containment_order;
+use crate::outputs::sighting_record;
+use crate::outputs::sighting_record::SightingError;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -136,7 +139,7 @@ impl Shard {
     /// Says what is wrong with the record.
     pub fn read<'r>(&self, record: &'r [u8], offset: i64) -> Result<Pending<'r>, ReadError> {
         if self.entity == EntityView::Source {
-            let sighting = sighting::decode(record)?;
+            let sighting = sighting_record::decode(record)?;
             return Ok(Pending {
                 keys: Keys::of(&sighting.as_event()),
                 taken: Taken::Sighting(sighting),
@@ -226,7 +229,7 @@ impl Shard {
         let position = (self.origin.partition, self.origin.offset);
         let known = self.engine.entities() as u64;
         let (network, record) =
-            sighting::of_event(event, stepped.is_usual_source, known, position)?;
+            sighting_record::of_event(event, stepped.is_usual_source, known, position)?;
         Some(Outgoing::sighting(network, record))
     }
 
@@ -270,8 +273,8 @@ impl Shard {
                 model: self.engine.model_hash(),
                 configuration: &self.configuration_hash,
             };
-            let payload = ocsf::to_json(alert, hashes);
-            let id = ocsf::publication_id(alert);
+            let payload = ocsf_finding::to_json(alert, hashes);
+            let id = ocsf_finding::publication_id(alert);
             let (stream, time) = (Stream::Alerts, alert.time);
             outgoing.push(Outgoing::cloud_event(
                 stream,
@@ -283,7 +286,7 @@ impl Shard {
             ));
             for (nth, decision) in alert.decisions.iter().enumerate() {
                 let key = decision.subject.id.as_str();
-                let payload = order::to_json(
+                let payload = containment_order::to_json(
                     alert,
                     decision,
                     issued_at.unwrap_or(alert.time),

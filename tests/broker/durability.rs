@@ -3,7 +3,7 @@
 
 use crate::common::{credwatch, json_lines, text};
 use crate::support::{Read, Running, Setup, wait_until};
-use credwatch::sim::dice::Dice;
+use credwatch::simulation::rng::Dice;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -4,8 +4,8 @@
 use crate::common::{credwatch, get};
 use crate::support::{Running, Setup, wait_until};
 use credwatch::config::{Config, Sources};
-use credwatch::deliver::keycloak::Keycloak;
-use credwatch::deliver::{Carrier, Failure, Order, Parcel};
+use credwatch::receivers::keycloak::Keycloak;
+use credwatch::receivers::{Carrier, Failure, Order, Parcel};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;

@@ -1,0 +1,381 @@
+//! What is known of single credentials: where each was first used, and whether it was ended.
+//!
+//! A bounded table per shard. At the limit the longest unused of the few records that share a place
+//! gives way; its next use then counts as a first one, which says nothing.
+
+use crate::baseline::dirty::{Durabilities, Durability};
+use crate::baseline::state_record::PieceKey;
+use crate::event::{Activity, Event};
+use crate::units::{EventTime, MS_PER_SEC};
+use borsh::{BorshDeserialize, BorshSerialize, to_vec};
+
+/// The few values of one feature that a credential has shown, the oldest first; 0 is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Shown<const N: usize>([u32; N]);
+
+impl<const N: usize> Default for Shown<N> {
+    fn default() -> Self {
+        Self([0; N])
+    }
+}
+
+impl<const N: usize> Shown<N> {
+    /// Whether `key` would be a move: others were shown, this one was not.
+    #[must_use]
+    pub fn is_move(&self, key: Option<u32>) -> bool {
+        key.is_some_and(|key| self.0[0] != 0 && !self.0.contains(&key))
+    }
+
+    /// Forgets `key`, if it was shown; those after it move up.
+    pub fn forget(&mut self, key: u32) {
+        if let Some(place) = self.0.iter().position(|shown| *shown == key && key != 0) {
+            self.0[place..].rotate_left(1);
+            self.0[N - 1] = 0;
+        }
+    }
+
+    /// Remembers `key`; the first one shown stays, later ones give way.
+    pub fn add(&mut self, key: Option<u32>) {
+        let Some(key) = key.filter(|key| !self.0.contains(key)) else {
+            return;
+        };
+        match self.0.iter_mut().find(|slot| **slot == 0) {
+            Some(slot) => *slot = key,
+            None => {
+                self.0[1..].rotate_left(1);
+                self.0[N - 1] = key;
+            }
+        }
+    }
+}
+
+/// One credential, in one cache line. Times are seconds since the epoch; 0 where unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[repr(align(64))]
+pub struct CredentialRecord {
+    key: u64,
+    /// Hosts that it was used from.
+    pub hosts: Shown<3>,
+    /// Networks.
+    pub networks: Shown<2>,
+    /// Client families.
+    pub clients: Shown<2>,
+    /// Issuer and kind.
+    pub issuer: u32,
+    /// Latest use.
+    pub last_secs: u32,
+    /// Latest stated end.
+    pub expires_secs: u32,
+    /// When it was revoked.
+    pub revoked_secs: u32,
+    /// When it was rotated away.
+    pub rotated_secs: u32,
+    /// When it was refreshed last.
+    pub refreshed_secs: u32,
+    /// Whether it was used again after its first use.
+    pub is_reused: bool,
+}
+
+impl CredentialRecord {
+    /// Whether it was used before.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.last_secs != 0
+    }
+}
+
+/// Seconds since the epoch, as records keep them.
+#[must_use]
+pub fn secs(time: EventTime) -> u32 {
+    u32::try_from(time.epoch_ms() / MS_PER_SEC).unwrap_or(u32::MAX)
+}
+
+/// Buckets in one piece of what is kept; some 290 KB.
+pub(super) const BUCKETS_A_PIECE: usize = 512;
+/// Records that share one place by their key.
+pub(super) const WAYS: usize = 8;
+/// Buckets of a new table.
+const FEWEST_BUCKETS: usize = 8;
+
+/// One cache line: which records stand here, and when each was used last.
+#[derive(Clone, Copy, Debug, Default, BorshSerialize, BorshDeserialize)]
+pub(super) struct Bucket {
+    /// A part of each key; 0 for an empty place.
+    tags: [u32; WAYS],
+    used_secs: [u32; WAYS],
+}
+
+impl Bucket {
+    /// Where a newcomer goes: an empty place, else that of the longest unused.
+    fn next_way(&self) -> usize {
+        let empty = self.tags.iter().position(|tag| *tag == 0);
+        let longest = || (0..WAYS).min_by_key(|way| self.used_secs[*way]);
+        empty.or_else(longest).unwrap_or_default()
+    }
+}
+
+/// All credentials of a shard, bounded: a set-associative table, so that a look-up costs one cache
+/// line and one record. It doubles while more than half full, up to its capacity.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    pub(super) buckets: Vec<Bucket>,
+    pub(super) records: Vec<CredentialRecord>,
+    pub(super) held: usize,
+    most_buckets: usize,
+    pub(super) evicted: u64,
+    /// How pieces of the table stand to what is kept of them.
+    pub(super) durability: Durabilities,
+    /// Pieces that were about to change while a checkpoint awaited them.
+    saved: Vec<(PieceKey, Vec<u8>)>,
+}
+
+fn tag(key: u64) -> u32 {
+    ((key >> 32) as u32).max(1)
+}
+
+impl Credentials {
+    /// An empty table of about `capacity` credentials at most.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        let most = capacity.div_ceil(WAYS).next_power_of_two();
+        let mut table = Self {
+            buckets: Vec::new(),
+            records: Vec::new(),
+            held: 0,
+            most_buckets: most,
+            evicted: 0,
+            durability: Durabilities::default(),
+            saved: Vec::new(),
+        };
+        table.make(FEWEST_BUCKETS.min(most));
+        table
+    }
+
+    fn make(&mut self, buckets: usize) {
+        self.buckets = vec![Bucket::default(); buckets];
+        self.records = vec![CredentialRecord::default(); buckets * WAYS];
+        (0..buckets.div_ceil(BUCKETS_A_PIECE)).for_each(|piece| self.mark_piece(piece));
+    }
+
+    /// The bucket at `bucket` is about to change.
+    fn mark(&mut self, bucket: usize) {
+        self.mark_piece(bucket / BUCKETS_A_PIECE);
+    }
+
+    fn mark_piece(&mut self, at: usize) {
+        if self.durability.set(at, Durability::Changed) == Durability::Awaited {
+            self.save_before(at);
+        }
+    }
+
+    #[cold]
+    fn save_before(&mut self, at: usize) {
+        if let Ok(bytes) = to_vec(&self.piece(at)) {
+            self.saved.push((PieceKey::Credentials(at as u32), bytes));
+        }
+    }
+
+    /// The piece at `at`, as it is kept.
+    pub(super) fn piece(&self, at: usize) -> (&[Bucket], &[CredentialRecord]) {
+        let buckets = self.buckets.chunks(BUCKETS_A_PIECE).nth(at);
+        let records = self.records.chunks(BUCKETS_A_PIECE * WAYS).nth(at);
+        (buckets.unwrap_or_default(), records.unwrap_or_default())
+    }
+
+    /// About how many bytes a piece is.
+    pub(super) fn piece_bytes(&self) -> usize {
+        self.memory_bytes() / self.pieces()
+    }
+
+    /// How many pieces there are.
+    pub(super) fn pieces(&self) -> usize {
+        self.buckets.len().div_ceil(BUCKETS_A_PIECE)
+    }
+
+    /// What was saved since this was last asked.
+    pub(super) fn take_saved(&mut self) -> Vec<(PieceKey, Vec<u8>)> {
+        std::mem::take(&mut self.saved)
+    }
+
+    fn bucket_of(&self, key: u64) -> usize {
+        key as usize & (self.buckets.len() - 1)
+    }
+
+    /// Asks memory for what the next look-up of `key` needs; changes nothing.
+    pub fn expect(&self, key: u64) {
+        let bucket = self.bucket_of(key);
+        let way = self.buckets[bucket]
+            .tags
+            .iter()
+            .position(|t| *t == tag(key));
+        let record = &self.records[bucket * WAYS + way.unwrap_or_default()];
+        std::hint::black_box(record.last_secs);
+    }
+
+    /// Where the record of `key` stands.
+    #[must_use]
+    pub fn find(&self, key: u64) -> Option<usize> {
+        let bucket = self.bucket_of(key);
+        let ways = self.buckets[bucket].tags.iter().enumerate();
+        ways.filter(|(_, found)| **found == tag(key))
+            .map(|(way, _)| bucket * WAYS + way)
+            .find(|slot| self.records[*slot].key == key)
+    }
+
+    /// The record of `key`, made if it is new, for a use at `now_secs`.
+    pub fn admit(&mut self, key: u64, now_secs: u32) -> usize {
+        let known = self.find(key);
+        let is_full = 2 * self.held >= self.records.len();
+        if known.is_none() && is_full && self.buckets.len() < self.most_buckets {
+            self.grow();
+        }
+        self.mark(self.bucket_of(key));
+        let slot = known.unwrap_or_else(|| {
+            self.insert(CredentialRecord {
+                key,
+                ..CredentialRecord::default()
+            })
+        });
+        let used = &mut self.buckets[slot / WAYS].used_secs[slot % WAYS];
+        *used = now_secs.max(*used);
+        slot
+    }
+
+    /// Places a record where its bucket has room, else where the longest unused stood.
+    fn insert(&mut self, record: CredentialRecord) -> usize {
+        let at = self.bucket_of(record.key);
+        let bucket = &mut self.buckets[at];
+        let way = bucket.next_way();
+        if bucket.tags[way] == 0 {
+            self.held += 1;
+        } else {
+            self.evicted += 1;
+        }
+        bucket.tags[way] = tag(record.key);
+        bucket.used_secs[way] = 0;
+        self.records[at * WAYS + way] = record;
+        at * WAYS + way
+    }
+
+    /// Twice as many buckets; each old one parts in two, so that nothing is lost.
+    #[cold]
+    fn grow(&mut self) {
+        (0..self.pieces()).for_each(|piece| self.mark_piece(piece));
+        let buckets = std::mem::take(&mut self.buckets);
+        let records = std::mem::take(&mut self.records);
+        self.make(2 * buckets.len());
+        self.held = 0;
+        for (slot, record) in records.into_iter().enumerate() {
+            let (bucket, way) = (&buckets[slot / WAYS], slot % WAYS);
+            if bucket.tags[way] != 0 {
+                let new = self.insert(record);
+                self.buckets[new / WAYS].used_secs[new % WAYS] = bucket.used_secs[way];
+            }
+        }
+    }
+
+    /// The record at `slot`.
+    #[must_use]
+    pub fn record(&self, slot: usize) -> &CredentialRecord {
+        &self.records[slot]
+    }
+
+    /// The record at `slot`, to write to.
+    pub fn record_mut(&mut self, slot: usize) -> &mut CredentialRecord {
+        self.mark(slot / WAYS);
+        &mut self.records[slot]
+    }
+
+    /// Notes how the life of a credential goes on: its end, its revocation, and that the one used
+    /// before (`previous`) was rotated away where the event names the new one.
+    pub fn follow(&mut self, slot: usize, issuer: u32, previous: Option<u64>, event: &Event<'_>) {
+        let now = secs(event.time);
+        let was_known = self.records[slot].is_known();
+        let record = &mut self.records[slot];
+        record.issuer = issuer;
+        if let Some(expires) = event.credential.as_ref().and_then(|c| c.expires_at) {
+            record.expires_secs = record.expires_secs.max(secs(expires));
+        }
+        match event.activity {
+            Activity::Revoke => record.revoked_secs = now,
+            Activity::Issue => (record.revoked_secs, record.rotated_secs) = (0, 0),
+            Activity::Rotate if was_known => record.rotated_secs = now,
+            Activity::Rotate => {
+                let old = previous.and_then(|key| self.find(key));
+                if let Some(old) = old.filter(|old| self.records[*old].issuer == issuer) {
+                    self.record_mut(old).rotated_secs = now;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// How many credentials are known.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Records that gave way.
+    #[must_use]
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let per_bucket = size_of::<Bucket>() + WAYS * size_of::<CredentialRecord>();
+        self.buckets.len() * per_bucket
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::hash::hash64;
+
+    #[test]
+    fn the_first_place_stays_and_a_move_is_seen() {
+        let mut shown = Shown::<3>::default();
+        assert!(!shown.is_move(Some(1)), "a first use is no move");
+        for key in 1..=5 {
+            shown.add(Some(key));
+        }
+        assert!(!shown.is_move(Some(1)) && !shown.is_move(Some(5)) && !shown.is_move(None));
+        assert!(shown.is_move(Some(9)));
+    }
+
+    fn key(n: u64) -> u64 {
+        hash64(0, &n.to_le_bytes())
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_the_recently_used_stay() {
+        let mut table = Credentials::new(64);
+        for n in 1..10_000u64 {
+            let slot = table.admit(key(n), n as u32);
+            table.record_mut(slot).last_secs = n as u32;
+            assert!(table.held() <= 64 && table.find(key(n)) == Some(slot));
+        }
+        assert_eq!(table.evicted() + table.held() as u64, 9_999);
+        let recent = (9_979..10_000)
+            .filter(|n| table.find(key(*n)).is_some())
+            .count();
+        assert!(recent >= 18, "{recent} of the latest 20");
+    }
+
+    #[test]
+    fn growing_loses_nothing() {
+        let mut table = Credentials::new(100_000);
+        for n in 1..20_000u64 {
+            let slot = table.admit(key(n), 1);
+            table.record_mut(slot).issuer = n as u32;
+        }
+        let kept =
+            |n: &u64| table.find(key(*n)).map(|slot| table.record(slot).issuer) == Some(*n as u32);
+        let kept = (1..20_000u64).filter(kept).count() as u64;
+        assert_eq!(kept + table.evicted(), 19_999);
+        assert!(table.evicted() < 400, "{}", table.evicted());
+    }
+}

@@ -1,0 +1,94 @@
+//! Who are the peers of an identity whose group nobody gave? Those that do the same on the same hosts.
+//!
+//! # Rule
+//! The set of an identity is its usual actions and those usual hosts that others use too. Of its
+//! elements the one with the smallest hash names the group, so two identities share a group with the
+//! probability of their sets' Jaccard similarity. It is drawn anew once a day.
+//!
+//! # At n = 0
+//! Everyone of its kind, until [`ENOUGH_EVENTS`] were seen. Cost: a sort of two small tables, once a day.
+//!
+//! # Source
+//! Broder, "On the resemblance and containment of documents", SEQUENCES 1997.
+
+use crate::baseline::group_baseline::Collective;
+use crate::baseline::profile::Profile;
+use crate::stats::hash::hash64;
+
+const ELEMENT_SPACE: u64 = 0x9e;
+/// Fewer events are no habit.
+const ENOUGH_EVENTS: u32 = 30;
+/// A value is usual from this share of the uses on.
+const USUAL_SHARE: f64 = 0.05;
+/// A host is shared from so many identities on.
+const SHARED_BY: f64 = 2.0;
+
+/// The learned group of an identity; 0 while none is.
+#[must_use]
+pub fn learned_group(profile: &Profile, population: &Collective, shared_weight: f32) -> u32 {
+    if profile.events < ENOUGH_EVENTS {
+        return 0;
+    }
+    let usual = |all: Vec<(u32, f64)>| all.into_iter().filter(|(_, share)| *share >= USUAL_SHARE);
+    let is_shared = |host: u32| population.host.weight(host, shared_weight) >= SHARED_BY;
+    let actions = usual(profile.action.strongest()).map(|(key, _)| (0u8, key));
+    let hosts = usual(profile.host.strongest()).filter(|(key, _)| is_shared(*key));
+    let element = |(space, key): (u8, u32)| {
+        let mut bytes = [space; 5];
+        bytes[1..].copy_from_slice(&key.to_le_bytes());
+        (hash64(ELEMENT_SPACE, &bytes) as u32).max(1)
+    };
+    let elements = actions.chain(hosts.map(|(key, _)| (1, key))).map(element);
+    elements.min().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::EventTime;
+
+    fn profile(actions: &[u32], hosts: &[u32]) -> Profile {
+        let mut profile = Profile::new(EventTime::EARLIEST);
+        profile.events = 100;
+        for key in actions {
+            profile.action.add(*key, 1.0);
+        }
+        for key in hosts {
+            profile.host.add(*key, 1.0);
+        }
+        profile
+    }
+
+    #[test]
+    fn the_same_habits_are_the_same_group_and_private_hosts_part_nobody() {
+        let everyone = Collective::new(100);
+        let group = |actions: &[u32], hosts: &[u32]| {
+            learned_group(&profile(actions, hosts), &everyone, 1.0)
+        };
+        assert_eq!(group(&[1, 2, 3], &[7]), group(&[3, 2, 1], &[8]));
+        assert_ne!(group(&[1, 2, 3], &[]), 0);
+        assert_eq!(group(&[], &[7]), 0, "nothing usual that others could share");
+    }
+
+    #[test]
+    fn groups_are_shared_as_often_as_habits_are_alike() {
+        let everyone = Collective::new(100);
+        let mut same = 0;
+        for n in 0..2_000u32 {
+            let (a, b) = (10 * n..10 * n + 6, 10 * n + 2..10 * n + 8);
+            let [a, b] = [a, b].map(|keys| {
+                learned_group(&profile(&keys.collect::<Vec<_>>(), &[]), &everyone, 1.0)
+            });
+            same += u32::from(a == b);
+        }
+        // Four of eight elements are shared.
+        assert!((f64::from(same) / 2_000.0 - 0.5).abs() < 0.04, "{same}");
+    }
+
+    #[test]
+    fn the_young_belong_to_their_kind() {
+        let mut young = profile(&[1, 2], &[]);
+        young.events = 5;
+        assert_eq!(learned_group(&young, &Collective::new(8), 1.0), 0);
+    }
+}

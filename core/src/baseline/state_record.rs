@@ -1,0 +1,272 @@
+//! The store in pieces that can be kept outside one by one, and put together again exactly: slots,
+//! hands and weights included, so that what follows is the same to the bit.
+
+use super::encode_buffer::PieceBuffer;
+use super::usage_history;
+use crate::baseline::group_baseline::Collective;
+use crate::baseline::credential::{BUCKETS_A_PIECE, Bucket, CredentialRecord, WAYS};
+use crate::baseline::issuer::IssuerBaseline;
+use crate::baseline::store::{Entry, Store, StoreCounts};
+use crate::stats::decay::Landmark;
+use borsh::io::{Error, ErrorKind, Result};
+use borsh::{BorshDeserialize, BorshSerialize, from_slice, to_vec};
+use std::collections::BTreeMap;
+
+/// Takes a piece, or that a piece is no more.
+pub type Keep<'k> = dyn FnMut(PieceKey, Option<&[u8]>) -> Result<()> + 'k;
+
+/// What a piece of state is; the newest piece of a key holds.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
+)]
+pub enum PieceKey {
+    /// Time, threshold, calibration and counters of the engine, and the shape of the store.
+    Engine,
+    /// Ids of the latest events.
+    SeenIds,
+    /// Deviations that many share.
+    Crowd,
+    /// Running cases.
+    Incidents,
+    /// A text for explanations, by the key of what it names.
+    Name(u32),
+    /// Issuers of credentials.
+    Issuers,
+    /// Everyone.
+    Population,
+    /// A peer group, by its slot.
+    Group(u32),
+    /// A part of the credential table.
+    Credentials(u32),
+    /// One identity, by its key.
+    Identity(u64),
+    /// Whom sources reached.
+    Reached,
+    /// Whether containment is paused, and what was last asked for whom.
+    Switch,
+    /// Orders that were given lately.
+    Orders,
+    /// Signed answers that were heard.
+    Heard,
+}
+
+/// Shape of a store: what pieces must fit.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+pub struct Shape {
+    identities: u32,
+    hand: u32,
+    counts: StoreCounts,
+    group_keys: Vec<(u64, u32)>,
+    groups: u32,
+    landmark: Option<Landmark>,
+    weighed: (i64, f32),
+    buckets: u32,
+    credentials_held: u64,
+    credentials_evicted: u64,
+    names_refused: u64,
+}
+
+/// A piece as the format before wrote it, as it would be written now: of last uses it knew nothing.
+pub fn bring_up(key: PieceKey, bytes: &mut Vec<u8>) {
+    if let PieceKey::Identity(_) = key {
+        bytes.resize(bytes.len() + usage_history::KEPT_BYTES, 0);
+    }
+}
+
+fn broken(why: String) -> Error {
+    Error::new(ErrorKind::InvalidData, why)
+}
+
+impl Store {
+    /// What pieces of this store must fit.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        let mut group_keys: Vec<(u64, u32)> = self
+            .group_index
+            .iter()
+            .map(|(key, slot)| (*key, *slot as u32))
+            .collect();
+        group_keys.sort_unstable();
+        Shape {
+            identities: self.entries.len() as u32,
+            hand: self.hand as u32,
+            counts: self.counts,
+            group_keys,
+            groups: self.groups.len() as u32,
+            landmark: self.landmark,
+            weighed: self.weighed,
+            buckets: self.credentials.buckets.len() as u32,
+            credentials_held: self.credentials.held as u64,
+            credentials_evicted: self.credentials.evicted,
+            names_refused: self.names.refused(),
+        }
+    }
+
+    /// Hands every piece to `keep`, identities in the order of their slots.
+    ///
+    /// # Errors
+    /// `keep` fails, or a number of the store is not one.
+    pub fn save(&self, keep: &mut Keep<'_>) -> Result<()> {
+        keep(PieceKey::Issuers, Some(&self.issuers_in_order()?))?;
+        keep(PieceKey::Population, Some(&to_vec(&self.population)?))?;
+        for (slot, group) in self.groups.iter().enumerate() {
+            keep(PieceKey::Group(slot as u32), Some(&to_vec(group)?))?;
+        }
+        let buffer = &mut PieceBuffer::default();
+        for at in 0..self.credentials.pieces() {
+            let bytes = buffer.bytes_of(&self.credentials.piece(at))?;
+            keep(PieceKey::Credentials(at as u32), Some(bytes))?;
+        }
+        for (key, text) in self.names.all() {
+            keep(PieceKey::Name(key), Some(text.as_bytes()))?;
+        }
+        for (slot, entry) in self.entries.iter().enumerate() {
+            let bytes = buffer.bytes_of(&(slot as u32, entry))?;
+            keep(PieceKey::Identity(entry.key()), Some(bytes))?;
+        }
+        Ok(())
+    }
+
+    /// The piece of issuers.
+    pub(super) fn issuers_in_order(&self) -> Result<Vec<u8>> {
+        let issuers: BTreeMap<&u32, &IssuerBaseline> = self.issuers.iter().collect();
+        to_vec(&issuers)
+    }
+}
+
+/// Pieces of a store that are being put together, in any order.
+pub struct Pieces {
+    capacity: usize,
+    entries: Vec<Option<Entry>>,
+    groups: BTreeMap<u32, Collective>,
+    credentials: BTreeMap<u32, (Vec<Bucket>, Vec<CredentialRecord>)>,
+    issuers: BTreeMap<u32, IssuerBaseline>,
+    names: Vec<(u32, Box<str>)>,
+    population: Option<Collective>,
+}
+
+impl Pieces {
+    /// No piece yet of a store for at most `capacity` identities.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            entries: Vec::new(),
+            groups: BTreeMap::new(),
+            credentials: BTreeMap::new(),
+            issuers: BTreeMap::new(),
+            names: Vec::new(),
+            population: None,
+        }
+    }
+
+    /// Takes one piece, a later one of a key after an earlier one; the engine's own are not for here.
+    ///
+    /// # Errors
+    /// The bytes are no such piece.
+    pub fn take(&mut self, key: PieceKey, bytes: &[u8]) -> Result<()> {
+        match key {
+            PieceKey::Name(key) => {
+                let text = std::str::from_utf8(bytes).map_err(|why| broken(why.to_string()))?;
+                self.names.push((key, text.into()));
+            }
+            PieceKey::Issuers => self.issuers = from_slice(bytes)?,
+            PieceKey::Population => self.population = Some(from_slice(bytes)?),
+            PieceKey::Group(slot) => {
+                self.groups.insert(slot, from_slice(bytes)?);
+            }
+            PieceKey::Credentials(chunk) => {
+                self.credentials.insert(chunk, from_slice(bytes)?);
+            }
+            PieceKey::Identity(key) => self.take_entry(key, from_slice(bytes)?)?,
+            PieceKey::Engine
+            | PieceKey::SeenIds
+            | PieceKey::Crowd
+            | PieceKey::Incidents
+            | PieceKey::Reached
+            | PieceKey::Switch
+            | PieceKey::Orders
+            | PieceKey::Heard => {}
+        }
+        Ok(())
+    }
+
+    fn take_entry(&mut self, key: u64, (slot, entry): (u32, Entry)) -> Result<()> {
+        let slot = slot as usize;
+        if entry.key() != key {
+            return Err(broken(format!("identity {key:016x} is not what it says")));
+        }
+        // In order they may be more than fit today; what leaps ahead must not ask for memory without end.
+        if slot >= self.capacity.max(self.entries.len() + 1) {
+            let why = "more identities than `detect.max_identities` over the partitions: raise it";
+            return Err(broken(why.to_owned()));
+        }
+        if slot >= self.entries.len() {
+            self.entries.resize_with(slot + 1, || None);
+        }
+        self.entries[slot] = Some(entry);
+        Ok(())
+    }
+
+    /// Fills `store`, which keeps its bounds.
+    ///
+    /// # Errors
+    /// Says which piece is missing.
+    pub fn fill(self, store: &mut Store, shape: &Shape) -> Result<()> {
+        let missing = |what: &str| broken(format!("{what} is missing"));
+        for (key, text) in self.names {
+            store.names.remember(key, || (*text).into());
+        }
+        store.names.resume(shape.names_refused);
+        store.population = self.population.ok_or_else(|| missing("the population"))?;
+        store.issuers = self.issuers.into_iter().collect();
+        let groups = self.groups.into_iter();
+        // What lies beyond the shape is left over from a longer one.
+        let groups = groups.filter(|(slot, _)| *slot < shape.groups);
+        store.groups = groups.map(|(_, group)| group).collect();
+        store.group_index = shape
+            .group_keys
+            .iter()
+            .map(|(k, s)| (*k, *s as usize))
+            .collect();
+        let table = &mut store.credentials;
+        let chunks = shape.buckets.div_ceil(BUCKETS_A_PIECE as u32);
+        let kept = self.credentials.into_iter();
+        let kept = kept.filter(|(chunk, _)| *chunk < chunks);
+        let chunks: Vec<_> = kept.map(|(_, piece)| piece).collect();
+        let (buckets, records): (Vec<_>, Vec<_>) = chunks.into_iter().unzip();
+        (table.buckets, table.records) = (buckets.concat(), records.concat());
+        table.held = shape.credentials_held as usize;
+        table.evicted = shape.credentials_evicted;
+        let identities = shape.identities as usize;
+        store.entries = (self.entries.into_iter().take(identities).enumerate())
+            .map(|(slot, entry)| entry.ok_or_else(|| missing(&format!("identity {slot}"))))
+            .collect::<Result<_>>()?;
+        let is_whole = store.entries.len() == shape.identities as usize
+            && store.groups.len() == shape.groups as usize
+            && shape
+                .group_keys
+                .iter()
+                .all(|(_, slot)| *slot < shape.groups)
+            && table_is_whole(
+                &store.credentials.buckets,
+                &store.credentials.records,
+                shape,
+            );
+        if !is_whole {
+            return Err(missing("a part"));
+        }
+        (store.hand, store.counts) = (shape.hand as usize, shape.counts);
+        (store.landmark, store.weighed) = (shape.landmark, shape.weighed);
+        store.index_entries();
+        store.credentials.durability.clear();
+        store.names.added.clear();
+        Ok(())
+    }
+}
+
+fn table_is_whole(buckets: &[Bucket], records: &[CredentialRecord], shape: &Shape) -> bool {
+    buckets.len() == shape.buckets as usize
+        && buckets.len().is_power_of_two()
+        && records.len() == WAYS * buckets.len()
+}

@@ -1,0 +1,170 @@
+//! What is known about actions before anybody used them: how much they permit, and whether
+//! attackers are known to use them.
+
+use crate::string_enum;
+use crate::stats::hash::hash64;
+use crate::verdict::Technique;
+use hashbrown::HashMap;
+
+string_enum! {
+    /// What an action permits, from the least.
+    AccessLevel {
+        /// Names of things.
+        List = "list",
+        /// Contents of things.
+        Read = "read",
+        /// Labels on things.
+        Tagging = "tagging",
+        /// Changes to things.
+        Write = "write",
+        /// Who may do what.
+        Permissions = "permissions",
+    }
+}
+
+/// The hash space of actions here and in `enrich::Feature`: one hash serves both.
+pub const ACTION_SPACE: u64 = 6;
+
+/// Hash of an action's name.
+#[must_use]
+pub fn action_hash(action: &str) -> u64 {
+    hash64(ACTION_SPACE, action.as_bytes())
+}
+
+/// What is known of one action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActionFacts {
+    /// What it permits.
+    pub level: AccessLevel,
+    /// What attackers do with it.
+    pub abuse: Option<Abuse>,
+}
+
+/// What attackers do with an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abuse {
+    /// The technique that it is known from.
+    pub technique: Technique,
+    /// Whether an organisation hardly ever does it for its own good.
+    pub rarely_legitimate: bool,
+}
+
+/// Actions by name.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    facts: HashMap<u64, ActionFacts>,
+}
+
+impl Catalogue {
+    /// States the level of `action`, such as `s3:GetObject`.
+    pub fn set_level(&mut self, action: &str, level: AccessLevel) {
+        self.facts
+            .entry(action_hash(action))
+            .and_modify(|facts| facts.level = level)
+            .or_insert(ActionFacts { level, abuse: None });
+    }
+
+    /// States that attackers are known to use `action`.
+    pub fn set_abuse(&mut self, action: &str, abuse: Abuse) {
+        self.facts
+            .entry(action_hash(action))
+            .and_modify(|facts| facts.abuse = Some(abuse))
+            .or_insert(ActionFacts {
+                level: level_by_verb(action).unwrap_or(AccessLevel::Write),
+                abuse: Some(abuse),
+            });
+    }
+
+    /// What is known of `action`: from the catalogue, else the level that its verb suggests.
+    #[must_use]
+    pub fn facts(&self, action: &str) -> Option<ActionFacts> {
+        self.facts_of(action_hash(action), action)
+    }
+
+    /// The same where the hash of `action` is known.
+    #[must_use]
+    pub fn facts_of(&self, hash: u64, action: &str) -> Option<ActionFacts> {
+        self.facts
+            .get(&hash)
+            .copied()
+            .or_else(|| level_by_verb(action).map(|level| ActionFacts { level, abuse: None }))
+    }
+
+    /// How many actions are known by name.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// Whether no action is known by name.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.facts.is_empty()
+    }
+}
+
+/// The level that the leading verb of an operation suggests, such as `Get` in `x:GetThing`.
+fn level_by_verb(action: &str) -> Option<AccessLevel> {
+    let operation = action
+        .rsplit_once([':', '.', '/'])
+        .map_or(action, |(_, op)| op);
+    const VERBS: [(&str, AccessLevel); 18] = [
+        ("list", AccessLevel::List),
+        ("describe", AccessLevel::List),
+        ("get", AccessLevel::Read),
+        ("read", AccessLevel::Read),
+        ("head", AccessLevel::Read),
+        ("view", AccessLevel::Read),
+        ("batchget", AccessLevel::Read),
+        ("tag", AccessLevel::Tagging),
+        ("untag", AccessLevel::Tagging),
+        ("grant", AccessLevel::Permissions),
+        ("admin", AccessLevel::Permissions),
+        ("attach", AccessLevel::Write),
+        ("create", AccessLevel::Write),
+        ("update", AccessLevel::Write),
+        ("delete", AccessLevel::Write),
+        ("put", AccessLevel::Write),
+        ("write", AccessLevel::Write),
+        ("set", AccessLevel::Write),
+    ];
+    VERBS.iter().find_map(|(verb, level)| {
+        operation
+            .get(..verb.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(verb))
+            .then_some(*level)
+    })
+}
+
+/// The level that a scope claims, such as `repo:admin`; `None` where it does not say.
+#[must_use]
+pub fn level_of_scope(scope: &str) -> Option<AccessLevel> {
+    let last = scope.rsplit([':', '.', '/', ' ']).next().unwrap_or(scope);
+    match last {
+        "*" | "admin" | "owner" | "root" | "full" => Some(AccessLevel::Permissions),
+        other => level_by_verb(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_catalogued_level_wins_over_the_verb() {
+        let mut catalogue = Catalogue::default();
+        catalogue.set_level("s3:PutBucketPolicy", AccessLevel::Permissions);
+        let level = |action| catalogue.facts(action).map(|f| f.level);
+        assert_eq!(level("s3:PutBucketPolicy"), Some(AccessLevel::Permissions));
+        assert_eq!(level("s3:PutObject"), Some(AccessLevel::Write));
+        assert_eq!(level("vault:read"), Some(AccessLevel::Read));
+        assert_eq!(level("frobnicate"), None);
+    }
+
+    #[test]
+    fn scopes_say_what_they_permit() {
+        assert_eq!(level_of_scope("repo:read"), Some(AccessLevel::Read));
+        assert_eq!(level_of_scope("org:admin"), Some(AccessLevel::Permissions));
+        assert_eq!(level_of_scope("openid"), None);
+    }
+}

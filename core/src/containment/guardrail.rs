@@ -1,0 +1,393 @@
+//! What comes after policy and can only weaken it. Every weakening is named in the decision.
+
+use crate::containment::exception::Exception;
+use crate::containment::{Action, Mode, Weakening};
+use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
+use borsh::{BorshDeserialize, BorshSerialize};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// One in so many containments may be for the view by source.
+const VIEWS_RATIO: u32 = 4;
+
+/// Limits on containment, for one shard.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guardrails {
+    /// Dry run or enforce.
+    pub mode: Mode,
+    /// Break-glass identities: told about, never contained.
+    pub protected: BTreeSet<String>,
+    /// Containments an hour of event time that this shard may ask for.
+    pub max_per_hour: u32,
+    /// Share of this shard's known identities that may be under containment within a day.
+    pub max_share: f64,
+    /// For so long after a containment the same identity gets none that is not stronger, in
+    /// milliseconds.
+    pub cool_down_ms: i64,
+    /// A person has to approve this action and stronger ones.
+    pub approval_from: Option<Action>,
+    /// Exceptions.
+    pub exceptions: Vec<Exception>,
+}
+
+impl Guardrails {
+    /// What the view by identity and the view by source may use of the limits: three quarters, and one.
+    #[must_use]
+    pub fn for_views(&self) -> (Self, Self) {
+        let of_sources = match self.max_per_hour {
+            0 | 1 => 0,
+            hourly => (hourly / VIEWS_RATIO).max(1),
+        };
+        let share_of_sources = self.max_share / f64::from(VIEWS_RATIO);
+        let with = |max_per_hour, max_share| Self {
+            max_per_hour,
+            max_share,
+            ..self.clone()
+        };
+        (
+            with(
+                self.max_per_hour - of_sources,
+                self.max_share - share_of_sources,
+            ),
+            with(of_sources, share_of_sources),
+        )
+    }
+
+    /// The part of shard `index` of `shards` in limits that hold for all together. The parts add
+    /// up to the whole, so that no number of shards exceeds it.
+    #[must_use]
+    pub fn for_shard(&self, index: u32, shards: u32) -> Self {
+        let shards = shards.max(1);
+        let remainder = u32::from(index % shards < self.max_per_hour % shards);
+        Self {
+            max_per_hour: self.max_per_hour / shards + remainder,
+            ..self.clone()
+        }
+    }
+}
+
+/// Containments asked for lately.
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
+pub struct Recent {
+    asked: VecDeque<(EventTime, u64)>,
+}
+
+/// What else containment remembers: whether somebody paused it, and what was last asked for whom.
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
+pub struct Switch {
+    /// Nothing is enforced while this is set.
+    pub is_paused: bool,
+    last: BTreeMap<u64, (EventTime, Action)>,
+}
+
+impl Switch {
+    fn is_cooling(&self, key: u64, wanted: Action, now: EventTime, span_ms: i64) -> bool {
+        let last = self.last.get(&key);
+        last.is_some_and(|(at, asked)| wanted <= *asked && now.ms_since(*at) < span_ms)
+    }
+
+    fn note(&mut self, key: u64, action: Action, now: EventTime) {
+        self.last
+            .retain(|_, (at, _)| now.ms_since(*at) < MS_PER_DAY);
+        self.last.insert(key, (now, action));
+    }
+}
+
+/// Whom a decision is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Whom<'w> {
+    /// Identifier.
+    pub id: &'w str,
+    /// Its key.
+    pub key: u64,
+    /// Its group, if known.
+    pub group: Option<&'w str>,
+    /// Whether a person has approved it.
+    pub approval: Approval,
+}
+
+/// Whether a person has approved a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approval {
+    /// Nobody has.
+    Open,
+    /// Somebody has: it neither waits for a person, nor for what was decided when it was asked for.
+    Given,
+}
+
+/// What is left of a wish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    /// The action that remains.
+    pub action: Action,
+    /// Whether executors act.
+    pub mode: Mode,
+    /// Why it was weakened.
+    pub weakened_by: Vec<Weakening>,
+}
+
+impl Recent {
+    /// Weakens `wanted` as the guardrails demand, and counts what remains of it.
+    pub fn weaken(
+        &mut self,
+        switch: &mut Switch,
+        wanted: Action,
+        whom: Whom<'_>,
+        now: EventTime,
+        active_identities: usize,
+        rails: &Guardrails,
+    ) -> Allowed {
+        let mut weakened_by = Vec::new();
+        let mut action = wanted;
+        let excepted = rails
+            .exceptions
+            .iter()
+            .filter(|exception| exception.holds(whom.id, whom.group, now));
+        if let Some(most) = excepted.map(|exception| exception.at_most).min()
+            && most < action
+        {
+            weakened_by.push(Weakening::Exception);
+            action = most;
+        }
+        if action > Action::Notify {
+            let mut stopped_by = Vec::new();
+            if rails.protected.contains(whom.id) {
+                stopped_by.push(Weakening::Protected);
+            }
+            if whom.approval == Approval::Open
+                && switch.is_cooling(whom.key, action, now, rails.cool_down_ms)
+            {
+                stopped_by.push(Weakening::CoolDown);
+            }
+            if self.within(now, MS_PER_HOUR) >= rails.max_per_hour as usize {
+                stopped_by.push(Weakening::RateCap);
+            }
+            if self.reaches_too_far(whom.key, now, active_identities, rails.max_share) {
+                stopped_by.push(Weakening::BlastRadius);
+            }
+            if stopped_by.is_empty() {
+                self.asked.push_back((now, whom.key));
+                switch.note(whom.key, action, now);
+            } else {
+                action = Action::Notify;
+                weakened_by.extend(stopped_by);
+            }
+        }
+        let mut mode = rails.mode;
+        if whom.approval == Approval::Open
+            && action > Action::Notify
+            && rails.approval_from.is_some_and(|from| action >= from)
+        {
+            weakened_by.push(Weakening::ApprovalRequired);
+            mode = Mode::DryRun;
+        }
+        if switch.is_paused {
+            weakened_by.push(Weakening::Paused);
+            mode = Mode::DryRun;
+        }
+        if rails.mode == Mode::DryRun {
+            weakened_by.push(Weakening::DryRun);
+        }
+        Allowed {
+            action,
+            mode,
+            weakened_by,
+        }
+    }
+
+    fn within(&mut self, now: EventTime, span_ms: i64) -> usize {
+        while self
+            .asked
+            .front()
+            .is_some_and(|(at, _)| now.ms_since(*at) > MS_PER_DAY)
+        {
+            self.asked.pop_front();
+        }
+        self.asked
+            .iter()
+            .filter(|(at, _)| now.ms_since(*at) < span_ms)
+            .count()
+    }
+
+    /// Whether one more identity under containment would be too many. One always may be, or a
+    /// small organisation could contain nothing.
+    fn reaches_too_far(
+        &self,
+        identity: u64,
+        now: EventTime,
+        active: usize,
+        max_share: f64,
+    ) -> bool {
+        let mut contained: BTreeSet<u64> = self
+            .asked
+            .iter()
+            .filter(|(at, _)| now.ms_since(*at) < MS_PER_DAY)
+            .map(|(_, key)| *key)
+            .collect();
+        contained.insert(identity);
+        contained.len() > ((active as f64 * max_share) as usize).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rails(mode: Mode) -> Guardrails {
+        Guardrails {
+            mode,
+            protected: BTreeSet::from(["break-glass".to_owned()]),
+            max_per_hour: 3,
+            max_share: 0.05,
+            cool_down_ms: 0,
+            approval_from: None,
+            exceptions: Vec::new(),
+        }
+    }
+
+    const NOW: EventTime = EventTime::EARLIEST;
+
+    /// Containment as one shard remembers it.
+    #[derive(Default)]
+    struct Desk {
+        recent: Recent,
+        switch: Switch,
+    }
+
+    impl Desk {
+        fn ask(&mut self, wanted: Action, key: u64, at_ms: i64, rails: &Guardrails) -> Allowed {
+            let id = if key == 1 { "break-glass" } else { "x" };
+            let whom = Whom {
+                id,
+                key,
+                group: Some("ops"),
+                approval: Approval::Open,
+            };
+            let now = NOW.saturating_add_ms(at_ms);
+            self.recent
+                .weaken(&mut self.switch, wanted, whom, now, 1_000, rails)
+        }
+    }
+
+    #[test]
+    fn a_protected_identity_is_told_about_and_nothing_else() {
+        let allowed = Desk::default().ask(Action::Suspend, 1, 0, &rails(Mode::Enforce));
+        assert_eq!(allowed.action, Action::Notify);
+        assert_eq!(allowed.weakened_by, [Weakening::Protected]);
+    }
+
+    #[test]
+    fn the_rate_cap_holds_and_then_frees() {
+        let (mut desk, rails) = (Desk::default(), rails(Mode::Enforce));
+        let mut ask = |key: u64, at_ms| desk.ask(Action::Revoke, key, at_ms, &rails).action;
+        for key in 2..5 {
+            assert_eq!(ask(key, 0), Action::Revoke);
+        }
+        assert_eq!(ask(9, 0), Action::Notify);
+        assert_eq!(ask(9, MS_PER_HOUR), Action::Revoke);
+    }
+
+    #[test]
+    fn the_blast_radius_holds_but_one_may_always_be_contained() {
+        let rails = Guardrails {
+            max_share: 0.001,
+            ..rails(Mode::Enforce)
+        };
+        let mut desk = Desk::default();
+        let mut ask = |key: u64| desk.ask(Action::Revoke, key, 0, &rails);
+        assert_eq!(ask(2).action, Action::Revoke);
+        assert_eq!(ask(2).action, Action::Revoke);
+        assert_eq!(ask(3).weakened_by, [Weakening::BlastRadius]);
+    }
+
+    #[test]
+    fn dry_run_is_named() {
+        let allowed = Desk::default().ask(Action::Revoke, 2, 0, &rails(Mode::DryRun));
+        assert_eq!(
+            (allowed.mode, allowed.action),
+            (Mode::DryRun, Action::Revoke)
+        );
+        assert_eq!(allowed.weakened_by, [Weakening::DryRun]);
+    }
+
+    #[test]
+    fn while_it_cools_down_only_more_is_asked_for() {
+        let rails = Guardrails {
+            cool_down_ms: 60_000,
+            ..rails(Mode::Enforce)
+        };
+        let mut desk = Desk::default();
+        let mut ask = |wanted, at_ms| desk.ask(wanted, 2, at_ms, &rails);
+        assert_eq!(ask(Action::StepUp, 0).action, Action::StepUp);
+        assert_eq!(
+            ask(Action::StepUp, 1_000).weakened_by,
+            [Weakening::CoolDown]
+        );
+        assert_eq!(ask(Action::Revoke, 2_000).action, Action::Revoke);
+        assert_eq!(ask(Action::Revoke, 62_001).action, Action::Revoke);
+    }
+
+    #[test]
+    fn what_needs_a_person_or_is_paused_is_published_and_not_enforced() {
+        let careful = Guardrails {
+            approval_from: Some(Action::Suspend),
+            ..rails(Mode::Enforce)
+        };
+        let mut desk = Desk::default();
+        let suspend = desk.ask(Action::Suspend, 2, 0, &careful);
+        assert_eq!(
+            (suspend.action, suspend.mode),
+            (Action::Suspend, Mode::DryRun)
+        );
+        assert_eq!(suspend.weakened_by, [Weakening::ApprovalRequired]);
+        assert_eq!(desk.ask(Action::Revoke, 3, 0, &careful).mode, Mode::Enforce);
+        desk.switch.is_paused = true;
+        let paused = desk.ask(Action::Revoke, 4, 0, &careful);
+        assert_eq!(
+            (paused.mode, paused.weakened_by),
+            (Mode::DryRun, vec![Weakening::Paused])
+        );
+    }
+
+    #[test]
+    fn an_exception_leaves_no_more_than_it_says_until_it_ends() {
+        let rails = Guardrails {
+            exceptions: vec![Exception {
+                whom: crate::containment::exception::Whom::Group("ops".to_owned()),
+                at_most: Action::StepUp,
+                owner: "ada".to_owned(),
+                justification: "migration".to_owned(),
+                expires: NOW.saturating_add_ms(1_000),
+            }],
+            ..rails(Mode::Enforce)
+        };
+        let mut desk = Desk::default();
+        let held = desk.ask(Action::Suspend, 2, 0, &rails);
+        assert_eq!(held.action, Action::StepUp);
+        assert_eq!(held.weakened_by, [Weakening::Exception]);
+        assert_eq!(desk.ask(Action::Notify, 3, 0, &rails).weakened_by, []);
+        assert_eq!(
+            desk.ask(Action::Suspend, 4, 1_000, &rails).action,
+            Action::Suspend
+        );
+    }
+
+    #[test]
+    fn shards_share_the_cap_exactly() {
+        let whole = Guardrails {
+            max_per_hour: 7,
+            ..rails(Mode::Enforce)
+        };
+        let sum: u32 = (0..4).map(|i| whole.for_shard(i, 4).max_per_hour).sum();
+        assert_eq!(sum, 7);
+        for hourly in 0..20 {
+            let max_per_hour = hourly;
+            let whole = Guardrails {
+                max_per_hour,
+                ..whole.clone()
+            };
+            let (identities, sources) = whole.for_views();
+            assert_eq!(identities.max_per_hour + sources.max_per_hour, hourly);
+            assert!((identities.max_share + sources.max_share - whole.max_share).abs() < 1e-12);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Severity × identity kind × credential kind × group × technique → what to do. Rules are data
+//! (`containment.policy`); the first that fits decides.
+
+use crate::containment::Action;
+use crate::event::{CredentialKind, IdentityKind};
+use crate::verdict::Severity;
+
+/// What a decision is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'s> {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Kind of the identity.
+    pub identity: IdentityKind,
+    /// Kind of the credential, if known.
+    pub credential: Option<CredentialKind>,
+    /// Group of the identity, if known.
+    pub group: Option<&'s str>,
+    /// ATT&CK techniques of the case.
+    pub techniques: &'s [&'s str],
+}
+
+/// One rule. What it leaves empty fits anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name, as orders and the audit trail state it.
+    pub name: String,
+    /// Severities.
+    pub severities: Vec<Severity>,
+    /// Kinds of identity.
+    pub identities: Vec<IdentityKind>,
+    /// Kinds of credential; `None` stands for an unknown one.
+    pub credentials: Vec<Option<CredentialKind>>,
+    /// Groups of the identity.
+    pub groups: Vec<String>,
+    /// Techniques, of which the case shows one: `T1098`, or with its sub-technique.
+    pub techniques: Vec<String>,
+    /// What to do.
+    pub action: Action,
+}
+
+impl Rule {
+    fn fits(&self, of: &Situation<'_>) -> bool {
+        fn has<T: PartialEq>(listed: &[T], value: &T) -> bool {
+            listed.is_empty() || listed.contains(value)
+        }
+        let is_in_group = |group: &String| of.group == Some(group.as_str());
+        let is_shown = |wanted: &String| of.techniques.iter().any(|shown| is_part(shown, wanted));
+        has(&self.severities, &of.severity)
+            && has(&self.identities, &of.identity)
+            && has(&self.credentials, &of.credential)
+            && (self.groups.is_empty() || self.groups.iter().any(is_in_group))
+            && (self.techniques.is_empty() || self.techniques.iter().any(is_shown))
+    }
+}
+
+/// Whether `technique` is `wanted`, or one of its sub-techniques.
+fn is_part(technique: &str, wanted: &str) -> bool {
+    let rest = technique.strip_prefix(wanted);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Name of what is done where no rule fits.
+const NO_RULE: &str = "no rule fits: tell";
+
+/// All rules, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy(pub Vec<Rule>);
+
+impl Policy {
+    /// What the policy asks for, and the name of the rule. O(rules).
+    #[must_use]
+    pub fn action(&self, of: &Situation<'_>) -> (Action, &str) {
+        let rule = self.0.iter().find(|rule| rule.fits(of));
+        rule.map_or((Action::Notify, NO_RULE), |rule| {
+            (rule.action, rule.name.as_str())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use credwatch::config::{Config, Sources};
+
+    fn asked(
+        severity: Severity,
+        identity: IdentityKind,
+        credential: Option<CredentialKind>,
+    ) -> Action {
+        let config = Config::load(&Sources::default()).unwrap();
+        let situation = Situation {
+            severity,
+            identity,
+            credential,
+            group: None,
+            techniques: &[],
+        };
+        config.policy.action(&situation).0
+    }
+
+    #[test]
+    fn by_default_containment_fits_what_can_be_contained() {
+        let (human, service) = (IdentityKind::Human, IdentityKind::Service);
+        let of = |severity, identity, kind| asked(severity, identity, Some(kind));
+        assert_eq!(
+            of(Severity::Low, human, CredentialKind::Session),
+            Action::Notify
+        );
+        assert_eq!(asked(Severity::Medium, human, None), Action::StepUp);
+        assert_eq!(asked(Severity::Medium, service, None), Action::Notify);
+        assert_eq!(
+            of(Severity::High, service, CredentialKind::ApiKey),
+            Action::Rotate
+        );
+        assert_eq!(
+            of(Severity::High, human, CredentialKind::Session),
+            Action::Revoke
+        );
+        assert_eq!(
+            of(Severity::High, human, CredentialKind::Password),
+            Action::StepUp
+        );
+        assert_eq!(
+            of(Severity::Critical, human, CredentialKind::Password),
+            Action::Suspend
+        );
+        assert_eq!(asked(Severity::Critical, service, None), Action::Notify);
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_decides() {
+        let rule = |name: &str, groups: &[&str], techniques: &[&str], action| Rule {
+            name: name.to_owned(),
+            severities: vec![Severity::High],
+            identities: Vec::new(),
+            credentials: vec![None],
+            groups: groups.iter().map(|g| (*g).to_owned()).collect(),
+            techniques: techniques.iter().map(|t| (*t).to_owned()).collect(),
+            action,
+        };
+        let policy = Policy(vec![
+            rule("payroll", &["finance"], &[], Action::Suspend),
+            rule("manipulation", &[], &["T1098"], Action::Revoke),
+            rule("else", &[], &[], Action::StepUp),
+        ]);
+        let asked = |severity, group, techniques: &[&str]| {
+            let situation = Situation {
+                severity,
+                identity: IdentityKind::Human,
+                credential: None,
+                group,
+                techniques,
+            };
+            policy.action(&situation).1.to_owned()
+        };
+        assert_eq!(asked(Severity::High, Some("finance"), &[]), "payroll");
+        assert_eq!(
+            asked(Severity::High, Some("ops"), &["T1098.001"]),
+            "manipulation"
+        );
+        assert_eq!(asked(Severity::High, None, &["T10980"]), "else");
+        assert_eq!(asked(Severity::Low, None, &[]), NO_RULE);
+    }
+}

@@ -1,0 +1,52 @@
+//! What an event would score by what is known now. Changes nothing: for people who ask.
+
+use super::readings::{read, verdicts};
+use super::{Engine, Place};
+use crate::enrich::{Features, Keys, enrich};
+use crate::event::Event;
+use crate::verdict::Verdict;
+
+impl Engine {
+    /// The verdict on `event`, in words, as if it came next. Nothing is learned or counted, so
+    /// several events that are considered do not add up.
+    #[must_use]
+    pub fn consider(&self, event: &Event<'_>) -> Verdict {
+        let features = enrich(event, Keys::of(event), &self.settings.catalogue);
+        let place = self.place_of(event, &features);
+        let (group, kind) = (features.group, features.kind_group);
+        let peers = match self.store.known_group(group, kind, place.slot) {
+            Some(group) => self.store.group(group),
+            None => &self.store.population,
+        };
+        let view = self.view(event, &features, &place, peers);
+        let readings = read(&view, self.on_for(event));
+        let (_, weighed) = self.weigh(&view, &readings, &place);
+        let alert = self.open_alert(features.identity);
+        Verdict {
+            score_nats: weighed.score_nats,
+            event_nats: weighed.event_nats,
+            alert_id: alert.map(|alert| alert.alert_id.clone()),
+            signals: verdicts(&view, &readings, true),
+        }
+    }
+
+    fn place_of(&self, event: &Event<'_>, features: &Features) -> Place {
+        let half_life = self.settings.parameters.decay.baseline;
+        let slot = self.store.find(features.identity);
+        let credential = features
+            .credential
+            .and_then(|key| self.store.credentials.find(key))
+            .filter(|slot| self.store.credentials.record(*slot).is_known());
+        let profile = slot.map(|slot| &self.store.entry(slot).profile);
+        let now = profile.map_or(event.time, |profile| profile.now(event.time));
+        Place {
+            slot,
+            group: 0,
+            credential,
+            is_first_use: credential.is_none(),
+            profile_weight: profile.map_or(1.0, |p| p.landmark.weight_at(now, half_life)),
+            shared_weight: self.store.shared_weight(),
+            now,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Several signals, one event: how much in all?
+//!
+//! # Formula
+//! Surprises are calibrated first ([`super::calibration`]). Signals of one fact group count once, by
+//! the largest. The event's surprise is the largest group's plus `group_excess_share` of what each
+//! other group exceeds `group_excess_from_nats`.
+//!
+//! # Why
+//! The signals depend on each other (a new laptop is a new host, network and client), so a sum
+//! (Fisher) counts one fact many times: on labelled traffic it found .29 of the campaigns at three
+//! alerts a day where the Cauchy combination found .62 and this rule, with shared deviations
+//! discounted, .69. It is not a *p*-value; what it means in alerts a day is learned by
+//! [`super::threshold`].
+//!
+//! # Cost
+//! O(facts), no logarithm.
+
+use crate::parameters::Scoring;
+use crate::score::deviation::Fact;
+use crate::signal::{FACT_GROUPS, SIGNALS};
+
+/// The surprise of the event in nats, where each fact counts `nats_of` it.
+#[must_use]
+pub fn combine(facts: &[Fact], scoring: &Scoring, nats_of: impl Fn(&Fact) -> f64) -> f64 {
+    if facts.is_empty() {
+        return 0.0;
+    }
+    let mut largest = [0.0f64; FACT_GROUPS];
+    for fact in facts {
+        let group = &mut largest[SIGNALS[fact.signal].group() as usize];
+        *group = group.max(nats_of(fact));
+    }
+    let leader = largest.iter().fold(0.0f64, |a, b| a.max(*b));
+    let excess = |nats: &f64| (nats - scoring.group_excess_from_nats).max(0.0);
+    let all: f64 = largest.iter().map(excess).sum();
+    leader + scoring.group_excess_share * (all - excess(&leader))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::score::deviation::Facts;
+    use proptest::prelude::*;
+
+    const SCORING: Scoring = Scoring {
+        group_excess_from_nats: 2.0,
+        group_excess_share: 0.5,
+        evidence_from_nats: 3.0,
+        trust_until_nats: 5.0,
+    };
+
+    fn nats(of: &[(usize, f64)]) -> f64 {
+        let facts: Facts = of
+            .iter()
+            .map(|(signal, nats)| Fact {
+                signal: *signal,
+                key: *signal as u32,
+                shared: None,
+                p: libm::exp(-nats),
+                raw_nats: *nats,
+                nats: *nats,
+                fresh_nats: *nats,
+                is_fresh: true,
+            })
+            .collect();
+        combine(&facts, &SCORING, |fact| fact.nats)
+    }
+
+    #[test]
+    fn one_fact_counts_once_and_another_adds() {
+        let host_alone = nats(&[(0, 9.0)]);
+        let host_and_network = nats(&[(0, 9.0), (1, 9.0)]);
+        let host_and_action = nats(&[(0, 9.0), (3, 9.0)]);
+        assert!((host_alone - 9.0).abs() < 1e-9);
+        assert!((host_and_network - host_alone).abs() < 1e-9);
+        assert!((host_and_action - 12.5).abs() < 1e-9);
+        assert!(nats(&[]).abs() < 1e-12);
+    }
+
+    proptest! {
+        #[test]
+        fn more_surprise_never_lowers_the_score(
+            at in 0usize..16, surprise in 0.0f64..20.0, more in 0.0f64..5.0, other in 0.0f64..20.0,
+        ) {
+            let neighbour = (at + 3) % 16;
+            let before = nats(&[(at, surprise), (neighbour, other)]);
+            let after = nats(&[(at, surprise + more), (neighbour, other)]);
+            prop_assert!(after >= before - 1e-9);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What an event deviates in: the readings that say something, priced.
+
+use crate::enrich::Features;
+use crate::score::calibration::Calibration;
+use crate::score::shared_deviations::Crowd;
+use crate::score::incident::Incident;
+use crate::signal::{SIGNALS, View};
+use crate::units::EventTime;
+use crate::verdict::Reading;
+use arrayvec::ArrayVec;
+
+/// Readings as surprising as this are facts worth remembering in an incident.
+const FACT_P: f64 = 0.135;
+
+/// One deviation of one event.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fact {
+    /// Index of its signal in [`SIGNALS`].
+    pub signal: usize,
+    /// Names it, so that one fact is not counted twice within an incident.
+    pub key: u32,
+    /// Names it in a way that other identities would show it too; `None` where it is one's own.
+    pub shared: Option<u32>,
+    /// Tail probability under the baseline.
+    pub p: f64,
+    /// Surprise as the signal gave it, −ln p.
+    pub raw_nats: f64,
+    /// Calibrated surprise, less what belongs to the population.
+    pub nats: f64,
+    /// What of `nats` the identity's case did not hold before this event: all of it where the fact is
+    /// new to the case, else what it is now more surprising by.
+    pub fresh_nats: f64,
+    /// Whether the fact is new to the case.
+    pub is_fresh: bool,
+}
+
+/// All deviations of one event, one a signal at most, in the order of [`SIGNALS`].
+pub type Facts = ArrayVec<Fact, { SIGNALS.len() }>;
+
+/// What deviations are priced by.
+#[derive(Clone, Copy, Debug)]
+pub struct Prices<'p> {
+    /// One unit for all signals.
+    pub calibration: &'p Calibration,
+    /// What many share.
+    pub crowd: &'p Crowd,
+    /// The identity's case.
+    pub case: Option<&'p Incident>,
+    /// The moment at which the event finds the identity.
+    pub now: EventTime,
+}
+
+impl Prices<'_> {
+    /// The fact that `reading` of `signal` is; `None` where it says nothing.
+    #[must_use]
+    pub fn fact(&self, signal: usize, reading: &Reading, view: &View<'_>) -> Option<Fact> {
+        if reading.p >= FACT_P {
+            return None;
+        }
+        let features: &Features = view.features;
+        let raw_nats = reading.surprise_nats();
+        let calibrated = self.calibration.calibrate(features.kind, signal, raw_nats);
+        let shared = SIGNALS[signal].shared_fact(view, reading);
+        let share = shared.map_or(1.0, |shared| {
+            self.crowd.share(shared, features.identity, self.now)
+        });
+        let nats = calibrated * share;
+        let held = self
+            .case
+            .and_then(|case| case.held_nats(reading.fact, self.now));
+        Some(Fact {
+            signal,
+            key: reading.fact,
+            shared,
+            p: reading.p,
+            raw_nats,
+            nats,
+            fresh_nats: (nats - held.unwrap_or(0.0)).max(0.0),
+            is_fresh: held.is_none(),
+        })
+    }
+}

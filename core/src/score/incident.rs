@@ -1,0 +1,431 @@
+//! The running case of one identity: weak evidence adds up, one case gives one alert.
+//!
+//! # Rule
+//! An event adds what it exceeds `evidence_from_nats`; the sum halves every incident half-life.
+//! A fact that the case already holds (the same new host again) adds only what it is now more
+//! surprising by, so a hundred uses of one new host are not a hundred oddities; each of them carries
+//! the score of its case. The score of an
+//! event below `evidence_from_nats` is its own surprise.
+
+use crate::parameters::{Parameters, Scoring};
+use crate::score::combine::combine;
+use crate::score::deviation::Fact;
+use crate::score::subject::Subject;
+use crate::stats::decay::HalfLife;
+use crate::units::{EventTime, MS_PER_DAY};
+use crate::verdict::{Severity, SignalVerdict, Technique};
+use borsh::{BorshDeserialize, BorshSerialize};
+use std::collections::BTreeMap;
+
+/// Facts that one case remembers; the oldest give way.
+const FACTS: usize = 24;
+/// What a case holds is worth half after so long without evidence.
+const HELD_HALF_LIFE_MS: i64 = MS_PER_DAY;
+/// A case without alert whose evidence is below this says nothing any more.
+const FORGOTTEN_NATS: f64 = 0.25;
+
+/// Alert state of a case.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+pub struct AlertState {
+    /// The alert's id.
+    pub alert_id: String,
+    /// When it was opened.
+    pub opened: EventTime,
+    /// When evidence was last added.
+    pub last_evidence: EventTime,
+    /// Whether it has been closed.
+    pub closed: bool,
+    /// Severity as last published.
+    pub severity: Severity,
+    /// Score as last published.
+    pub published_nats: f64,
+    /// Largest score.
+    pub peak_nats: f64,
+    /// Events that added evidence.
+    pub events: u32,
+    /// The strongest verdict of each signal.
+    pub signals: Vec<SignalVerdict>,
+    /// Techniques seen, in order of appearance.
+    pub techniques: Vec<Technique>,
+    /// The identity and credential, for what is published later.
+    pub subject: Subject,
+}
+
+/// What was answered to a case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Standing {
+    /// Nothing.
+    #[default]
+    Unanswered,
+    /// It is no attack: what it holds is news no more.
+    Accepted,
+    /// It is an attack: nothing is learned from the identity while it is remembered.
+    Confirmed,
+}
+
+/// The running case of one identity.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+pub struct Incident {
+    evidence_nats: f64,
+    updated: EventTime,
+    facts: [u32; FACTS],
+    /// Surprise at which each fact was taken in.
+    fact_nats: [f32; FACTS],
+    next_fact: usize,
+    /// What was answered to it.
+    pub standing: Standing,
+    /// Its alert, if it has one.
+    pub alert: Option<AlertState>,
+}
+
+/// What one event means in its case.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weighed {
+    /// The event alone.
+    pub event_nats: f64,
+    /// With what has accumulated.
+    pub score_nats: f64,
+    /// What the event tells that the case did not hold.
+    pub fresh_nats: f64,
+    /// Evidence of the case after the event.
+    pub evidence_nats: f64,
+    /// Whether the event tells something that the case did not hold.
+    pub fresh: bool,
+}
+
+impl Incident {
+    fn new(time: EventTime) -> Self {
+        Self {
+            evidence_nats: 0.0,
+            updated: time,
+            facts: [0; FACTS],
+            fact_nats: [0.0; FACTS],
+            next_fact: 0,
+            standing: Standing::Unanswered,
+            alert: None,
+        }
+    }
+
+    /// The surprise at which the case holds `fact` at `now`; `None` where it is new to it. It halves
+    /// every [`HELD_HALF_LIFE_MS`] without evidence, so who comes back after days is news again; an
+    /// accepted case holds it without limit.
+    #[must_use]
+    pub fn held_nats(&self, fact: u32, now: EventTime) -> Option<f64> {
+        let place = self.facts.iter().position(|held| *held == fact)?;
+        if self.standing == Standing::Accepted {
+            return Some(f64::INFINITY);
+        }
+        let days = now.ms_since(self.updated).max(0) as f64 / HELD_HALF_LIFE_MS as f64;
+        Some(f64::from(self.fact_nats[place]) * libm::exp2(-days))
+    }
+
+    /// What it holds, by key.
+    pub fn facts(&self) -> impl Iterator<Item = u32> + use<> {
+        self.facts.into_iter().filter(|fact| *fact != 0)
+    }
+
+    /// Evidence left at `now`.
+    #[must_use]
+    pub fn evidence_at(&self, now: EventTime, half_life: HalfLife) -> f64 {
+        self.evidence_nats * half_life.remaining(now.ms_since(self.updated))
+    }
+
+    /// Takes the event's evidence in.
+    fn absorb(&mut self, facts: &[Fact], weighed: &Weighed, now: EventTime) {
+        self.evidence_nats = weighed.evidence_nats;
+        self.updated = self.updated.max(now);
+        for fact in facts {
+            let known = self.facts.iter().position(|held| *held == fact.key);
+            let place = known.unwrap_or(self.next_fact);
+            let before = known.map_or(0.0, |place| self.fact_nats[place]);
+            self.facts[place] = fact.key;
+            self.fact_nats[place] = before.max(fact.nats as f32);
+            if known.is_none() {
+                self.next_fact = (self.next_fact + 1) % FACTS;
+            }
+        }
+    }
+}
+
+/// Weighs an event against the case it belongs to. Pure.
+#[must_use]
+pub fn weigh(
+    facts: &[Fact],
+    incident: Option<&Incident>,
+    now: EventTime,
+    scoring: &Scoring,
+    half_life: HalfLife,
+) -> Weighed {
+    let event_nats = combine(facts, scoring, |fact| fact.nats);
+    let from = scoring.evidence_from_nats;
+    let (fresh_nats, before) = match incident {
+        None => (event_nats, 0.0),
+        Some(case) => (
+            combine(facts, scoring, |fact| fact.fresh_nats),
+            case.evidence_at(now, half_life),
+        ),
+    };
+    let fresh_excess = (fresh_nats - from).max(0.0);
+    let evidence_nats = before + fresh_excess;
+    let carried = if event_nats >= from {
+        from + evidence_nats
+    } else {
+        event_nats
+    };
+    Weighed {
+        event_nats,
+        score_nats: carried,
+        fresh_nats,
+        evidence_nats,
+        fresh: fresh_excess > 0.0,
+    }
+}
+
+/// All cases of a shard, bounded, in key order so that nothing depends on the order of a hash.
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
+pub struct Incidents {
+    cases: BTreeMap<u64, Incident>,
+    dropped: u64,
+}
+
+impl Incidents {
+    /// The case of an identity.
+    #[must_use]
+    pub fn get(&self, identity: u64) -> Option<&Incident> {
+        self.cases.get(&identity)
+    }
+
+    /// Takes the evidence of an event into the case of its identity. Identities whose case had to
+    /// give way are appended to `let_go`.
+    pub fn absorb(
+        &mut self,
+        identity: u64,
+        facts: &[Fact],
+        weighed: &Weighed,
+        now: EventTime,
+        capacity: usize,
+        let_go: &mut Vec<u64>,
+    ) -> &mut Incident {
+        if self.cases.len() >= capacity && !self.cases.contains_key(&identity) {
+            self.make_room(let_go);
+        }
+        let case = self
+            .cases
+            .entry(identity)
+            .or_insert_with(|| Incident::new(now));
+        case.absorb(facts, weighed, now);
+        case
+    }
+
+    /// States the alert of an identity's case, if it has a case.
+    pub fn set_alert(&mut self, identity: u64, alert: AlertState) {
+        if let Some(case) = self.cases.get_mut(&identity) {
+            case.alert = Some(alert);
+        }
+    }
+
+    /// Whether the case of an identity has an open alert.
+    #[must_use]
+    pub fn has_open_alert(&self, identity: u64) -> bool {
+        let alert = self
+            .cases
+            .get(&identity)
+            .and_then(|case| case.alert.as_ref());
+        alert.is_some_and(|alert| !alert.closed)
+    }
+
+    /// Whose case has the alert `alert_id`. O(cases).
+    #[must_use]
+    pub fn identity_of(&self, alert_id: &str) -> Option<u64> {
+        let has = |case: &Incident| case.alert.as_ref().is_some_and(|a| a.alert_id == alert_id);
+        let found = self.cases.iter().find(|(_, case)| has(case));
+        found.map(|(identity, _)| *identity)
+    }
+
+    /// Notes what was answered to the case of `identity`; an accepted one has no evidence left.
+    pub fn answer(&mut self, identity: u64, standing: Standing) {
+        if let Some(case) = self.cases.get_mut(&identity) {
+            case.standing = standing;
+            if standing == Standing::Accepted {
+                case.evidence_nats = 0.0;
+            }
+        }
+    }
+
+    /// Forgets the case of `identity`; says whether there was one.
+    pub fn remove(&mut self, identity: u64) -> bool {
+        self.cases.remove(&identity).is_some()
+    }
+
+    /// Closes the alert of `identity`, if it is open, and returns it.
+    pub fn close(&mut self, identity: u64) -> Option<AlertState> {
+        let alert = self.cases.get_mut(&identity)?.alert.as_mut()?;
+        let was_open = !std::mem::replace(&mut alert.closed, true);
+        was_open.then(|| alert.clone())
+    }
+
+    /// Lets the weaker half of the cases go that have no open alert, and closed ones before all.
+    #[cold]
+    fn make_room(&mut self, let_go: &mut Vec<u64>) {
+        let mut candidates: Vec<(f64, u64)> = self
+            .cases
+            .iter()
+            .filter(|(_, case)| case.alert.as_ref().is_none_or(|alert| alert.closed))
+            .map(|(key, case)| (case.evidence_nats, *key))
+            .collect();
+        if candidates.is_empty() {
+            candidates = self
+                .cases
+                .iter()
+                .map(|(k, c)| (c.evidence_nats, *k))
+                .collect();
+        }
+        candidates.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        for (_, key) in &candidates[..candidates.len().div_ceil(2)] {
+            self.cases.remove(key);
+            self.dropped += 1;
+            let_go.push(*key);
+        }
+    }
+
+    /// Closes and forgets what has decayed by `now`; returns the cases whose alert was closed, and
+    /// appends the identities whose case ended to `let_go`.
+    pub fn sweep(
+        &mut self,
+        now: EventTime,
+        threshold_nats: f64,
+        parameters: &Parameters,
+        let_go: &mut Vec<u64>,
+    ) -> Vec<AlertState> {
+        let half_life = parameters.decay.incident;
+        let law = &parameters.incident;
+        let mut closed = Vec::new();
+        self.cases.retain(|key, case| {
+            let evidence = case.evidence_at(now, half_life);
+            let age_ms = now.ms_since(case.updated);
+            let keep = match &mut case.alert {
+                None => evidence >= FORGOTTEN_NATS,
+                Some(alert) => {
+                    let is_quiet = age_ms >= law.open_at_least_ms;
+                    let over =
+                        is_quiet && evidence < law.closed_share_of_threshold * threshold_nats;
+                    if over && !alert.closed {
+                        alert.closed = true;
+                        closed.push(alert.clone());
+                    }
+                    age_ms < law.remembered_ms
+                }
+            };
+            if !keep {
+                let_go.push(*key);
+            }
+            keep
+        });
+        closed
+    }
+
+    /// How many cases are held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.cases.len()
+    }
+
+    /// Whether no case is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.cases.is_empty()
+    }
+
+    /// Cases with an open alert.
+    #[must_use]
+    pub fn open_alerts(&self) -> usize {
+        let open = |case: &&Incident| case.alert.as_ref().is_some_and(|alert| !alert.closed);
+        self.cases.values().filter(open).count()
+    }
+
+    /// Cases let go at the limit.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::MS_PER_SEC;
+    use credwatch::model::Model;
+
+    fn fact(p: f64, key: u32, case: Option<&Incident>) -> Fact {
+        Fact {
+            signal: 0,
+            key,
+            shared: None,
+            p,
+            raw_nats: -libm::log(p),
+            nats: -libm::log(p),
+            fresh_nats: -libm::log(p)
+                - case
+                    .and_then(|case| case.held_nats(key, EventTime::EARLIEST))
+                    .unwrap_or(0.0),
+            is_fresh: case.is_none_or(|case| case.held_nats(key, EventTime::EARLIEST).is_none()),
+        }
+    }
+
+    /// Scores of events with these facts, a minute apart, each of probability `p`.
+    fn scores(p: f64, keys: &[u32]) -> Vec<f64> {
+        let parameters = Model::embedded().unwrap().parameters;
+        let mut incidents = Incidents::default();
+        let mut now = EventTime::EARLIEST;
+        keys.iter()
+            .map(|key| {
+                now = now.saturating_add_ms(60 * MS_PER_SEC);
+                let (scoring, half_life) = (&parameters.scoring, parameters.decay.incident);
+                let case = incidents.get(7);
+                let facts = [fact(p, *key, case)];
+                let weighed = weigh(&facts, case, now, scoring, half_life);
+                incidents.absorb(7, &facts, &weighed, now, 10, &mut Vec::new());
+                weighed.score_nats
+            })
+            .collect()
+    }
+
+    #[test]
+    fn ten_different_oddities_add_up() {
+        let scores = scores(0.002, &(1..=10).collect::<Vec<_>>());
+        assert!((scores[0] - 6.21).abs() < 0.01);
+        assert!(scores[9] > 25.0, "{scores:?}");
+    }
+
+    #[test]
+    fn one_oddity_repeated_does_not() {
+        let scores = scores(0.002, &[5; 10]);
+        assert!(scores[9] < 9.0, "{scores:?}");
+    }
+
+    #[test]
+    fn cases_are_bounded_and_the_strong_stay() {
+        let mut incidents = Incidents::default();
+        let mut let_go = Vec::new();
+        for identity in 0..100u64 {
+            let weighed = Weighed {
+                event_nats: 5.0,
+                score_nats: 5.0,
+                fresh_nats: 5.0,
+                evidence_nats: identity as f64,
+                fresh: true,
+            };
+            incidents.absorb(
+                identity,
+                &[fact(0.01, 1, None)],
+                &weighed,
+                EventTime::EARLIEST,
+                10,
+                &mut let_go,
+            );
+            assert!(incidents.len() <= 10);
+        }
+        assert!(incidents.get(99).is_some() && incidents.get(0).is_none());
+        assert_eq!(let_go.len() as u64, incidents.dropped());
+    }
+}

@@ -1,0 +1,46 @@
+//! How bad is a score? By its excess over the threshold that the alert budget gave.
+//!
+//! A threshold is passed by chance as often as the budget says; each nat above it is *e* times
+//! rarer. With the defaults, at 5 alerts a day: low is what comes 5 times a day, medium (2 nats
+//! above) once in 1.5 days, high (5) once a month, critical (9) once in some four years of benign
+//! traffic.
+
+use crate::parameters::SeverityLaw;
+use crate::verdict::Severity;
+
+/// The severity of `score_nats` where alerts begin at `threshold_nats`.
+#[must_use]
+pub fn severity(score_nats: f64, threshold_nats: f64, law: &SeverityLaw) -> Severity {
+    let above = score_nats - threshold_nats;
+    if above < 0.0 {
+        Severity::Informational
+    } else if above < law.medium_above_nats {
+        Severity::Low
+    } else if above < law.high_above_nats {
+        Severity::Medium
+    } else if above < law.critical_above_nats {
+        Severity::High
+    } else {
+        Severity::Critical
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn severity_grows_with_the_excess() {
+        let law = SeverityLaw {
+            medium_above_nats: 2.0,
+            high_above_nats: 5.0,
+            critical_above_nats: 9.0,
+        };
+        let at = |score| severity(score, 9.0, &law);
+        assert_eq!(at(8.9), Severity::Informational);
+        assert_eq!(at(9.0), Severity::Low);
+        assert_eq!(at(11.0), Severity::Medium);
+        assert_eq!(at(14.0), Severity::High);
+        assert_eq!(at(18.0), Severity::Critical);
+    }
+}

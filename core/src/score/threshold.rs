@@ -1,0 +1,297 @@
+//! At which score does the SOC hear of it? Where the tail of daily peaks passes as often as the
+//! operator said that alerts can be read.
+//!
+//! # Rule
+//! Every identity's largest score of a day is a peak. Once a day the level is read off the tail
+//! ([`crate::stats::peaks_over_threshold`]). A young tail is mixed with the initial level by how much it knows: the
+//! share is `tolerated_error_nats`² over the squared standard error of the level, and no more than
+//! the share of a week that was lived through, for weekends are no working days. So many identities
+//! are known after a week, and few take as long as they need. A day moves the threshold by no more
+//! than `rise_nats_per_day` or `fall_nats_per_day`, so that a flood cannot buy silence.
+
+use crate::parameters::{Decay, ThresholdLaw};
+use crate::stats::peaks_over_threshold::PeakTail;
+use crate::units::MS_PER_DAY;
+use borsh::{BorshDeserialize, BorshSerialize};
+use std::fmt;
+
+/// How far above the derived level an unlearned threshold stands.
+const CAUTION_NATS: f64 = 3.0;
+/// Alerts so many times as often as the budget, or as seldom, are told of.
+const OFF_BUDGET: f64 = 2.0;
+const DAYS_A_WEEK: f64 = 7.0;
+/// Days of silence after which further ones change nothing.
+const MOST_DAYS: i64 = 60;
+
+/// What a threshold has learned.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+pub struct Learned {
+    tail: PeakTail,
+    nats: f64,
+    day: Option<i64>,
+    days_seen: f64,
+    error_nats: f64,
+    alerts_today: u32,
+    daily_alerts: f64,
+    is_off_budget: bool,
+}
+
+/// Alerts have left their budget, or come back to it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BudgetNews {
+    /// Alerts a day lately, over the budget.
+    pub ratio: f64,
+    /// Whether they are out of it.
+    pub is_off: bool,
+    /// Where alerts begin now.
+    pub threshold_nats: f64,
+}
+
+impl fmt::Display for BudgetNews {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (ratio, nats) = (self.ratio, self.threshold_nats);
+        let moves = "the threshold follows day by day";
+        match (self.is_off, ratio > 1.0) {
+            (false, _) => write!(f, "alerts are back in their budget: {ratio:.1} times of it"),
+            (true, true) => write!(
+                f,
+                "alerts come at {ratio:.1} times their budget, from {nats:.1} nats on; {moves}; if \
+                 they are worth reading, raise `detect.alerts_per_day`"
+            ),
+            (true, false) => write!(
+                f,
+                "alerts come at only {ratio:.1} times their budget, from {nats:.1} nats on; {moves}"
+            ),
+        }
+    }
+}
+
+/// The alert threshold of one shard.
+#[derive(Clone, Debug)]
+pub struct Threshold {
+    learned: Learned,
+    alerts_per_day: f64,
+    law: ThresholdLaw,
+    remaining_a_day: f64,
+}
+
+impl Threshold {
+    /// A threshold for `alerts_per_day` alerts a day of this shard.
+    #[must_use]
+    pub fn new(alerts_per_day: f64, law: ThresholdLaw, decay: &Decay) -> Self {
+        Self {
+            learned: Learned {
+                tail: PeakTail::default(),
+                nats: law.initial_nats,
+                day: None,
+                days_seen: 0.0,
+                error_nats: f64::INFINITY,
+                alerts_today: 0,
+                daily_alerts: 0.0,
+                is_off_budget: false,
+            },
+            alerts_per_day,
+            law,
+            remaining_a_day: decay.peak.remaining(MS_PER_DAY),
+        }
+    }
+
+    /// Alerts begin here, where `identities` are known.
+    ///
+    /// A score in calibrated nats is passed by e^−x of identity-days, so `identities` pass
+    /// ln(identities/budget) as often as the budget allows. Until the tail is learned, the threshold
+    /// stands [`CAUTION_NATS`] above that: a new deployment learns before it shouts.
+    #[must_use]
+    pub fn nats(&self, identities: usize) -> f64 {
+        let learned = self.learned_share();
+        if learned >= 1.0 {
+            return self.learned.nats;
+        }
+        let derived = libm::log(identities.max(1) as f64 / self.alerts_per_day) + CAUTION_NATS;
+        self.learned.nats.max((1.0 - learned) * derived)
+    }
+
+    /// What it has learned, to be kept.
+    #[must_use]
+    pub fn learned(&self) -> &Learned {
+        &self.learned
+    }
+
+    /// Goes on from what was kept, under today's budget and law.
+    pub fn resume(&mut self, learned: Learned) {
+        self.learned = learned;
+    }
+
+    /// Alerts never begin below this.
+    #[must_use]
+    pub fn lowest_nats(&self) -> f64 {
+        self.law.lowest_nats
+    }
+
+    /// How much of the threshold is learned rather than initial, 0 to 1.
+    #[must_use]
+    pub fn learned_share(&self) -> f64 {
+        let exactness = self.law.tolerated_error_nats / self.learned.error_nats;
+        (exactness * exactness)
+            .min(self.learned.days_seen / DAYS_A_WEEK)
+            .min(1.0)
+    }
+
+    /// Alerts a day lately, over the budget; `None` before a day is over.
+    #[must_use]
+    pub fn budget_drift(&self) -> Option<f64> {
+        (self.learned.days_seen >= 1.0).then(|| {
+            self.learned.daily_alerts / self.learned.tail.days().max(1.0) / self.alerts_per_day
+        })
+    }
+
+    /// The largest score of one identity on a past day.
+    pub fn add_peak(&mut self, peak_nats: f64) {
+        self.learned.tail.add(peak_nats);
+    }
+
+    /// Counts an alert towards the drift.
+    pub fn count_alert(&mut self) {
+        self.learned.alerts_today += 1;
+    }
+
+    /// The shard's time has reached `day` (days since the epoch); says so where alerts have left
+    /// their budget by a factor of [`OFF_BUDGET`], once it is known, or come back to it.
+    #[inline]
+    pub fn reach_day(&mut self, day: i64) -> Option<BudgetNews> {
+        match self.learned.day {
+            Some(today) if day <= today => None,
+            Some(today) => {
+                self.close_days(day - today, day);
+                self.budget_news()
+            }
+            None => {
+                self.learned.day = Some(day);
+                None
+            }
+        }
+    }
+
+    fn budget_news(&mut self) -> Option<BudgetNews> {
+        let ratio = self
+            .budget_drift()
+            .filter(|_| self.learned_share() >= 1.0)?;
+        let is_off = !(1.0 / OFF_BUDGET..=OFF_BUDGET).contains(&ratio);
+        let is_news = is_off != self.learned.is_off_budget;
+        self.learned.is_off_budget = is_off;
+        is_news.then_some(BudgetNews {
+            ratio,
+            is_off,
+            threshold_nats: self.learned.nats,
+        })
+    }
+
+    #[cold]
+    fn close_days(&mut self, days: i64, day: i64) {
+        self.learned.day = Some(day);
+        for _ in 0..days.min(MOST_DAYS) {
+            self.learned.tail.close_day(self.remaining_a_day);
+            self.learned.days_seen += 1.0;
+            self.learned.daily_alerts = self.learned.daily_alerts * self.remaining_a_day
+                + f64::from(self.learned.alerts_today);
+            self.learned.alerts_today = 0;
+            self.adjust();
+        }
+    }
+
+    fn adjust(&mut self) {
+        let Some(level) = self.learned.tail.level_for_rate(self.alerts_per_day) else {
+            return;
+        };
+        self.learned.error_nats = level.error_nats;
+        let learned = self.learned_share();
+        let goal = learned * level.nats + (1.0 - learned) * self.law.initial_nats;
+        self.learned.nats = goal
+            .clamp(
+                self.learned.nats - self.law.fall_nats_per_day,
+                self.learned.nats + self.law.rise_nats_per_day,
+            )
+            .max(self.law.lowest_nats);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use credwatch::model::Model;
+
+    fn threshold() -> Threshold {
+        let parameters = Model::embedded().unwrap().parameters;
+        Threshold::new(5.0, parameters.threshold, &parameters.decay)
+    }
+
+    #[test]
+    fn a_new_deployment_with_many_identities_is_slow_to_shout() {
+        let threshold = threshold();
+        assert!(threshold.nats(1_000_000) > 15.0);
+        assert!((threshold.nats(100) - 9.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_flood_cannot_push_it_up_faster_than_stated() {
+        let mut threshold = threshold();
+        threshold.reach_day(0);
+        for day in 1..=30 {
+            (0..10_000).for_each(|_| threshold.add_peak(40.0));
+            let before = threshold.nats(0);
+            threshold.reach_day(day);
+            assert!(threshold.nats(0) <= before + 0.5 + 1e-9);
+        }
+    }
+
+    #[test]
+    fn it_settles_where_the_budget_is_met() {
+        let mut threshold = threshold();
+        threshold.reach_day(0);
+        for day in 1..=60 {
+            for draw in 0..1_000 {
+                threshold.add_peak(-libm::log((f64::from(draw) + 0.5) / 1_000.0));
+            }
+            threshold.reach_day(day);
+        }
+        assert!(
+            (threshold.nats(0) - libm::log(1_000.0 / 5.0)).abs() < 0.4,
+            "{}",
+            threshold.nats(0)
+        );
+    }
+
+    #[test]
+    fn few_identities_take_longer_to_know_than_many() {
+        let days_to_learn = |identities: u32| {
+            let mut threshold = threshold();
+            threshold.reach_day(0);
+            let mut days = 1..400;
+            days.find(|day| {
+                for identity in 0..identities {
+                    let draw = (i64::from(identity) * 7 + day * 3) % 10;
+                    threshold.add_peak(-libm::log((draw as f64 + 0.5) / 10.0));
+                }
+                threshold.reach_day(*day);
+                threshold.learned_share() >= 1.0
+            })
+        };
+        assert_eq!(days_to_learn(500), Some(7));
+        assert!(days_to_learn(1).is_none_or(|days| days > 14));
+    }
+
+    #[test]
+    fn alerts_out_of_their_budget_are_told_of_once_and_when_they_are_back() {
+        let mut threshold = threshold();
+        let mut told = Vec::new();
+        for day in 0..60 {
+            let alerts = if (20..30).contains(&day) { 40 } else { 5 };
+            told.extend(threshold.reach_day(day).map(|news| (day, news.is_off)));
+            (0..alerts).for_each(|_| threshold.count_alert());
+            (0..100).for_each(|peak| threshold.add_peak(f64::from(peak) / 20.0));
+        }
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(matches!(told[0], (21..=24, true)), "{told:?}");
+        assert!(matches!(told[1], (31..=55, false)), "{told:?}");
+    }
+}

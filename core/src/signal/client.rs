@@ -1,0 +1,61 @@
+//! Is this client software unusual? Versions are no difference: see
+//! [`crate::enrich::Feature::Client`].
+//!
+//! Assumption, formula, n = 0 and source: [`super::categorical`]. Cost: one table of 6; peers and
+//! population only for a newcomer.
+
+use super::categorical::Belief;
+use super::{ALTERNATE_AUTHENTICATION, FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical};
+use crate::enrich::Feature;
+use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
+
+/// The `client` signal.
+pub struct Client;
+
+impl Signal for Client {
+    fn name(&self) -> SignalName {
+        SignalName::Client
+    }
+
+    fn group(&self) -> FactGroup {
+        FactGroup::Place
+    }
+
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
+        &[VALID_ACCOUNTS, ALTERNATE_AUTHENTICATION]
+    }
+
+    fn score(&self, view: &View<'_>) -> Option<Reading> {
+        let key = view.features.client?;
+        let (peers, population) = (&view.peers.client, &view.population.client);
+        Some(categorical::read(
+            key,
+            &view.profile.client,
+            peers,
+            population,
+            Belief::NONE,
+            view,
+        ))
+    }
+
+    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+        categorical::explain(
+            "client",
+            Feature::Client,
+            &view.profile.client,
+            view,
+            reading,
+        )
+    }
+
+    fn learn(&self, lesson: &mut Lesson<'_>) {
+        let key = lesson.features.client;
+        categorical::learn(
+            key,
+            Feature::Client,
+            lesson,
+            |p| &mut p.client,
+            |c| &mut c.client,
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! Are there too many distinct things, pairs of action and resource, in this hour?
+//!
+//! Assumption, formula and source: [`crate::stats::hourly_volume`] over the number of distinct pairs, which
+//! [`crate::stats::linear_count`] estimates. Learned by [`super::rate`], which owns
+//! the hour.
+//!
+//! # At n = 0
+//! The peers' hours, behind them [`PRIOR_DISTINCT`]. Cost: abstains at once for a pair already seen
+//! this hour, and below [`SPEAKS_FROM`]; otherwise O(1).
+
+use super::volume;
+use super::volume::Past;
+use super::{FactGroup, Lesson, Signal, View};
+use crate::enrich::DEEDS;
+use crate::stats::linear_count::distinct;
+use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
+
+/// The `fan_out` signal.
+pub struct FanOut;
+
+const FAN_SPACE: u64 = 0xf0;
+/// Fewer distinct things in an hour are never too many.
+pub const SPEAKS_FROM: u32 = 6;
+/// Distinct things in an active hour, believed beforehand.
+pub const PRIOR_DISTINCT: f64 = 3.0;
+/// T1110.003: one source, many identities.
+const PASSWORD_SPRAYING: Technique = Technique {
+    id: "T1110.003",
+    name: "Brute Force: Password Spraying",
+};
+/// T1580 and its like: looking around.
+const DISCOVERY: Technique = Technique {
+    id: "T1580",
+    name: "Cloud Infrastructure Discovery",
+};
+
+/// Distinct things of this hour, this event included; `None` where it adds none, or they are few.
+fn distinct_now(view: &View<'_>) -> Option<f64> {
+    let hourly = &view.profile.hourly;
+    let is_same_hour = hourly.hour == view.features.hour;
+    if !is_same_hour || view.features.is_everyday || hourly.has_seen(view.features.deed) {
+        return None;
+    }
+    let classes = hourly.classes() + 1;
+    (classes >= SPEAKS_FROM).then(|| distinct(classes, DEEDS as u32))
+}
+
+impl Signal for FanOut {
+    fn name(&self) -> SignalName {
+        SignalName::FanOut
+    }
+
+    fn group(&self) -> FactGroup {
+        FactGroup::Volume
+    }
+
+    fn techniques(&self, entity: EntityView) -> &'static [Technique] {
+        match entity {
+            EntityView::Identity => &[DISCOVERY],
+            EntityView::Source => &[PASSWORD_SPRAYING],
+        }
+    }
+
+    fn score(&self, view: &View<'_>) -> Option<Reading> {
+        let past = Past {
+            own: &view.profile.hourly.log_distinct,
+            peers: &view.peers.log_distinct,
+            prior: PRIOR_DISTINCT,
+        };
+        volume::read(distinct_now(view)?, &past, FAN_SPACE, view)
+    }
+
+    fn shared_fact(&self, _: &View<'_>, _: &Reading) -> Option<u32> {
+        None
+    }
+
+    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+        let distinct = distinct_now(view).unwrap_or_default();
+        let what = match view.entity {
+            EntityView::Identity => "distinct actions and resources",
+            EntityView::Source => "distinct identities tried",
+        };
+        let observed = format!("about {distinct:.0} {what} in this hour");
+        volume::explain(observed, &view.profile.hourly.log_distinct, view, reading)
+    }
+
+    fn learn(&self, _: &mut Lesson<'_>) {}
+}

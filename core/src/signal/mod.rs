@@ -1,0 +1,253 @@
+//! One file a signal. A signal scores (reads only), explains, and learns (writes); it answers
+//! with a tail probability under the baseline, or abstains.
+
+pub mod action;
+pub mod categorical;
+pub mod client;
+pub mod concurrency;
+pub mod credential_age;
+pub mod dormancy;
+pub mod failure;
+pub mod fan_out;
+pub mod host;
+pub mod network;
+pub mod privilege;
+pub mod purpose;
+pub mod rate;
+pub mod refresh;
+pub mod rhythm;
+pub mod token_lifetime;
+pub mod travel;
+mod volume;
+
+use crate::baseline::group_baseline::Collective;
+use crate::baseline::credential::CredentialRecord;
+use crate::baseline::issuer::IssuerBaseline;
+use crate::baseline::label_dictionary::Names;
+use crate::baseline::profile::Profile;
+use crate::baseline::store::Learnt;
+use crate::enrich::Features;
+use crate::event::Event;
+use crate::parameters::Parameters;
+use crate::units::EventTime;
+use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Technique};
+
+/// Which signals tell of the same kind of fact. One fact moves several signals of a group, so a
+/// group counts once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactGroup {
+    /// Where from and with what: a new machine brings its network and its client.
+    Place,
+    /// Doing what.
+    Deed,
+    /// The credential itself.
+    Token,
+    /// When.
+    Time,
+    /// How often.
+    Volume,
+    /// Whether it worked.
+    Result,
+    /// Whether two can be at one.
+    Binding,
+    /// What for.
+    Reason,
+}
+
+/// How many fact groups there are.
+pub const FACT_GROUPS: usize = 8;
+
+/// What a signal sees. Reads only.
+#[derive(Clone, Copy)]
+pub struct View<'v> {
+    /// Whose behaviour this is.
+    pub entity: EntityView,
+    /// The event.
+    pub event: &'v Event<'v>,
+    /// Its features.
+    pub features: &'v Features,
+    /// The identity's baseline; empty for one never seen.
+    pub profile: &'v Profile,
+    /// What an observation made now weighs in it.
+    pub profile_weight: f32,
+    /// The peers' baseline.
+    pub peers: &'v Collective,
+    /// Everyone's.
+    pub population: &'v Collective,
+    /// What an observation made now weighs in the shared baselines.
+    pub shared_weight: f32,
+    /// The credential in use; `None` where the event names none, or at its first use.
+    pub credential: Option<&'v CredentialRecord>,
+    /// What this issuer gives to everyone; `None` where unknown.
+    pub issuer: Option<&'v IssuerBaseline>,
+    /// Texts for explanations.
+    pub names: &'v Names,
+    /// The numbers of the model.
+    pub parameters: &'v Parameters,
+}
+
+/// What a signal learns from and writes to.
+pub struct Lesson<'l> {
+    /// The event.
+    pub event: &'l Event<'l>,
+    /// Its features.
+    pub features: &'l Features,
+    /// The moment at which the event finds the identity.
+    pub now: EventTime,
+    /// Baselines to write to.
+    pub learnt: Learnt<'l>,
+    /// What this observation weighs in the identity's baseline: decay times trust.
+    pub profile_weight: f32,
+    /// What a fully trusted observation weighs in it.
+    pub profile_weight_now: f32,
+    /// The same for the shared baselines.
+    pub shared_weight: f32,
+    /// What a fully trusted observation weighs in the shared baselines.
+    pub shared_weight_now: f32,
+    /// Facts that this event tells for the first time in its case.
+    pub fresh_facts: &'l [u32],
+    /// The numbers of the model.
+    pub parameters: &'l Parameters,
+}
+
+/// One way in which an event can deviate.
+pub trait Signal: Sync {
+    /// Its name.
+    fn name(&self) -> SignalName;
+
+    /// Which kind of fact it tells of.
+    fn group(&self) -> FactGroup;
+
+    /// What a deviation of such an entity may be a sign of.
+    fn techniques(&self, entity: EntityView) -> &'static [Technique];
+
+    /// Tail probability under the baseline; `None` to abstain. Pure.
+    fn score(&self, view: &View<'_>) -> Option<Reading>;
+
+    /// Names the deviation in a way that other identities would show it too, so that what many
+    /// show on one day is told once; `None` where a deviation is the identity's own.
+    fn shared_fact(&self, _: &View<'_>, reading: &Reading) -> Option<u32> {
+        Some(reading.fact)
+    }
+
+    /// The reading in words. Called only for what somebody will read.
+    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation;
+
+    /// Teaches the baselines.
+    fn learn(&self, lesson: &mut Lesson<'_>);
+}
+
+/// How many signals there are.
+pub const COUNT: usize = 16;
+
+/// Lists the signals once: to be looked up by place, and to be called one after the other without a
+/// table, so that a reading need not pass through memory.
+macro_rules! signals {
+    ($($at:literal: $signal:expr),+ $(,)?) => {
+        /// All signals, in the order in which they are reported.
+        pub static SIGNALS: [&dyn Signal; COUNT] = [$(&$signal),+];
+
+        /// Shows each reading of the signals whose bit is set in `on` to `take`, with the signal's place.
+        #[inline]
+        pub fn score_all(view: &View<'_>, on: u32, mut take: impl FnMut(usize, Reading)) {
+            $(if on & 1 << $at != 0
+                && let Some(reading) = $signal.score(view)
+            {
+                take($at, reading);
+            })+
+        }
+
+        /// Has every signal learn.
+        #[inline]
+        pub fn learn_all(lesson: &mut Lesson<'_>) {
+            $($signal.learn(lesson);)+
+        }
+    };
+}
+
+signals! {
+    0: host::Host,
+    1: network::Network,
+    2: client::Client,
+    3: action::Action,
+    4: privilege::Privilege,
+    5: token_lifetime::TokenLifetime,
+    6: credential_age::CredentialAge,
+    7: refresh::Refresh,
+    8: rhythm::Rhythm,
+    9: rate::Rate,
+    10: failure::Failure,
+    11: fan_out::FanOut,
+    12: travel::Travel,
+    13: concurrency::Concurrency,
+    14: dormancy::Dormancy,
+    15: purpose::Purpose,
+}
+
+/// T1078.
+pub const VALID_ACCOUNTS: Technique = Technique {
+    id: "T1078",
+    name: "Valid Accounts",
+};
+/// T1098.
+pub const ACCOUNT_MANIPULATION: Technique = Technique {
+    id: "T1098",
+    name: "Account Manipulation",
+};
+/// T1110.
+pub const BRUTE_FORCE: Technique = Technique {
+    id: "T1110",
+    name: "Brute Force",
+};
+/// T1550.
+pub const ALTERNATE_AUTHENTICATION: Technique = Technique {
+    id: "T1550",
+    name: "Use Alternate Authentication Material",
+};
+/// T1606.
+pub const FORGED_CREDENTIALS: Technique = Technique {
+    id: "T1606",
+    name: "Forge Web Credentials",
+};
+
+/// Whose knowledge a reading rests on: the identity's own from `enough` observations on.
+fn own_or_peers(observations: f64, enough: f64) -> Level {
+    if observations >= enough {
+        Level::Identity
+    } else {
+        Level::Peers
+    }
+}
+
+/// A probability as a person says it: `1 in 48,000`.
+#[must_use]
+pub fn one_in(p: f64) -> String {
+    let odds = (1.0 / p).clamp(1.0, 1e12);
+    let rounded = if odds >= 1_000.0 {
+        let step = libm::pow(10.0, libm::floor(libm::log10(odds)) - 1.0);
+        libm::round(odds / step) * step
+    } else {
+        libm::round(odds)
+    };
+    let digits = format!("{rounded:.0}");
+    let mut grouped = String::with_capacity(digits.len() + 4);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("1 in {grouped}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odds_read_as_a_person_says_them() {
+        assert_eq!(one_in(0.5), "1 in 2");
+        assert_eq!(one_in(1.0 / 48_123.0), "1 in 48,000");
+        assert_eq!(one_in(0.0), "1 in 1,000,000,000,000");
+    }
+}

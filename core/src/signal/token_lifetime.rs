@@ -1,0 +1,169 @@
+//! Is the lifetime of this token far from what this issuer gives this identity, in either
+//! direction?
+//!
+//! # Assumption
+//! Per identity, issuer and kind the logarithm of the lifetime is normal, its mean centred on
+//! what the issuer gives everyone; what the issuer gives everyone has any shape.
+//!
+//! # Formula
+//! Two-sided tail of the Student-t predictive ([`crate::stats::student`]); with fewer than
+//! [`OWN_ENOUGH`] own observations, the issuer's histogram ([`crate::stats::lifetime`]). The
+//! larger of the two speaks: a lifetime usual for either is no news.
+//!
+//! # At n = 0
+//! The issuer's histogram; an issuer never seen abstains. Cost: O(4), and one histogram scan only
+//! while the identity is young or its own tail is below one half.
+
+use super::{ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS, FactGroup, Lesson, Signal, View, categorical, one_in};
+use crate::baseline::profile::{IssuerLifetimes, Profile};
+use crate::event::Activity;
+use crate::stats::hash::key32;
+use crate::stats::lifetime::LifetimeHistogram;
+use crate::stats::student::{NormalPrior, student_upper_tail};
+use crate::units::Span;
+use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Technique};
+
+/// The `token_lifetime` signal.
+pub struct TokenLifetime;
+
+/// Own observations from which the identity can be judged by itself.
+pub const OWN_ENOUGH: f64 = 5.0;
+/// Lifetimes within two per cent of the mean are the mean.
+const SAME_LOG: f64 = 0.02;
+const LIFETIME_SPACE: u64 = 0x70;
+
+fn own(profile: &Profile, issuer: u32) -> Option<&IssuerLifetimes> {
+    profile.lifetimes.iter().find(|slot| slot.issuer == issuer)
+}
+
+/// Whether a credential goes on under the same name with a new end.
+fn renews(activity: Activity) -> bool {
+    matches!(
+        activity,
+        Activity::Issue | Activity::Refresh | Activity::Rotate
+    )
+}
+
+fn lifetimes<'v>(view: &View<'v>) -> Option<&'v LifetimeHistogram> {
+    view.issuer?.lifetimes.as_ref()
+}
+
+fn own_tail(secs: u64, slot: &IssuerLifetimes, view: &View<'_>) -> f64 {
+    let spread = view.parameters.prior.lifetime_log_sd;
+    let shape = 2.0;
+    let prior = NormalPrior {
+        mean: slot.log_secs.mean(),
+        mean_weight: 1.0,
+        shape,
+        scale: shape * spread * spread,
+    };
+    let value = libm::log(secs as f64);
+    if (value - slot.log_secs.mean()).abs() < SAME_LOG {
+        return 1.0;
+    }
+    let (t, degrees) = slot
+        .log_secs
+        .standardise(value, view.profile_weight, &prior);
+    2.0 * student_upper_tail(t.abs(), degrees)
+}
+
+impl Signal for TokenLifetime {
+    fn name(&self) -> SignalName {
+        SignalName::TokenLifetime
+    }
+
+    fn group(&self) -> FactGroup {
+        FactGroup::Token
+    }
+
+    fn techniques(&self, _: EntityView) -> &'static [Technique] {
+        &[ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS]
+    }
+
+    fn score(&self, view: &View<'_>) -> Option<Reading> {
+        let secs = view.features.lifetime_secs?;
+        let slot = own(view.profile, view.features.issuer);
+        let observations = slot.map_or(0.0, |s| s.log_secs.count(view.profile_weight));
+        let by_issuer = || lifetimes(view).map(|histogram| histogram.tail(secs));
+        let minutes = (secs / 60).to_be_bytes();
+        let fact = key32(LIFETIME_SPACE + u64::from(view.features.issuer), &minutes);
+        let (p, level) = match slot {
+            Some(slot) if observations >= OWN_ENOUGH => {
+                let p = own_tail(secs, slot, view);
+                let p = if p < 0.5 {
+                    p.max(by_issuer().unwrap_or(0.0))
+                } else {
+                    p
+                };
+                (p, Level::Identity)
+            }
+            _ => (by_issuer()?, Level::Population),
+        };
+        Some(Reading::new(p, level, observations, fact))
+    }
+
+    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+        let span = |secs: f64| {
+            Span {
+                ms: (secs * 1_000.0) as i64,
+            }
+            .to_string()
+        };
+        let observed = span(view.features.lifetime_secs.unwrap_or(0) as f64);
+        let usual_secs = match own(view.profile, view.features.issuer) {
+            Some(slot) if reading.level == Level::Identity => libm::exp(slot.log_secs.mean()),
+            _ => lifetimes(view).map_or(0.0, |h| h.median_secs() as f64),
+        };
+        let expected = span(usual_secs);
+        let history = categorical::history(reading, "uses", view);
+        let sentence = format!(
+            "token lives {observed} where {expected} is usual ({}); {history}",
+            one_in(reading.p)
+        );
+        Explanation {
+            observed,
+            expected,
+            sentence,
+        }
+    }
+
+    fn learn(&self, lesson: &mut Lesson<'_>) {
+        let known = lesson.learnt.credential.as_ref();
+        let is_new = known.is_none_or(|record| !record.is_known()) || renews(lesson.event.activity);
+        let stated = lesson.features.lifetime_secs;
+        let Some(secs) = stated.filter(|_| is_new && lesson.profile_weight > 0.0) else {
+            return;
+        };
+        if let Some(issuer) = lesson.learnt.issuer.as_deref_mut() {
+            let now = lesson.now;
+            let histogram = issuer
+                .lifetimes
+                .get_or_insert_with(|| LifetimeHistogram::new(now));
+            histogram.add(secs, lesson.now, lesson.parameters.decay.baseline_days);
+        }
+        let issuer = lesson.features.issuer;
+        let weight = lesson.profile_weight;
+        let Some(profile) = lesson.learnt.profile.as_deref_mut() else {
+            return;
+        };
+        let known = profile
+            .lifetimes
+            .iter()
+            .position(|slot| slot.issuer == issuer);
+        let position = known.unwrap_or_else(|| {
+            let weakest = |at: &usize| profile.lifetimes[*at].log_secs.count(weight);
+            let slots = 0..profile.lifetimes.len();
+            slots
+                .min_by(|a, b| weakest(a).total_cmp(&weakest(b)))
+                .unwrap_or(0)
+        });
+        let slot = &mut profile.lifetimes[position];
+        if known.is_none() {
+            *slot = IssuerLifetimes {
+                issuer,
+                ..IssuerLifetimes::default()
+            };
+        }
+        slot.log_secs.add(libm::log(secs as f64), weight);
+    }
+}

@@ -1,0 +1,18 @@
+//! Estimators. They know no events: numbers and hashed values in, probabilities out.
+//!
+//! Every transcendental function comes from `libm`, so that the same input gives the same bits on
+//! every machine.
+
+pub mod beta_binomial;
+pub mod category;
+pub mod decay;
+pub mod exceedance;
+pub mod hash;
+pub mod hour_of_week;
+pub mod hourly_volume;
+pub mod borsh_codec;
+pub mod lifetime;
+pub mod linear_count;
+pub mod special;
+pub mod student;
+pub mod peaks_over_threshold;

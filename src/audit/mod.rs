@@ -1,0 +1,4 @@
+//! The audit trail: records chained by hash ([`record`]) and their verification ([`audit_verifier`]).
+
+pub mod audit_verifier;
+pub mod record;

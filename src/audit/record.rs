@@ -1,0 +1,238 @@
+//! The audit trail (`credential.decisions`): every decision, each record carrying the hash of the
+//! one before it.
+
+use credwatch_core::engine::{Alert, Decision, Deed, Phase};
+use crate::crypto::Signer;
+use credwatch_core::units::{EventTime, MS_PER_SEC};
+use credwatch_core::verdict::EntityView;
+use crate::feedback::model::{Answer, Asked, Carried, Enforcement, Judgement};
+use crate::orders::containment_order;
+use crate::orders::containment_order::reason;
+use crate::sources::time::format_rfc3339;
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use std::borrow::Cow;
+
+/// What the first record of a chain carries in place of a hash.
+pub(super) const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// The chain of one shard.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+pub struct AuditChain {
+    /// Not kept: it is the shard's.
+    #[borsh(skip)]
+    entity: EntityView,
+    partition: i32,
+    sequence: u64,
+    pub(super) previous: String,
+    /// Records before the last signed head. Not kept: after a start it is signed once more.
+    #[borsh(skip)]
+    headed: u64,
+}
+
+/// Type of a signed head, in its header.
+pub(super) const HEAD_TYPE: &str = "credwatch-audit-head+jwt";
+
+impl AuditChain {
+    /// A new chain.
+    #[must_use]
+    pub fn new(partition: i32) -> Self {
+        Self {
+            entity: EntityView::Identity,
+            partition,
+            sequence: 0,
+            previous: GENESIS.to_owned(),
+            headed: 0,
+        }
+    }
+
+    /// A record that says, signed, where the chain stands at `now`, where it has grown since the last one. It
+    /// is no link itself: whoever makes a whole chain anew cannot make this.
+    pub fn head(&mut self, signer: &Signer, now: EventTime) -> Option<Vec<u8>> {
+        if self.headed == self.sequence {
+            return None;
+        }
+        let head = Head {
+            view: Cow::Borrowed(self.entity.as_str()),
+            partition: self.partition.into(),
+            records: self.sequence,
+            hash: Cow::Borrowed(&self.previous),
+            iat: now.epoch_ms().div_euclid(MS_PER_SEC),
+        };
+        let head = serde_json::to_vec(&head).unwrap_or_default();
+        let head = signer.sign(HEAD_TYPE, &head)?;
+        self.headed = self.sequence;
+        Some(json!({ "head": head }).to_string().into_bytes())
+    }
+
+    /// The same chain, of a shard that looks at such entities.
+    #[must_use]
+    pub fn of(self, entity: EntityView) -> Self {
+        Self { entity, ..self }
+    }
+
+    /// The record of what was decided for `alert`, which `record` raised: an event of its log, or a
+    /// sighting of one.
+    pub fn decision(
+        &mut self,
+        alert: &Alert,
+        decision: &Decision,
+        model_hash: &str,
+        record: Option<&[u8]>,
+    ) -> Vec<u8> {
+        let subject = &decision.subject;
+        let entity = &alert.case.subject.id;
+        let entry = json!({
+            "what": "decision",
+            "time": format_rfc3339(alert.time),
+            "alert_id": alert.case.alert_id,
+            "opened": alert.phase == Phase::Opened,
+            "network": (alert.entity == EntityView::Source).then_some(entity),
+            "identity": subject.id,
+            "credential": subject.credential.as_ref().map(|c| &c.id),
+            "severity": alert.case.severity.as_str(),
+            "score_nats": alert.score_nats,
+            "threshold_nats": alert.threshold_nats,
+            "reason": reason(alert),
+            "event_id": alert.event_id,
+            "record_hash": record.map(|bytes| format!("blake3:{}", blake3::hash(bytes).to_hex())),
+            "source": alert.origin.as_ref().map(|o| json!([&*o.topic, o.partition, o.offset])),
+            "deed": alert.deed.as_ref().map(deed),
+            "decision": containment_order::decision(decision),
+            "model_hash": model_hash,
+        });
+        self.append(&entry)
+    }
+
+    /// The record of another model or configuration that judges from here on.
+    pub fn upgrade(&mut self, time: EventTime, from: [&str; 2], to: [&str; 2]) -> Vec<u8> {
+        self.append(&json!({
+            "what": "upgrade",
+            "time": format_rfc3339(time),
+            "model_hash": {"before": from[0], "now": to[0]},
+            "configuration_hash": {"before": from[1], "now": to[1]},
+        }))
+    }
+
+    /// The record of what somebody answered. Of an identity to be forgotten it keeps no name.
+    pub fn answer(&mut self, time: EventTime, answer: &Answer) -> Vec<u8> {
+        let forgotten = answer.forget.as_ref().map(|identity| {
+            let digest = blake3::hash(identity.as_bytes()).to_hex();
+            format!("blake3:{digest}")
+        });
+        let mut entry = json!({
+            "what": what(answer),
+            "time": format_rfc3339(time),
+            "alert_id": answer.alert_id,
+            "verdict": answer.verdict.map(Judgement::as_str),
+            "identity_hash": forgotten,
+            "by": answer.by,
+            "reason": answer.reason,
+        });
+        if let Some(proof) = &answer.proof {
+            entry["signed_by"] = json!(proof.kid);
+        }
+        if let Some(order_id) = answer.order_id.as_ref().or(answer.approve.as_ref()) {
+            entry["order_id"] = json!(order_id);
+            entry["took_ms"] = json!(answer.took_ms);
+        }
+        self.append(&entry)
+    }
+
+    pub(super) fn append(&mut self, entry: &Value) -> Vec<u8> {
+        let entry = RawValue::from_string(entry.to_string()).unwrap_or_default();
+        let hash = link(&self.previous, self.sequence, entry.get());
+        let record = Record {
+            view: Cow::Borrowed(self.entity.as_str()),
+            partition: self.partition.into(),
+            sequence: self.sequence,
+            previous: Cow::Borrowed(&self.previous),
+            hash: Cow::Borrowed(&hash),
+            entry: &entry,
+        };
+        let record = serde_json::to_vec(&record).unwrap_or_default();
+        self.sequence += 1;
+        self.previous = hash;
+        record
+    }
+}
+
+/// By which way, from where, for what.
+fn deed(deed: &Deed) -> Value {
+    json!({"action": deed.action, "resource": deed.resource, "host": deed.host, "ip": deed.ip,
+        "user_agent": deed.user_agent, "purpose": deed.purpose})
+}
+
+/// What an answer is called in the trail.
+fn what(answer: &Answer) -> &'static str {
+    match answer.asked() {
+        Ok(Asked::Judge(..)) | Err(_) => "feedback",
+        Ok(Asked::Settle(_, Carried::Done)) => "containment_done",
+        Ok(Asked::Settle(_, Carried::Failed)) => "containment_failed",
+        Ok(Asked::Settle(_, Carried::Refused)) => "containment_refused",
+        Ok(Asked::Approve(_)) => "approved",
+        Ok(Asked::Forget(_)) => "forgotten",
+        Ok(Asked::Enforce(Enforcement::Pause)) => "containment_paused",
+        Ok(Asked::Enforce(Enforcement::Resume)) => "containment_resumed",
+    }
+}
+
+/// The entry counts as it is written, so that no reader's way with numbers can matter.
+pub(super) fn link(previous: &str, sequence: u64, entry: &str) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(previous.as_bytes());
+    hasher.update(&sequence.to_le_bytes());
+    hasher.update(entry.as_bytes());
+    hasher.finalize().to_hex().to_string()
+}
+
+/// A record as it is written and read.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Record<'a> {
+    /// Records of before there was the view by source do not say it.
+    #[serde(borrow, default = "of_identities")]
+    pub(super) view: Cow<'a, str>,
+    pub(super) partition: i64,
+    pub(super) sequence: u64,
+    #[serde(borrow)]
+    pub(super) previous: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) hash: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) entry: &'a RawValue,
+}
+
+fn of_identities() -> Cow<'static, str> {
+    Cow::Borrowed(EntityView::Identity.as_str())
+}
+
+/// Where a chain stood.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Head<'a> {
+    #[serde(borrow)]
+    pub(super) view: Cow<'a, str>,
+    pub(super) partition: i64,
+    pub(super) records: u64,
+    #[serde(borrow)]
+    pub(super) hash: Cow<'a, str>,
+    iat: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_record_carries_the_hash_of_the_one_before() {
+        let mut chain = AuditChain::new(3);
+        let records: Vec<Value> = (0..3)
+            .map(|n| serde_json::from_slice(&chain.append(&json!({"n": n}))).unwrap())
+            .collect();
+        assert_eq!(records[0]["previous"], GENESIS);
+        assert_eq!(records[1]["previous"], records[0]["hash"]);
+        assert_eq!(records[2]["previous"], records[1]["hash"]);
+        assert_ne!(records[1]["hash"], records[2]["hash"]);
+    }
+}

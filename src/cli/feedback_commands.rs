@@ -1,0 +1,95 @@
+//! Commands by which people answer, look back at a case, and see what is not needed any more.
+
+use super::arguments::{ConfigArguments, ContainmentArguments, DriftArguments, EnforcementArgument, FeedbackArguments, ForgetArguments, ReviewArguments, VerdictArgument};
+use super::settings::{code_of, with_config};
+use super::terminal::say;
+use crate::commands::review::review;
+use crate::commands::{publish_feedback, unused_privileges};
+use crate::feedback::model::{Answer, Enforcement, Judgement};
+use std::path::Path;
+use std::sync::Arc;
+
+fn publish(config: &ConfigArguments, answer: &Answer) -> u8 {
+    with_config(config, |config| {
+        code_of(publish_feedback::publish(&Arc::new(config), answer).map(|told| say(&told)))
+    })
+}
+
+pub(super) fn feedback(arguments: &FeedbackArguments) -> u8 {
+    let verdict = match arguments.verdict {
+        VerdictArgument::TruePositive => Judgement::TruePositive,
+        VerdictArgument::FalsePositive => Judgement::FalsePositive,
+        VerdictArgument::Expected => Judgement::Expected,
+        VerdictArgument::Withdrawn => Judgement::Withdrawn,
+    };
+    let answer = Answer {
+        alert_id: Some(arguments.alert.clone()),
+        verdict: Some(verdict),
+        by: arguments.by.clone(),
+        reason: arguments.reason.clone(),
+        ..Answer::default()
+    };
+    publish(&arguments.config, &answer)
+}
+
+pub(super) fn forget(arguments: &ForgetArguments) -> u8 {
+    let answer = Answer {
+        forget: Some(arguments.identity.clone()),
+        by: arguments.by.clone(),
+        reason: arguments.reason.clone(),
+        ..Answer::default()
+    };
+    publish(&arguments.config, &answer)
+}
+
+pub(super) fn containment(arguments: &ContainmentArguments) -> u8 {
+    let containment = match arguments.what {
+        EnforcementArgument::Pause => Some(Enforcement::Pause),
+        EnforcementArgument::Resume => Some(Enforcement::Resume),
+        EnforcementArgument::Approve => None,
+    };
+    let approve = arguments.order.clone().filter(|_| containment.is_none());
+    let answer = Answer {
+        containment,
+        approve,
+        by: arguments.by.clone(),
+        reason: arguments.reason.clone(),
+        ..Answer::default()
+    };
+    publish(&arguments.config, &answer)
+}
+
+pub(super) fn review_case(arguments: &ReviewArguments) -> u8 {
+    with_config(&arguments.config, |config| {
+        let (alert, alerts) = (&arguments.alert, &arguments.alerts);
+        let case = review(&config, alert, alerts, &arguments.audit);
+        code_of(case.map(|case| {
+            if arguments.json {
+                say(&format!("{}\n", serde_json::json!(case)));
+            } else {
+                say(&case.to_string());
+            }
+        }))
+    })
+}
+
+pub(super) fn drift_of(arguments: &DriftArguments) -> u8 {
+    with_config(&arguments.config, |config| {
+        let days = arguments.since.as_secs() / 86_400;
+        let days = u16::try_from(days).unwrap_or(u16::MAX);
+        let unused = match (&arguments.knowledge.url, &arguments.knowledge.state) {
+            (Some(url), _) => unused_privileges::by_service(&config, url, days),
+            (None, state) => {
+                let state = state.as_deref().unwrap_or(Path::new(""));
+                unused_privileges::by_state(&config, state, days)
+            }
+        };
+        code_of(unused.map(|unused| {
+            if arguments.json {
+                say(&format!("{}\n", serde_json::json!(unused)));
+            } else {
+                say(&unused.to_string());
+            }
+        }))
+    })
+}

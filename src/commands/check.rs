@@ -1,0 +1,109 @@
+//! `credwatch check`: everything that could stop `run`, all at once.
+
+use crate::clock::wall_time;
+use crate::config::{Config, Realm, ReceiverKind};
+use crate::receivers;
+use crate::kafka::topics;
+use crate::kafka::topics::Wanted;
+use crate::keycloak::admin_client::{Admin, EventsOf};
+use crate::shard::{load_model, model_hash};
+use crate::model::Model;
+
+/// What was looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// What is in order.
+    pub fine: Vec<String>,
+    /// What is not, with the way out.
+    pub problems: Vec<String>,
+}
+
+/// Looks at model, connection and topics.
+#[must_use]
+pub async fn check(config: &Config) -> Report {
+    let mut report = Report::default();
+    match load_model(config) {
+        Ok(model) => report.fine.push(model_line(config, &model)),
+        Err(error) => report.problems.push(error.to_string()),
+    }
+    let wanted = topics::wanted(config);
+    let names: Vec<String> = wanted.iter().map(|topic| topic.name.clone()).collect();
+    match topics::partitions(config, &names) {
+        Err(error) => report.problems.push(error.to_string()),
+        Ok(found) => {
+            check_topics(config, &wanted, &found, &mut report);
+            let is_there = found.iter().all(Option::is_some);
+            if is_there && let Err(error) = topics::require_compaction(config).await {
+                report.problems.push(error.to_string());
+            }
+        }
+    }
+    config
+        .realms
+        .iter()
+        .for_each(|realm| check_realm(config, realm, &mut report));
+    check_receivers(config, &mut report);
+    report
+}
+
+/// Whether the realm lets us in and shows its events.
+fn check_realm(config: &Config, realm: &Realm, report: &mut Report) {
+    let now_ms = wall_time().epoch_ms();
+    let asked = Admin::new(realm, config.deliver.timeout)
+        .and_then(|mut admin| admin.events(EventsOf::Users, now_ms, 0, 1));
+    let name = &realm.name;
+    match asked {
+        Ok(_) => report
+            .fine
+            .push(format!("Keycloak realm {name} shows its events")),
+        Err(error) => report
+            .problems
+            .push(format!("Keycloak realm {name}: {error}")),
+    }
+}
+
+/// Whether what receivers are told by can be used; nobody is told anything.
+fn check_receivers(config: &Config, report: &mut Report) {
+    for receiver in &config.deliver.receivers {
+        let fetches = matches!(receiver.kind, ReceiverKind::SsfPoll(_));
+        match receivers::carrier(receiver, &config.deliver) {
+            Err(why) if !fetches => report.problems.push(format!("receiver {why}")),
+            _ => report.fine.push(format!("receiver {}", receiver.name)),
+        }
+    }
+}
+
+fn model_line(config: &Config, model: &Model) -> String {
+    let detect = &config.detect;
+    let hash = model_hash(model, detect);
+    format!(
+        "model {hash}: {} actions known by name",
+        model.catalogue.len()
+    )
+}
+
+fn check_topics(config: &Config, wanted: &[Wanted], found: &[Option<usize>], report: &mut Report) {
+    report.fine.push(format!(
+        "broker at {} answers",
+        config.kafka.bootstrap_servers
+    ));
+    let events = found.first().copied().flatten();
+    for (topic, found) in wanted.iter().zip(found) {
+        match found {
+            None => report.problems.push(format!(
+                "topic {} is missing; create it with `credwatch topics create`",
+                topic.name
+            )),
+            Some(partitions) if topic.co_partitioned && Some(*partitions) != events => {
+                let events = events.unwrap_or(0);
+                report.problems.push(format!(
+                    "topic {} has {partitions} partitions, {} has {events}: they must be equal",
+                    topic.name, config.topics.events
+                ));
+            }
+            Some(partitions) => report
+                .fine
+                .push(format!("topic {}, {partitions} partitions", topic.name)),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The shards of a configuration without Kafka: records go where Kafka's default partitioner would
+//! put them, so that files give what a topic of the same number of partitions gives.
+
+use crate::config::Config;
+use credwatch_core::engine::{Alert, Detail, Health, Stepped, Unused};
+use crate::files::state_directory::{StateError, StateFolder};
+use crate::ingest::Native;
+use crate::query_router;
+use crate::query_router::InquiryError;
+use crate::shard::{Blueprint, Handled, LoadModelError, Outgoing, ReadError, Shard, ShardId, load_model};
+use crate::reports::explanation::Explained;
+use crate::kafka::partitioner::partition_of;
+
+/// Why shards cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LanesError {
+    /// The model cannot be read.
+    #[error(transparent)]
+    Model(#[from] LoadModelError),
+    /// The state cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// The shards of all partitions, in both views.
+pub(super) struct Lanes {
+    identities: Vec<Shard>,
+    sources: Vec<Shard>,
+}
+
+/// What became of one event.
+pub(super) struct Judged<'n> {
+    /// At its identity.
+    pub(super) handled: Handled<'n>,
+    /// At its source, where it is an authentication.
+    pub(super) at_source: Option<Stepped>,
+    /// What is to be published.
+    pub(super) outputs: Vec<Outgoing>,
+}
+
+impl Judged<'_> {
+    /// What each view made of it.
+    pub(super) fn views(&self) -> impl Iterator<Item = &Stepped> {
+        std::iter::once(&self.handled.stepped).chain(&self.at_source)
+    }
+
+    /// The alerts of both views.
+    pub(super) fn alerts(&self) -> impl Iterator<Item = &Alert> {
+        self.views().flat_map(|stepped| &stepped.alerts)
+    }
+}
+
+impl Lanes {
+    /// Shards for `partitions` partitions: as they were left in `state`, else cold.
+    ///
+    /// # Errors
+    /// The model or the state cannot be read.
+    pub(super) fn open(
+        config: &Config,
+        partitions: u32,
+        state: Option<&StateFolder>,
+    ) -> Result<Self, LanesError> {
+        let partitions = partitions.max(1);
+        let blueprint = Blueprint::new(config, load_model(config)?, partitions);
+        let lane = |id: ShardId| {
+            let left = match state {
+                Some(folder) => folder.load(&blueprint, id)?,
+                None => None,
+            };
+            Ok(left.unwrap_or_else(|| blueprint.shard(id)))
+        };
+        let lanes = |id: fn(i32) -> ShardId| {
+            let all = (0..partitions as i32).map(|partition| lane(id(partition)));
+            all.collect::<Result<Vec<Shard>, LanesError>>()
+        };
+        Ok(Self {
+            identities: lanes(ShardId::of_identities)?,
+            sources: lanes(ShardId::of_sources)?,
+        })
+    }
+
+    /// Leaves the state of every shard in `state`.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(super) fn save(&self, state: &StateFolder) -> Result<(), StateError> {
+        self.all().try_for_each(|shard| state.save(shard))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Shard> {
+        self.identities.iter().chain(&self.sources)
+    }
+
+    fn of(&self, key: &str) -> usize {
+        match self.identities.len() {
+            1 => 0,
+            lanes => partition_of(key.as_bytes(), lanes as i32) as usize,
+        }
+    }
+
+    /// What is known of an identity, and what `events` would score.
+    ///
+    /// # Errors
+    /// Nothing is known, or no event can be read.
+    pub(super) fn explain(&self, identity: &str, events: &[u8]) -> Result<Explained, InquiryError> {
+        query_router::explain(&self.identities[self.of(identity)], identity, events)
+    }
+
+    /// What identities of each shard have not used for `days` days.
+    pub(super) fn unused(&self, days: u16) -> impl Iterator<Item = Vec<Unused>> {
+        self.identities.iter().map(move |shard| shard.unused(days))
+    }
+
+    /// Takes one event in, at its identity and at its source.
+    ///
+    /// # Errors
+    /// Says what is wrong with the event; nothing was learned from it.
+    pub(super) fn handle<'n>(
+        &mut self,
+        native: &'n Native<'_>,
+        detail: Detail,
+    ) -> Result<Judged<'n>, ReadError> {
+        let at = match self.identities.len() {
+            1 => 0,
+            _ => self.of(&native.key()?),
+        };
+        let shard = &mut self.identities[at];
+        let handled = shard.handle(&native.json, shard.next_offset(), detail)?;
+        let alerts = &handled.stepped.alerts;
+        let mut outputs = shard.publications(alerts, None, Some(&native.json));
+        let mut at_source = None;
+        if let Some(sighting) = &handled.sighting {
+            let at = self.of(&sighting.key);
+            let shard = &mut self.sources[at];
+            let stepped = shard
+                .handle(&sighting.payload, shard.next_offset(), detail)?
+                .stepped;
+            let record = Some(sighting.payload.as_slice());
+            outputs.extend(shard.publications(&stepped.alerts, None, record));
+            at_source = Some(stepped);
+        }
+        Ok(Judged {
+            handled,
+            at_source,
+            outputs,
+        })
+    }
+
+    /// Counts and sizes of each shard.
+    pub(super) fn health(&self) -> impl Iterator<Item = (ShardId, Health)> {
+        self.all().map(|shard| (shard.id(), shard.health()))
+    }
+}

@@ -1,0 +1,60 @@
+//! How credentials were renewed: what a replay saw of rotations and refreshes, and of those that were
+//! late, failed or passed by.
+
+use credwatch_core::event::{Activity, Event, Outcome};
+use credwatch_core::score::incident::AlertState;
+use credwatch_core::verdict::SignalName;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Counts of renewals.
+#[derive(Clone, Debug, Default)]
+pub struct Renewals {
+    /// Seen and failed, by activity.
+    seen: BTreeMap<Activity, (u64, u64)>,
+    /// Cases of a renewal off its cadence.
+    off_cadence: usize,
+    /// Cases of a credential used outside of its life.
+    outlived: usize,
+}
+
+impl Renewals {
+    /// Counts an event, where it is one.
+    pub fn add(&mut self, event: &Event<'_>) {
+        if matches!(event.activity, Activity::Rotate | Activity::Refresh) {
+            let (seen, failed) = self.seen.entry(event.activity).or_default();
+            *seen += 1;
+            *failed += u64::from(event.outcome != Outcome::Success);
+        }
+    }
+
+    /// The same with what `cases` tell.
+    #[must_use]
+    pub fn with<'c>(&self, cases: impl Iterator<Item = &'c AlertState>) -> Self {
+        let mut all = self.clone();
+        for case in cases {
+            let names = |name| case.signals.iter().any(|signal| signal.name == name);
+            all.off_cadence += usize::from(names(SignalName::Refresh));
+            all.outlived += usize::from(names(SignalName::CredentialAge));
+        }
+        all
+    }
+}
+
+impl fmt::Display for Renewals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.seen.is_empty() && self.outlived == 0 {
+            return Ok(());
+        }
+        let of = |activity| self.seen.get(&activity).copied().unwrap_or_default();
+        let (rotations, rotations_failed) = of(Activity::Rotate);
+        let (refreshes, refreshes_failed) = of(Activity::Refresh);
+        writeln!(
+            f,
+            "renewals: {rotations} rotations, {rotations_failed} failed; {refreshes} refreshes, \
+             {refreshes_failed} failed; alerts with a renewal off its cadence: {}, with a use \
+             after rotation, expiry or revocation: {}",
+            self.off_cadence, self.outlived
+        )
+    }
+}

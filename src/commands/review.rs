@@ -1,0 +1,62 @@
+//! `credwatch review`: one case from beginning to end, from the topics or from files.
+
+use crate::config::Config;
+use crate::files;
+use crate::files::InputError;
+use crate::kafka::KafkaError;
+use crate::kafka::topic_reader::read_all;
+use crate::reports::incident_report::CaseFile;
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// Why there is no case to show.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The topics cannot be read.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// Nobody published such an alert, or no longer.
+    #[error("no alert {0:?} is there: its id is `finding_info.uid` of the alert")]
+    Unknown(String),
+}
+
+/// The case of `alert_id`, from files where some are given, or from the topics of `config`.
+///
+/// # Errors
+/// Nothing can be read, or there is no such alert.
+pub fn review(
+    config: &Config,
+    alert_id: &str,
+    alerts: &[PathBuf],
+    audit: &[PathBuf],
+) -> Result<CaseFile, ReviewError> {
+    let (alerts, audit) = if alerts.is_empty() {
+        let topics = &config.topics;
+        (
+            read_all(config, &topics.alerts)?,
+            read_all(config, &topics.decisions)?,
+        )
+    } else {
+        (lines(alerts)?, lines(audit)?)
+    };
+    let parsed = |records: Vec<Vec<u8>>| -> Vec<Value> {
+        let records = records.iter();
+        records
+            .filter_map(|record| serde_json::from_slice(record).ok())
+            .collect()
+    };
+    let case = CaseFile::collect(alert_id, &parsed(alerts), &parsed(audit));
+    case.ok_or_else(|| ReviewError::Unknown(alert_id.to_owned()))
+}
+
+fn lines(inputs: &[PathBuf]) -> Result<Vec<Vec<u8>>, InputError> {
+    let mut records = Vec::new();
+    for path in files::list(inputs)? {
+        let document = files::open(&path)?.rest()?;
+        records.extend(document.split(|byte| *byte == b'\n').map(<[u8]>::to_vec));
+    }
+    Ok(records)
+}

@@ -1,0 +1,325 @@
+//! The end of a replay or demo, as a person wants to read it.
+
+use crate::commands::renewals::Renewals;
+use credwatch_core::containment::Mode;
+use credwatch_core::engine::{Alert, Health, Phase};
+use credwatch_core::score::incident::AlertState;
+use crate::shard::{Handled, ShardId};
+use credwatch_core::units::{EventTime, MS_PER_DAY, Span};
+use credwatch_core::verdict::EntityView;
+use crate::sources::time::format_rfc3339;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+
+/// Incidents listed.
+const INCIDENTS_SHOWN: usize = 10;
+/// Reasons listed for each.
+const REASONS_SHOWN: usize = 4;
+/// Notices listed.
+const NOTICES_SHOWN: usize = 5;
+/// Records set aside that are named.
+const DEAD_SHOWN: usize = 5;
+
+/// Counts and the strongest incidents.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    mode: Mode,
+    /// Events judged.
+    pub events: u64,
+    /// Records set aside.
+    pub dead: u64,
+    dead_named: Vec<String>,
+    unknown_members: u64,
+    /// Stated expiries that did not parse.
+    pub unread_expiries: u64,
+    span: Option<(EventTime, EventTime)>,
+    incidents: BTreeMap<String, AlertState>,
+    renewals: Renewals,
+    updates: u64,
+    orders: u64,
+    notices: Vec<String>,
+    identities: usize,
+    sources: usize,
+    late: u64,
+    evicted: u64,
+    unadmitted: u64,
+    thresholds_nats: Vec<f64>,
+    learned_shares: Vec<f64>,
+}
+
+impl Summary {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            events: 0,
+            dead: 0,
+            dead_named: Vec::new(),
+            unknown_members: 0,
+            unread_expiries: 0,
+            span: None,
+            incidents: BTreeMap::new(),
+            renewals: Renewals::default(),
+            updates: 0,
+            orders: 0,
+            notices: Vec::new(),
+            identities: 0,
+            sources: 0,
+            late: 0,
+            evicted: 0,
+            unadmitted: 0,
+            thresholds_nats: Vec::new(),
+            learned_shares: Vec::new(),
+        }
+    }
+
+    /// Counts an event.
+    pub fn add_event(&mut self, handled: &Handled<'_>) {
+        let time = handled.event.time;
+        self.events += 1;
+        self.renewals.add(&handled.event);
+        for notice in &handled.stepped.notices {
+            self.notices
+                .push(format!("{} UTC: {notice}", minute(notice.time)));
+        }
+        if let Some(news) = &handled.stepped.budget_news {
+            self.notices.push(format!("{} UTC: {news}", minute(time)));
+        }
+        self.unknown_members += u64::from(handled.unknown_members);
+        let (from, to) = self.span.unwrap_or((time, time));
+        self.span = Some((from.min(time), to.max(time)));
+    }
+
+    /// Counts an alert's publication.
+    pub fn add_alert(&mut self, alert: &Alert) {
+        self.updates += u64::from(alert.phase == Phase::Updated);
+        self.orders += alert.decisions.len() as u64;
+        let case = alert.case.clone();
+        let id = case.alert_id.clone();
+        self.incidents.insert(id, case);
+    }
+
+    /// Counts a record set aside.
+    pub fn add_dead(&mut self, name: &str, index: usize, reason: &str) {
+        self.dead += 1;
+        if self.dead_named.len() < DEAD_SHOWN {
+            let short: String = reason.chars().take(160).collect();
+            self.dead_named
+                .push(format!("{name}, record {index}: {short}"));
+        }
+    }
+
+    /// Adds a shard's counts.
+    pub fn add_health(&mut self, id: ShardId, health: &Health) {
+        self.evicted += health.evicted;
+        self.unadmitted += health.unadmitted;
+        if id.entity == EntityView::Source {
+            self.sources += health.identities;
+            return;
+        }
+        self.identities += health.identities;
+        self.late += health.late;
+        self.thresholds_nats.push(health.threshold_nats);
+        self.learned_shares.push(health.threshold_learned_share);
+    }
+
+    /// Alerts opened.
+    #[must_use]
+    pub fn alerts(&self) -> usize {
+        self.incidents.len()
+    }
+
+    fn span_ms(&self) -> i64 {
+        self.span.map_or(0, |(from, to)| to.ms_since(from))
+    }
+}
+
+/// A count as a person writes it: `12,345`.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn plural(count: u64, one: &str, many: &str) -> String {
+    let noun = if count == 1 { one } else { many };
+    format!("{} {noun}", grouped(count))
+}
+
+/// `2023-07-10 12:05` of a moment.
+fn minute(time: EventTime) -> String {
+    format_rfc3339(time)[..16].replace('T', " ")
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = Span { ms: self.span_ms() };
+        let events = plural(self.events, "event", "events");
+        let identities = plural(self.identities as u64, "identity", "identities");
+        write!(f, "{events} of {identities}")?;
+        if self.sources > 0 {
+            let networks = plural(self.sources as u64, "network", "networks");
+            write!(f, ", authenticating from {networks}")?;
+        }
+        if let Some((from, to)) = self.span {
+            write!(f, " over {span} ({} to {} UTC)", minute(from), minute(to))?;
+        }
+        writeln!(f, ", {} set aside", grouped(self.dead))?;
+        for named in &self.dead_named {
+            writeln!(f, "  set aside: {named}")?;
+        }
+        if self.dead > self.dead_named.len() as u64 {
+            writeln!(
+                f,
+                "  … and {} more",
+                grouped(self.dead - self.dead_named.len() as u64)
+            )?;
+        }
+        self.write_alerts(f)?;
+        write!(f, "{}", self.renewals.with(self.incidents.values()))?;
+        self.write_limits(f)?;
+        self.write_notices(f)?;
+        self.write_incidents(f)
+    }
+}
+
+impl Summary {
+    fn write_alerts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let days = self.span_ms() as f64 / MS_PER_DAY as f64;
+        let alerts = plural(self.alerts() as u64, "alert", "alerts");
+        write!(f, "{alerts}, {}", plural(self.updates, "update", "updates"))?;
+        if days >= 1.0 {
+            write!(f, ", {:.1} alerts a day", self.alerts() as f64 / days)?;
+        }
+        let count = self.thresholds_nats.len().max(1) as f64;
+        let threshold = self.thresholds_nats.iter().sum::<f64>() / count;
+        let learned = 100.0 * self.learned_shares.iter().sum::<f64>() / count;
+        writeln!(f, "; threshold {threshold:.1} nats, {learned:.0} % learned")?;
+        let orders = plural(self.orders, "containment order", "containment orders");
+        match self.mode {
+            Mode::DryRun => writeln!(f, "{orders}: dry run, nothing is to be carried out"),
+            Mode::Enforce => writeln!(f, "{orders} to be enforced"),
+        }
+    }
+
+    fn write_limits(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut notes = Vec::new();
+        if self.late > 0 {
+            notes.push(format!(
+                "{} arrived late",
+                plural(self.late, "event", "events")
+            ));
+        }
+        if self.unread_expiries > 0 {
+            notes.push(format!(
+                "{} did not parse",
+                plural(self.unread_expiries, "expiry", "expiries")
+            ));
+        }
+        if self.unknown_members > 0 {
+            let members = plural(self.unknown_members, "unknown member", "unknown members");
+            notes.push(format!("{members} ignored"));
+        }
+        if self.evicted + self.unadmitted > 0 {
+            notes.push(format!(
+                "identity limit reached: {} gave way, {} judged by peers only",
+                plural(self.evicted, "baseline", "baselines"),
+                plural(self.unadmitted, "event", "events")
+            ));
+        }
+        if notes.is_empty() {
+            Ok(())
+        } else {
+            writeln!(f, "{}", notes.join("; "))
+        }
+    }
+
+    fn write_notices(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.notices.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nTold once, no alert each")?;
+        let notices = self.notices.iter().rev().take(NOTICES_SHOWN);
+        notices
+            .rev()
+            .try_for_each(|notice| writeln!(f, "  {notice}"))?;
+        match self.notices.len().saturating_sub(NOTICES_SHOWN) {
+            0 => Ok(()),
+            more => writeln!(f, "  and {more} before these"),
+        }
+    }
+
+    fn write_incidents(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut incidents: Vec<&AlertState> = self.incidents.values().collect();
+        incidents.sort_by(|a, b| {
+            b.peak_nats
+                .total_cmp(&a.peak_nats)
+                .then(a.opened.cmp(&b.opened))
+        });
+        if incidents.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nTop incidents")?;
+        for (place, case) in incidents.iter().take(INCIDENTS_SHOWN).enumerate() {
+            write!(f, "{}", incident_text(place + 1, case))?;
+        }
+        let rest = incidents.len().saturating_sub(INCIDENTS_SHOWN);
+        if rest > 0 {
+            writeln!(f, "… and {rest} more (--alerts FILE writes them all)")?;
+        }
+        Ok(())
+    }
+}
+
+/// How much an incident holds, in words.
+fn extent(case: &AlertState, span: Span) -> String {
+    match case.events {
+        0 | 1 => "1 event".to_owned(),
+        events => format!("{events} events within {span}"),
+    }
+}
+
+/// One incident in words.
+#[must_use]
+pub fn incident_text(place: usize, case: &AlertState) -> String {
+    let mut text = String::new();
+    let (identity, severity) = (&case.subject.id, case.severity.as_str());
+    let (peak, opened) = (case.peak_nats, minute(case.opened));
+    let span = Span {
+        ms: case.last_evidence.ms_since(case.opened),
+    };
+    let _ = writeln!(
+        text,
+        "{place:>3}. {severity:<8} {peak:>5.1} nats  {identity}"
+    );
+    let _ = writeln!(
+        text,
+        "     from {opened} UTC, {}, alert {}",
+        extent(case, span),
+        case.alert_id
+    );
+    for signal in case.signals.iter().take(REASONS_SHOWN) {
+        let nats = signal.reading.surprise_nats();
+        let _ = writeln!(
+            text,
+            "     • {}: {} [{nats:.1} nats]",
+            signal.name, signal.explanation.sentence
+        );
+    }
+    if !case.techniques.is_empty() {
+        let named: Vec<String> = case
+            .techniques
+            .iter()
+            .map(|t| format!("{} {}", t.id, t.name))
+            .collect();
+        let _ = writeln!(text, "     ATT&CK: {}", named.join(" · "));
+    }
+    text
+}

@@ -1,0 +1,53 @@
+//! `credwatch drift`: privileges that nobody uses any more, by the state in a folder or by a service at
+//! work.
+
+use crate::commands::local_shards::{Lanes, LanesError};
+use crate::commands::service_client as service;
+use crate::commands::service_client::ServiceError;
+use crate::config::Config;
+use crate::files::state_directory::{StateError, StateFolder};
+use crate::reports::unused_privileges::Unused;
+use std::path::Path;
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum DriftError {
+    /// The state cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// There are no shards to ask.
+    #[error(transparent)]
+    Lanes(#[from] LanesError),
+    /// The service has no answer.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+/// What nobody has used for `days` days, by the state in `folder`.
+///
+/// # Errors
+/// There is no such state.
+pub fn by_state(config: &Config, folder: &Path, days: u16) -> Result<Unused, DriftError> {
+    let folder = StateFolder::new(folder);
+    let partitions = folder.partitions()?;
+    let lanes = Lanes::open(config, partitions, Some(&folder))?;
+    let all = partitions as usize;
+    let mut unused = Unused::new(days, all, all);
+    lanes.unused(days).for_each(|of_shard| unused.add(of_shard));
+    Ok(unused)
+}
+
+/// The same by the service at `url`, whose token is that of the configuration.
+///
+/// # Errors
+/// The service has no answer.
+pub fn by_service(config: &Config, url: &str, days: u16) -> Result<Unused, DriftError> {
+    let days = days.to_string();
+    Ok(service::ask(
+        config,
+        url,
+        "/v1/drift",
+        &[("days", &days)],
+        None,
+    )?)
+}

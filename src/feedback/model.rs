@@ -1,0 +1,274 @@
+//! What people and executors answer (`credential.feedback`): an opinion on an alert, what became of an
+//! order, its approval, the wish that an identity be forgotten, or that enforcement pause or go on. One
+//! JSON object a record, or the same signed ([`crate::feedback::signed_feedback`]); who says it is stated, and
+//! goes into the audit trail.
+
+use credwatch_core::containment::issued_orders::Outcome;
+use credwatch_core::engine::Opinion;
+use crate::crypto::SignatureError;
+use serde::{Deserialize, Serialize};
+
+/// One answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The alert that is answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert_id: Option<String>,
+    /// What it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Judgement>,
+    /// The order that an executor answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<String>,
+    /// What became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Carried>,
+    /// Time from the event behind the order to this outcome, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<i64>,
+    /// The order that is approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approve: Option<String>,
+    /// The identity to be forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forget: Option<String>,
+    /// What enforcement is to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub containment: Option<Enforcement>,
+    /// Who says it.
+    pub by: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who signed it, where it was signed.
+    #[serde(skip)]
+    pub proof: Option<Proof>,
+}
+
+/// By which key an answer is proved, and which one it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Name of the key.
+    pub kid: String,
+    /// The answer among all that were signed.
+    pub token: [u8; 16],
+    /// When it was signed, in seconds since 1970.
+    pub issued_secs: i64,
+}
+
+/// What became of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Carried {
+    /// It is carried out.
+    Done,
+    /// It could not be carried out.
+    Failed,
+    /// It must not be carried out, as the executor sees it.
+    Refused,
+}
+
+impl Carried {
+    /// The same for the engine.
+    #[must_use]
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Done => Outcome::Done,
+            Self::Failed => Outcome::Failed,
+            Self::Refused => Outcome::Refused,
+        }
+    }
+}
+
+/// What an alert was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judgement {
+    /// An attack.
+    TruePositive,
+    /// No attack.
+    FalsePositive,
+    /// Out of the ordinary, but meant.
+    Expected,
+    /// What was answered before does not hold.
+    Withdrawn,
+}
+
+impl Judgement {
+    /// The same for the engine.
+    #[must_use]
+    pub fn opinion(self) -> Opinion {
+        match self {
+            Self::TruePositive => Opinion::TruePositive,
+            Self::FalsePositive => Opinion::FalsePositive,
+            Self::Expected => Opinion::Expected,
+            Self::Withdrawn => Opinion::Withdrawn,
+        }
+    }
+
+    /// The spelling on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TruePositive => "true_positive",
+            Self::FalsePositive => "false_positive",
+            Self::Expected => "expected",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// What is asked of enforcement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Enforcement {
+    /// Nothing is to be carried out from now on.
+    Pause,
+    /// It goes on.
+    Resume,
+}
+
+/// What an answer asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked<'a> {
+    /// To take an opinion on an alert.
+    Judge(&'a str, Judgement),
+    /// To take what became of an order.
+    Settle(&'a str, Carried),
+    /// To approve an order.
+    Approve(&'a str),
+    /// To forget an identity.
+    Forget(&'a str),
+    /// To pause enforcement, or to let it go on.
+    Enforce(Enforcement),
+}
+
+/// Why an answer cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// It is none.
+    #[error("no answer: {0}; {SHAPES}")]
+    Json(#[from] serde_json::Error),
+    /// It asks for nothing, or for two things.
+    #[error("{SHAPES}")]
+    Shape,
+    /// Nobody says it.
+    #[error("`by` is empty: an answer says who gives it")]
+    Nobody,
+    /// Nobody proves it.
+    #[error(
+        "it is not signed, and feedback.require_signature is set: sign it by feedback.key_file"
+    )]
+    Unsigned,
+    /// It proves to be somebody else's.
+    #[error("it was signed by the key of {signer:?}, and says that it is {by:?}'s")]
+    Impostor {
+        /// Whose key it is.
+        signer: String,
+        /// Who it says.
+        by: String,
+    },
+    /// Its signature is not good.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// It was signed at another time than it was sent.
+    #[error("it says that it was signed later than it was sent: is the clock of the sender right?")]
+    Early,
+}
+
+/// What an answer may be.
+const SHAPES: &str = "an answer holds `by` and alert_id with verdict, or order_id with outcome, or \
+                      approve, or forget, or containment";
+
+impl Answer {
+    /// Reads one record.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn parse(record: &[u8]) -> Result<Self, AnswerError> {
+        let answer: Self = serde_json::from_slice(record)?;
+        answer.asked()?;
+        Ok(answer)
+    }
+
+    /// What it asks for.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn asked(&self) -> Result<Asked<'_>, AnswerError> {
+        if self.by.trim().is_empty() {
+            return Err(AnswerError::Nobody);
+        }
+        let judged = self.alert_id.as_deref().zip(self.verdict);
+        let settled = self.order_id.as_deref().zip(self.outcome);
+        let mut asked = [
+            judged.map(|(alert, verdict)| Asked::Judge(alert, verdict)),
+            settled.map(|(order, outcome)| Asked::Settle(order, outcome)),
+            self.approve.as_deref().map(Asked::Approve),
+            self.forget.as_deref().map(Asked::Forget),
+            self.containment.map(Asked::Enforce),
+        ]
+        .into_iter()
+        .flatten();
+        let is_half = self.alert_id.is_some() != self.verdict.is_some()
+            || self.order_id.is_some() != self.outcome.is_some();
+        match (asked.next(), asked.next()) {
+            (Some(one), None) if !is_half => Ok(one),
+            _ => Err(AnswerError::Shape),
+        }
+    }
+
+    /// The record.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_says_one_thing_and_who_says_it() {
+        let parse = |text: &str| Answer::parse(text.as_bytes());
+        let good =
+            r#"{"alert_id":"a1","verdict":"false_positive","by":"ada","reason":"new laptop"}"#;
+        let answer = parse(good).unwrap();
+        assert_eq!(
+            answer.asked().unwrap(),
+            Asked::Judge("a1", Judgement::FalsePositive)
+        );
+        assert_eq!(Answer::parse(&answer.to_json()).unwrap(), answer);
+        let forget = parse(r#"{"forget":"svc-1","by":"bo"}"#).unwrap();
+        assert_eq!(forget.asked().unwrap(), Asked::Forget("svc-1"));
+        let pause = parse(r#"{"containment":"pause","by":"bo"}"#).unwrap();
+        assert_eq!(pause.asked().unwrap(), Asked::Enforce(Enforcement::Pause));
+        let done =
+            parse(r#"{"order_id":"o1","outcome":"done","took_ms":41,"by":"keycloak"}"#).unwrap();
+        assert_eq!(done.asked().unwrap(), Asked::Settle("o1", Carried::Done));
+        let approve = parse(r#"{"approve":"o1","by":"bo"}"#).unwrap();
+        assert_eq!(approve.asked().unwrap(), Asked::Approve("o1"));
+        for (bad, why) in [
+            (r#"{"order_id":"o1","by":"x"}"#, "order_id with outcome"),
+            (r#"{"containment":"stop","by":"bo"}"#, "stop"),
+            (
+                r#"{"containment":"pause","forget":"x","by":"bo"}"#,
+                "or containment",
+            ),
+            (
+                r#"{"alert_id":"a1","verdict":"false_positive","by":" "}"#,
+                "who gives it",
+            ),
+            (r#"{"alert_id":"a1","by":"ada"}"#, "alert_id with verdict"),
+            (r#"{"alert_id":"a1","verdict":"maybe","by":"ada"}"#, "maybe"),
+            (r#"{"forget":"x","alert_id":"a1","by":"ada"}"#, "forget, or"),
+            (r#"{"forget":"x","by":"ada","all":true}"#, "all"),
+            ("[]", "no answer"),
+        ] {
+            let told = parse(bad).unwrap_err().to_string();
+            assert!(told.contains(why), "{bad}: {told}");
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Documents from files, folders and standard input, compressed or not.
+
+pub mod state_directory;
+
+use crate::sources::source_format;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Largest document, decompressed.
+pub const DOCUMENT_BYTES: u64 = 8 << 30;
+
+/// Why an input cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// Not there, not readable, or broken compression.
+    #[error("{}: {why}", .path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: io::Error,
+    },
+    /// A folder without files.
+    #[error("{}: no files in this folder", .0.display())]
+    Empty(PathBuf),
+    /// Over the size limit.
+    #[error("{}: more than {DOCUMENT_BYTES} bytes once decompressed; split it", .0.display())]
+    TooLarge(PathBuf),
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> InputError + '_ {
+    move |why| InputError::Io {
+        path: path.to_path_buf(),
+        why,
+    }
+}
+
+/// Endings of the logs in a folder; other files there, such as a licence, are left alone.
+const LOG_ENDINGS: [&str; 5] = ["json", "jsonl", "ndjson", "log", "txt"];
+/// Endings of compressed files, which follow a log's.
+const PACKED_ENDINGS: [&str; 3] = ["gz", "zst", "zstd"];
+
+/// The files behind `inputs`, in the order given; a folder's in the order of their names,
+/// subfolders included, but only those named like logs. `-` stands for standard input.
+///
+/// # Errors
+/// An input is not there, or a folder holds no file.
+pub fn list(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, InputError> {
+    let mut files = Vec::new();
+    for input in inputs {
+        if input.as_os_str() == "-" {
+            files.push(input.clone());
+            continue;
+        }
+        let metadata = std::fs::metadata(input).map_err(at(input))?;
+        if metadata.is_dir() {
+            let before = files.len();
+            walk(input, &mut files)?;
+            if files.len() == before {
+                return Err(InputError::Empty(input.clone()));
+            }
+        } else {
+            files.push(input.clone());
+        }
+    }
+    Ok(files)
+}
+
+fn named_like_a_log(path: &Path) -> bool {
+    let ends_in = |path: &Path, endings: &[&str]| {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        ending.is_some_and(|ending| endings.contains(&ending.to_ascii_lowercase().as_str()))
+    };
+    if ends_in(path, &PACKED_ENDINGS) {
+        let unpacked = path.with_extension("");
+        return unpacked.extension().is_none() || ends_in(&unpacked, &LOG_ENDINGS);
+    }
+    ends_in(path, &LOG_ENDINGS)
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), InputError> {
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
+        .map_err(at(folder))?
+        .map(|entry| entry.map(|e| e.path()))
+        .collect::<Result<_, _>>()
+        .map_err(at(folder))?;
+    entries.sort();
+    for path in entries {
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if hidden || !(path.is_dir() || named_like_a_log(&path)) {
+            continue;
+        }
+        if path.is_dir() {
+            walk(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// What one read asks of a file; a pipe gives what it has.
+const PART_BYTES: usize = 128 << 10;
+
+/// So much of a document tells whether it is an array or a log.
+const HEAD_BYTES: usize = 4_096;
+
+/// A document in parts: whole lines of a log as they come, or an array at once.
+pub struct Parts {
+    path: PathBuf,
+    plain: Box<dyn Read>,
+    /// The beginning of a line whose end is still to come.
+    begun: Vec<u8>,
+    is_log: Option<bool>,
+}
+
+/// Opens one document, decompressed by what its first bytes say.
+///
+/// # Errors
+/// It cannot be read.
+pub fn open(path: &Path) -> Result<Parts, InputError> {
+    let mut raw: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(path).map_err(at(path))?)
+    };
+    let mut magic = Vec::new();
+    raw.by_ref()
+        .take(4)
+        .read_to_end(&mut magic)
+        .map_err(at(path))?;
+    let is_gzip = magic.starts_with(&[0x1f, 0x8b]);
+    let is_zstd = magic == [0x28, 0xb5, 0x2f, 0xfd];
+    let whole = io::Cursor::new(magic).chain(raw);
+    let plain: Box<dyn Read> = if is_gzip {
+        Box::new(flate2::read::MultiGzDecoder::new(whole))
+    } else if is_zstd {
+        Box::new(zstd::stream::read::Decoder::new(whole).map_err(at(path))?)
+    } else {
+        Box::new(whole)
+    };
+    Ok(Parts {
+        path: path.to_path_buf(),
+        plain,
+        begun: Vec::new(),
+        is_log: None,
+    })
+}
+
+impl Parts {
+    /// The next part; `None` at the end.
+    ///
+    /// # Errors
+    /// It cannot be read, or one part is too large.
+    pub fn next_part(&mut self) -> Result<Option<Vec<u8>>, InputError> {
+        loop {
+            if self.begun.len() as u64 > DOCUMENT_BYTES {
+                return Err(InputError::TooLarge(self.path.clone()));
+            }
+            if self.read_once()? == 0 {
+                let rest = std::mem::take(&mut self.begun);
+                return Ok((!rest.is_empty()).then_some(rest));
+            }
+            if self.is_log.is_none() && self.begun.len() < HEAD_BYTES {
+                continue;
+            }
+            let is_log = *self
+                .is_log
+                .get_or_insert_with(|| !source_format::is_bag(&self.begun));
+            if !is_log {
+                continue;
+            }
+            if let Some(end) = self.begun.iter().rposition(|byte| *byte == b'\n') {
+                let rest = self.begun.split_off(end + 1);
+                return Ok(Some(std::mem::replace(&mut self.begun, rest)));
+            }
+        }
+    }
+
+    fn read_once(&mut self) -> Result<usize, InputError> {
+        let before = self.begun.len();
+        self.begun.resize(before + PART_BYTES, 0);
+        let read = loop {
+            match self.plain.read(&mut self.begun[before..]) {
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        let read = read.map_err(at(&self.path));
+        self.begun
+            .truncate(before + read.as_ref().copied().unwrap_or(0));
+        read
+    }
+
+    /// Everything that is left, at once.
+    ///
+    /// # Errors
+    /// It cannot be read, or is too large.
+    pub fn rest(mut self) -> Result<Vec<u8>, InputError> {
+        let mut document = std::mem::take(&mut self.begun);
+        let read = (&mut self.plain)
+            .take(DOCUMENT_BYTES + 1)
+            .read_to_end(&mut document);
+        read.map_err(at(&self.path))?;
+        if document.len() as u64 > DOCUMENT_BYTES {
+            return Err(InputError::TooLarge(self.path));
+        }
+        Ok(document)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn compressed_files_are_recognised_by_their_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"hello").unwrap();
+        let gzip = write("b.gz", &gzip.finish().unwrap());
+        let zstd = write("a.zst", &zstd::encode_all(&b"hello"[..], 1).unwrap());
+        let plain = write("c.json", b"hello");
+        for path in [&gzip, &zstd, &plain] {
+            assert_eq!(open(path).unwrap().rest().unwrap(), b"hello");
+        }
+        let listed = list(&[folder.path().to_path_buf()]).unwrap();
+        assert_eq!(listed, [zstd, gzip, plain]);
+    }
+
+    fn parts_of(text: &str) -> Vec<String> {
+        /// Gives seven bytes at a time, as a slow pipe would.
+        struct Slow(io::Cursor<Vec<u8>>);
+        impl Read for Slow {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let most = buffer.len().min(7);
+                self.0.read(&mut buffer[..most])
+            }
+        }
+        let mut parts = Parts {
+            path: PathBuf::from("x"),
+            plain: Box::new(Slow(io::Cursor::new(text.as_bytes().to_vec()))),
+            begun: Vec::new(),
+            is_log: None,
+        };
+        let next = || parts.next_part().unwrap();
+        let found = std::iter::from_fn(next).map(|part| String::from_utf8(part).unwrap());
+        found.collect()
+    }
+
+    #[test]
+    fn a_log_comes_in_whole_lines_and_an_array_at_once() {
+        let log: String = (0..2_000).map(|n| format!("{{\"a\":{n}}}\n")).collect();
+        let log = log + "{\"last\":1}";
+        let parts = parts_of(&log);
+        assert_eq!(parts.concat(), log);
+        assert!(parts.len() > 1_000, "{}", parts.len());
+        let last = parts.len() - 1;
+        assert!(parts[..last].iter().all(|part| part.ends_with('\n')));
+        for begin in ["[", "{\"Records\": ["] {
+            let bag = format!("{begin}{}]", log.trim_end().replace('\n', ",\n"));
+            assert_eq!(parts_of(&bag), [bag]);
+        }
+        assert!(parts_of("").is_empty());
+    }
+
+    #[test]
+    fn what_is_not_there_is_named() {
+        let error = list(&[PathBuf::from("/nowhere/at/all")]).unwrap_err();
+        assert!(error.to_string().starts_with("/nowhere/at/all: "));
+        let empty = tempfile::tempdir().unwrap();
+        assert!(matches!(
+            list(&[empty.path().to_path_buf()]),
+            Err(InputError::Empty(_))
+        ));
+    }
+}

@@ -1,0 +1,127 @@
+//! A folder with the state of every shard: one file a partition, replaced as a whole or not at all.
+
+use crate::shard::{Blueprint, Shard, ShardId};
+use credwatch_core::verdict::EntityView;
+use crate::persistence::snapshot;
+use crate::persistence::snapshot::SnapshotError;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, ErrorKind};
+use std::path::{Path, PathBuf};
+
+/// Why a state folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The disk is full, or permission is missing, or the like.
+    #[error("{}: {why}; nothing of what was there before is lost", .path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        why: io::Error,
+    },
+    /// A file is no state, or damaged.
+    #[error("{}: {why}", .path.display())]
+    Snapshot {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        why: SnapshotError,
+    },
+    /// Identities would move between shards.
+    #[error(
+        "{}: the state of {found} partitions, asked for {asked}: identities would meet baselines of \
+         others; say --partitions {found}, or name another folder", .folder.display()
+    )]
+    Partitions {
+        /// Which folder.
+        folder: PathBuf,
+        /// Partitions of the state.
+        found: u32,
+        /// Partitions asked for.
+        asked: u32,
+    },
+    /// Nothing is there.
+    #[error("{}: no state here; `credwatch replay --state` makes one", .0.display())]
+    Empty(PathBuf),
+}
+
+/// A folder of states.
+#[derive(Clone, Debug)]
+pub struct StateFolder(PathBuf);
+
+impl StateFolder {
+    /// The folder at `path`, which need not exist yet.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self(path.to_path_buf())
+    }
+
+    fn file_of(&self, id: ShardId) -> PathBuf {
+        let partition = id.partition;
+        self.0.join(match id.entity {
+            EntityView::Identity => format!("partition-{partition}.state"),
+            EntityView::Source => format!("sources-{partition}.state"),
+        })
+    }
+
+    /// The shard `id` as it was left; `None` where no state is.
+    ///
+    /// # Errors
+    /// The state is damaged, of another version, or of another number of partitions.
+    pub fn load(&self, blueprint: &Blueprint, id: ShardId) -> Result<Option<Shard>, StateError> {
+        let path = self.file_of(id);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(why) => return Err(StateError::Io { path, why }),
+        };
+        let found = self.partitions()?;
+        if found != blueprint.partitions() {
+            return Err(StateError::Partitions {
+                folder: self.0.clone(),
+                found,
+                asked: blueprint.partitions(),
+            });
+        }
+        let shard = blueprint.reopen(id.entity, file);
+        Ok(Some(
+            shard.map_err(|why| StateError::Snapshot { path, why })?,
+        ))
+    }
+
+    /// Number of partitions whose state lies here.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn partitions(&self) -> Result<u32, StateError> {
+        let path = self.file_of(ShardId::of_identities(0));
+        match File::open(&path) {
+            Ok(file) => snapshot::header(file)
+                .map(|header| header.partitions)
+                .map_err(|why| StateError::Snapshot { path, why }),
+            Err(why) if why.kind() == ErrorKind::NotFound => Err(StateError::Empty(self.0.clone())),
+            Err(why) => Err(StateError::Io { path, why }),
+        }
+    }
+
+    /// Leaves the state of one shard. A crash leaves the old file or the new one.
+    ///
+    /// # Errors
+    /// The disk is full, or the folder cannot be written.
+    pub fn save(&self, shard: &Shard) -> Result<(), StateError> {
+        let (path, new) = (self.file_of(shard.id()), self.0.join("state.new"));
+        let written = fs::create_dir_all(&self.0)
+            .and_then(|()| File::create(&new))
+            .and_then(|file| {
+                shard.save(BufWriter::new(&file))?;
+                file.sync_all()
+            })
+            .and_then(|()| fs::rename(&new, &path))
+            .and_then(|()| File::open(&self.0)?.sync_all());
+        written.map_err(|why| {
+            // What could not be finished only takes room.
+            let _ = fs::remove_file(&new);
+            StateError::Io { path, why }
+        })
+    }
+}

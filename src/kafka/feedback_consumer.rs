@@ -1,0 +1,139 @@
+//! What people answered since the last checkpoint, from all partitions of the feedback topic: answers are
+//! few, and whose they are only the shards know.
+
+use crate::clock::wall_time;
+use crate::config::Config;
+use crate::kafka::KafkaError;
+use crate::kafka::client;
+use crate::kafka::client::Reader;
+use crate::kafka::shard_recovery::read_on;
+use crate::metrics::Metrics;
+use crate::shard::{Outgoing, Shard, ShardId};
+use crate::feedback::model::{Answer, Asked};
+use crate::feedback::signed_feedback::Hearing;
+use rdkafka::Offset;
+use rdkafka::consumer::Consumer;
+use rdkafka::message::Message;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// How long a broker may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Looking for answers may take this long.
+const LOOKED_WITHIN: Duration = Duration::from_secs(1);
+
+/// A reader of the feedback topic.
+pub struct Answers {
+    reader: Reader,
+    topic: String,
+    partitions: i32,
+    hearing: Hearing,
+    metrics: Metrics,
+}
+
+impl Answers {
+    /// A reader for the consumer group `group`.
+    ///
+    /// # Errors
+    /// A property is wrong.
+    pub fn new(
+        config: &Config,
+        group: &str,
+        partitions: i32,
+        metrics: Metrics,
+    ) -> Result<Self, KafkaError> {
+        Ok(Self {
+            reader: client::open(&client::reader(&config.kafka, group))?,
+            topic: config.topics.feedback.clone(),
+            partitions,
+            hearing: config.feedback.hearing.clone(),
+            metrics,
+        })
+    }
+
+    /// Whether there are answers that `shards` have not taken.
+    #[must_use]
+    pub fn has_news(&self, shards: &BTreeMap<ShardId, Shard>) -> bool {
+        (0..self.partitions).any(|partition| {
+            let next = shards.values().map(|shard| shard.next_answer(partition));
+            let ends = self
+                .reader
+                .fetch_watermarks(&self.topic, partition, LOOKED_WITHIN);
+            let end = ends.map_or(0, |(_, end)| end);
+            next.min().is_some_and(|next| next < end)
+        })
+    }
+
+    /// Has `shards` take in what they have not taken; returns what is to be published. What cannot be
+    /// read now is read at the next checkpoint.
+    pub fn hand_to(&self, shards: &mut BTreeMap<ShardId, Shard>) -> Vec<Outgoing> {
+        let mut published = Vec::new();
+        for partition in 0..self.partitions {
+            let next = shards.values().map(|shard| shard.next_answer(partition));
+            let Some(next) = next.min() else { continue };
+            if let Err(error) = self.hand_on(shards, partition, next, &mut published) {
+                warn!("answers in {} are read later: {error}", self.topic);
+            }
+        }
+        published
+    }
+
+    /// Tells of an answer that `shards` shards took in.
+    fn account(&self, answer: &Answer, shards: usize) {
+        if shards == 0 {
+            return;
+        }
+        let by = &answer.by;
+        info!(by, "an answer is taken in");
+        let (what, verdict) = match answer.asked() {
+            Ok(Asked::Judge(_, judgement)) => ("judgement", Some(judgement)),
+            Ok(Asked::Settle(..)) => ("outcome", None),
+            Ok(Asked::Approve(_)) => ("approval", None),
+            Ok(Asked::Forget(_)) => ("forget", None),
+            Ok(Asked::Enforce(_)) | Err(_) => ("switch", None),
+        };
+        self.metrics.answers.with_label_values(&[what]).inc();
+        if let Some(verdict) = verdict {
+            let verdict = verdict.as_str();
+            self.metrics.judgements.with_label_values(&[verdict]).inc();
+        }
+    }
+
+    fn hand_on(
+        &self,
+        shards: &mut BTreeMap<ShardId, Shard>,
+        partition: i32,
+        next: i64,
+        published: &mut Vec<Outgoing>,
+    ) -> Result<(), KafkaError> {
+        let ends = self
+            .reader
+            .fetch_watermarks(&self.topic, partition, ANSWER_WITHIN);
+        let (first, end) = ends.map_err(KafkaError::Consumer)?;
+        if next >= end {
+            return Ok(());
+        }
+        let start = Offset::Offset(next.max(first));
+        read_on(&self.reader, &self.topic, partition, start, |message| {
+            let (record, offset) = (message.payload().unwrap_or_default(), message.offset());
+            let sent_secs = message.timestamp().to_millis().map(|ms| ms / 1_000);
+            match self.hearing.read(record, sent_secs) {
+                Ok(answer) => {
+                    let taken = shards.values_mut().filter_map(|shard| {
+                        shard.take_answer(&answer, (partition, offset), Some(wall_time()))
+                    });
+                    let outputs: Vec<Vec<Outgoing>> = taken.collect();
+                    self.account(&answer, outputs.len());
+                    published.extend(outputs.into_iter().flatten());
+                }
+                Err(why) => {
+                    self.metrics.answers.with_label_values(&["refused"]).inc();
+                    warn!(partition, offset, "passed by in {}: {why}", self.topic);
+                }
+            }
+            Ok(offset + 1 < end)
+        })
+    }
+}

@@ -1,0 +1,73 @@
+//! Single records, outside of transactions: for commands, and for what is done at least once.
+
+use crate::clock::wall_time;
+use crate::config::Config;
+use crate::kafka::{KafkaError, client};
+use crate::feedback::model::Answer;
+use crate::feedback::signed_feedback;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a broker may take to take it.
+const TAKEN_WITHIN: Duration = Duration::from_secs(10);
+
+/// Sends records one by one.
+pub struct Sender {
+    config: Arc<Config>,
+    producer: FutureProducer,
+}
+
+impl Sender {
+    /// A sender under `config`.
+    ///
+    /// # Errors
+    /// A property is wrong.
+    pub fn new(config: Arc<Config>) -> Result<Self, KafkaError> {
+        let producer = client::plain_producer(&config.kafka)
+            .create()
+            .map_err(KafkaError::Client)?;
+        Ok(Self { config, producer })
+    }
+
+    /// Sends a record and waits until the broker has it; returns its partition and offset.
+    ///
+    /// # Errors
+    /// No broker takes it.
+    pub async fn send(
+        &self,
+        topic: &str,
+        key: &str,
+        headers: &[(&'static str, String)],
+        payload: &[u8],
+    ) -> Result<(i32, i64), KafkaError> {
+        let mut own = OwnedHeaders::new_with_capacity(headers.len());
+        for (key, value) in headers {
+            let value = Some(value.as_str());
+            own = own.insert(Header { key, value });
+        }
+        let record = FutureRecord::to(topic)
+            .key(key)
+            .payload(payload)
+            .headers(own);
+        let delivered = self.producer.send(record, TAKEN_WITHIN).await;
+        let delivery = delivered.map_err(|(why, _)| KafkaError::Unreachable {
+            servers: self.config.kafka.bootstrap_servers.clone(),
+            why,
+        })?;
+        Ok((delivery.partition, delivery.offset))
+    }
+
+    /// Publishes an answer, signed where there is a key.
+    ///
+    /// # Errors
+    /// No broker takes it.
+    pub async fn answer(&self, key: &str, answer: &Answer) -> Result<(i32, i64), KafkaError> {
+        let signing = self.config.feedback.key.as_ref();
+        let signed = signing.and_then(|key| signed_feedback::sign(answer, key, wall_time()));
+        let record = signed.unwrap_or_else(|| answer.to_json());
+        let topic = &self.config.topics.feedback;
+        self.send(topic, key, &[], &record).await
+    }
+}

@@ -1,0 +1,237 @@
+//! A shard taken up again: its baselines from the compacted topic, then the events from where these
+//! stand to where the group does, with outputs suppressed. The core is deterministic, so what comes
+//! out is the shard as its last owner left it.
+//!
+//! Nothing is read before it is settled: the group's offset is asked for as a stable one, and the end of
+//! the baselines is waited for until no transaction is open before it. A zombie's transaction is
+//! then either part of what is read, or will be refused.
+
+use crate::clock::Stopwatch;
+use crate::config::Config;
+use crate::kafka::KafkaError;
+use crate::kafka::client;
+use crate::kafka::client::Reader;
+use crate::shard::{Blueprint, Restoration, Shard, ShardId};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::{Offset, TopicPartitionList};
+use std::cell::OnceCell;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// How long a broker may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// What a killed process left open is ended by the broker within this.
+const SETTLED_WITHIN: Duration = Duration::from_secs(60);
+/// Pause before looking again whether it is.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// Takes shards up for one group. Its clients are made when they are first needed, and kept: to connect
+/// takes longer than to read a small shard.
+pub struct Restorer {
+    config: Arc<Config>,
+    group: String,
+    readers: OnceCell<Readers>,
+}
+
+struct Readers {
+    /// Of what is committed.
+    settled: Reader,
+    /// Of what is not committed yet, too.
+    unsettled: Reader,
+}
+
+impl Restorer {
+    /// For the consumer group `group`.
+    #[must_use]
+    pub fn new(config: Arc<Config>, group: String) -> Self {
+        Self {
+            config,
+            group,
+            readers: OnceCell::new(),
+        }
+    }
+
+    fn readers(&self) -> Result<&Readers, KafkaError> {
+        if let Some(readers) = self.readers.get() {
+            return Ok(readers);
+        }
+        let kafka = &self.config.kafka;
+        let made = Readers {
+            settled: client::open(&client::reader(kafka, &self.group))?,
+            unsettled: client::open(&client::unsettled(kafka, &self.group))?,
+        };
+        Ok(self.readers.get_or_init(|| made))
+    }
+
+    /// The shard `id` as it stands where the group does. `known` is one that this process
+    /// parked; it is good if nobody went on from there. With `is_cold` the baselines are passed by, and
+    /// the shard learns anew from what the log still holds.
+    ///
+    /// # Errors
+    /// The broker does not answer, or the baselines cannot be read.
+    pub fn shard(
+        &self,
+        blueprint: &Blueprint,
+        id: ShardId,
+        known: Option<Shard>,
+        is_cold: bool,
+    ) -> Result<Shard, KafkaError> {
+        let partition = id.partition;
+        let topic = self.config.topics.of_view(id.entity);
+        let committed = self.committed(topic, partition)?;
+        let is_good = |shard: &Shard| Some(shard.next_offset()) == committed;
+        if let Some(shard) = known.filter(is_good) {
+            return Ok(shard);
+        }
+        let since = Stopwatch::start();
+        let (first, end) = self.settled(&self.config.topics.baselines, partition)?;
+        let kept = if is_cold || first == end {
+            None
+        } else {
+            self.baselines(blueprint, id)?
+        };
+        let is_new = kept.is_none();
+        let mut shard = kept.unwrap_or_else(|| {
+            let mut shard = blueprint.shard(id);
+            shard.begin_pieces_at(end);
+            shard
+        });
+        shard.track_changes();
+        let kept_at = shard.next_offset();
+        if let Some(committed) = committed {
+            self.catch_up(&mut shard, topic, committed)?;
+        }
+        let (identities, took) = (shard.health().identities, since.elapsed().as_secs_f64());
+        let again = shard.next_offset() - kept_at;
+        if is_new && again == 0 {
+            info!(topic, partition, "shard begins: it learns from here on");
+        } else {
+            info!(
+                topic,
+                partition,
+                "shard taken up: {identities} baselines, {again} events read again, in {took:.1} s"
+            );
+        }
+        Ok(shard)
+    }
+
+    fn committed(&self, topic: &str, partition: i32) -> Result<Option<i64>, KafkaError> {
+        let mut wanted = TopicPartitionList::new();
+        wanted.add_partition(topic, partition);
+        let found = self
+            .readers()?
+            .settled
+            .committed_offsets(wanted, ANSWER_WITHIN)
+            .map_err(KafkaError::Consumer)?;
+        let offset = found.elements().first().map(|element| element.offset());
+        Ok(offset.and_then(|offset| match offset {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        }))
+    }
+
+    fn baselines(&self, blueprint: &Blueprint, id: ShardId) -> Result<Option<Shard>, KafkaError> {
+        let (topic, partition) = (&self.config.topics.baselines, id.partition);
+        let mut restoration = Restoration::new(blueprint, id);
+        read_on(
+            &self.readers()?.settled,
+            topic,
+            partition,
+            Offset::Beginning,
+            |message| {
+                let key = message.key().unwrap_or_default();
+                restoration.take(key, message.payload(), message.offset());
+                Ok(true)
+            },
+        )?;
+        Ok(restoration.finish()?)
+    }
+
+    /// First offset and present end of a partition, up to which every transaction is ended.
+    fn settled(&self, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
+        let readers = self.readers()?;
+        let ends = |consumer: &Reader| {
+            let found = consumer.fetch_watermarks(topic, partition, ANSWER_WITHIN);
+            found.map_err(KafkaError::Consumer)
+        };
+        let (first, end) = ends(&readers.unsettled)?;
+        let waiting = Stopwatch::start();
+        while ends(&readers.settled)?.1 < end {
+            if waiting.elapsed() > SETTLED_WITHIN {
+                return Err(KafkaError::Unsettled(topic.to_owned(), partition));
+            }
+            std::thread::sleep(LOOK_AGAIN_AFTER);
+        }
+        Ok((first, end))
+    }
+
+    /// Takes the events before `until` in, without a word to anybody.
+    fn catch_up(&self, shard: &mut Shard, topic: &str, until: i64) -> Result<(), KafkaError> {
+        let (partition, from) = (shard.id().partition, shard.next_offset());
+        if from >= until {
+            return Ok(());
+        }
+        let reader = &self.readers()?.settled;
+        let (first, _) = reader
+            .fetch_watermarks(topic, partition, ANSWER_WITHIN)
+            .map_err(KafkaError::Consumer)?;
+        if first > from {
+            let missing = first.min(until) - from;
+            warn!(
+                partition,
+                "{missing} events that the baselines do not hold are no longer in {topic}: they are \
+                 missed"
+            );
+        }
+        let start = Offset::Offset(from.max(first));
+        read_on(reader, topic, partition, start, |message| {
+            let offset = message.offset();
+            if offset < until {
+                shard.take_silently(message.payload().unwrap_or_default(), offset);
+            }
+            Ok(offset + 1 < until)
+        })?;
+        if shard.next_offset() < until {
+            shard.pass(until - 1);
+        }
+        Ok(())
+    }
+}
+
+/// Reads a partition from `start` on, to its end or until `take` says that it is enough.
+pub(crate) fn read_on(
+    reader: &Reader,
+    topic: &str,
+    partition: i32,
+    start: Offset,
+    mut take: impl FnMut(&BorrowedMessage<'_>) -> Result<bool, KafkaError>,
+) -> Result<(), KafkaError> {
+    let mut assignment = TopicPartitionList::new();
+    assignment
+        .add_partition_offset(topic, partition, start)
+        .and_then(|()| reader.assign(&assignment))
+        .map_err(KafkaError::Consumer)?;
+    let mut waiting = Stopwatch::start();
+    loop {
+        match reader.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => {
+                if !take(&message)? {
+                    return Ok(());
+                }
+                waiting = Stopwatch::start();
+            }
+            Some(Err(ClientError::PartitionEOF(_))) => return Ok(()),
+            Some(Err(error @ ClientError::MessageConsumptionFatal(_))) => {
+                return Err(KafkaError::Consumer(error));
+            }
+            Some(Err(error)) => warn!(%error, "consumer"),
+            None if waiting.elapsed() > SETTLED_WITHIN => {
+                return Err(KafkaError::Unsettled(topic.to_owned(), partition));
+            }
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Keycloak's admin API, as a client with a service account: events are asked for, sessions are ended, users
+//! are disabled or have to choose a new password.
+
+use crate::clock::Stopwatch;
+use crate::config::{Realm, Secret};
+use crate::http_client::{Outbound, OutboundError, Reply};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Largest answer; a page of events is far below.
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
+/// A token is taken for over so long before it is.
+const EARLY: Duration = Duration::from_secs(10);
+/// A session is ended so often at most.
+const ENDED_AGAIN: u32 = 60;
+/// It is away once it was not found so often in a row,
+const AWAY: u32 = 3;
+/// with so long in between: refreshes that were under way are over by then.
+const AWAY_FOR: Duration = Duration::from_millis(50);
+
+/// Why the realm did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum KeycloakError {
+    /// It does not answer.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
+    /// It does not let us in, or not do this.
+    #[error("Keycloak refuses {what}: {answer}; {hint}")]
+    Refused {
+        /// What was asked.
+        what: String,
+        /// What it answered.
+        answer: String,
+        /// What to look at.
+        hint: &'static str,
+    },
+    /// There is no such thing.
+    #[error("there is no {0}")]
+    Absent(String),
+    /// It has trouble of its own.
+    #[error("Keycloak fails at {what}: {answer}")]
+    Trouble {
+        /// What was asked.
+        what: String,
+        /// What it answered.
+        answer: String,
+    },
+}
+
+impl KeycloakError {
+    /// Whether the same may succeed later.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Outbound(_) | Self::Trouble { .. })
+    }
+}
+
+/// Events of users, or of administrators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventsOf {
+    /// Logins, refreshes and the like.
+    Users,
+    /// What administrators did.
+    Administrators,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    access_token: String,
+    expires_in: u64,
+}
+
+/// A client of one realm.
+#[derive(Debug)]
+pub struct Admin {
+    http: Outbound,
+    realm: Realm,
+    token: Option<(Secret, Stopwatch, Duration)>,
+}
+
+impl Admin {
+    /// A client of `realm`, whose answers take no longer than `timeout`.
+    ///
+    /// # Errors
+    /// The certificates cannot be read.
+    pub fn new(realm: &Realm, timeout: Duration) -> Result<Self, KeycloakError> {
+        Ok(Self {
+            http: Outbound::new(&realm.endpoint, timeout, MOST_BYTES)?,
+            realm: realm.clone(),
+            token: None,
+        })
+    }
+
+    /// One page of events since `since_ms`, the oldest first, as they are.
+    ///
+    /// # Errors
+    /// The realm does not answer, or lets nobody see them.
+    pub fn events(
+        &mut self,
+        of: EventsOf,
+        since_ms: i64,
+        first: usize,
+        most: usize,
+    ) -> Result<Vec<Box<RawValue>>, KeycloakError> {
+        let path = match of {
+            EventsOf::Users => "events",
+            EventsOf::Administrators => "admin-events",
+        };
+        let query = format!("dateFrom={since_ms}&direction=asc&first={first}&max={most}");
+        let reply = self.call("GET", &format!("{path}?{query}"), None)?;
+        serde_json::from_slice(&reply.body).map_err(|why| KeycloakError::Trouble {
+            what: path.to_owned(),
+            answer: why.to_string(),
+        })
+    }
+
+    /// Ends one session of a user; says whether it was still there. A session of somebody else is left
+    /// alone: it is none of this user's.
+    ///
+    /// # Errors
+    /// The realm does not do it, or there is no such user.
+    pub fn end_session(&mut self, user: &str, session: &str) -> Result<bool, KeycloakError> {
+        let is_theirs = self.sessions(user)?.iter().any(|known| known == session);
+        if is_theirs {
+            self.end(session)?;
+        }
+        Ok(is_theirs)
+    }
+
+    /// Ends a session until it stays away: a refresh under way meanwhile brings it back (seen with 26.4),
+    /// and then no list shows it, but ending it again finds it.
+    fn end(&mut self, session: &str) -> Result<(), KeycloakError> {
+        let path = format!("sessions/{}", segment(session)?);
+        let mut away = 0;
+        for _ in 0..ENDED_AGAIN {
+            match self.call("DELETE", &path, None) {
+                Ok(_) => away = 0,
+                Err(KeycloakError::Absent(_)) => away += 1,
+                Err(error) => return Err(error),
+            }
+            if away == AWAY {
+                return Ok(());
+            }
+            std::thread::sleep(AWAY_FOR);
+        }
+        Err(KeycloakError::Trouble {
+            what: format!("DELETE {path}"),
+            answer: format!("it came back, {ENDED_AGAIN} times"),
+        })
+    }
+
+    fn sessions(&mut self, user: &str) -> Result<Vec<String>, KeycloakError> {
+        #[derive(Deserialize)]
+        struct Session {
+            id: String,
+        }
+        let path = format!("users/{}/sessions", segment(user)?);
+        let reply = self.call("GET", &path, None)?;
+        // Not to understand it must not read as: there is none.
+        let sessions = serde_json::from_slice(&reply.body);
+        let sessions: Vec<Session> = sessions.map_err(|why| KeycloakError::Trouble {
+            what: path,
+            answer: why.to_string(),
+        })?;
+        Ok(sessions.into_iter().map(|session| session.id).collect())
+    }
+
+    /// Ends all sessions of a user, and makes tokens of before void.
+    ///
+    /// # Errors
+    /// The realm does not do it, or there is no such user.
+    pub fn end_sessions(&mut self, user: &str) -> Result<(), KeycloakError> {
+        for session in self.sessions(user)? {
+            self.end(&session)?;
+        }
+        self.call("POST", &format!("users/{}/logout", segment(user)?), None)?;
+        Ok(())
+    }
+
+    /// Disables a user.
+    ///
+    /// # Errors
+    /// The realm does not do it, or there is no such user.
+    pub fn disable(&mut self, user: &str) -> Result<(), KeycloakError> {
+        self.change(user, |user| user["enabled"] = json!(false))
+    }
+
+    /// Has a user choose a new password at the next login.
+    ///
+    /// # Errors
+    /// The realm does not do it, or there is no such user.
+    pub fn require_new_password(&mut self, user: &str) -> Result<(), KeycloakError> {
+        const ACTION: &str = "UPDATE_PASSWORD";
+        self.change(user, |user| match user["requiredActions"].as_array_mut() {
+            Some(actions) if actions.iter().any(|action| action == ACTION) => {}
+            Some(actions) => actions.push(json!(ACTION)),
+            None => user["requiredActions"] = json!([ACTION]),
+        })
+    }
+
+    /// What is not sent with a user is taken away from it: so all of it is sent back.
+    fn change(&mut self, user: &str, change: impl FnOnce(&mut Value)) -> Result<(), KeycloakError> {
+        let path = format!("users/{}", segment(user)?);
+        let reply = self.call("GET", &path, None)?;
+        let user = serde_json::from_slice(&reply.body);
+        let mut user: Value = user.map_err(|why| KeycloakError::Trouble {
+            what: path.clone(),
+            answer: why.to_string(),
+        })?;
+        change(&mut user);
+        self.call("PUT", &path, Some(&user))?;
+        Ok(())
+    }
+
+    fn call(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Reply, KeycloakError> {
+        let had_token = self.token.is_some();
+        let mut reply = self.call_once(method, path, body)?;
+        if reply.status == 401 && had_token {
+            self.token = None;
+            reply = self.call_once(method, path, body)?;
+        }
+        judged(&format!("{method} {}", without_query(path)), reply)
+    }
+
+    fn call_once(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Reply, KeycloakError> {
+        let bearer = format!("Bearer {}", self.bearer()?);
+        let (base, realm) = (&self.realm.endpoint.url, &self.realm.realm);
+        let url = format!("{base}/admin/realms/{realm}/{path}");
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+        ];
+        let body = body.map(Value::to_string).unwrap_or_default();
+        Ok(self.http.send(method, &url, &headers, body.as_bytes())?)
+    }
+
+    fn bearer(&mut self) -> Result<String, KeycloakError> {
+        if let Some((token, since, lasts)) = &self.token
+            && since.elapsed() + EARLY < *lasts
+        {
+            return Ok(token.reveal().to_owned());
+        }
+        let (base, realm) = (&self.realm.endpoint.url, &self.realm.realm);
+        let url = format!("{base}/realms/{realm}/protocol/openid-connect/token");
+        let form = format!(
+            "grant_type=client_credentials&client_id={}&client_secret={}",
+            escaped(&self.realm.client_id),
+            escaped(self.realm.endpoint.secret.reveal())
+        );
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let reply = self.http.send("POST", &url, &headers, form.as_bytes())?;
+        let reply = judged("a token", reply)?;
+        let token = serde_json::from_slice(&reply.body);
+        // What the answer holds is secret: it is not told.
+        let token: Token = token.map_err(|_| KeycloakError::Trouble {
+            what: "a token".to_owned(),
+            answer: "no token in its answer".to_owned(),
+        })?;
+        let lasts = Duration::from_secs(token.expires_in);
+        let secret = Secret::new(token.access_token.clone());
+        self.token = Some((secret, Stopwatch::start(), lasts));
+        Ok(token.access_token)
+    }
+}
+
+fn judged(what: &str, reply: Reply) -> Result<Reply, KeycloakError> {
+    let what = what.to_owned();
+    match reply.status {
+        200..=299 => Ok(reply),
+        404 => Err(KeycloakError::Absent(what)),
+        408 | 429 | 500..=599 => Err(KeycloakError::Trouble {
+            what,
+            answer: reply.told(),
+        }),
+        _ => Err(KeycloakError::Refused {
+            what,
+            answer: reply.told(),
+            hint: "look at client_id, secret_file and the roles of its service account",
+        }),
+    }
+}
+
+fn without_query(path: &str) -> &str {
+    path.split('?').next().unwrap_or(path)
+}
+
+/// One part of a path; an id that is none could lead elsewhere.
+fn segment(id: &str) -> Result<&str, KeycloakError> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    let is_id = !id.is_empty() && !id.starts_with('.') && id.bytes().all(is_plain);
+    is_id
+        .then_some(id)
+        .ok_or_else(|| KeycloakError::Absent(format!("user or session {id:?}")))
+}
+
+fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_lead_nowhere_else_and_secrets_survive_the_form() {
+        assert!(segment("6f9fa5b7-2c74-4b86-b58d-abf341d0905a").is_ok());
+        for bad in ["", "../realms", "a/b", "a?b", "a b", "..", "name/ada"] {
+            assert!(segment(bad).is_err(), "{bad}");
+        }
+        assert_eq!(escaped("a&b=c d"), "a%26b%3Dc%20d");
+    }
+}

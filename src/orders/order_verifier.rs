@@ -1,0 +1,135 @@
+//! Is an order what was signed? For executors that want to know before they act, and for `verify orders`.
+
+use crate::crypto::{KeySet, SignatureError};
+use credwatch_core::units::MS_PER_SEC;
+use crate::orders::security_event_token;
+use crate::sources::time::parse_rfc3339;
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// Longest time that an order may be good for, in milliseconds.
+const LONGEST_MS: i64 = 24 * 3_600 * 1_000;
+
+/// Why an order must not be acted on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderFault {
+    /// It is none.
+    #[error("this is no order: order_id, issued_at, not_after and set are expected")]
+    NotAnOrder,
+    /// Nobody signed it.
+    #[error("it is not signed")]
+    Unsigned,
+    /// Its signature is not good.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// What was signed is something else.
+    #[error("it says something else than what was signed: {0} was altered")]
+    Altered(String),
+    /// It is for somebody else.
+    #[error("it is for {found:?}, not for {wanted:?}")]
+    Audience {
+        /// For whom it is.
+        found: String,
+        /// For whom it should be.
+        wanted: String,
+    },
+    /// The moments that it states cannot be.
+    #[error("its moments do not fit: it is issued and void at times that cannot be")]
+    Time,
+    /// Another order has the same id.
+    #[error("another order has the id {0:?} and says something else")]
+    Reused(String),
+}
+
+/// Checks orders one after the other.
+pub struct OrderCheck<'k> {
+    keys: &'k KeySet,
+    audience: Option<&'k str>,
+    seen: HashMap<String, Value>,
+    orders: usize,
+    repeated: usize,
+}
+
+impl<'k> OrderCheck<'k> {
+    /// A check by `keys`; of orders for `audience` if one is given.
+    #[must_use]
+    pub fn new(keys: &'k KeySet, audience: Option<&'k str>) -> Self {
+        Self {
+            keys,
+            audience,
+            seen: HashMap::new(),
+            orders: 0,
+            repeated: 0,
+        }
+    }
+
+    /// Orders, and those among them that came again.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.orders, self.repeated)
+    }
+
+    /// Takes the next order.
+    ///
+    /// # Errors
+    /// Says why it must not be acted on.
+    pub fn take(&mut self, record: &[u8]) -> Result<(), OrderFault> {
+        let mut order: Value =
+            serde_json::from_slice(record).map_err(|_| OrderFault::NotAnOrder)?;
+        let members = order.as_object_mut().ok_or(OrderFault::NotAnOrder)?;
+        let set = members.remove("set").ok_or(OrderFault::Unsigned)?;
+        let payload = self
+            .keys
+            .open(security_event_token::TYPE, set.as_str().unwrap_or_default())?;
+        let token: Value = serde_json::from_slice(&payload).map_err(|_| SignatureError::Shape)?;
+        if let Some(member) = difference(&order, &token[security_event_token::ORDER]) {
+            return Err(OrderFault::Altered(member));
+        }
+        self.check_audience(&token)?;
+        check_times(&order, &token)?;
+        let id = order["order_id"].as_str().ok_or(OrderFault::NotAnOrder)?;
+        self.orders += 1;
+        match self.seen.get(id) {
+            Some(known) if *known == order => self.repeated += 1,
+            Some(_) => return Err(OrderFault::Reused(id.to_owned())),
+            None => drop(self.seen.insert(id.to_owned(), order)),
+        }
+        Ok(())
+    }
+
+    fn check_audience(&self, token: &Value) -> Result<(), OrderFault> {
+        let found = token["aud"].as_str().unwrap_or_default();
+        match self.audience {
+            Some(wanted) if wanted != found => Err(OrderFault::Audience {
+                found: found.to_owned(),
+                wanted: wanted.to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The first member that is not the same in both.
+fn difference(order: &Value, signed: &Value) -> Option<String> {
+    let (Some(order), Some(signed)) = (order.as_object(), signed.as_object()) else {
+        return Some("the order".to_owned());
+    };
+    let names = order.keys().chain(signed.keys());
+    let mut differing = names.filter(|name| order.get(*name) != signed.get(*name));
+    differing.next().cloned()
+}
+
+fn check_times(order: &Value, token: &Value) -> Result<(), OrderFault> {
+    let moment = |name: &str| order[name].as_str().and_then(parse_rfc3339);
+    let (Some(issued), Some(void)) = (moment("issued_at"), moment("not_after")) else {
+        return Err(OrderFault::NotAnOrder);
+    };
+    let is_signed_then = token["iat"].as_i64() == Some(issued.div_euclid(MS_PER_SEC));
+    let is_sound = void > issued && void - issued <= LONGEST_MS;
+    let has_no_end = token.get("exp").is_none() && token.get("sub").is_none();
+    if is_signed_then && is_sound && has_no_end {
+        Ok(())
+    } else {
+        Err(OrderFault::Time)
+    }
+}

@@ -1,0 +1,94 @@
+//! Security Event Tokens (RFC 8417): what an order claims, signed. A detector claims that a credential is
+//! compromised (RISC) or that a risk has changed (CAEP); that something was revoked is for who did it.
+//!
+//! The order itself goes into the token, under `credwatch_order`, so that what is asked for is as signed
+//! as the claim.
+
+use credwatch_core::units::{EventTime, MS_PER_SEC};
+use credwatch_core::verdict::Severity;
+use crate::orders::containment_order::Order;
+use serde_json::{Value, json};
+
+/// Type of the token, in its header.
+pub const TYPE: &str = "secevent+jwt";
+/// Member of the payload that repeats the order.
+pub const ORDER: &str = "credwatch_order";
+const COMPROMISE: &str =
+    "https://schemas.openid.net/secevent/risc/event-type/credential-compromise";
+const RISK: &str = "https://schemas.openid.net/secevent/caep/event-type/risk-level-change";
+
+fn subject(identity: &str) -> Value {
+    let is_email = identity.split_once('@').is_some_and(|(user, host)| {
+        !user.is_empty() && host.contains('.') && !identity.contains([' ', '/', ':'])
+    });
+    if is_email {
+        json!({"format": "email", "email": identity})
+    } else {
+        json!({"format": "opaque", "id": identity})
+    }
+}
+
+fn risk(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical | Severity::High => "HIGH",
+        Severity::Medium => "MEDIUM",
+        Severity::Low | Severity::Informational => "LOW",
+    }
+}
+
+/// The payload of the token for `order`, issued at `issued_at` for an event at `happened_at`.
+#[must_use]
+pub fn payload(
+    order: &Order<'_>,
+    severity: Severity,
+    issuer: &str,
+    audience: &str,
+    issued_at: EventTime,
+    happened_at: EventTime,
+) -> Vec<u8> {
+    let mut claim = json!({
+        "event_timestamp": happened_at.epoch_ms() / MS_PER_SEC,
+        "initiating_entity": "policy",
+        "reason_admin": {"en": order.reason},
+    });
+    let kind = match order
+        .credential
+        .as_ref()
+        .and_then(|credential| credential.kind)
+    {
+        Some(kind) => {
+            claim["credential_type"] = json!(kind);
+            COMPROMISE
+        }
+        None => {
+            claim["principal"] = json!("USER");
+            claim["current_level"] = json!(risk(severity));
+            claim["risk_reason"] = json!(order.reason);
+            RISK
+        }
+    };
+    let token = json!({
+        "iss": issuer,
+        "aud": audience,
+        "jti": order.order_id,
+        "txn": order.alert_id,
+        "iat": issued_at.epoch_ms() / MS_PER_SEC,
+        "sub_id": subject(order.identity.id),
+        "events": {kind: claim},
+        ORDER: order,
+    });
+    token.to_string().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_address_is_one_and_a_resource_name_is_not() {
+        assert_eq!(subject("ada@example.org")["format"], "email");
+        for id in ["arn:aws:iam::1:user/a@b.c", "svc-1", "@x.y", "a b@c.d"] {
+            assert_eq!(subject(id), json!({"format": "opaque", "id": id}));
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Pieces of a shard's state as records of the compacted topic `credential.baselines`.
+//!
+//! # Format
+//! The key is the piece's key and the number of its part, as [borsh](https://borsh.io); the marker, which
+//! says where in the log the pieces stand, has the key `marker`. The value is the version (1 byte), the
+//! number of parts (2), XXH3-64 over key, number and content (8), and the content. A piece is cut into
+//! parts of [`PART_BYTES`] at most; parts beyond the stated number are left over from a longer one. A
+//! piece that is no more leaves a record without value.
+
+use credwatch_core::engine::{PieceKey, bring_up};
+use crate::persistence::snapshot::Header;
+use borsh::{BorshDeserialize, to_vec};
+use std::io;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+/// Version of the format, and of what the pieces hold.
+pub const VERSION: u8 = 2;
+/// The version before, which is brought up to this one as it is read.
+const BEFORE: u8 = 1;
+/// Longest part.
+pub const PART_BYTES: usize = 512 * 1024;
+const MARKER: &[u8] = b"marker";
+const HEAD_BYTES: usize = 11;
+
+/// Why a record cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BaselineRecordError {
+    /// From another version.
+    #[error(
+        "format {found}, and this version reads {BEFORE} and {VERSION}; run the version that wrote it, \
+         or start once with `credwatch run --cold`, which learns anew from the events that Kafka \
+         still holds"
+    )]
+    Version {
+        /// What it says.
+        found: u8,
+    },
+    /// Damaged.
+    #[error(
+        "damaged: {0}; start once with `credwatch run --cold`, which learns anew from the events that \
+         Kafka still holds"
+    )]
+    Broken(String),
+}
+
+fn broken(why: impl Into<String>) -> BaselineRecordError {
+    BaselineRecordError::Broken(why.into())
+}
+
+fn unread(why: &io::Error) -> BaselineRecordError {
+    broken(why.to_string())
+}
+
+/// Takes a record: its key and its value.
+pub type Send<'s> = dyn FnMut(&[u8], Option<&[u8]>) -> io::Result<()> + 's;
+
+/// Writes one piece by way of `value`, which holds nothing to keep; `None` where it is no more.
+///
+/// # Errors
+/// `send` fails.
+pub fn write(
+    key: PieceKey,
+    content: Option<&[u8]>,
+    value: &mut Vec<u8>,
+    send: &mut Send<'_>,
+) -> io::Result<()> {
+    let Some(content) = content else {
+        return send(&to_vec(&(key, 0u16))?, None);
+    };
+    let parts = content.len().div_ceil(PART_BYTES).max(1);
+    let mut chunks = content.chunks(PART_BYTES);
+    for part in 0..parts {
+        let key = to_vec(&(key, part as u16))?;
+        seal_in(value, &key, parts as u16, chunks.next().unwrap_or_default());
+        send(&key, Some(value))?;
+    }
+    Ok(())
+}
+
+/// Writes the marker.
+///
+/// # Errors
+/// `send` fails.
+pub fn write_marker(header: &Header, send: &mut Send<'_>) -> io::Result<()> {
+    let mut value = Vec::new();
+    seal_in(&mut value, MARKER, 1, &to_vec(header)?);
+    send(MARKER, Some(&value))
+}
+
+fn seal(key: &[u8], parts: u16, content: &[u8]) -> u64 {
+    xxh3_64_with_seed(content, xxh3_64(key) ^ u64::from(parts))
+}
+
+/// Makes `value` a record of `content`.
+fn seal_in(value: &mut Vec<u8>, key: &[u8], parts: u16, content: &[u8]) {
+    value.clear();
+    value.push(VERSION);
+    value.extend_from_slice(&parts.to_le_bytes());
+    value.extend_from_slice(&seal(key, parts, content).to_le_bytes());
+    value.extend_from_slice(content);
+}
+
+/// What a record holds.
+#[derive(Debug)]
+pub enum Found {
+    /// Where the pieces stand.
+    Marker(Box<Header>),
+    /// A whole piece.
+    Piece(PieceKey, Vec<u8>),
+    /// Part of a piece whose rest is still to come, or that is no more.
+    Nothing,
+}
+
+/// Reads records in their order, and puts parts together.
+#[derive(Debug, Default)]
+pub struct Reader {
+    open: Option<(PieceKey, u16, Vec<u8>)>,
+}
+
+impl Reader {
+    /// Takes the next record.
+    ///
+    /// # Errors
+    /// Says what is wrong with it, and the way out.
+    pub fn take(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<Found, BaselineRecordError> {
+        let Some(value) = value else {
+            return Ok(Found::Nothing);
+        };
+        let Some((head, content)) = value.split_at_checked(HEAD_BYTES) else {
+            return Err(broken("a record is too short"));
+        };
+        if head[0] != VERSION && head[0] != BEFORE {
+            return Err(BaselineRecordError::Version { found: head[0] });
+        }
+        let parts = u16::from_le_bytes([head[1], head[2]]);
+        if seal(key, parts, content).to_le_bytes() != head[3..] {
+            return Err(broken("a record is not what was written"));
+        }
+        if key == MARKER {
+            let header = Header::try_from_slice(content).map_err(|why| unread(&why))?;
+            return Ok(Found::Marker(Box::new(header)));
+        }
+        let (key, part) = <(PieceKey, u16)>::try_from_slice(key).map_err(|why| unread(&why))?;
+        let mut found = self.join(key, part, parts, content);
+        if let (Found::Piece(key, content), BEFORE) = (&mut found, head[0]) {
+            bring_up(*key, content);
+        }
+        Ok(found)
+    }
+
+    /// A part that does not continue what came before is left over from a longer piece, or what it
+    /// continued was written anew and compacted away; then the whole comes again later.
+    fn join(&mut self, key: PieceKey, part: u16, parts: u16, content: &[u8]) -> Found {
+        if part == 0 {
+            self.open = Some((key, 0, Vec::new()));
+        }
+        let Some((open, next, bytes)) = &mut self.open else {
+            return Found::Nothing;
+        };
+        if *open != key || *next != part {
+            return Found::Nothing;
+        }
+        bytes.extend_from_slice(content);
+        *next += 1;
+        if *next < parts {
+            return Found::Nothing;
+        }
+        let whole = std::mem::take(bytes);
+        self.open = None;
+        Found::Piece(key, whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(pieces: &[(PieceKey, Option<Vec<u8>>)]) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let mut records = Vec::new();
+        for (key, content) in pieces {
+            let mut send = |key: &[u8], value: Option<&[u8]>| {
+                records.push((key.to_vec(), value.map(<[u8]>::to_vec)));
+                Ok(())
+            };
+            write(*key, content.as_deref(), &mut Vec::new(), &mut send).unwrap();
+        }
+        records
+    }
+
+    fn read(records: &[(Vec<u8>, Option<Vec<u8>>)]) -> Vec<(PieceKey, Vec<u8>)> {
+        let mut reader = Reader::default();
+        let found = records
+            .iter()
+            .map(|(key, value)| reader.take(key, value.as_deref()).unwrap());
+        let pieces = found.filter_map(|found| match found {
+            Found::Piece(key, content) => Some((key, content)),
+            _ => None,
+        });
+        pieces.collect()
+    }
+
+    #[test]
+    fn pieces_of_any_size_come_back_whole() {
+        let pieces = [
+            (PieceKey::Engine, Some(vec![1; 10])),
+            (
+                PieceKey::Population,
+                Some((0..=255).cycle().take(3 * PART_BYTES + 7).collect()),
+            ),
+            (PieceKey::Identity(7), None),
+            (PieceKey::Crowd, Some(Vec::new())),
+        ];
+        let whole: Vec<_> = pieces
+            .iter()
+            .filter_map(|(key, content)| Some((*key, content.clone()?)))
+            .collect();
+        assert_eq!(read(&records(&pieces)), whole);
+    }
+
+    #[test]
+    fn the_version_before_is_brought_up() {
+        let record = |key| {
+            let (key, value) = records(&[(key, Some(vec![5; 40]))]).remove(0);
+            let mut value = value.unwrap();
+            value[0] = BEFORE;
+            (key, Some(value))
+        };
+        let found = read(&[record(PieceKey::Identity(7)), record(PieceKey::Crowd)]);
+        assert_eq!(found[1], (PieceKey::Crowd, vec![5; 40]));
+        let (key, content) = &found[0];
+        assert_eq!(
+            (*key, &content[..40]),
+            (PieceKey::Identity(7), [5; 40].as_slice())
+        );
+        assert!(content.len() > 40 && content[40..].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn what_a_longer_piece_left_over_is_passed_by() {
+        let long = records(&[(PieceKey::Crowd, Some(vec![1; 3 * PART_BYTES]))]);
+        let short = records(&[(PieceKey::Crowd, Some(vec![2; 5]))]);
+        // As compaction leaves it: the newest record of each key.
+        let left: Vec<_> = long[1..].iter().chain(&short).cloned().collect();
+        assert_eq!(read(&left), vec![(PieceKey::Crowd, vec![2; 5])]);
+    }
+
+    #[test]
+    fn a_damaged_record_is_refused_with_the_way_out() {
+        let good = records(&[(PieceKey::SeenIds, Some(vec![5; 40]))]).remove(0);
+        let (key, value) = (good.0, good.1.unwrap());
+        let error = |key: &[u8], value: &[u8]| {
+            let taken = Reader::default().take(key, Some(value));
+            taken.map(|_| ()).unwrap_err().to_string()
+        };
+        for at in 1..value.len() {
+            let mut damaged = value.clone();
+            damaged[at] ^= 4;
+            assert!(error(&key, &damaged).contains("--cold"), "{at}");
+        }
+        let mut newer = value.clone();
+        newer[0] = 9;
+        assert!(error(&key, &newer).contains("format 9"));
+        assert!(error(&key, &value[..5]).contains("too short"));
+        let mut elsewhere = key.clone();
+        elsewhere[0] ^= 1;
+        assert!(error(&elsewhere, &value).contains("not what was written"));
+    }
+}

@@ -1,0 +1,139 @@
+//! Whether somebody has paused containment: what is under way to executors must stop too, not only what is
+//! decided from now on.
+
+use crate::clock::wall_time;
+use crate::config::Config;
+use crate::receivers::Order;
+use crate::receivers::admission::{Passage, look};
+use crate::kafka::KafkaError;
+use crate::kafka::client;
+use crate::kafka::client::Reader;
+use credwatch_core::units::{MS_PER_DAY, MS_PER_SEC};
+use crate::feedback::model::{Answer, Asked, Enforcement};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// How long a broker may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// So far back is read at the start: orders from before are void.
+const LOOK_BACK_MS: i64 = MS_PER_DAY;
+
+/// A reader of the feedback topic that keeps in mind who has paused.
+pub struct PauseWatch {
+    reader: Reader,
+    config: Arc<Config>,
+    paused_by: Option<String>,
+    /// Signed answers that were heard: one that comes again counts for nothing.
+    heard: BTreeSet<[u8; 16]>,
+    /// Partitions that are still to be read to their end.
+    behind: BTreeSet<i32>,
+}
+
+impl PauseWatch {
+    /// A reader of all partitions.
+    ///
+    /// # Errors
+    /// No broker answers.
+    pub fn new(config: Arc<Config>, partitions: i32) -> Result<Self, KafkaError> {
+        let group = format!("{}-deliver", config.kafka.group_id);
+        let reader = client::open(&client::reader(&config.kafka, &group))?;
+        let topic = &config.topics.feedback;
+        let since_ms = wall_time().epoch_ms() - LOOK_BACK_MS;
+        let mut wanted = TopicPartitionList::new();
+        let unwatched = |why| KafkaError::Consumer(why);
+        for partition in 0..partitions {
+            let offset = Offset::Offset(since_ms);
+            wanted
+                .add_partition_offset(topic, partition, offset)
+                .map_err(unwatched)?;
+        }
+        let found = reader.offsets_for_times(wanted, ANSWER_WITHIN);
+        reader
+            .assign(&found.map_err(unwatched)?)
+            .map_err(unwatched)?;
+        Ok(Self {
+            reader,
+            config,
+            paused_by: None,
+            heard: BTreeSet::new(),
+            behind: (0..partitions).collect(),
+        })
+    }
+
+    /// Who has paused containment, by all that is there to be read.
+    ///
+    /// # Errors
+    /// No broker answers: then nobody knows, and nothing may be done.
+    pub fn paused_by(&mut self) -> Result<Option<String>, KafkaError> {
+        let mut within = ANSWER_WITHIN;
+        loop {
+            if self.behind.is_empty() {
+                within = Duration::ZERO;
+            }
+            let news = match self.reader.poll(within) {
+                None if self.behind.is_empty() => break,
+                None => return Err(KafkaError::Consumer(ClientError::NoMessageReceived)),
+                Some(Err(ClientError::PartitionEOF(partition))) => {
+                    self.behind.remove(&partition);
+                    continue;
+                }
+                Some(Err(why)) => return Err(KafkaError::Consumer(why)),
+                Some(Ok(message)) => {
+                    let sent = message.timestamp().to_millis().map(|ms| ms / 1_000);
+                    let record = message.payload().unwrap_or_default();
+                    self.config.feedback.hearing.read(record, sent).ok()
+                }
+            };
+            if let Some(answer) = news {
+                self.take(&answer);
+            }
+        }
+        Ok(self.paused_by.clone())
+    }
+
+    /// Whether `order`, read from `record`, may be acted on now.
+    ///
+    /// # Errors
+    /// No broker answers.
+    pub fn passage(&mut self, order: &Order, record: &[u8]) -> Result<Passage, KafkaError> {
+        let paused_by = self.paused_by()?;
+        let signer = self.config.signer.as_deref();
+        Ok(look(
+            order,
+            record,
+            signer,
+            wall_time(),
+            paused_by.as_deref(),
+        ))
+    }
+
+    fn take(&mut self, answer: &Answer) {
+        let Ok(Asked::Enforce(enforcement)) = answer.asked() else {
+            return;
+        };
+        if let Some(proof) = &answer.proof {
+            // What was signed before all that is remembered here may have been heard already.
+            let since_secs = (wall_time().epoch_ms() - LOOK_BACK_MS) / MS_PER_SEC;
+            if proof.issued_secs < since_secs || !self.heard.insert(proof.token) {
+                return;
+            }
+        }
+        let by = &answer.by;
+        self.paused_by = match enforcement {
+            Enforcement::Pause => {
+                warn!(by, "containment is paused: nothing is carried out");
+                Some(by.clone())
+            }
+            Enforcement::Resume => {
+                info!(by, "containment goes on");
+                None
+            }
+        };
+    }
+}

@@ -1,0 +1,99 @@
+//! Keycloak as an executor: orders about its sessions and users, by its admin API.
+//!
+//! | action | what is done |
+//! | --- | --- |
+//! | revoke | the session of the order is ended; without one, all sessions of the user |
+//! | step_up | all sessions of the user are ended: a new login proves who it is |
+//! | rotate | a new password is demanded, and all sessions are ended |
+//! | suspend | the user is disabled, and all sessions are ended |
+//!
+//! Access tokens that were handed out stay good until they expire, as everywhere with tokens that nobody
+//! asks about; refreshing fails at once.
+
+use super::{Carrier, Failure, Order, Parcel};
+use crate::config::Realm;
+use crate::keycloak::admin_client::{Admin, KeycloakError};
+use std::time::Duration;
+
+/// Identities that are no users of the realm begin so (see [`crate::sources::keycloak`]).
+const NO_USERS: [&str; 2] = ["name/", "client/"];
+
+/// One realm.
+pub struct Keycloak {
+    admin: Admin,
+    realm: String,
+}
+
+impl Keycloak {
+    /// The executor for `realm`.
+    ///
+    /// # Errors
+    /// Its certificates cannot be read.
+    pub fn new(realm: &Realm, timeout: Duration) -> Result<Self, KeycloakError> {
+        Ok(Self {
+            admin: Admin::new(realm, timeout)?,
+            realm: realm.realm.clone(),
+        })
+    }
+
+    fn revoke(&mut self, order: &Order) -> Result<String, KeycloakError> {
+        let user = &order.identity.id;
+        let session = order.credential.as_ref();
+        let session = session.filter(|c| c.kind.as_deref() == Some("session"));
+        let Some(session) = session else {
+            self.admin.end_sessions(user)?;
+            return Ok("all sessions of the user are ended".to_owned());
+        };
+        let was_there = self.admin.end_session(user, &session.id)?;
+        Ok(if was_there {
+            "the session is ended".to_owned()
+        } else {
+            "the user has no such session any more".to_owned()
+        })
+    }
+
+    fn perform(&mut self, order: &Order) -> Result<String, KeycloakError> {
+        let user = &order.identity.id;
+        match order.action.as_str() {
+            "revoke" => return self.revoke(order),
+            "rotate" => self.admin.require_new_password(user)?,
+            "suspend" => self.admin.disable(user)?,
+            _ => {}
+        }
+        self.admin.end_sessions(user)?;
+        Ok(match order.action.as_str() {
+            "rotate" => "a new password is demanded, and all sessions are ended",
+            "suspend" => "the user is disabled, and all sessions are ended",
+            _ => "all sessions are ended",
+        }
+        .to_owned())
+    }
+}
+
+impl Carrier for Keycloak {
+    fn acts(&self) -> bool {
+        true
+    }
+
+    fn carry(&mut self, parcel: &Parcel<'_>) -> Result<String, Failure> {
+        let order = parcel.order.ok_or(Failure::NotOurs)?;
+        let credential = order.credential.as_ref().ok_or(Failure::NotOurs)?;
+        if credential.issuer.as_deref() != Some(self.realm.as_str()) {
+            return Err(Failure::NotOurs);
+        }
+        let id = &order.identity.id;
+        if NO_USERS.iter().any(|prefix| id.starts_with(prefix)) {
+            return Err(Failure::Refused(format!("{id} is no user of the realm")));
+        }
+        if credential.kind.as_deref() == Some("api_key") {
+            let why =
+                "the secret of a client is for a person to replace: whoever uses it would stop";
+            return Err(Failure::Refused(why.to_owned()));
+        }
+        self.perform(order).map_err(|error| match &error {
+            KeycloakError::Absent(_) => Failure::Refused(error.to_string()),
+            _ if error.passes() => Failure::Again(error.to_string()),
+            _ => Failure::Never(error.to_string()),
+        })
+    }
+}

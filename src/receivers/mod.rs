@@ -1,0 +1,135 @@
+//! How alerts and orders are carried to others: one file a way ([`webhook`], [`ssf_push`], [`command`],
+//! [`keycloak`], [`poll_queue`]), when a receiver is left alone ([`circuit_breaker`]), and which orders may be
+//! acted on ([`admission`]). At least once, with an idempotency key.
+
+pub mod circuit_breaker;
+pub mod command;
+pub mod containment_pause;
+pub mod receiver_consumer;
+pub mod ssf_poll_consumer;
+pub mod admission;
+pub mod keycloak;
+pub mod poll_queue;
+pub mod ssf_push;
+pub mod webhook;
+
+use crate::config::{Deliver, Receiver, ReceiverKind};
+use serde::Deserialize;
+
+/// Something to be carried.
+#[derive(Clone, Copy, Debug)]
+pub struct Parcel<'p> {
+    /// The idempotency key.
+    pub id: &'p str,
+    /// The record, as it was published.
+    pub json: &'p [u8],
+    /// The order, where it is one.
+    pub order: Option<&'p Order>,
+}
+
+/// What carriers read of an order.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Order {
+    /// The idempotency key.
+    pub order_id: String,
+    /// `enforce` or `dry_run`.
+    pub mode: String,
+    /// What is asked for.
+    pub action: String,
+    /// Whom it is about.
+    pub identity: OrderIdentity,
+    /// The credential, if one is known.
+    pub credential: Option<OrderCredential>,
+    /// When the event behind it happened.
+    pub event_time: String,
+    /// From when on it is void.
+    pub not_after: String,
+    /// The Security Event Token.
+    pub set: Option<String>,
+}
+
+/// Whom an order is about.
+#[derive(Clone, Debug, Deserialize)]
+pub struct OrderIdentity {
+    /// Identifier.
+    pub id: String,
+}
+
+/// Which credential.
+#[derive(Clone, Debug, Deserialize)]
+pub struct OrderCredential {
+    /// Identifier.
+    pub id: String,
+    /// Its kind.
+    pub kind: Option<String>,
+    /// Who issued it.
+    pub issuer: Option<String>,
+}
+
+/// Why something was not carried.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It may go better later.
+    #[error("{0}")]
+    Again(String),
+    /// It will not.
+    #[error("{0}")]
+    Never(String),
+    /// It must not be done, as the receiver sees it.
+    #[error("{0}")]
+    Refused(String),
+    /// It is no business of this receiver.
+    #[error("it is for somebody else")]
+    NotOurs,
+}
+
+/// A way to carry things to one receiver.
+pub trait Carrier: Send {
+    /// Whether it carries orders out, and so is to answer for them.
+    fn acts(&self) -> bool {
+        false
+    }
+
+    /// Carries one thing; returns what is told of it.
+    ///
+    /// # Errors
+    /// Says why it was not carried, and whether it may be tried again.
+    fn carry(&mut self, parcel: &Parcel<'_>) -> Result<String, Failure>;
+}
+
+/// The carrier for `receiver`.
+///
+/// # Errors
+/// Says what of its settings cannot be used.
+pub fn carrier(receiver: &Receiver, deliver: &Deliver) -> Result<Box<dyn Carrier>, String> {
+    let timeout = deliver.timeout;
+    let told = |error: &dyn std::fmt::Display| format!("{}: {error}", receiver.name);
+    Ok(match &receiver.kind {
+        ReceiverKind::Webhook(endpoint) => {
+            Box::new(webhook::Webhook::new(endpoint, timeout).map_err(|error| told(&error))?)
+        }
+        ReceiverKind::SsfPush(endpoint) => {
+            Box::new(ssf_push::SsfPush::new(endpoint, timeout).map_err(|error| told(&error))?)
+        }
+        // What it fetches by itself waits in its mailbox, and is not carried.
+        ReceiverKind::SsfPoll(_) => return Err(told(&"it fetches by itself")),
+        ReceiverKind::Command { argv } => Box::new(command::Command::new(argv, timeout)),
+        ReceiverKind::Keycloak(realm) => {
+            Box::new(keycloak::Keycloak::new(realm, timeout).map_err(|error| told(&error))?)
+        }
+    })
+}
+
+/// What an answer of a web server means.
+fn judged(reply: &crate::http_client::Reply) -> Result<String, Failure> {
+    match reply.status {
+        200..=299 => Ok(format!("status {}", reply.status)),
+        300..=399 => Err(Failure::Never(format!(
+            "{}: redirects are not followed",
+            reply.told()
+        ))),
+        // Who does not let us in may do so once the operator has mended it.
+        401 | 403 | 408 | 425 | 429 | 500..=599 => Err(Failure::Again(reply.told())),
+        _ => Err(Failure::Never(reply.told())),
+    }
+}

@@ -1,0 +1,356 @@
+//! The deliver stage: alerts and orders from Kafka to one receiver. Each receiver has a consumer group
+//! and a thread of its own, so that one that hangs keeps nobody else waiting. An offset is committed
+//! once the record is carried, set aside or refused, and answered: at least once, in order.
+
+use crate::clock::{Stopwatch, wall_time};
+use crate::config::{Config, Receiver, ReceiverKind};
+use crate::receivers::circuit_breaker::{Breaker, pause};
+use crate::receivers::admission::Passage;
+use crate::receivers::{Carrier, Failure, Order, Parcel, carrier};
+use crate::receivers::containment_pause::PauseWatch;
+use crate::kafka::feedback_producer::Sender;
+use crate::kafka::worker::Shared;
+use crate::kafka::{KafkaError, client};
+use crate::shard::{Outgoing, Stream};
+use crate::feedback::model::{Answer, Carried};
+use crate::outputs::dead_letter::DeadLetter;
+use crate::sources::time::parse_rfc3339;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::message::{Headers, Message, OwnedMessage};
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tracing::{info, warn};
+
+/// How long one poll may wait.
+const POLL_WITHIN: Duration = Duration::from_millis(50);
+/// Orders that were settled lately; one that comes again is not carried again.
+const REMEMBERED: usize = 4_096;
+
+/// How a record ended.
+enum End {
+    /// It was carried.
+    Done(String),
+    /// It was not, and will not be.
+    Failed(String),
+    /// It must not be.
+    Refused(String),
+    /// There is nothing to do.
+    Skipped,
+    /// The process is asked to end: somebody carries it later.
+    Left,
+}
+
+/// One receiver's lane.
+pub struct Lane<'l> {
+    receiver: Receiver,
+    carrier: Box<dyn Carrier>,
+    breaker: Breaker,
+    consumer: BaseConsumer,
+    /// What came while a receiver was left alone.
+    waiting: VecDeque<OwnedMessage>,
+    sender: Sender,
+    paused: Option<PauseWatch>,
+    settled: VecDeque<String>,
+    runtime: Handle,
+    shared: &'l Shared,
+}
+
+impl<'l> Lane<'l> {
+    /// A lane to `receiver`; the feedback topic has so many partitions.
+    ///
+    /// # Errors
+    /// A setting cannot be used, or no broker answers.
+    pub fn new(
+        receiver: &Receiver,
+        shared: &'l Shared,
+        feedback_partitions: i32,
+        runtime: Handle,
+    ) -> Result<Self, KafkaError> {
+        let config = &shared.config;
+        let deliver = &config.deliver;
+        let carrier = carrier(receiver, deliver).map_err(KafkaError::Receiver)?;
+        let topics = &config.topics;
+        let mut wanted = Vec::new();
+        if receiver.takes_alerts {
+            wanted.push(topics.alerts.as_str());
+        }
+        let mut paused = None;
+        if receiver.takes_orders {
+            wanted.push(topics.revocations.as_str());
+            paused = Some(PauseWatch::new(Arc::clone(config), feedback_partitions)?);
+        }
+        Ok(Self {
+            consumer: consumer_of(receiver, config, &wanted)?,
+            receiver: receiver.clone(),
+            carrier,
+            breaker: Breaker::new(deliver.breaker_failures, deliver.breaker_rest),
+            waiting: VecDeque::new(),
+            sender: Sender::new(Arc::clone(config))?,
+            paused,
+            settled: VecDeque::new(),
+            runtime,
+            shared,
+        })
+    }
+
+    /// Carries until the process is asked to end.
+    ///
+    /// # Errors
+    /// Kafka is gone. What was not committed is carried again.
+    pub fn work(&mut self) -> Result<(), KafkaError> {
+        self.shared.status.recover("deliver");
+        while !self.shared.stopping() {
+            let Some(message) = self.next()? else {
+                continue;
+            };
+            if !self.take(&message)? {
+                break;
+            }
+            let mut next = TopicPartitionList::new();
+            let offset = Offset::Offset(message.offset() + 1);
+            next.add_partition_offset(message.topic(), message.partition(), offset)
+                .map_err(KafkaError::Consumer)?;
+            self.consumer
+                .commit(&next, CommitMode::Async)
+                .map_err(KafkaError::Consumer)?;
+        }
+        self.consumer.unsubscribe();
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<OwnedMessage>, KafkaError> {
+        if let Some(message) = self.waiting.pop_front() {
+            return Ok(Some(message));
+        }
+        match self.consumer.poll(POLL_WITHIN) {
+            None => Ok(None),
+            Some(Ok(message)) => Ok(Some(message.detach())),
+            Some(Err(why @ ClientError::MessageConsumptionFatal(_))) => {
+                Err(KafkaError::Consumer(why))
+            }
+            Some(Err(why)) => {
+                let receiver = &self.receiver.name;
+                warn!(receiver, "consumer: {why}");
+                std::thread::sleep(POLL_WITHIN);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Settles one record; false where the process is asked to end before that.
+    fn take(&mut self, message: &OwnedMessage) -> Result<bool, KafkaError> {
+        let json = message.payload().unwrap_or_default();
+        let is_order = message.topic() == self.shared.config.topics.revocations;
+        let order: Option<Order> = is_order
+            .then(|| serde_json::from_slice(json).ok())
+            .flatten();
+        let id = match &order {
+            Some(order) => order.order_id.clone(),
+            None => id_of(message),
+        };
+        let parcel = Parcel {
+            id: &id,
+            json,
+            order: order.as_ref(),
+        };
+        let end = if is_order && order.is_none() {
+            End::Failed("this is no order".to_owned())
+        } else if self.settled.contains(&id) {
+            End::Skipped
+        } else {
+            self.settle(&parcel)?
+        };
+        if matches!(end, End::Left) {
+            return Ok(false);
+        }
+        self.account(message, &parcel, &end)?;
+        if self.settled.len() == REMEMBERED {
+            self.settled.pop_front();
+        }
+        self.settled.push_back(id);
+        Ok(true)
+    }
+
+    /// Carries one thing, again where that may help, until it is settled.
+    fn settle(&mut self, parcel: &Parcel<'_>) -> Result<End, KafkaError> {
+        let most = self.shared.config.deliver.attempts;
+        let mut failed: Option<String> = None;
+        for attempt in 1..=most {
+            if self.shared.stopping() {
+                return Ok(End::Left);
+            }
+            match self.passage(parcel)? {
+                None | Some(Passage::Open { .. }) => {}
+                Some(Passage::Quiet) => return Ok(End::Skipped),
+                // It was tried until it was void.
+                Some(Passage::Void(why)) => {
+                    return Ok(failed.map_or(End::Refused(why), End::Failed));
+                }
+                Some(Passage::Refused(why)) => return Ok(End::Refused(why)),
+            }
+            let carried = self.carrier.carry(parcel);
+            if !matches!(carried, Err(Failure::Again(_))) {
+                self.breaker.close();
+                self.show_breaker();
+            }
+            let why = match carried {
+                Ok(note) => return Ok(End::Done(note)),
+                Err(Failure::NotOurs) => return Ok(End::Skipped),
+                Err(Failure::Refused(why)) => return Ok(End::Refused(why)),
+                Err(Failure::Never(why)) => return Ok(End::Failed(why)),
+                Err(Failure::Again(why)) => why,
+            };
+            self.count("again");
+            let rest = self.breaker.fail();
+            self.show_breaker();
+            let receiver = &self.receiver.name;
+            warn!(receiver, attempt, "not carried yet: {why}");
+            failed = Some(why);
+            if attempt < most {
+                self.wait(rest.unwrap_or_else(|| pause(attempt + 1, parcel.id)))?;
+            }
+        }
+        Ok(End::Failed(failed.unwrap_or_default()))
+    }
+
+    /// Whether an order may be acted on now; `None` for what nobody acts on: alerts, and what a webhook is
+    /// told of.
+    fn passage(&mut self, parcel: &Parcel<'_>) -> Result<Option<Passage>, KafkaError> {
+        let (Some(order), Some(paused)) = (parcel.order, &mut self.paused) else {
+            return Ok(None);
+        };
+        if matches!(self.receiver.kind, ReceiverKind::Webhook(_)) {
+            return Ok(None);
+        }
+        paused.passage(order, parcel.json).map(Some)
+    }
+
+    /// Leaves the receiver alone for a while, and stays in the group meanwhile.
+    fn wait(&mut self, rest: Duration) -> Result<(), KafkaError> {
+        let since = Stopwatch::start();
+        while since.elapsed() < rest && !self.shared.stopping() {
+            let owned = self.consumer.assignment().map_err(KafkaError::Consumer)?;
+            self.consumer.pause(&owned).map_err(KafkaError::Consumer)?;
+            let within = POLL_WITHIN.min(rest.saturating_sub(since.elapsed()));
+            if let Some(Ok(message)) = self.consumer.poll(within) {
+                let message = message.detach();
+                self.waiting.push_back(message);
+            }
+        }
+        let owned = self.consumer.assignment().map_err(KafkaError::Consumer)?;
+        self.consumer.resume(&owned).map_err(KafkaError::Consumer)
+    }
+
+    fn count(&self, outcome: &str) {
+        let name = &self.receiver.name;
+        self.shared.metrics.add_delivery(name, outcome);
+    }
+
+    fn show_breaker(&self) {
+        let gauge = &self.shared.metrics.breakers_open;
+        let gauge = gauge.with_label_values(&[self.receiver.name.as_str()]);
+        gauge.set(i64::from(self.breaker.is_open()));
+    }
+
+    /// Tells how a record ended: in metrics, to the feedback topic where it was an order to be carried out,
+    /// and to the dead letters where it was given up.
+    fn account(
+        &self,
+        message: &OwnedMessage,
+        parcel: &Parcel<'_>,
+        end: &End,
+    ) -> Result<(), KafkaError> {
+        let (outcome, told) = match end {
+            End::Done(told) => (Carried::Done, told),
+            End::Failed(told) => (Carried::Failed, told),
+            End::Refused(told) => (Carried::Refused, told),
+            End::Skipped | End::Left => {
+                self.count("skipped");
+                return Ok(());
+            }
+        };
+        let (receiver, id) = (&self.receiver.name, parcel.id);
+        self.count(outcome.outcome().as_str());
+        let acting = parcel.order.filter(|_| self.carrier.acts());
+        if let Some(order) = acting {
+            self.answer(order, outcome, told)?;
+        }
+        match end {
+            End::Failed(why) => {
+                warn!(receiver, id, "given up: {why}");
+                self.set_aside(message, why)?;
+            }
+            End::Refused(why) => warn!(receiver, id, "refused: {why}"),
+            _ => info!(receiver, id, "carried: {told}"),
+        }
+        Ok(())
+    }
+
+    fn answer(&self, order: &Order, outcome: Carried, told: &str) -> Result<(), KafkaError> {
+        let happened = parse_rfc3339(&order.event_time);
+        let took_ms = happened.map(|ms| wall_time().epoch_ms().saturating_sub(ms).max(0));
+        if let Some(took_ms) = took_ms.filter(|_| outcome == Carried::Done) {
+            let seconds = took_ms as f64 / 1_000.0;
+            self.shared.metrics.contain_seconds.observe(seconds);
+        }
+        let answer = Answer {
+            order_id: Some(order.order_id.clone()),
+            outcome: Some(outcome),
+            took_ms,
+            by: self.receiver.name.clone(),
+            reason: Some(told.to_owned()).filter(|told| !told.is_empty()),
+            ..Answer::default()
+        };
+        let sending = self.sender.answer(&order.order_id, &answer);
+        self.runtime.block_on(sending).map(drop)
+    }
+
+    fn set_aside(&self, message: &OwnedMessage, why: &str) -> Result<(), KafkaError> {
+        let dead = &self.shared.metrics.dead_letters;
+        dead.with_label_values(&["deliver"]).inc();
+        let place = (message.topic(), message.partition(), message.offset());
+        let why = format!("{}: {why}", self.receiver.name);
+        let json = message.payload().unwrap_or_default();
+        let letter = Outgoing::dead_letter(&DeadLetter::new(&why, "deliver", place, json));
+        let topic = Stream::DeadLetter.topic(&self.shared.config.topics);
+        let sending = self
+            .sender
+            .send(topic, &letter.key, &letter.headers, &letter.payload);
+        self.runtime.block_on(sending).map(drop)
+    }
+}
+
+/// A consumer of `topics` for one receiver.
+///
+/// # Errors
+/// A property is wrong.
+pub(super) fn consumer_of(
+    receiver: &Receiver,
+    config: &Config,
+    topics: &[&str],
+) -> Result<BaseConsumer, KafkaError> {
+    let group = format!("{}-deliver-{}", config.kafka.group_id, receiver.name);
+    let consumer: BaseConsumer = client::consumer(&config.kafka, &group)
+        .create()
+        .map_err(KafkaError::Client)?;
+    consumer.subscribe(topics).map_err(KafkaError::Consumer)?;
+    Ok(consumer)
+}
+
+/// The id in the record's headers, or where it stands.
+fn id_of(message: &OwnedMessage) -> String {
+    let headers = message.headers();
+    let id = headers.and_then(|headers| headers.iter().find(|header| header.key == "ce_id"));
+    let id = id.and_then(|header| header.value.map(String::from_utf8_lossy));
+    id.map_or_else(
+        || {
+            let (topic, partition) = (message.topic(), message.partition());
+            format!("{topic}-{partition}-{}", message.offset())
+        },
+        std::borrow::Cow::into_owned,
+    )
+}

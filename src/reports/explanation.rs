@@ -1,0 +1,184 @@
+//! What is known of one identity, and what events of it would score: JSON for programs, words for
+//! people.
+
+use credwatch_core::engine::{Case, Portrait};
+use credwatch_core::units::{EventTime, Span};
+use credwatch_core::verdict::{SignalVerdict, Verdict};
+use crate::sources::time::format_rfc3339;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The answer to a person who asks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explained {
+    /// Whom it is about.
+    pub identity: String,
+    /// What is known; `null` where nothing is.
+    pub known: Option<Known>,
+    /// Alerts begin here.
+    pub threshold_nats: f64,
+    /// How much of the threshold is learned, 0 to 1.
+    pub threshold_learned_share: f64,
+    /// What events would score, in the order given.
+    pub events: Vec<Considered>,
+}
+
+/// What is known of an identity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Known {
+    /// Events seen.
+    pub events: u32,
+    /// First event.
+    pub first_seen: String,
+    /// Latest event.
+    pub last_seen: String,
+    /// How long between them.
+    pub span: String,
+    /// Events that the baseline rests on, decayed.
+    pub observations: f64,
+    /// Habits: what they are of, and the values.
+    pub habits: Vec<(String, String)>,
+    /// Evidence of its running case, if it has one.
+    pub case_nats: Option<f64>,
+    /// The alert of that case.
+    pub alert_id: Option<String>,
+    /// Whether that alert is open.
+    pub alert_is_open: bool,
+}
+
+/// What one event would score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Considered {
+    /// Which.
+    pub event_id: String,
+    /// With what has accumulated.
+    pub score_nats: f64,
+    /// The event alone.
+    pub event_nats: f64,
+    /// What each signal says, the strongest first.
+    pub signals: Vec<Said>,
+}
+
+/// What one signal says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Said {
+    /// Its name.
+    pub name: String,
+    /// Tail probability.
+    pub p: f64,
+    /// −ln p.
+    pub surprise_nats: f64,
+    /// In words.
+    pub sentence: String,
+}
+
+impl Known {
+    /// Of a portrait.
+    #[must_use]
+    pub fn of(portrait: Portrait) -> Self {
+        let time = |time: EventTime| format_rfc3339(time);
+        let ms = portrait.last_seen.ms_since(portrait.first_seen);
+        let (case_nats, alert) = match portrait.case {
+            Some(Case {
+                evidence_nats,
+                alert,
+            }) => (Some(evidence_nats), alert),
+            None => (None, None),
+        };
+        let habits = portrait.habits.into_iter();
+        Self {
+            events: portrait.events,
+            first_seen: time(portrait.first_seen),
+            last_seen: time(portrait.last_seen),
+            span: Span { ms }.to_string(),
+            observations: portrait.observations,
+            habits: habits
+                .map(|(what, words)| (what.to_owned(), words))
+                .collect(),
+            case_nats,
+            alert_is_open: alert.as_ref().is_some_and(|(_, is_open)| *is_open),
+            alert_id: alert.map(|(id, _)| id),
+        }
+    }
+}
+
+impl Considered {
+    /// Of a verdict.
+    #[must_use]
+    pub fn of(event_id: String, mut verdict: Verdict) -> Self {
+        let p = |signal: &SignalVerdict| signal.reading.p;
+        verdict.signals.sort_by(|a, b| p(a).total_cmp(&p(b)));
+        let said = |signal: SignalVerdict| Said {
+            name: signal.name.as_str().to_owned(),
+            p: signal.reading.p,
+            surprise_nats: signal.reading.surprise_nats(),
+            sentence: signal.explanation.sentence,
+        };
+        Self {
+            event_id,
+            score_nats: verdict.score_nats,
+            event_nats: verdict.event_nats,
+            signals: verdict.signals.into_iter().map(said).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.identity)?;
+        match &self.known {
+            Some(known) => known.fmt(f)?,
+            None => writeln!(f, "  nothing is known of it: its peers speak for it")?,
+        }
+        let (threshold, learned) = (self.threshold_nats, 100.0 * self.threshold_learned_share);
+        writeln!(
+            f,
+            "  alerts begin at {threshold:.1} nats, {learned:.0} % learned"
+        )?;
+        let mut events = self.events.iter();
+        events.try_for_each(|event| event.write(f, threshold))
+    }
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "  {} events over {}, {} to {}; the baseline rests on about {:.0} of them",
+            self.events, self.span, self.first_seen, self.last_seen, self.observations,
+        )?;
+        for (what, words) in &self.habits {
+            writeln!(f, "  {what:<15} {words}")?;
+        }
+        let Some(nats) = self.case_nats else {
+            return writeln!(f, "  no running case");
+        };
+        write!(f, "  running case with {nats:.1} nats of evidence")?;
+        match &self.alert_id {
+            None => writeln!(f, ", no alert"),
+            Some(id) if self.alert_is_open => writeln!(f, ", open alert {id}"),
+            Some(id) => writeln!(f, ", closed alert {id}"),
+        }
+    }
+}
+
+impl Considered {
+    fn write(&self, f: &mut fmt::Formatter<'_>, threshold_nats: f64) -> fmt::Result {
+        let would = if self.score_nats >= threshold_nats {
+            "reaches"
+        } else {
+            "stays below"
+        };
+        writeln!(
+            f,
+            "\nevent {}: scores {:.1} nats ({:.1} by itself), which {would} the threshold of \
+             {threshold_nats:.1}",
+            self.event_id, self.score_nats, self.event_nats,
+        )?;
+        for said in &self.signals {
+            let (name, nats, sentence) = (&said.name, said.surprise_nats, &said.sentence);
+            writeln!(f, "  {name:<14} {nats:>5.1} nats  {sentence}")?;
+        }
+        Ok(())
+    }
+}

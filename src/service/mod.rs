@@ -1,0 +1,241 @@
+//! `credwatch run`: the stages on Kafka, the pages, and an orderly end.
+
+use crate::commands::publish_feedback;
+use crate::config::{Config, Realm, Receiver, ReceiverKind};
+use crate::receivers::poll_queue::Mailbox;
+use crate::http::{HttpError, Pages, Server};
+use crate::kafka::feedback_consumer::Answers;
+use crate::receivers::receiver_consumer::Lane;
+use crate::kafka::detect::Detect;
+use crate::kafka::ingest::Ingest;
+use crate::keycloak::event_poller::Poller;
+use crate::receivers::ssf_poll_consumer::Postman;
+use crate::kafka::shard_handoff::Pool;
+use crate::kafka::worker;
+use crate::kafka::worker::Shared;
+use crate::kafka::{KafkaError, client, topics};
+use crate::metrics::{Metrics, MetricsError};
+use crate::shard::{Blueprint, LoadModelError, load_model, model_hash};
+use crate::model::Model;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use tokio::runtime::Handle;
+use tracing::{info, warn};
+
+/// Answers by HTTP that may wait to be published.
+const WISHES_WAITING: usize = 64;
+
+/// Which stages this process runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Stages {
+    /// Raw logs to events.
+    pub ingest: bool,
+    /// Events to alerts.
+    pub detect: bool,
+    /// Alerts and orders to receivers.
+    pub deliver: bool,
+    /// Whether shards begin without their baselines.
+    pub is_cold: bool,
+}
+
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The model cannot be read.
+    #[error(transparent)]
+    Model(#[from] LoadModelError),
+    /// Metrics clash.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// No pages.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// A thread or the runtime could not be started.
+    #[error("cannot start: {0}")]
+    Start(#[from] std::io::Error),
+}
+
+/// Runs until SIGTERM or SIGINT, then drains, commits and leaves the group.
+///
+/// # Errors
+/// The service could not start. A broker that is not there is no such error: it is waited for.
+pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
+    let model = load_model(&config)?;
+    let detect = &config.detect;
+    let model_hash = model_hash(&model, detect);
+    let metrics = Metrics::new(&model_hash)?;
+    let shared = Shared::new(config, metrics.clone());
+    let listen = shared.config.http.listen;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let config = &shared.config;
+    let receivers = config.deliver.receivers.iter();
+    let mailboxes: Vec<Arc<Mailbox>> = receivers.filter_map(mailbox_of).collect();
+    let (wishes, wished) = tokio::sync::mpsc::channel(WISHES_WAITING);
+    let pages = Pages {
+        wishes: Some(wishes),
+        metrics,
+        status: Some(Arc::clone(&shared.status)),
+        desk: Some(Arc::clone(&shared.desk)),
+        signer: config.signer.clone(),
+        mailboxes: mailboxes.clone(),
+        token: Some(config.http.token.clone()),
+        is_loopback: listen.ip().is_loopback(),
+    };
+    let server = runtime.block_on(Server::bind(listen, pages))?;
+    info!("pages on http://{}", server.address()?);
+    runtime.spawn(server.serve());
+    runtime.spawn(publish_feedback::serve(Arc::clone(config), wished));
+    let (mode, hash) = (config.guardrails.mode, &config.hash);
+    info!("model {model_hash}, configuration {hash}, containment {mode}");
+    let threads = start(&shared, &model, stages, &mailboxes, runtime.handle())?;
+    runtime.block_on(asked_to_end());
+    info!("asked to end: draining");
+    shared.stop.store(true, Ordering::Relaxed);
+    for thread in threads {
+        if thread.join().is_err() {
+            warn!("a worker had failed");
+        }
+    }
+    runtime.shutdown_background();
+    info!("committed and left the group");
+    Ok(())
+}
+
+fn start(
+    shared: &Shared,
+    model: &Model,
+    stages: Stages,
+    mailboxes: &[Arc<Mailbox>],
+    runtime: &Handle,
+) -> Result<Vec<JoinHandle<()>>, RunError> {
+    let mut threads = Vec::new();
+    let config = &shared.config;
+    if stages.ingest && !config.ingest.is_empty() {
+        threads.push(spawn("ingest", 0, shared, ingest_once)?);
+        for realm in config.realms.iter().filter(|realm| !realm.topic.is_empty()) {
+            let (realm, runtime) = (realm.clone(), runtime.clone());
+            let work = move |shared: &Shared, _| poll_once(shared, &realm, &runtime);
+            threads.push(spawn("keycloak", 0, shared, work)?);
+        }
+    }
+    if stages.deliver {
+        for receiver in &config.deliver.receivers {
+            let (receiver, runtime) = (receiver.clone(), runtime.clone());
+            let mailbox = mailboxes.iter().find(|known| known.name == receiver.name);
+            let mailbox = mailbox.cloned();
+            let work = move |shared: &Shared, _| {
+                deliver_once(shared, &receiver, mailbox.as_ref(), &runtime)
+            };
+            threads.push(spawn("deliver", 0, shared, work)?);
+        }
+    }
+    if stages.detect {
+        let pool = Arc::new(Pool::new(stages.is_cold));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let configured = shared.config.kafka.workers;
+        let workers = if configured == 0 { cores } else { configured };
+        for worker in 0..workers {
+            let (model, pool, runtime) = (model.clone(), Arc::clone(&pool), runtime.clone());
+            let work =
+                move |shared: &Shared, worker| detect_once(shared, &model, &pool, worker, &runtime);
+            threads.push(spawn("detect", worker, shared, work)?);
+        }
+    }
+    Ok(threads)
+}
+
+/// Starts one worker.
+fn spawn(
+    name: &'static str,
+    worker: usize,
+    shared: &Shared,
+    work: impl Fn(&Shared, usize) -> Result<(), KafkaError> + Send + 'static,
+) -> Result<JoinHandle<()>, RunError> {
+    let shared = shared.clone();
+    let thread = std::thread::Builder::new().name(format!("{name}-{worker}"));
+    let body = move || worker::keep_running(name, &shared, || work(&shared, worker));
+    Ok(thread.spawn(body)?)
+}
+
+fn ingest_once(shared: &Shared, worker: usize) -> Result<(), KafkaError> {
+    let config = &shared.config;
+    topics::require(config, &topics::needed(&config.topics, config, true, false))?;
+    let mut stage = Ingest::new(config.ingest.clone(), shared.metrics.clone());
+    let group = format!("{}-ingest", config.kafka.group_id);
+    let id = client::transactional_id(&config.kafka, "ingest", worker);
+    worker::run(&mut stage, &group, &id, shared)
+}
+
+fn poll_once(shared: &Shared, realm: &Realm, runtime: &Handle) -> Result<(), KafkaError> {
+    topics::require(&shared.config, std::slice::from_ref(&realm.topic))?;
+    Poller::new(realm, shared, runtime.clone())?.work()
+}
+
+fn mailbox_of(receiver: &Receiver) -> Option<Arc<Mailbox>> {
+    let ReceiverKind::SsfPoll(secret) = &receiver.kind else {
+        return None;
+    };
+    let mailbox = Mailbox::new(receiver.name.clone(), secret.clone());
+    Some(Arc::new(mailbox))
+}
+
+fn deliver_once(
+    shared: &Shared,
+    receiver: &Receiver,
+    mailbox: Option<&Arc<Mailbox>>,
+    runtime: &Handle,
+) -> Result<(), KafkaError> {
+    let topics = &shared.config.topics;
+    let needed = [
+        topics.feedback.clone(),
+        topics.alerts.clone(),
+        topics.revocations.clone(),
+        topics.deadletter.clone(),
+    ];
+    let partitions = topics::require(&shared.config, &needed)? as i32;
+    match mailbox {
+        Some(mailbox) => Postman::new(receiver, Arc::clone(mailbox), shared, partitions)?.work(),
+        None => Lane::new(receiver, shared, partitions, runtime.clone())?.work(),
+    }
+}
+
+fn detect_once(
+    shared: &Shared,
+    model: &Model,
+    pool: &Arc<Pool>,
+    worker: usize,
+    runtime: &Handle,
+) -> Result<(), KafkaError> {
+    let config = &shared.config;
+    let needed = topics::needed(&config.topics, config, false, true);
+    let partitions = topics::require(config, &needed)?;
+    runtime.block_on(topics::require_baselines(config, partitions))?;
+    let blueprint = Blueprint::new(config, model.clone(), partitions as u32);
+    let group = format!("{}-detect", config.kafka.group_id);
+    let feedback = topics::require(config, std::slice::from_ref(&config.topics.feedback))?;
+    let answers = Answers::new(config, &group, feedback as i32, shared.metrics.clone())?;
+    let stage = Detect::new(blueprint, &group, Arc::clone(pool), shared);
+    let mut stage = stage.heeding(answers);
+    let id = client::transactional_id(&config.kafka, "detect", worker);
+    worker::run(&mut stage, &group, &id, shared)
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        warn!("signals cannot be heard; only SIGKILL ends this process");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}

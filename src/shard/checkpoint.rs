@@ -1,0 +1,281 @@
+//! A shard's state: left in a file, kept piece by piece beside the log, and taken up again.
+
+use super::{Blueprint, Outgoing, Shard, ShardId, Stream};
+use credwatch_core::engine::{Engine, Keep, Restoring};
+use credwatch_core::units::EventTime;
+use credwatch_core::verdict::EntityView;
+use crate::persistence::state_record_codec;
+use crate::persistence::state_record_codec::{BaselineRecordError, Found, Reader, Send};
+use crate::persistence::snapshot;
+use crate::persistence::snapshot::Header;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// What the keys of a shard of sources begin with, in the partition that it shares with the shard of
+/// identities.
+const OF_SOURCES: &[u8] = b"source/";
+
+/// Why a shard cannot be taken up again.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// A record cannot be read.
+    #[error("partition {partition}: a baseline is {why}")]
+    Record {
+        /// Whose.
+        partition: i32,
+        /// Why.
+        why: BaselineRecordError,
+    },
+    /// Pieces do not fit together.
+    #[error(
+        "partition {partition}: the baselines do not fit together: {why}; start once with `credwatch run \
+         --cold`, which learns anew from the events that Kafka still holds"
+    )]
+    Pieces {
+        /// Whose.
+        partition: i32,
+        /// Why.
+        why: io::Error,
+    },
+    /// Identities would meet baselines of others.
+    #[error(
+        "the baselines were made for {then} partitions of the events topic, and it has {now}: identities \
+         have moved between them, and would meet baselines of others; start once with `credwatch run \
+         --cold`, which learns anew from the events that Kafka still holds"
+    )]
+    Partitions {
+        /// Partitions then.
+        then: u32,
+        /// Partitions now.
+        now: u32,
+    },
+}
+
+impl Shard {
+    fn header(&self) -> Header {
+        Header {
+            partition: self.origin.partition,
+            partitions: self.partitions,
+            next_offset: self.next_offset(),
+            first_piece: self.first_piece,
+            answers: self.answers.clone(),
+            model_hash: self.engine.model_hash().to_owned(),
+            configuration_hash: self.configuration_hash.to_string(),
+            audit: self.audit.clone(),
+        }
+    }
+
+    /// Writes its whole state.
+    ///
+    /// # Errors
+    /// `out` fails.
+    pub fn save(&self, out: impl Write) -> io::Result<()> {
+        snapshot::write(out, &self.header(), &self.engine)
+    }
+
+    /// From now on it is noted what changes, for checkpoints.
+    pub fn track_changes(&mut self) {
+        self.engine.track_changes();
+    }
+
+    /// Its pieces lie from `offset` of the topic of baselines on: what lies before is given up.
+    pub fn begin_pieces_at(&mut self, offset: i64) {
+        self.first_piece = offset;
+    }
+
+    /// Whether it runs with another model or configuration than its state was made with.
+    #[must_use]
+    pub fn has_upgrade(&self) -> bool {
+        self.upgrade.is_some()
+    }
+
+    /// Whether what has changed cannot be had from events again, and is to be kept before the next one.
+    #[must_use]
+    pub fn is_pressing(&self) -> bool {
+        self.has_upgrade() || self.has_answers
+    }
+
+    /// Tells the audit trail of another model or configuration, once: the state is to be kept in the
+    /// same transaction.
+    pub fn announce_upgrade(&mut self) -> Option<Outgoing> {
+        let upgrade = self.upgrade.as_ref()?;
+        let before = [&*upgrade.old_model, &*upgrade.old_configuration];
+        let now = [self.engine.model_hash(), &*self.configuration_hash];
+        let time = self.engine.now();
+        let payload = self.audit.upgrade(time, before, now);
+        let (view, partition) = (self.entity, self.origin.partition);
+        let id = format!("upgrade-{view}-{partition}-{}", self.next_offset());
+        let stream = Stream::Decisions;
+        let record = Outgoing::cloud_event(stream, "", "upgrade.v1", id, time, payload);
+        Some(record.in_partition(self.origin.partition))
+    }
+
+    /// Says, signed, where the audit trail stands at `now`, where it has grown since that was last said.
+    pub fn sign_audit(&mut self, now: EventTime) -> Option<Outgoing> {
+        let payload = self.audit.head(self.signer.as_deref()?, now)?;
+        let partition = self.origin.partition;
+        let id = format!("head-{}-{partition}-{}", self.entity, now.epoch_ms());
+        let stream = Stream::Decisions;
+        let record = Outgoing::cloud_event(stream, "", "head.v1", id, now, payload);
+        Some(record.in_partition(partition))
+    }
+
+    /// Whether there is something to keep.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        self.next_offset() != self.kept_offset || self.is_pressing()
+    }
+
+    /// Begins a checkpoint of what has changed since the last one was kept, and sends where it stands. The
+    /// rest, of about so many bytes as are returned, follows from [`Self::continue_checkpoint`]: what is sent
+    /// is the state of this moment, whatever is taken in meanwhile.
+    ///
+    /// # Errors
+    /// `send` fails; then the checkpoint is to be given up.
+    pub fn begin_checkpoint(&mut self, send: &mut Send<'_>) -> io::Result<usize> {
+        self.checkpoint_offset = self.next_offset();
+        let entity = self.entity;
+        state_record_codec::write_marker(&self.header(), &mut |key, value| {
+            send_of(entity, key, value, send)
+        })?;
+        let engine = &mut self.engine;
+        as_records(entity, send, |keep| engine.begin_checkpoint(keep))
+    }
+
+    /// Sends some `most_bytes` more of the checkpoint; says whether all of it is sent.
+    ///
+    /// # Errors
+    /// `send` fails; then the checkpoint is to be given up.
+    pub fn continue_checkpoint(
+        &mut self,
+        most_bytes: usize,
+        send: &mut Send<'_>,
+    ) -> io::Result<bool> {
+        let engine = &mut self.engine;
+        as_records(self.entity, send, |keep| {
+            engine.continue_checkpoint(most_bytes, keep)
+        })
+    }
+
+    /// The whole checkpoint has been committed.
+    pub fn mark_kept(&mut self) {
+        self.engine.mark_kept();
+        self.kept_offset = self.checkpoint_offset;
+        self.upgrade = None;
+        self.has_answers = false;
+    }
+
+    /// The checkpoint was not committed: what it held belongs to the next one.
+    pub fn give_checkpoint_up(&mut self) {
+        self.engine.give_checkpoint_up();
+    }
+}
+
+/// Sends a record of a shard that looks at `entity`.
+fn send_of(
+    entity: EntityView,
+    key: &[u8],
+    value: Option<&[u8]>,
+    send: &mut Send<'_>,
+) -> io::Result<()> {
+    match entity {
+        EntityView::Identity => send(key, value),
+        EntityView::Source => send(&[OF_SOURCES, key].concat(), value),
+    }
+}
+
+/// Has `save` hand its pieces on as records.
+fn as_records<T>(
+    entity: EntityView,
+    send: &mut Send<'_>,
+    save: impl FnOnce(&mut Keep<'_>) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut value = Vec::new();
+    let mut send = |key: &[u8], value: Option<&[u8]>| send_of(entity, key, value, send);
+    save(&mut |key, content| state_record_codec::write(key, content, &mut value, &mut send))
+}
+
+/// A shard that is being taken up from its records, in their order.
+pub struct Restoration<'b> {
+    blueprint: &'b Blueprint,
+    id: ShardId,
+    reader: Reader,
+    restoring: Restoring,
+    marker: Option<Header>,
+    /// Keys of records that cannot be read, with the offset, until a later one takes their place.
+    unread: BTreeMap<Vec<u8>, (i64, RestoreError)>,
+}
+
+impl<'b> Restoration<'b> {
+    /// No record yet of the shard `id`.
+    #[must_use]
+    pub fn new(blueprint: &'b Blueprint, id: ShardId) -> Self {
+        Self {
+            blueprint,
+            id,
+            reader: Reader::default(),
+            restoring: Engine::restoring(blueprint.settings_of(id)),
+            marker: None,
+            unread: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the next record, at `offset` of its topic. One that cannot be read matters only where no
+    /// later one has its key.
+    pub fn take(&mut self, key: &[u8], value: Option<&[u8]>, offset: i64) {
+        let (entity, key) = match key.strip_prefix(OF_SOURCES) {
+            Some(key) => (EntityView::Source, key),
+            None => (EntityView::Identity, key),
+        };
+        if entity != self.id.entity {
+            return;
+        }
+        match self.taken(key, value) {
+            Ok(()) => drop(self.unread.remove(key)),
+            Err(why) => drop(self.unread.insert(key.to_vec(), (offset, why))),
+        }
+    }
+
+    fn taken(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), RestoreError> {
+        let partition = self.id.partition;
+        let found = self.reader.take(key, value);
+        match found.map_err(|why| RestoreError::Record { partition, why })? {
+            Found::Marker(header) => {
+                let (then, now) = (header.partitions, self.blueprint.partitions());
+                if then != now {
+                    return Err(RestoreError::Partitions { then, now });
+                }
+                self.marker = Some(*header);
+                Ok(())
+            }
+            Found::Piece(key, content) => self
+                .restoring
+                .take(key, &content)
+                .map_err(|why| RestoreError::Pieces { partition, why }),
+            Found::Nothing => Ok(()),
+        }
+    }
+
+    /// The shard as it was kept; `None` where nothing was kept.
+    ///
+    /// # Errors
+    /// A record cannot be read, or the pieces do not fit together.
+    pub fn finish(self) -> Result<Option<Shard>, RestoreError> {
+        let first = self.marker.as_ref().map_or(0, |marker| marker.first_piece);
+        let mut unread = self.unread.into_values();
+        if let Some((_, why)) = unread.find(|(offset, _)| *offset >= first) {
+            return Err(why);
+        }
+        let Some(marker) = self.marker else {
+            return Ok(None);
+        };
+        let partition = self.id.partition;
+        let engine = self.restoring.finish();
+        let engine = engine.map_err(|why| RestoreError::Pieces { partition, why })?;
+        Ok(Some(self.blueprint.assemble(
+            self.id.entity,
+            engine,
+            marker,
+        )))
+    }
+}

@@ -1,0 +1,121 @@
+//! What a shard or stage publishes: a record, and the stream that it belongs to.
+
+use crate::config::Topics;
+use credwatch_core::units::EventTime;
+use crate::outputs::dead_letter::DeadLetter;
+use crate::sources::time::format_rfc3339;
+
+/// Where an output goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Native events made from raw logs.
+    Events,
+    /// Authentications for the view by source.
+    Sightings,
+    /// Alerts.
+    Alerts,
+    /// Containment orders.
+    Revocations,
+    /// Audit trail.
+    Decisions,
+    /// What could not be read.
+    DeadLetter,
+}
+
+impl Stream {
+    /// The topic of this stream.
+    #[must_use]
+    pub fn topic(self, topics: &Topics) -> &str {
+        match self {
+            Self::Events => &topics.events,
+            Self::Sightings => &topics.sightings,
+            Self::Alerts => &topics.alerts,
+            Self::Revocations => &topics.revocations,
+            Self::Decisions => &topics.decisions,
+            Self::DeadLetter => &topics.deadletter,
+        }
+    }
+}
+
+/// One record to publish.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Where to.
+    pub stream: Stream,
+    /// Partition, where it is not the key's.
+    pub partition: Option<i32>,
+    /// Key.
+    pub key: String,
+    /// CloudEvents attributes (binary mode) and content type.
+    pub headers: Vec<(&'static str, String)>,
+    /// Value.
+    pub payload: Vec<u8>,
+}
+
+impl Outgoing {
+    /// A record with CloudEvents headers. `time` is event time, so that a repeated run writes the
+    /// same bytes.
+    #[must_use]
+    pub fn cloud_event(
+        stream: Stream,
+        key: &str,
+        kind: &str,
+        id: String,
+        time: EventTime,
+        payload: Vec<u8>,
+    ) -> Self {
+        Self {
+            stream,
+            partition: None,
+            key: key.to_owned(),
+            headers: vec![
+                ("ce_specversion", "1.0".to_owned()),
+                ("ce_type", format!("io.credwatch.{kind}")),
+                ("ce_source", "/credwatch/detect".to_owned()),
+                ("ce_id", id),
+                ("ce_time", format_rfc3339(time)),
+                ("content-type", "application/json".to_owned()),
+            ],
+            payload,
+        }
+    }
+
+    /// The same in `partition`, whatever its key.
+    #[must_use]
+    pub fn in_partition(self, partition: i32) -> Self {
+        Self {
+            partition: Some(partition),
+            ..self
+        }
+    }
+
+    /// An authentication at `network`.
+    #[must_use]
+    pub fn sighting(network: String, payload: Vec<u8>) -> Self {
+        Self {
+            stream: Stream::Sightings,
+            partition: None,
+            key: network,
+            headers: Vec::new(),
+            payload,
+        }
+    }
+
+    /// A record set aside.
+    #[must_use]
+    pub fn dead_letter(letter: &DeadLetter<'_>) -> Self {
+        Self {
+            stream: Stream::DeadLetter,
+            partition: None,
+            key: format!("{}-{}-{}", letter.topic, letter.partition, letter.offset),
+            headers: vec![
+                ("content-type", "application/json".to_owned()),
+                ("credwatch_reason", letter.reason.to_owned()),
+                ("credwatch_topic", letter.topic.to_owned()),
+                ("credwatch_partition", letter.partition.to_string()),
+                ("credwatch_offset", letter.offset.to_string()),
+            ],
+            payload: letter.to_json(),
+        }
+    }
+}

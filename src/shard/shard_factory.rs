@@ -1,0 +1,206 @@
+//! What shards are made of: model, settings, and how many of them there are.
+
+use super::{Shard, ShardId, Upgrade};
+use crate::config::{Config, Detect};
+use credwatch_core::engine::{Engine, Origin, Settings};
+use crate::crypto::Signer;
+use credwatch_core::verdict::EntityView;
+use crate::audit::record::AuditChain;
+use crate::model::{Model, ModelError};
+use crate::persistence::snapshot;
+use crate::persistence::snapshot::{Header, SnapshotError};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
+
+/// Share of the alerts that the view by source may raise.
+const SOURCES_SHARE: f64 = 0.1;
+
+/// Everything that shards of one process share.
+#[derive(Clone, Debug)]
+pub struct Blueprint {
+    settings: Settings,
+    max_sources: usize,
+    configuration_hash: Arc<str>,
+    events_topic: Arc<str>,
+    partitions: u32,
+    signer: Option<Arc<Signer>>,
+}
+
+impl Blueprint {
+    /// What shards are made of, for `partitions` partitions of the events topic.
+    ///
+    /// # Errors
+    /// Says what is wrong with the model.
+    pub fn new(config: &Config, model: Model, partitions: u32) -> Self {
+        let partitions = partitions.max(1);
+        let detect = &config.detect;
+        let model_hash = model_hash(&model, detect);
+        Self {
+            max_sources: (detect.max_sources / partitions as usize).max(1),
+            settings: Settings {
+                entity: EntityView::Identity,
+                shards: partitions,
+                parameters: Arc::new(model.parameters),
+                catalogue: Arc::new(model.catalogue),
+                model_hash: model_hash.into(),
+                alerts_per_day: (1.0 - SOURCES_SHARE) * detect.alerts_per_day
+                    / f64::from(partitions),
+                max_identities: (detect.max_identities / partitions as usize).max(1),
+                signals_off: detect.signals_off.clone(),
+                policy: Arc::clone(&config.policy),
+                guardrails: config.guardrails.clone(),
+            },
+            configuration_hash: config.hash.as_str().into(),
+            events_topic: config.topics.events.as_str().into(),
+            partitions,
+            signer: config.signer.clone(),
+        }
+    }
+
+    /// What each shard's engine is told, guardrails aside.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Hash of model and detection settings.
+    #[must_use]
+    pub fn model_hash(&self) -> &str {
+        &self.settings.model_hash
+    }
+
+    /// A cold shard.
+    #[must_use]
+    pub fn shard(&self, id: ShardId) -> Shard {
+        let engine = Engine::new(self.settings_of(id));
+        self.assemble(id.entity, engine, self.beginning(id))
+    }
+
+    /// What the engine of a shard is told. The views share the alerts and the limits on containment:
+    /// no limit is ever exceeded by both together.
+    pub(super) fn settings_of(&self, id: ShardId) -> Settings {
+        let index = u32::try_from(id.partition).unwrap_or(0);
+        let (of_identities, of_sources) = self.settings.guardrails.for_views();
+        match id.entity {
+            EntityView::Identity => Settings {
+                guardrails: of_identities.for_shard(index, self.partitions),
+                ..self.settings.clone()
+            },
+            EntityView::Source => Settings {
+                entity: EntityView::Source,
+                alerts_per_day: self.settings.alerts_per_day * SOURCES_SHARE
+                    / (1.0 - SOURCES_SHARE),
+                max_identities: self.max_sources,
+                guardrails: of_sources.for_shard(index, self.partitions),
+                ..self.settings.clone()
+            },
+        }
+    }
+
+    pub(super) fn assemble(&self, entity: EntityView, engine: Engine, header: Header) -> Shard {
+        let hash = &self.configuration_hash;
+        let has_news =
+            header.model_hash != self.model_hash() || header.configuration_hash != **hash;
+        let upgrade = has_news.then_some(Upgrade {
+            old_model: header.model_hash,
+            old_configuration: header.configuration_hash,
+        });
+        Shard {
+            entity,
+            engine,
+            audit: header.audit.of(entity),
+            origin: Origin {
+                topic: Arc::clone(&self.events_topic),
+                partition: header.partition,
+                offset: header.next_offset - 1,
+            },
+            kept_offset: header.next_offset,
+            checkpoint_offset: header.next_offset,
+            first_piece: header.first_piece,
+            answers: header.answers,
+            has_answers: false,
+            upgrade,
+            configuration_hash: Arc::clone(hash),
+            signer: self.signer.clone(),
+            partitions: self.partitions,
+        }
+    }
+
+    /// Where a shard stands that knows nothing yet.
+    fn beginning(&self, id: ShardId) -> Header {
+        let partition = id.partition;
+        Header {
+            partition,
+            partitions: self.partitions,
+            next_offset: 0,
+            first_piece: 0,
+            answers: BTreeMap::new(),
+            model_hash: self.model_hash().to_owned(),
+            configuration_hash: self.configuration_hash.to_string(),
+            audit: AuditChain::new(partition),
+        }
+    }
+
+    /// A shard that looks at such entities, as its state in `input` says that it was left.
+    ///
+    /// # Errors
+    /// The state is damaged or of another version.
+    pub fn reopen(&self, entity: EntityView, input: impl Read) -> Result<Shard, SnapshotError> {
+        let settings = |header: &Header| {
+            let partition = header.partition;
+            self.settings_of(ShardId { entity, partition })
+        };
+        let (header, engine) = snapshot::read(input, settings)?;
+        Ok(self.assemble(entity, engine, header))
+    }
+
+    /// Partitions of the events topic.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        self.partitions
+    }
+}
+
+/// Hash of model and detection settings.
+#[must_use]
+pub fn model_hash(model: &Model, detect: &Detect) -> String {
+    model.hash_with(
+        detect.alerts_per_day,
+        [detect.max_identities, detect.max_sources],
+        &detect.signals_off,
+    )
+}
+
+/// Reads the model that a configuration names.
+///
+/// # Errors
+/// Says what is wrong with the file.
+pub fn load_model(config: &Config) -> Result<Model, LoadModelError> {
+    match &config.detect.model_file {
+        None => Ok(Model::embedded()?),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|why| LoadModelError::Read {
+                path: path.clone(),
+                why,
+            })?;
+            Ok(Model::parse(&text)?)
+        }
+    }
+}
+
+/// Why there is no model.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadModelError {
+    /// The file cannot be read.
+    #[error("`detect.model_file` {path}: {why}")]
+    Read {
+        /// Which.
+        path: String,
+        /// Why.
+        why: std::io::Error,
+    },
+    /// The file is no model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}

@@ -1,0 +1,77 @@
+//! What every attack is made of: acts of a victim's credential, one after the other.
+
+use crate::simulation::SimulatedEvent;
+use crate::simulation::member::{Member, Site};
+use crate::simulation::organisation::Organisation;
+use crate::simulation::places;
+use credwatch_core::units::{EventTime, MS_PER_SEC};
+use crate::sources::native::encode::NativeEvent;
+
+/// An attack that is being acted out.
+pub(super) struct Script<'o> {
+    pub(super) organisation: &'o mut Organisation,
+    pub(super) victim: Member,
+    pub(super) scenario: &'static str,
+    pub(super) now: EventTime,
+    pub(super) events: Vec<SimulatedEvent>,
+}
+
+impl Script<'_> {
+    /// A machine that the attacker hires; what is used there is the victim's usual credential.
+    pub(super) fn foreign_site(&mut self) -> Site {
+        let dice = self.organisation.dice();
+        let place = places::hired(dice);
+        Site {
+            host: format!("vps-{}", dice.below(100_000)),
+            place,
+            ..self.victim.sites[0].clone()
+        }
+    }
+
+    /// The victim's own work until now: a session can only be stolen once it has begun.
+    pub(super) fn victim_works(&mut self) {
+        let site = self.victim.sites[0].clone();
+        self.blend_in(&site, 1, |_| {});
+        self.events.iter_mut().for_each(|event| event.attack = None);
+    }
+
+    pub(super) fn act(&mut self, site: &Site, action: &str, change: impl FnOnce(&mut NativeEvent)) {
+        let pause_secs = self.organisation.dice().exponential(25.0);
+        self.now = self
+            .now
+            .saturating_add_ms((pause_secs * MS_PER_SEC as f64) as i64 + 1_000);
+        let mut event = self
+            .organisation
+            .event(&self.victim, site, action, self.now);
+        change(&mut event);
+        self.events.push(SimulatedEvent {
+            time: self.now,
+            event,
+            attack: Some(self.scenario),
+        });
+    }
+
+    /// Ordinary actions from `site`, changed by `change`.
+    pub(super) fn blend_in(
+        &mut self,
+        site: &Site,
+        count: usize,
+        change: impl Fn(&mut NativeEvent),
+    ) {
+        for at in 0..count {
+            let action = self.victim.actions[at % self.victim.actions.len()];
+            self.act(site, action, &change);
+        }
+    }
+
+    pub(super) fn colleague(&mut self) -> Member {
+        let others: Vec<Member> = self
+            .organisation
+            .members
+            .iter()
+            .filter(|member| member.group == self.victim.group && member.id != self.victim.id)
+            .cloned()
+            .collect();
+        others[self.organisation.dice().below(others.len())].clone()
+    }
+}

@@ -1,0 +1,394 @@
+//! AWS CloudTrail records → native events.
+//!
+//! A call that AWS makes for an identity (`sourceIPAddress` is a service name) is not that
+//! identity at a new host: such an event has no source. A value that does not parse leaves its
+//! member unknown; only a record without time, principal or operation is refused.
+
+pub mod principal;
+
+use credwatch_core::units::{EventTime, MS_PER_SEC};
+use crate::sources::cloudtrail::principal::{Principal, UserIdentity};
+use crate::sources::native::parse_address;
+use crate::sources::native::encode::{NativeCredential, NativeEvent, NativeIdentity, NativeSource};
+use crate::sources::time::{format_rfc3339, parse_aws_expiration, parse_rfc3339};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Largest record.
+pub const RECORD_BYTES: usize = 1024 * 1024;
+/// Values copied from a record are cut to this length.
+const VALUE_BYTES: usize = 1_000;
+
+/// Why a record gives no event.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudTrailError {
+    /// Over the size limit.
+    #[error("CloudTrail record of {0} bytes is over the limit of {RECORD_BYTES}")]
+    TooLarge(usize),
+    /// Not JSON of the right shape.
+    #[error("not a CloudTrail record: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A member that every record has is not there.
+    #[error("CloudTrail record without `{0}`")]
+    Missing(&'static str),
+    /// `eventTime` is no time.
+    #[error("`eventTime` is not an RFC 3339 time between 2000 and 2099")]
+    Time,
+    /// Nobody acted.
+    #[error("`userIdentity` names no principal")]
+    Principal,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Record {
+    #[serde(rename = "eventID")]
+    event_id: Option<String>,
+    event_time: Option<String>,
+    event_source: Option<String>,
+    event_name: Option<String>,
+    #[serde(rename = "sourceIPAddress")]
+    source_ip_address: Option<String>,
+    user_agent: Option<String>,
+    error_code: Option<String>,
+    user_identity: Option<UserIdentity>,
+    request_parameters: Value,
+    response_elements: Value,
+    resources: Value,
+    recipient_account_id: Option<String>,
+}
+
+/// A mapped record.
+#[derive(Debug)]
+pub struct Mapped {
+    /// The event.
+    pub event: NativeEvent,
+    /// Whether the response stated an expiry that did not parse.
+    pub expiry_unread: bool,
+}
+
+/// Maps one record.
+///
+/// # Errors
+/// Says what is wrong with the record.
+pub fn map(record: &[u8]) -> Result<Mapped, CloudTrailError> {
+    if record.len() > RECORD_BYTES {
+        return Err(CloudTrailError::TooLarge(record.len()));
+    }
+    let record: Record = serde_json::from_slice(record)?;
+    let name = required(&record.event_name, "eventName")?;
+    let service = required(&record.event_source, "eventSource")?;
+    let time_text = required(&record.event_time, "eventTime")?;
+    let time = parse_rfc3339(time_text)
+        .and_then(EventTime::from_epoch_ms)
+        .ok_or(CloudTrailError::Time)?;
+    let principal = record
+        .user_identity
+        .as_ref()
+        .ok_or(CloudTrailError::Missing("userIdentity"))?
+        .principal()
+        .ok_or(CloudTrailError::Principal)?;
+    let operation = without_version(name);
+    let (activity, credential, expiry_unread) = deed(&record, operation, time, &principal);
+    let (source, purpose) = place(&record, &principal);
+    let event = NativeEvent {
+        event_id: record.event_id.clone().filter(|id| !id.is_empty()).map(cut),
+        time: format_rfc3339(time),
+        identity: NativeIdentity {
+            id: cut(principal.id),
+            kind: principal.kind,
+            ..NativeIdentity::default()
+        },
+        credential,
+        activity,
+        action: Some(cut(format!("{}:{operation}", prefix(service)))),
+        resource: resource(&record, activity).map(cut),
+        source,
+        purpose,
+        outcome: outcome(&record),
+    };
+    Ok(Mapped {
+        event,
+        expiry_unread,
+    })
+}
+
+fn required<'r>(
+    member: &'r Option<String>,
+    name: &'static str,
+) -> Result<&'r str, CloudTrailError> {
+    member
+        .as_deref()
+        .filter(|text| !text.is_empty())
+        .ok_or(CloudTrailError::Missing(name))
+}
+
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(VALUE_BYTES));
+    text
+}
+
+/// `AddPermission20150331v2` → `AddPermission`: some services log the version of their API.
+fn without_version(name: &str) -> &str {
+    let without_revision = match name.rsplit_once('v') {
+        Some((head, digits)) if all_digits(digits) && ends_in_date(head) => head,
+        _ => name,
+    };
+    if ends_in_date(without_revision) {
+        &without_revision[..without_revision.len() - 8]
+    } else {
+        name
+    }
+}
+
+fn all_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn ends_in_date(text: &str) -> bool {
+    text.len() > 8 && text.bytes().rev().take(8).all(|b| b.is_ascii_digit())
+}
+
+/// The IAM prefix of an event source.
+fn prefix(service: &str) -> &str {
+    match service.strip_suffix(".amazonaws.com").unwrap_or(service) {
+        "monitoring" => "cloudwatch",
+        "email" => "ses",
+        other => other,
+    }
+}
+
+fn outcome(record: &Record) -> &'static str {
+    let failed_login = record
+        .response_elements
+        .get("ConsoleLogin")
+        .is_some_and(|result| result == "Failure");
+    match record.error_code.as_deref().filter(|code| !code.is_empty()) {
+        None if failed_login => "failure",
+        None => "success",
+        Some(code) => {
+            let refused = ["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden"];
+            if refused.iter().any(|word| code.contains(word)) {
+                "denied"
+            } else {
+                "failure"
+            }
+        }
+    }
+}
+
+fn field<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
+    path.iter()
+        .try_fold(value, |value, member| value.get(member))?
+        .as_str()
+        .filter(|text| !text.is_empty())
+}
+
+/// Activity, the credential it is about, and whether its expiry was stated but not read.
+fn deed(
+    record: &Record,
+    operation: &str,
+    time: EventTime,
+    principal: &Principal,
+) -> (&'static str, Option<NativeCredential>, bool) {
+    let (request, response) = (&record.request_parameters, &record.response_elements);
+    let used = || used_credential(record, principal);
+    match operation {
+        "ConsoleLogin" => ("authenticate", Some(password(principal)), false),
+        "AssumeRole"
+        | "AssumeRoleWithSAML"
+        | "AssumeRoleWithWebIdentity"
+        | "AssumeRoot"
+        | "GetSessionToken"
+        | "GetFederationToken" => {
+            let (issued, unread) = issued_credential(request, response, time);
+            ("issue", issued.or_else(used), unread)
+        }
+        "CreateAccessKey" => {
+            let id = field(response, &["accessKey", "accessKeyId"]).unwrap_or("");
+            ("issue", Some(credential(id, "api_key", time)), false)
+        }
+        "UpdateAccessKey" | "DeleteAccessKey" => {
+            let id = field(request, &["accessKeyId"]).unwrap_or("");
+            let reactivated = field(request, &["status"]) == Some("Active");
+            let activity = if reactivated { "issue" } else { "revoke" };
+            let mut key = credential(id, "api_key", time);
+            key.issued_at = None;
+            (activity, Some(key), false)
+        }
+        "CreateLoginProfile" => ("issue", Some(password(principal)), false),
+        "UpdateLoginProfile" | "ChangePassword" => ("rotate", Some(password(principal)), false),
+        "DeleteLoginProfile" => ("revoke", Some(password(principal)), false),
+        other if is_grant(other) => ("grant", used(), false),
+        _ => ("use", used(), false),
+    }
+}
+
+fn is_grant(operation: &str) -> bool {
+    let policy_change = ["Attach", "Put"]
+        .iter()
+        .any(|verb| operation.starts_with(verb))
+        && ["UserPolicy", "RolePolicy", "GroupPolicy"]
+            .iter()
+            .any(|noun| operation.ends_with(noun));
+    policy_change
+        || matches!(
+            operation,
+            "AddUserToGroup"
+                | "UpdateAssumeRolePolicy"
+                | "CreatePolicyVersion"
+                | "SetDefaultPolicyVersion"
+                | "AddRoleToInstanceProfile"
+                | "AddPermission"
+                | "CreateGrant"
+                | "DeleteUserPermissionsBoundary"
+                | "DeleteRolePermissionsBoundary"
+        )
+}
+
+fn credential(id: &str, kind: &'static str, issued: EventTime) -> NativeCredential {
+    NativeCredential {
+        id: cut(id.to_owned()),
+        kind,
+        issuer: Some("aws".to_owned()),
+        issued_at: Some(format_rfc3339(issued)),
+        ..NativeCredential::default()
+    }
+}
+
+fn password(principal: &Principal) -> NativeCredential {
+    NativeCredential {
+        id: cut(principal.id.clone()),
+        kind: "password",
+        issuer: Some("aws".to_owned()),
+        ..NativeCredential::default()
+    }
+}
+
+/// The key that signed the call: long-lived (`AKIA…`), or of a session (`ASIA…`).
+fn used_credential(record: &Record, principal: &Principal) -> Option<NativeCredential> {
+    let identity = record.user_identity.as_ref()?;
+    let id = identity
+        .access_key_id
+        .as_deref()
+        .filter(|id| !id.is_empty())?;
+    let began = identity
+        .session_context
+        .as_ref()
+        .and_then(|context| {
+            context
+                .attributes
+                .as_ref()?
+                .creation_date
+                .as_ref()?
+                .as_str()
+        })
+        .and_then(parse_rfc3339)
+        .and_then(EventTime::from_epoch_ms);
+    let of_role = principal.session_name.is_some();
+    let kind = match (id.starts_with("AKIA"), of_role) {
+        (true, _) => "api_key",
+        (false, true) => "access_token",
+        (false, false) => "session",
+    };
+    Some(NativeCredential {
+        id: cut(id.to_owned()),
+        kind,
+        issuer: Some("aws".to_owned()),
+        issued_at: began.map(format_rfc3339),
+        ..NativeCredential::default()
+    })
+}
+
+/// The credential that the response hands out, and whether its expiry was stated but not read.
+fn issued_credential(
+    request: &Value,
+    response: &Value,
+    time: EventTime,
+) -> (Option<NativeCredential>, bool) {
+    let Some(id) = field(response, &["credentials", "accessKeyId"]) else {
+        return (None, false);
+    };
+    let mut issued = credential(id, "access_token", time);
+    let stated = field(response, &["credentials", "expiration"]);
+    let read = stated
+        .and_then(|text| parse_aws_expiration(text).or_else(|| parse_rfc3339(text)))
+        .and_then(EventTime::from_epoch_ms);
+    let requested = || {
+        let secs = request.get("durationSeconds")?.as_i64()?;
+        Some(time.saturating_add_ms(secs.checked_mul(MS_PER_SEC)?))
+    };
+    issued.expires_at = read.or_else(requested).map(format_rfc3339);
+    issued.issuer = Some("sts.amazonaws.com".to_owned());
+    (Some(issued), stated.is_some() && read.is_none())
+}
+
+/// Where from, and for which purpose.
+fn place(record: &Record, principal: &Principal) -> (Option<NativeSource>, Option<String>) {
+    let session = principal.session_name.as_deref();
+    let instance = session.filter(|name| {
+        name.strip_prefix("i-")
+            .is_some_and(|rest| rest.len() >= 8 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
+    });
+    let purpose = session
+        .filter(|_| instance.is_none())
+        .map(|name| cut(format!("session/{name}")));
+    let address = record.source_ip_address.as_deref().and_then(parse_address);
+    let Some(ip) = address.filter(|_| !principal.is_aws) else {
+        return (None, purpose);
+    };
+    let source = NativeSource {
+        host: instance.map(str::to_owned),
+        ip: Some(ip.to_string()),
+        user_agent: record.user_agent.clone().filter(|a| !a.is_empty()).map(cut),
+        ..NativeSource::default()
+    };
+    (Some(source), purpose)
+}
+
+/// What the operation touched; for a grant, whom it widened.
+fn resource(record: &Record, activity: &str) -> Option<String> {
+    let request = &record.request_parameters;
+    let account = record
+        .recipient_account_id
+        .as_deref()
+        .or_else(|| record.user_identity.as_ref()?.account())
+        .unwrap_or("");
+    let iam = |kind: &str, member: &str| {
+        let name = field(request, &[member])?;
+        Some(format!("arn:aws:iam::{account}:{kind}/{name}"))
+    };
+    let principal = iam("user", "userName")
+        .or_else(|| iam("role", "roleName"))
+        .or_else(|| iam("group", "groupName"));
+    if activity == "grant" && principal.is_some() {
+        return principal;
+    }
+    let listed = || {
+        let first = record.resources.as_array()?.first()?;
+        field(first, &["ARN"]).map(str::to_owned)
+    };
+    let bucket = || field(request, &["bucketName"]).map(|name| format!("arn:aws:s3:::{name}"));
+    let named = || {
+        const MEMBERS: [&str; 10] = [
+            "roleArn",
+            "secretId",
+            "functionName",
+            "keyId",
+            "resourceArn",
+            "name",
+            "trailName",
+            "instanceId",
+            "dBInstanceIdentifier",
+            "groupId",
+        ];
+        MEMBERS
+            .iter()
+            .find_map(|member| field(request, &[member]))
+            .map(str::to_owned)
+    };
+    listed().or(principal).or_else(bucket).or_else(named)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+use super::*;
+use credwatch_core::event::Activity;
+use crate::sources::native;
+use proptest::prelude::*;
+use serde_json::json;
+
+fn record(name: &str, more: &Value) -> Value {
+    let mut record = json!({
+        "eventID": "e-1", "eventTime": "2023-07-10T12:05:22Z", "eventName": name,
+        "eventSource": "sts.amazonaws.com", "sourceIPAddress": "192.0.2.7", "userAgent": "aws-cli/2",
+        "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::1:user/a", "accessKeyId": "AKIAX"},
+        "recipientAccountId": "1",
+    });
+    for (key, value) in more.as_object().unwrap() {
+        record[key] = value.clone();
+    }
+    record
+}
+
+fn mapped(name: &str, more: &Value) -> NativeEvent {
+    map(record(name, more).to_string().as_bytes())
+        .unwrap()
+        .event
+}
+
+#[test]
+fn a_lifetime_comes_from_the_response() {
+    let event = mapped(
+        "AssumeRole",
+        &json!({"responseElements": {"credentials":
+            {"accessKeyId": "ASIAX", "expiration": "Jul 10, 2023, 1:05:22 PM"}}}),
+    );
+    assert_eq!(event.activity, "issue");
+    let credential = event.credential.unwrap();
+    assert_eq!(credential.id, "ASIAX");
+    assert_eq!(
+        credential.expires_at.as_deref(),
+        Some("2023-07-10T13:05:22.000Z")
+    );
+}
+
+#[test]
+fn an_expiry_that_does_not_parse_is_counted_and_drops_nothing() {
+    let more = json!({"responseElements": {"credentials": {"accessKeyId": "ASIAX", "expiration": "later"}}});
+    let mapped = map(record("AssumeRole", &more).to_string().as_bytes()).unwrap();
+    assert!(mapped.expiry_unread);
+    assert_eq!(mapped.event.credential.unwrap().expires_at, None);
+}
+
+#[test]
+fn a_call_that_aws_makes_has_no_source() {
+    for source in ["AWS Internal", "secretsmanager.amazonaws.com", "health"] {
+        assert_eq!(
+            mapped("Decrypt", &json!({"sourceIPAddress": source})).source,
+            None
+        );
+    }
+    assert!(mapped("Decrypt", &json!({})).source.is_some());
+}
+
+#[test]
+fn errors_become_outcomes() {
+    let outcome = |code: &str| mapped("GetObject", &json!({"errorCode": code})).outcome;
+    assert_eq!(outcome("Client.UnauthorizedOperation"), "denied");
+    assert_eq!(outcome("AccessDenied"), "denied");
+    assert_eq!(outcome("NoSuchBucket"), "failure");
+    assert_eq!(outcome(""), "success");
+    let login = mapped(
+        "ConsoleLogin",
+        &json!({"responseElements": {"ConsoleLogin": "Failure"}}),
+    );
+    assert_eq!((login.activity, login.outcome), ("authenticate", "failure"));
+}
+
+#[test]
+fn grants_name_whom_they_widen() {
+    let event = mapped(
+        "AttachUserPolicy",
+        &json!({"requestParameters": {"userName": "a"}}),
+    );
+    assert_eq!(event.activity, "grant");
+    assert_eq!(event.resource.as_deref(), Some("arn:aws:iam::1:user/a"));
+    for name in [
+        "PutRolePolicy",
+        "AddUserToGroup",
+        "UpdateAssumeRolePolicy",
+        "AddPermission20150331v2",
+    ] {
+        assert_eq!(mapped(name, &json!({})).activity, "grant", "{name}");
+    }
+    assert_eq!(mapped("PutObject", &json!({})).activity, "use");
+}
+
+#[test]
+fn the_life_of_a_key_is_followed() {
+    let created = mapped(
+        "CreateAccessKey",
+        &json!({"responseElements": {"accessKey": {"accessKeyId": "AKIAN"}}}),
+    );
+    assert_eq!(
+        (created.activity, created.credential.unwrap().id.as_str()),
+        ("issue", "AKIAN")
+    );
+    let request = json!({"requestParameters": {"accessKeyId": "AKIAN", "status": "Inactive"}});
+    assert_eq!(mapped("UpdateAccessKey", &request).activity, "revoke");
+    assert_eq!(mapped("DeleteAccessKey", &request).activity, "revoke");
+}
+
+#[test]
+fn versions_of_an_api_are_one_action() {
+    assert_eq!(without_version("AddPermission20150331v2"), "AddPermission");
+    assert_eq!(without_version("ListFunctions20150331"), "ListFunctions");
+    assert_eq!(without_version("GetIpv6"), "GetIpv6");
+    assert_eq!(
+        without_version("CreateSAMLProviderv2"),
+        "CreateSAMLProviderv2"
+    );
+}
+
+#[test]
+fn an_instance_is_a_host_and_another_session_a_purpose() {
+    let role = |session: &str| {
+        json!({"userIdentity": {"type": "AssumedRole", "accessKeyId": "ASIAX",
+            "arn": format!("arn:aws:sts::1:assumed-role/r/{session}"),
+            "sessionContext": {"sessionIssuer": {"arn": "arn:aws:iam::1:role/r"},
+                "attributes": {"creationDate": "2023-07-10T12:00:00Z", "mfaAuthenticated": "false"}}}})
+    };
+    let instance = mapped("GetObject", &role("i-0abc12345678"));
+    assert_eq!(
+        instance.source.unwrap().host.as_deref(),
+        Some("i-0abc12345678")
+    );
+    let job = mapped("GetObject", &role("job-7"));
+    assert_eq!(job.purpose.as_deref(), Some("session/job-7"));
+    let credential = job.credential.unwrap();
+    assert_eq!(credential.kind, "access_token");
+    assert_eq!(
+        credential.issued_at.as_deref(),
+        Some("2023-07-10T12:00:00.000Z")
+    );
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let error = |json: &str| map(json.as_bytes()).unwrap_err().to_string();
+    assert_eq!(error("{}"), "CloudTrail record without `eventName`");
+    assert!(error("[1").contains("not a CloudTrail record"));
+    assert!(error(&record("X", &json!({"userIdentity": {}})).to_string()).contains("no principal"));
+    assert!(
+        error(&record("X", &json!({"eventTime": "0000-01-01T00:00:00Z"})).to_string())
+            .contains("eventTime")
+    );
+    assert!(error(&" ".repeat(RECORD_BYTES + 1)).contains("over the limit"));
+}
+
+#[test]
+fn what_is_mapped_is_a_native_event() {
+    let json = mapped("AssumeRole", &json!({})).to_json();
+    let event = native::decode(&json).unwrap().event;
+    assert_eq!(event.activity, Activity::Issue);
+    assert_eq!(event.action.as_deref(), Some("sts:AssumeRole"));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = map(&bytes);
+    }
+
+    #[test]
+    fn what_maps_always_decodes(name in "[A-Za-z0-9]{1,20}", text in ".{0,30}", expiry in ".{0,30}") {
+        let more = json!({"userAgent": text, "sourceIPAddress": text,
+            "requestParameters": {"userName": text, "durationSeconds": i64::MAX},
+            "responseElements": {"credentials": {"accessKeyId": text, "expiration": expiry}}});
+        if let Ok(mapped) = map(record(&name, &more).to_string().as_bytes()) {
+            let json = mapped.event.to_json();
+            prop_assert!(native::decode(&json).is_ok(), "{}", String::from_utf8_lossy(&json));
+        }
+    }
+}

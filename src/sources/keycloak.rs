@@ -1,0 +1,370 @@
+//! Keycloak's user and admin events → native events.
+//!
+//! What ties the events of one login together is its session: refreshing gives new token ids, and the
+//! session stays. So the credential is the session where there is one, and an order can end it. A record
+//! is an event as the admin API gives it, with the member `realmName`, which the issuer is named by.
+
+use credwatch_core::units::EventTime;
+use crate::sources::native::parse_address;
+use crate::sources::native::encode::{NativeCredential, NativeEvent, NativeIdentity, NativeSource};
+use crate::sources::time::format_rfc3339;
+use serde::Deserialize;
+
+/// Largest record.
+pub const RECORD_BYTES: usize = 256 * 1024;
+/// Values copied from a record are cut to this length.
+const VALUE_BYTES: usize = 1_000;
+/// Service accounts are users whose names begin so.
+const SERVICE_ACCOUNT: &str = "service-account-";
+
+/// Why a record gives no event.
+#[derive(Debug, thiserror::Error)]
+pub enum KeycloakEventError {
+    /// Over the size limit.
+    #[error("Keycloak event of {0} bytes is over the limit of {RECORD_BYTES}")]
+    TooLarge(usize),
+    /// Not JSON of the right shape.
+    #[error("not a Keycloak event: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A member that every event has is not there.
+    #[error("Keycloak event without `{0}`")]
+    Missing(&'static str),
+    /// `time` is no time.
+    #[error("`time` is not in epoch milliseconds between 2000 and 2099")]
+    Time,
+    /// Nobody acted.
+    #[error("the event names no user and no client")]
+    Principal,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Record {
+    id: Option<String>,
+    time: Option<i64>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    realm_id: Option<String>,
+    realm_name: Option<String>,
+    client_id: Option<String>,
+    user_id: Option<String>,
+    session_id: Option<String>,
+    ip_address: Option<String>,
+    error: Option<String>,
+    details: Option<Details>,
+    operation_type: Option<String>,
+    resource_type: Option<String>,
+    resource_path: Option<String>,
+    auth_details: Option<AuthDetails>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Details {
+    username: Option<String>,
+    scope: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct AuthDetails {
+    client_id: Option<String>,
+    user_id: Option<String>,
+    ip_address: Option<String>,
+}
+
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(VALUE_BYTES));
+    text
+}
+
+fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.is_empty())
+}
+
+/// Maps one record.
+///
+/// # Errors
+/// Says what is wrong with the record.
+pub fn map(record: &[u8]) -> Result<NativeEvent, KeycloakEventError> {
+    if record.len() > RECORD_BYTES {
+        return Err(KeycloakEventError::TooLarge(record.len()));
+    }
+    let record: Record = serde_json::from_slice(record)?;
+    let ms = record.time.ok_or(KeycloakEventError::Missing("time"))?;
+    let time = EventTime::from_epoch_ms(ms).ok_or(KeycloakEventError::Time)?;
+    if record.operation_type.is_some() {
+        of_admin(&record, time)
+    } else {
+        of_user(&record, time)
+    }
+}
+
+fn source(ip: &Option<String>) -> Option<NativeSource> {
+    let ip = given(ip).and_then(parse_address)?;
+    Some(NativeSource {
+        ip: Some(ip.to_string()),
+        ..NativeSource::default()
+    })
+}
+
+fn of_user(record: &Record, time: EventTime) -> Result<NativeEvent, KeycloakEventError> {
+    let kind = given(&record.kind).ok_or(KeycloakEventError::Missing("type"))?;
+    let (deed, has_failed) = match kind.strip_suffix("_ERROR") {
+        Some(deed) => (deed, true),
+        None => (kind, record.error.is_some()),
+    };
+    let activity = activity(deed);
+    let client = given(&record.client_id);
+    Ok(NativeEvent {
+        event_id: given(&record.id).map(str::to_owned).map(cut),
+        time: format_rfc3339(time),
+        identity: identity(record, deed)?,
+        credential: credential(record, deed, activity, time),
+        activity,
+        action: Some(cut(format!("keycloak:{deed}"))),
+        resource: client.map(|client| cut(format!("client/{client}"))),
+        source: source(&record.ip_address),
+        purpose: None,
+        outcome: if has_failed { "failure" } else { "success" },
+    })
+}
+
+fn activity(deed: &str) -> &'static str {
+    match deed {
+        "LOGIN" | "CLIENT_LOGIN" | "IDENTITY_PROVIDER_LOGIN" => "authenticate",
+        "CODE_TO_TOKEN"
+        | "TOKEN_EXCHANGE"
+        | "OAUTH2_DEVICE_CODE_TO_TOKEN"
+        | "PERMISSION_TOKEN"
+        | "REGISTER" => "issue",
+        "REFRESH_TOKEN" => "refresh",
+        "UPDATE_CREDENTIAL" | "UPDATE_PASSWORD" | "RESET_PASSWORD" | "UPDATE_TOTP" => "rotate",
+        "LOGOUT"
+        | "REVOKE_GRANT"
+        | "REMOVE_CREDENTIAL"
+        | "REMOVE_TOTP"
+        | "USER_DISABLED_BY_PERMANENT_LOCKOUT" => "revoke",
+        "GRANT_CONSENT" | "UPDATE_CONSENT" => "grant",
+        _ => "use",
+    }
+}
+
+fn identity(record: &Record, deed: &str) -> Result<NativeIdentity, KeycloakEventError> {
+    let username = record.details.as_ref().and_then(|d| given(&d.username));
+    let is_service =
+        deed == "CLIENT_LOGIN" || username.is_some_and(|name| name.starts_with(SERVICE_ACCOUNT));
+    let client = given(&record.client_id);
+    let (id, is_service) = match (given(&record.user_id), username, client) {
+        (Some(id), _, _) => (id.to_owned(), is_service),
+        // Somebody tried a name that nobody has.
+        (None, Some(name), _) => (format!("name/{name}"), is_service),
+        (None, None, Some(client)) => (format!("client/{client}"), true),
+        (None, None, None) => return Err(KeycloakEventError::Principal),
+    };
+    Ok(NativeIdentity {
+        id: cut(id),
+        kind: if is_service { "service" } else { "human" },
+        group: None,
+        owner: username.filter(|_| !is_service).map(str::to_owned).map(cut),
+    })
+}
+
+fn credential(
+    record: &Record,
+    deed: &str,
+    activity: &str,
+    time: EventTime,
+) -> Option<NativeCredential> {
+    let issuer = given(&record.realm_name).or(given(&record.realm_id));
+    let issuer = issuer.map(str::to_owned).map(cut);
+    let of = |id: &str, kind| NativeCredential {
+        id: cut(id.to_owned()),
+        kind,
+        issuer: issuer.clone(),
+        ..NativeCredential::default()
+    };
+    if deed == "CLIENT_LOGIN" {
+        return given(&record.client_id).map(|client| of(client, "api_key"));
+    }
+    // Of nobody there is nothing that could be ended.
+    let user = given(&record.user_id)?;
+    let session = given(&record.session_id).map(|id| of(id, "session"));
+    if activity == "rotate" || session.is_none() {
+        return Some(of(user, "password"));
+    }
+    let scopes = record.details.as_ref().and_then(|d| given(&d.scope));
+    let mut session = session?;
+    session.scopes = scopes
+        .into_iter()
+        .flat_map(str::split_whitespace)
+        .take(64)
+        .map(|scope| cut(scope.to_owned()))
+        .collect();
+    if activity == "authenticate" {
+        session.issued_at = Some(format_rfc3339(time));
+    }
+    Some(session)
+}
+
+/// An administrator's deed: what somebody did to others' accounts, roles and clients.
+fn of_admin(record: &Record, time: EventTime) -> Result<NativeEvent, KeycloakEventError> {
+    let operation = given(&record.operation_type).unwrap_or_default();
+    let kind = given(&record.resource_type).unwrap_or("UNKNOWN");
+    let path = given(&record.resource_path).unwrap_or_default();
+    let who = record.auth_details.as_ref();
+    let user = who.and_then(|who| given(&who.user_id));
+    let client = who.and_then(|who| given(&who.client_id));
+    let id = match (user, client) {
+        (Some(user), _) => user.to_owned(),
+        (None, Some(client)) => format!("client/{client}"),
+        (None, None) => return Err(KeycloakEventError::Principal),
+    };
+    let widens = kind.ends_with("ROLE_MAPPING") || kind == "GROUP_MEMBERSHIP";
+    let is_new_secret = path.ends_with("/reset-password") || path.ends_with("/client-secret");
+    let activity = match operation {
+        "CREATE" if widens => "grant",
+        "ACTION" if is_new_secret => "rotate",
+        _ => "use",
+    };
+    // Of a grant the resource is whom it widens, as of other sources.
+    let target = path.strip_prefix("users/").filter(|_| widens);
+    let target = target.and_then(|rest| rest.split('/').next());
+    Ok(NativeEvent {
+        event_id: given(&record.id).map(str::to_owned).map(cut),
+        time: format_rfc3339(time),
+        identity: NativeIdentity {
+            id: cut(id),
+            kind: "human",
+            ..NativeIdentity::default()
+        },
+        credential: None,
+        activity,
+        action: Some(cut(format!(
+            "keycloak-admin:{}{}",
+            camel(operation),
+            camel(kind)
+        ))),
+        resource: Some(cut(target.unwrap_or(path).to_owned())).filter(|path| !path.is_empty()),
+        source: who.and_then(|who| source(&who.ip_address)),
+        purpose: None,
+        outcome: if record.error.is_some() {
+            "denied"
+        } else {
+            "success"
+        },
+    })
+}
+
+/// `CLIENT_ROLE_MAPPING` → `ClientRoleMapping`.
+fn camel(words: &str) -> String {
+    let capitalised = words.split('_').map(|word| {
+        let mut letters = word.chars();
+        let first = letters.next().map(|c| c.to_ascii_uppercase());
+        let rest = letters.map(|c| c.to_ascii_lowercase());
+        first.into_iter().chain(rest).collect::<String>()
+    });
+    capitalised.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::native;
+    use serde_json::json;
+
+    fn user_event(kind: &str) -> serde_json::Value {
+        json!({"id": "b9e0", "time": 1_795_597_287_247_i64, "type": kind, "realmId": "4fac",
+            "realmName": "corp", "clientId": "app", "userId": "6f9f", "sessionId": "f25b",
+            "ipAddress": "203.0.113.7", "details": {"username": "ada", "scope": "openid email"}})
+    }
+
+    fn mapped(event: &serde_json::Value) -> NativeEvent {
+        let event = map(event.to_string().as_bytes()).unwrap();
+        native::decode(&event.to_json()).unwrap();
+        event
+    }
+
+    #[test]
+    fn a_login_begins_a_session_and_a_refresh_goes_on_with_it() {
+        let login = mapped(&user_event("LOGIN"));
+        assert_eq!((login.activity, login.outcome), ("authenticate", "success"));
+        assert_eq!(
+            (login.identity.id.as_str(), login.identity.kind),
+            ("6f9f", "human")
+        );
+        let session = login.credential.unwrap();
+        assert_eq!((session.id.as_str(), session.kind), ("f25b", "session"));
+        assert_eq!(session.issuer.as_deref(), Some("corp"));
+        assert_eq!(session.scopes, ["openid", "email"]);
+        assert!(session.issued_at.is_some());
+        let refresh = mapped(&user_event("REFRESH_TOKEN"));
+        assert_eq!(refresh.activity, "refresh");
+        assert_eq!(refresh.credential.unwrap().id, "f25b");
+        assert_eq!(mapped(&user_event("LOGOUT")).activity, "revoke");
+    }
+
+    #[test]
+    fn errors_are_failures_and_unknown_names_are_nobody_known() {
+        let mut failed = user_event("LOGIN_ERROR");
+        failed["error"] = json!("user_not_found");
+        for member in ["userId", "sessionId"] {
+            failed.as_object_mut().unwrap().remove(member);
+        }
+        let event = mapped(&failed);
+        assert_eq!((event.activity, event.outcome), ("authenticate", "failure"));
+        assert_eq!(
+            (event.identity.id.as_str(), event.credential),
+            ("name/ada", None)
+        );
+    }
+
+    #[test]
+    fn a_service_account_is_a_service_with_a_key() {
+        let mut login = user_event("CLIENT_LOGIN");
+        login["details"]["username"] = json!("service-account-app");
+        let event = mapped(&login);
+        assert_eq!(event.identity.kind, "service");
+        let key = event.credential.unwrap();
+        assert_eq!((key.id.as_str(), key.kind), ("app", "api_key"));
+    }
+
+    #[test]
+    fn an_administrator_grants_roles_to_somebody() {
+        let grant = json!({"id": "4aa0", "time": 1_795_597_286_894_i64, "realmId": "4fac",
+            "authDetails": {"clientId": "68d7", "userId": "de06", "ipAddress": "127.0.0.1"},
+            "operationType": "CREATE", "resourceType": "CLIENT_ROLE_MAPPING",
+            "resourcePath": "users/de06/role-mappings/clients/3b17"});
+        let event = mapped(&grant);
+        assert_eq!(
+            (event.activity, event.identity.id.as_str()),
+            ("grant", "de06")
+        );
+        assert_eq!(
+            event.action.as_deref(),
+            Some("keycloak-admin:CreateClientRoleMapping")
+        );
+        assert_eq!(
+            event.resource.as_deref(),
+            Some("de06"),
+            "to itself, so it is seen as one"
+        );
+    }
+
+    #[test]
+    fn what_is_no_event_says_why() {
+        for (record, why) in [
+            ("{}", "without `time`"),
+            ("[", "not a Keycloak event"),
+            (r#"{"time":1795597286894}"#, "without `type`"),
+            (r#"{"time":1,"type":"LOGIN","userId":"u"}"#, "between 2000"),
+            (
+                r#"{"time":1795597286894,"type":"LOGIN"}"#,
+                "no user and no client",
+            ),
+        ] {
+            let told = map(record.as_bytes()).unwrap_err().to_string();
+            assert!(told.contains(why), "{record}: {told}");
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! The native event: one JSON object a record (design: "The native event").
+//!
+//! Text is borrowed, times are RFC 3339 or integer epoch milliseconds, unknown members are ignored
+//! and counted. Limits: [`RECORD_BYTES`], [`ID_BYTES`], [`TEXT_BYTES`], [`SCOPES`], 128 levels of
+//! nesting.
+
+pub mod encode;
+
+use credwatch_core::event::{Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Outcome, Source, Text};
+use credwatch_core::units::EventTime;
+use crate::sources::json_object::{Str, object};
+use crate::sources::time::parse_rfc3339;
+use crate::token_redaction;
+use crate::token_redaction::without_secret;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Largest record.
+pub const RECORD_BYTES: usize = 256 * 1024;
+/// Longest id of an identity, event or credential.
+pub const ID_BYTES: usize = 1_024;
+/// Longest other text.
+pub const TEXT_BYTES: usize = 8_192;
+/// Most scopes of a credential.
+pub const SCOPES: usize = 256;
+
+/// Why a record is no event.
+#[derive(Debug, thiserror::Error)]
+pub enum NativeError {
+    /// Over the size limit.
+    #[error("record of {0} bytes is over the limit of {RECORD_BYTES}: send one event a record")]
+    TooLarge(usize),
+    /// Not JSON of the right shape.
+    #[error("not a native event: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A required member is missing.
+    #[error("member `{0}` is missing")]
+    Missing(&'static str),
+    /// A member is empty.
+    #[error("member `{0}` is empty")]
+    Empty(&'static str),
+    /// A member is too long.
+    #[error("member `{member}` is longer than {limit} bytes")]
+    TooLong {
+        /// Which.
+        member: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// A member holds a word that is not in its list.
+    #[error("member `{member}` is \"{found}\", which is not one of: {allowed}")]
+    Word {
+        /// Which.
+        member: &'static str,
+        /// What it holds.
+        found: String,
+        /// What it may hold.
+        allowed: String,
+    },
+    /// A time is not RFC 3339 or epoch milliseconds, or far outside the present.
+    #[error("member `time` is outside the years 2000 to 2099")]
+    Time,
+    /// An address does not parse.
+    #[error("member `source.ip` is no IP address")]
+    Address,
+    /// A position is off the globe.
+    #[error("members `source.latitude` and `source.longitude` are no position")]
+    Position,
+}
+
+object! {
+    /// The whole record.
+    Record {
+        event_id: Str<'de> = "event_id",
+        time: Moment = "time",
+        identity: IdentityObject<'de> = "identity",
+        credential: CredentialObject<'de> = "credential",
+        activity: Str<'de> = "activity",
+        action: Str<'de> = "action",
+        resource: Str<'de> = "resource",
+        source: SourceObject<'de> = "source",
+        purpose: Str<'de> = "purpose",
+        outcome: Str<'de> = "outcome",
+    }
+}
+
+object! {
+    IdentityObject {
+        id: Str<'de> = "id",
+        kind: Str<'de> = "kind",
+        group: Str<'de> = "group",
+        owner: Str<'de> = "owner",
+    }
+}
+
+object! {
+    CredentialObject {
+        id: Str<'de> = "id",
+        kind: Str<'de> = "kind",
+        issuer: Str<'de> = "issuer",
+        issued_at: Moment = "issued_at",
+        expires_at: Moment = "expires_at",
+        scopes: Vec<Str<'de>> = "scopes",
+    }
+}
+
+object! {
+    SourceObject {
+        host: Str<'de> = "host",
+        ip: Str<'de> = "ip",
+        user_agent: Str<'de> = "user_agent",
+        country: Str<'de> = "country",
+        asn: u32 = "asn",
+        latitude: f64 = "latitude",
+        longitude: f64 = "longitude",
+    }
+}
+
+/// Epoch milliseconds, not yet held against the range of event time.
+#[derive(Debug)]
+struct Moment(i64);
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MomentVisitor;
+        impl Visitor<'_> for MomentVisitor {
+            type Value = Moment;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an RFC 3339 time or integer epoch milliseconds")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Moment, E> {
+                parse_rfc3339(text)
+                    .map(Moment)
+                    .ok_or_else(|| E::custom("not an RFC 3339 time"))
+            }
+
+            fn visit_i64<E: Error>(self, ms: i64) -> Result<Moment, E> {
+                Ok(Moment(ms))
+            }
+
+            fn visit_u64<E: Error>(self, ms: u64) -> Result<Moment, E> {
+                Ok(Moment(i64::try_from(ms).unwrap_or(i64::MAX)))
+            }
+        }
+        deserializer.deserialize_any(MomentVisitor)
+    }
+}
+
+/// A decoded record.
+#[derive(Debug)]
+pub struct Decoded<'r> {
+    /// The event. Its id is empty where the record gave none; the caller derives it from
+    /// coordinates.
+    pub event: Event<'r>,
+    /// Members that this version does not know.
+    pub unknown_members: u32,
+}
+
+/// Decodes one record.
+///
+/// # Errors
+/// Says what is wrong with the record, in words for its producer.
+pub fn decode(record: &[u8]) -> Result<Decoded<'_>, NativeError> {
+    if record.len() > RECORD_BYTES {
+        return Err(NativeError::TooLarge(record.len()));
+    }
+    let raw: Record<'_> = serde_json::from_slice(record)?;
+    let identity = raw.identity.ok_or(NativeError::Missing("identity"))?;
+    let source = raw.source.unwrap_or_default();
+    let credential = raw.credential.unwrap_or_default();
+    let unknown_members = raw.unknown + identity.unknown + source.unknown + credential.unknown;
+    let time = raw.time.ok_or(NativeError::Missing("time"))?;
+    let activity = raw.activity.ok_or(NativeError::Missing("activity"))?;
+    let mut event = Event {
+        event_id: text(raw.event_id, "event_id", ID_BYTES)?.unwrap_or_default(),
+        time: EventTime::from_epoch_ms(time.0).ok_or(NativeError::Time)?,
+        identity: identity_of(identity)?,
+        credential: credential_of(credential)?,
+        activity: Activity::parse(&activity.0)
+            .ok_or_else(|| word("activity", &activity.0, Activity::ALL))?,
+        action: text(raw.action, "action", TEXT_BYTES)?,
+        resource: text(raw.resource, "resource", TEXT_BYTES)?,
+        source: source_of(source)?,
+        purpose: text(raw.purpose, "purpose", TEXT_BYTES)?,
+        outcome: match raw.outcome {
+            None => Outcome::Success,
+            Some(Str(text)) => {
+                Outcome::parse(&text).ok_or_else(|| word("outcome", &text, Outcome::ALL))?
+            }
+        },
+    };
+    token_redaction::clean(&mut event, record);
+    Ok(Decoded {
+        event,
+        unknown_members,
+    })
+}
+
+#[cold]
+fn word<T: fmt::Display>(member: &'static str, found: &str, allowed: &[T]) -> NativeError {
+    let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+    NativeError::Word {
+        member,
+        found: found.chars().take(40).collect(),
+        allowed: allowed.join(", "),
+    }
+}
+
+/// An optional text; an empty one counts as absent.
+fn text<'r>(
+    raw: Option<Str<'r>>,
+    member: &'static str,
+    limit: usize,
+) -> Result<Option<Text<'r>>, NativeError> {
+    match raw {
+        Some(Str(text)) if text.len() > limit => Err(NativeError::TooLong { member, limit }),
+        Some(Str(text)) if text.is_empty() => Ok(None),
+        other => Ok(other.map(|Str(text)| text)),
+    }
+}
+
+fn identity_of(raw: IdentityObject<'_>) -> Result<Identity<'_>, NativeError> {
+    let kind = match raw.kind {
+        None => IdentityKind::Service,
+        Some(Str(text)) => IdentityKind::parse(&text)
+            .ok_or_else(|| word("identity.kind", &text, IdentityKind::ALL))?,
+    };
+    let given = raw.id.is_some();
+    let missing = || match given {
+        true => NativeError::Empty("identity.id"),
+        false => NativeError::Missing("identity.id"),
+    };
+    Ok(Identity {
+        id: text(raw.id, "identity.id", ID_BYTES)?.ok_or_else(missing)?,
+        kind,
+        group: text(raw.group, "identity.group", TEXT_BYTES)?,
+        owner: text(raw.owner, "identity.owner", TEXT_BYTES)?,
+    })
+}
+
+/// A credential without id is kept by the rest of what is said of it; one of which nothing is
+/// said is none.
+fn credential_of(raw: CredentialObject<'_>) -> Result<Option<Credential<'_>>, NativeError> {
+    let kind = match raw.kind {
+        None => None,
+        Some(Str(text)) => Some(
+            CredentialKind::parse(&text)
+                .ok_or_else(|| word("credential.kind", &text, CredentialKind::ALL))?,
+        ),
+    };
+    let scopes = raw.scopes.unwrap_or_default();
+    if scopes.len() > SCOPES || scopes.iter().any(|scope| scope.0.len() > TEXT_BYTES) {
+        return Err(NativeError::TooLong {
+            member: "credential.scopes",
+            limit: SCOPES,
+        });
+    }
+    let moment = |raw: Option<Moment>| raw.and_then(|m| EventTime::from_epoch_ms(m.0));
+    let credential = Credential {
+        id: text(raw.id, "credential.id", TEXT_BYTES)?
+            .map(without_secret)
+            .unwrap_or_default(),
+        kind,
+        issuer: text(raw.issuer, "credential.issuer", TEXT_BYTES)?,
+        issued_at: moment(raw.issued_at),
+        expires_at: moment(raw.expires_at),
+        scopes: scopes.into_iter().map(|Str(text)| text).collect(),
+    };
+    let says_nothing = credential.id.is_empty()
+        && credential.kind.is_none()
+        && credential.issuer.is_none()
+        && credential.issued_at.is_none()
+        && credential.expires_at.is_none()
+        && credential.scopes.is_empty();
+    Ok((!says_nothing).then_some(credential))
+}
+
+fn source_of(raw: SourceObject<'_>) -> Result<Source<'_>, NativeError> {
+    let position = match (raw.latitude, raw.longitude) {
+        (Some(lat), Some(lon)) if lat.abs() <= 90.0 && lon.abs() <= 180.0 => Some((lat, lon)),
+        (Some(_), Some(_)) => return Err(NativeError::Position),
+        _ => None,
+    };
+    let ip = text(raw.ip, "source.ip", ID_BYTES)?;
+    Ok(Source {
+        host: text(raw.host, "source.host", TEXT_BYTES)?,
+        ip: match ip {
+            None => None,
+            Some(text) => Some(parse_address(&text).ok_or(NativeError::Address)?),
+        },
+        user_agent: text(raw.user_agent, "source.user_agent", TEXT_BYTES)?,
+        country: text(raw.country, "source.country", TEXT_BYTES)?,
+        asn: raw.asn,
+        position,
+    })
+}
+
+/// An IP address; decimal octets may have leading zeros, as some logs write them.
+#[must_use]
+pub fn parse_address(text: &str) -> Option<IpAddr> {
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    let mut octets = [0u8; 4];
+    let mut parts = text.split('.');
+    for octet in &mut octets {
+        let part = parts.next()?;
+        let decimal = (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        *octet = decimal.then(|| part.parse().ok()).flatten()?;
+    }
+    parts
+        .next()
+        .is_none()
+        .then_some(IpAddr::V4(Ipv4Addr::from(octets)))
+}
+
+#[cfg(test)]
+mod tests;
