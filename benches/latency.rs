@@ -15,8 +15,8 @@
 mod kafka;
 
 use credwatch::config::Config;
-use credwatch::kafka::feedback_consumer::Answers;
 use credwatch::kafka::detect::Detect;
+use credwatch::kafka::feedback_consumer::Answers;
 use credwatch::kafka::shard_handoff::Pool;
 use credwatch::kafka::worker;
 use credwatch::kafka::worker::Shared;

@@ -14,8 +14,8 @@
 mod kafka;
 
 use credwatch::config::Config;
-use credwatch::kafka::feedback_consumer::Answers;
 use credwatch::kafka::detect::Detect;
+use credwatch::kafka::feedback_consumer::Answers;
 use credwatch::kafka::shard_handoff::Pool;
 use credwatch::kafka::shard_recovery::Restorer;
 use credwatch::kafka::worker;

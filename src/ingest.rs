@@ -5,10 +5,10 @@
 //! by their place where times are equal. Lines are a log and stay as they are.
 
 use crate::sources::cloudtrail;
-use crate::sources::source_format::{Document, Format, split};
 use crate::sources::keycloak;
 use crate::sources::native;
 use crate::sources::native::encode::NativeEvent;
+use crate::sources::source_format::{Document, Format, split};
 use crate::sources::time::parse_rfc3339;
 use crate::token_redaction::without_tokens;
 use std::borrow::Cow;

@@ -1,7 +1,7 @@
 //! All metrics in one file, handles resolved at start. Never a label per identity.
 
-use credwatch_core::engine::{Alert, Health, Phase};
 use crate::shard::ShardId;
+use credwatch_core::engine::{Alert, Health, Phase};
 use credwatch_core::signal::SIGNALS;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,

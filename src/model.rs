@@ -1,11 +1,8 @@
 //! The model as data: `models/` read into the core's parameters and catalogue.
 
 use credwatch_core::catalogue::{Abuse, AccessLevel, Catalogue};
-use credwatch_core::parameters::{Bounds, Decay, IncidentLaw, Parameters, Prior, Scoring, SeverityLaw, ThresholdLaw};
-use credwatch_core::stats::decay::HalfLife;
-use credwatch_core::units::MS_PER_SEC;
+use credwatch_core::parameters::{ParameterError, Parameters};
 use credwatch_core::verdict::{SignalName, Technique};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 
 const PARAMETERS: &str = include_str!("../models/parameters.toml");
@@ -18,12 +15,15 @@ const HASH_DIGITS: usize = 16;
 /// Why a model file is not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// Not TOML, a number is missing, or one is unknown.
+    /// Not TOML, or a value is not a number.
     #[error("model parameters: {0}")]
     Toml(#[from] toml::de::Error),
-    /// A number is out of range.
-    #[error("model parameter `{0}` must be a positive number")]
-    Range(&'static str),
+    /// A key that the model does not have.
+    #[error("model parameter `{0}` is unknown: check the spelling against models/parameters.toml")]
+    Unknown(String),
+    /// A parameter is missing or out of range.
+    #[error("model parameter {0}")]
+    Parameter(#[from] ParameterError),
     /// A line of a table does not parse.
     #[error("models/{file}, line {line}: {why}")]
     Table {
@@ -46,98 +46,6 @@ pub struct Model {
     digest: blake3::Hash,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    decay: RawDecay,
-    bounds: RawBounds,
-    prior: RawPrior,
-    score: RawScore,
-    threshold: RawThreshold,
-    severity: RawSeverity,
-    incident: RawIncident,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawDecay {
-    baseline_half_life_days: f64,
-    failure_window_half_life_secs: f64,
-    incident_half_life_secs: f64,
-    peak_half_life_days: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawBounds {
-    group_values: usize,
-    population_values: usize,
-    groups: usize,
-    names: usize,
-    issuers: usize,
-    open_incidents: usize,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPrior {
-    share_list: f64,
-    share_read: f64,
-    share_tagging: f64,
-    share_write: f64,
-    share_permissions: f64,
-    share_abused: f64,
-    share_abused_rare: f64,
-    level_strength: f64,
-    level_prior_strength: f64,
-    rhythm_days: f64,
-    failure_rate: f64,
-    login_failure_rate: f64,
-    failure_strength: f64,
-    lifetime_log_sd: f64,
-    move_rate: f64,
-    hard_violation_p: f64,
-    impossible_journeys_a_day: f64,
-    self_grant_p: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawScore {
-    group_excess_from_nats: f64,
-    group_excess_share: f64,
-    evidence_from_nats: f64,
-    trust_until_nats: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawThreshold {
-    initial_nats: f64,
-    lowest_nats: f64,
-    tolerated_error_nats: f64,
-    rise_nats_per_day: f64,
-    fall_nats_per_day: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawSeverity {
-    medium_above_nats: f64,
-    high_above_nats: f64,
-    critical_above_nats: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawIncident {
-    update_step_nats: f64,
-    update_step_share: f64,
-    closed_share_of_threshold: f64,
-    open_at_least_secs: i64,
-    remembered_secs: i64,
-}
-
 impl Model {
     /// The model that this program carries.
     ///
@@ -152,14 +60,13 @@ impl Model {
     /// # Errors
     /// Says which number is missing, unknown or out of range.
     pub fn parse(parameters: &str) -> Result<Self, ModelError> {
-        let raw: Raw = toml::from_str(parameters)?;
         let mut hasher = blake3::Hasher::new();
         for part in [parameters, ACCESS_LEVELS, ACTION_TECHNIQUES, TECHNIQUES] {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
         }
         Ok(Self {
-            parameters: parameters_of(&raw)?,
+            parameters: parameters_of(parameters)?,
             catalogue: catalogue()?,
             digest: hasher.finalize(),
         })
@@ -186,109 +93,22 @@ impl Model {
     }
 }
 
-fn half_life(name: &'static str, days: f64) -> Result<HalfLife, ModelError> {
-    HalfLife::from_days(days).ok_or(ModelError::Range(name))
-}
-
-const SECS_PER_DAY: f64 = 86_400.0;
-
-fn parameters_of(raw: &Raw) -> Result<Parameters, ModelError> {
-    let (decay, prior) = (&raw.decay, &raw.prior);
-    let positive = [
-        ("prior.level_strength", prior.level_strength),
-        ("prior.level_prior_strength", prior.level_prior_strength),
-        ("prior.failure_rate", prior.failure_rate),
-        ("prior.login_failure_rate", prior.login_failure_rate),
-        ("prior.failure_strength", prior.failure_strength),
-        ("prior.lifetime_log_sd", prior.lifetime_log_sd),
-        ("prior.move_rate", prior.move_rate),
-        ("prior.hard_violation_p", prior.hard_violation_p),
-        (
-            "prior.impossible_journeys_a_day",
-            prior.impossible_journeys_a_day,
-        ),
-        (
-            "threshold.tolerated_error_nats",
-            raw.threshold.tolerated_error_nats,
-        ),
-        ("threshold.lowest_nats", raw.threshold.lowest_nats),
-    ];
-    if let Some((name, _)) = positive.iter().find(|(_, v)| !(v.is_finite() && *v > 0.0)) {
-        return Err(ModelError::Range(name));
+/// Reads the parameters from TOML; a key that the model does not have is an error.
+fn parameters_of(text: &str) -> Result<Parameters, ModelError> {
+    let sections: BTreeMap<String, BTreeMap<String, f64>> = toml::from_str(text)?;
+    for (section, keys) in &sections {
+        let is_known = |key: &String| {
+            Parameters::KEYS
+                .iter()
+                .any(|(s, k, _)| s == section && k == key)
+        };
+        if let Some(unknown) = keys.keys().find(|key| !is_known(key)) {
+            return Err(ModelError::Unknown(format!("{section}.{unknown}")));
+        }
     }
-    Ok(Parameters {
-        decay: Decay {
-            baseline: half_life(
-                "decay.baseline_half_life_days",
-                decay.baseline_half_life_days,
-            )?,
-            baseline_days: decay.baseline_half_life_days,
-            failure_window: half_life(
-                "decay.failure_window_half_life_secs",
-                decay.failure_window_half_life_secs / SECS_PER_DAY,
-            )?,
-            incident: half_life(
-                "decay.incident_half_life_secs",
-                decay.incident_half_life_secs / SECS_PER_DAY,
-            )?,
-            peak: half_life("decay.peak_half_life_days", decay.peak_half_life_days)?,
-        },
-        bounds: Bounds {
-            group_values: raw.bounds.group_values,
-            population_values: raw.bounds.population_values,
-            groups: raw.bounds.groups,
-            names: raw.bounds.names,
-            issuers: raw.bounds.issuers,
-            open_incidents: raw.bounds.open_incidents,
-        },
-        prior: Prior {
-            level_shares: [
-                prior.share_list,
-                prior.share_read,
-                prior.share_tagging,
-                prior.share_write,
-                prior.share_permissions,
-            ],
-            abused_share: prior.share_abused,
-            abused_rare_share: prior.share_abused_rare,
-            level_strength: prior.level_strength,
-            level_prior_strength: prior.level_prior_strength,
-            rhythm_days: prior.rhythm_days,
-            failure_rate: prior.failure_rate,
-            login_failure_rate: prior.login_failure_rate,
-            failure_strength: prior.failure_strength,
-            lifetime_log_sd: prior.lifetime_log_sd,
-            move_rate: prior.move_rate,
-            hard_violation_p: prior.hard_violation_p,
-            impossible_journeys_a_day: prior.impossible_journeys_a_day,
-            self_grant_p: prior.self_grant_p,
-        },
-        scoring: Scoring {
-            group_excess_from_nats: raw.score.group_excess_from_nats,
-            group_excess_share: raw.score.group_excess_share,
-            evidence_from_nats: raw.score.evidence_from_nats,
-            trust_until_nats: raw.score.trust_until_nats,
-        },
-        threshold: ThresholdLaw {
-            initial_nats: raw.threshold.initial_nats,
-            lowest_nats: raw.threshold.lowest_nats,
-            tolerated_error_nats: raw.threshold.tolerated_error_nats,
-            rise_nats_per_day: raw.threshold.rise_nats_per_day,
-            fall_nats_per_day: raw.threshold.fall_nats_per_day,
-        },
-        severity: SeverityLaw {
-            medium_above_nats: raw.severity.medium_above_nats,
-            high_above_nats: raw.severity.high_above_nats,
-            critical_above_nats: raw.severity.critical_above_nats,
-        },
-        incident: IncidentLaw {
-            update_step_nats: raw.incident.update_step_nats,
-            update_step_share: raw.incident.update_step_share,
-            closed_share_of_threshold: raw.incident.closed_share_of_threshold,
-            open_at_least_ms: raw.incident.open_at_least_secs * MS_PER_SEC,
-            remembered_ms: raw.incident.remembered_secs * MS_PER_SEC,
-        },
-    })
+    Ok(Parameters::read(&mut |section, key| {
+        sections.get(section)?.get(key).copied()
+    })?)
 }
 
 /// Lines of a table without comments, numbered from 1.
@@ -358,6 +178,11 @@ mod tests {
         let facts = model.catalogue.facts("cloudtrail:StopLogging").unwrap();
         assert_eq!(facts.abuse.unwrap().technique.id, "T1562.008");
         assert_eq!(facts.level, AccessLevel::Write);
+    }
+
+    #[test]
+    fn the_published_parameters_are_the_default_of_the_core() {
+        assert_eq!(Model::embedded().unwrap().parameters, Parameters::default());
     }
 
     #[test]

@@ -2,11 +2,11 @@
 //! between two batches of events.
 
 use crate::ingest::expand;
-use crate::shard::Shard;
-use crate::reports::explanation::{Considered, Explained, Known};
-use crate::sources::source_format::{guess, head};
 use crate::kafka::partitioner::partition_of;
+use crate::reports::explanation::{Considered, Explained, Known};
 use crate::reports::unused_privileges::Unused;
+use crate::shard::Shard;
+use crate::sources::source_format::{guess, head};
 use dashmap::DashMap;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use credwatch::config::{Config, Sources};
-use credwatch_core::engine::{Alert, Detail, Opinion, Phase};
 use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
+use credwatch_core::engine::{Alert, Detail, Opinion, Phase};
 use serde_json::{Value, json};
 
 const START_MS: i64 = 1_767_571_200_000; // Monday 2026-01-05

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use credwatch::config::{Config, Sources};
-use credwatch_core::engine::Detail;
 use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
+use credwatch_core::engine::Detail;
 use credwatch_core::verdict::{Level, SignalName, Verdict};
 use serde_json::{Value, json};
 

@@ -8,10 +8,10 @@
 )]
 
 use credwatch::config::{Config, Sources};
-use credwatch_core::engine::Detail;
+use credwatch::feedback::model::Answer;
 use credwatch::shard::{Blueprint, Restoration, Shard, ShardId, load_model};
 use credwatch::simulation::rng::Dice;
-use credwatch::feedback::model::Answer;
+use credwatch_core::engine::Detail;
 use serde_json::json;
 use std::collections::BTreeMap;
 

@@ -6,13 +6,13 @@
 mod common;
 
 use common::{START_MS, make_key, native};
-use credwatch::config::{Config, Sources};
-use credwatch_core::engine::{Detail, Phase};
-use credwatch::shard::{Blueprint, Outgoing, Shard, ShardId, Stream, load_model};
-use credwatch_core::verdict::EntityView;
-use credwatch::feedback::model::{Answer, Carried, Enforcement};
 use credwatch::audit::audit_verifier::ChainWalk;
+use credwatch::config::{Config, Sources};
+use credwatch::feedback::model::{Answer, Carried, Enforcement};
 use credwatch::kafka::partitioner::partition_of;
+use credwatch::shard::{Blueprint, Outgoing, Shard, ShardId, Stream, load_model};
+use credwatch_core::engine::{Detail, Phase};
+use credwatch_core::verdict::EntityView;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 

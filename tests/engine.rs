@@ -7,11 +7,11 @@
 )]
 
 use credwatch::config::{Config, Sources};
-use credwatch_core::engine::Detail;
 use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
 use credwatch::simulation::SimulatedEvent;
 use credwatch::simulation::attack::campaign;
 use credwatch::simulation::organisation::Organisation;
+use credwatch_core::engine::Detail;
 use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
 use credwatch_core::verdict::{EntityView, Verdict};
 use proptest::prelude::*;

@@ -9,13 +9,13 @@
 )]
 
 use credwatch::config::{Config, Sources};
-use credwatch_core::engine::Detail;
+use credwatch::persistence::state_record_codec::Send;
 use credwatch::shard::{Blueprint, Restoration, Shard, ShardId, load_model};
 use credwatch::simulation::attack::{SCENARIOS, campaign};
-use credwatch::simulation::rng::Dice;
 use credwatch::simulation::organisation::Organisation;
+use credwatch::simulation::rng::Dice;
+use credwatch_core::engine::Detail;
 use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
-use credwatch::persistence::state_record_codec::Send;
 use std::collections::BTreeMap;
 
 const START_MS: i64 = 1_767_571_200_000;

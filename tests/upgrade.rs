@@ -6,8 +6,8 @@ mod common;
 
 use common::{run, text};
 use credwatch::config::{Config, Sources};
-use credwatch_core::engine::Detail;
 use credwatch::shard::{Blueprint, Restoration, Shard, ShardId, load_model};
+use credwatch_core::engine::Detail;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -2,11 +2,13 @@
 #![allow(dead_code, reason = "each bench uses its part")]
 
 use credwatch::config::{Config, Sources};
-use credwatch_core::engine::{Detail, Engine, Origin, Settings};
-use credwatch_core::enrich::Keys;
-use credwatch_core::event::{Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Outcome, Source};
 use credwatch::shard::{Blueprint, load_model};
 use credwatch::simulation::rng::Dice;
+use credwatch_core::engine::{Detail, Engine, Origin, Settings};
+use credwatch_core::enrich::Keys;
+use credwatch_core::event::{
+    Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Outcome, Source,
+};
 use credwatch_core::units::EventTime;
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,8 +1,8 @@
 //! What is known about actions before anybody used them: how much they permit, and whether
 //! attackers are known to use them.
 
-use crate::string_enum;
 use crate::stats::hash::hash64;
+use crate::string_enum;
 use crate::verdict::Technique;
 use hashbrown::HashMap;
 

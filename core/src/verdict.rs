@@ -1,10 +1,7 @@
 //! The vocabulary of judgement: readings, verdicts, severities, techniques.
 
 use crate::string_enum;
-use borsh::io::{Read, Result, Write};
 use borsh::{BorshDeserialize, BorshSerialize};
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 
 string_enum! {
     /// Whose knowledge a reading rests on, from the narrowest.
@@ -137,34 +134,37 @@ pub struct Explanation {
     pub sentence: String,
 }
 
-/// An ATT&CK technique.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
-)]
+/// An ATT&CK technique, as the model declares it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Technique {
     /// Such as `T1078.004`.
-    #[borsh(serialize_with = "text_to", deserialize_with = "text_from")]
     pub id: &'static str,
     /// Such as `Cloud Accounts`.
-    #[borsh(serialize_with = "text_to", deserialize_with = "text_from")]
     pub name: &'static str,
 }
 
-fn text_to<W: Write>(text: &&'static str, writer: &mut W) -> Result<()> {
-    text.serialize(writer)
+/// An ATT&CK technique, as an incident records it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ObservedTechnique {
+    /// Such as `T1078.004`.
+    pub id: String,
+    /// Such as `Cloud Accounts`.
+    pub name: String,
 }
 
-/// The one copy of a text that was kept. There are as many as techniques were ever named.
-fn text_from<R: Read>(reader: &mut R) -> Result<&'static str> {
-    static KNOWN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let text = String::deserialize_reader(reader)?;
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(text) = known.get(text.as_str()) {
-        return Ok(text);
+impl From<Technique> for ObservedTechnique {
+    fn from(technique: Technique) -> Self {
+        Self {
+            id: technique.id.to_owned(),
+            name: technique.name.to_owned(),
+        }
     }
-    let text: &'static str = text.leak();
-    known.insert(text);
-    Ok(text)
+}
+
+impl PartialEq<Technique> for ObservedTechnique {
+    fn eq(&self, technique: &Technique) -> bool {
+        self.id == technique.id
+    }
 }
 
 /// One signal's part in a verdict.

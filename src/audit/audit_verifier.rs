@@ -1,8 +1,8 @@
 //! Does an audit trail hold together? Walks the chains, and checks what signed heads say of them.
 
+use crate::audit::record::{GENESIS, HEAD_TYPE, Head, Record, link};
 use crate::crypto::{KeySet, SignatureError};
 use credwatch_core::verdict::EntityView;
-use crate::audit::record::{GENESIS, HEAD_TYPE, Head, Record, link};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -156,9 +156,9 @@ impl ChainWalk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::record::AuditChain;
     use crate::crypto::Signer;
     use credwatch_core::units::EventTime;
-    use crate::audit::record::AuditChain;
     use serde_json::{Value, json};
 
     fn chain(partition: i32) -> Vec<String> {

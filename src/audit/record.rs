@@ -1,15 +1,15 @@
 //! The audit trail (`credential.decisions`): every decision, each record carrying the hash of the
 //! one before it.
 
-use credwatch_core::engine::{Alert, Decision, Deed, Phase};
 use crate::crypto::Signer;
-use credwatch_core::units::{EventTime, MS_PER_SEC};
-use credwatch_core::verdict::EntityView;
 use crate::feedback::model::{Answer, Asked, Carried, Enforcement, Judgement};
 use crate::orders::containment_order;
 use crate::orders::containment_order::reason;
 use crate::sources::time::format_rfc3339;
 use borsh::{BorshDeserialize, BorshSerialize};
+use credwatch_core::engine::{Alert, Decision, Deed, Phase};
+use credwatch_core::units::{EventTime, MS_PER_SEC};
+use credwatch_core::verdict::EntityView;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};

@@ -1,10 +1,15 @@
 //! One function a command: settings in, exit code out.
 
-use super::feedback_commands;
-use super::arguments::{BacktestArguments, Command, ConfigArguments, ConfigCommand, DemoArguments, EvaluateArguments, ExplainArguments, FormatArgument, ReplayArguments, RunArguments, SimulateArguments, Stage, TopicsCommand, VerifyCommand, VerifyOrdersArguments};
+use super::arguments::{
+    BacktestArguments, Command, ConfigArguments, ConfigCommand, DemoArguments, EvaluateArguments,
+    ExplainArguments, FormatArgument, ReplayArguments, RunArguments, SimulateArguments, Stage,
+    TopicsCommand, VerifyCommand, VerifyOrdersArguments,
+};
 use super::exit;
+use super::feedback_commands;
 use super::settings::{code_of, with_config};
 use super::terminal::{complain, progress, say};
+use crate::clock::Stopwatch;
 use crate::commands::backtest;
 use crate::commands::check;
 use crate::commands::demo::Demo;
@@ -12,23 +17,22 @@ use crate::commands::evaluate;
 use crate::commands::explain;
 use crate::commands::replay;
 use crate::commands::replay::replay;
-use crate::service;
-use crate::service::Stages;
 use crate::commands::simulate;
 use crate::commands::simulate::SimulateError;
 use crate::commands::verify;
 use crate::commands::verify::VerifyError;
-use crate::clock::Stopwatch;
 use crate::config;
 use crate::config::{Config, Sources};
+use crate::crypto::KeySet;
 use crate::http::{Pages, Server};
 use crate::kafka::topics;
 use crate::metrics::Metrics;
-use crate::shard::{Blueprint, load_model, model_hash};
-use crate::crypto::KeySet;
-use credwatch_core::units::EventTime;
-use crate::sources::source_format::Format;
 use crate::model::Model;
+use crate::service;
+use crate::service::Stages;
+use crate::shard::{Blueprint, load_model, model_hash};
+use crate::sources::source_format::Format;
+use credwatch_core::units::EventTime;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

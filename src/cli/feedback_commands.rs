@@ -1,6 +1,9 @@
 //! Commands by which people answer, look back at a case, and see what is not needed any more.
 
-use super::arguments::{ConfigArguments, ContainmentArguments, DriftArguments, EnforcementArgument, FeedbackArguments, ForgetArguments, ReviewArguments, VerdictArgument};
+use super::arguments::{
+    ConfigArguments, ContainmentArguments, DriftArguments, EnforcementArgument, FeedbackArguments,
+    ForgetArguments, ReviewArguments, VerdictArgument,
+};
 use super::settings::{code_of, with_config};
 use super::terminal::say;
 use crate::commands::review::review;

@@ -1,9 +1,9 @@
 //! The command line: arguments in, exit code out. Results go to stdout, everything else to
 //! stderr.
 
-mod feedback_commands;
 mod arguments;
 mod commands;
+mod feedback_commands;
 mod settings;
 mod terminal;
 

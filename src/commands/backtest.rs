@@ -5,9 +5,9 @@
 
 use crate::commands::replay_input::{FeedError, feed};
 use crate::config::Config;
+use crate::sources::time::format_rfc3339;
 use credwatch_core::engine::{Detail, Phase};
 use credwatch_core::units::{EventTime, MS_PER_HOUR};
-use crate::sources::time::format_rfc3339;
 use std::fmt;
 use std::path::{Path, PathBuf};
 

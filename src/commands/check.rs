@@ -2,12 +2,12 @@
 
 use crate::clock::wall_time;
 use crate::config::{Config, Realm, ReceiverKind};
-use crate::receivers;
 use crate::kafka::topics;
 use crate::kafka::topics::Wanted;
 use crate::keycloak::admin_client::{Admin, EventsOf};
-use crate::shard::{load_model, model_hash};
 use crate::model::Model;
+use crate::receivers;
+use crate::shard::{load_model, model_hash};
 
 /// What was looked at.
 #[derive(Clone, Debug, Default)]

@@ -3,15 +3,15 @@
 use crate::commands::local_shards::{Lanes, LanesError};
 use crate::commands::summary::{Summary, incident_text};
 use crate::config::Config;
-use credwatch_core::containment::Action;
-use credwatch_core::engine::{Detail, Phase};
 use crate::ingest::Native;
 use crate::metrics::Metrics;
 use crate::simulation::SimulatedEvent;
 use crate::simulation::attack::campaign;
 use crate::simulation::organisation::Organisation;
-use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
 use crate::sources::time::parse_rfc3339;
+use credwatch_core::containment::Action;
+use credwatch_core::engine::{Detail, Phase};
+use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
 
 /// Identities of the organisation.
 const SIZE: usize = 120;

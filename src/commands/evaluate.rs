@@ -6,15 +6,15 @@
 //! strongest *k* alert days for each day of traffic are read. A campaign is found when one of its
 //! events lies in an alert day that is read, from the first of its events that reaches the level on.
 
-use crate::commands::replay_input::{FeedError, feed};
 use crate::commands::reliability::{Reliability, is_learned};
+use crate::commands::replay_input::{FeedError, feed};
 use crate::config::Config;
-use credwatch_core::engine::{Alert, Detail, Phase};
 use crate::files;
 use crate::files::InputError;
+use arrayvec::ArrayVec;
+use credwatch_core::engine::{Alert, Detail, Phase};
 use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_SEC, Span};
 use credwatch_core::verdict::EntityView;
-use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

@@ -2,14 +2,16 @@
 //! put them, so that files give what a topic of the same number of partitions gives.
 
 use crate::config::Config;
-use credwatch_core::engine::{Alert, Detail, Health, Stepped, Unused};
 use crate::files::state_directory::{StateError, StateFolder};
 use crate::ingest::Native;
+use crate::kafka::partitioner::partition_of;
 use crate::query_router;
 use crate::query_router::InquiryError;
-use crate::shard::{Blueprint, Handled, LoadModelError, Outgoing, ReadError, Shard, ShardId, load_model};
 use crate::reports::explanation::Explained;
-use crate::kafka::partitioner::partition_of;
+use crate::shard::{
+    Blueprint, Handled, LoadModelError, Outgoing, ReadError, Shard, ShardId, load_model,
+};
+use credwatch_core::engine::{Alert, Detail, Health, Stepped, Unused};
 
 /// Why shards cannot be had.
 #[derive(Debug, thiserror::Error)]

@@ -1,19 +1,19 @@
 //! What the commands do, put together from shards and edges.
 
-pub mod publish_feedback;
 pub mod backtest;
 pub mod check;
 pub mod demo;
-pub mod unused_privileges;
 pub mod evaluate;
 pub mod explain;
-pub mod replay_input;
 mod local_shards;
+pub mod publish_feedback;
 pub mod reliability;
 pub mod renewals;
 pub mod replay;
+pub mod replay_input;
 pub mod review;
 pub mod service_client;
 pub mod simulate;
 pub mod summary;
+pub mod unused_privileges;
 pub mod verify;

@@ -1,10 +1,10 @@
 //! `credwatch feedback`, `forget` and `containment`, and the same by HTTP: one record to the feedback topic.
 
 use crate::config::Config;
+use crate::feedback::model::{Answer, AnswerError, Asked};
 use crate::http::Wish;
 use crate::kafka::KafkaError;
 use crate::kafka::feedback_producer::Sender;
-use crate::feedback::model::{Answer, AnswerError, Asked};
 use std::sync::Arc;
 use tokio::sync::mpsc::Receiver;
 

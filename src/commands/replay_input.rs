@@ -2,11 +2,11 @@
 
 use crate::commands::local_shards::{Judged, Lanes, LanesError};
 use crate::config::Config;
-use credwatch_core::engine::Detail;
 use crate::files;
 use crate::files::InputError;
 use crate::ingest::expand;
 use crate::sources::source_format::{guess, head};
+use credwatch_core::engine::Detail;
 use std::path::{Path, PathBuf};
 
 /// Why inputs could not be fed.

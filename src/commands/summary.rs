@@ -1,13 +1,13 @@
 //! The end of a replay or demo, as a person wants to read it.
 
 use crate::commands::renewals::Renewals;
+use crate::shard::{Handled, ShardId};
+use crate::sources::time::format_rfc3339;
 use credwatch_core::containment::Mode;
 use credwatch_core::engine::{Alert, Health, Phase};
 use credwatch_core::score::incident::AlertState;
-use crate::shard::{Handled, ShardId};
 use credwatch_core::units::{EventTime, MS_PER_DAY, Span};
 use credwatch_core::verdict::EntityView;
-use crate::sources::time::format_rfc3339;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 

@@ -1,9 +1,9 @@
 //! `credwatch verify`: does the audit trail hold together, are orders what was signed?
 
+use crate::audit::audit_verifier::{BrokenLink, ChainWalk};
+use crate::crypto::KeySet;
 use crate::files;
 use crate::files::InputError;
-use crate::crypto::KeySet;
-use crate::audit::audit_verifier::{BrokenLink, ChainWalk};
 use crate::orders::order_verifier::{OrderCheck, OrderFault};
 use std::fmt;
 use std::path::{Path, PathBuf};

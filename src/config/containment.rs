@@ -2,6 +2,7 @@
 
 use super::entry::each;
 use super::reader::Reader;
+use crate::sources::time::parse_rfc3339;
 use credwatch_core::containment::exception::{Exception, Whom};
 use credwatch_core::containment::guardrail::Guardrails;
 use credwatch_core::containment::policy::{Policy, Rule};
@@ -9,7 +10,6 @@ use credwatch_core::containment::{Action, Mode};
 use credwatch_core::event::{CredentialKind, IdentityKind};
 use credwatch_core::units::{EventTime, MS_PER_SEC};
 use credwatch_core::verdict::Severity;
-use crate::sources::time::parse_rfc3339;
 use toml::Value;
 
 const RULES: &str = "containment.policy";
@@ -117,6 +117,10 @@ fn mode_of(reader: &mut Reader<'_>, is_signed: bool) -> Mode {
 #[cfg(test)]
 mod tests {
     use crate::config::{Config, Sources};
+    use credwatch_core::containment::Action;
+    use credwatch_core::containment::policy::Situation;
+    use credwatch_core::event::{CredentialKind, IdentityKind};
+    use credwatch_core::verdict::Severity;
 
     fn load(text: &str) -> Result<Config, String> {
         let mut sources = Sources::default();
@@ -163,5 +167,50 @@ mod tests {
         assert!(told.contains("must be a list"), "{told}");
         let told = load("[containment]\napproval_from = \"notify\"").unwrap_err();
         assert!(told.contains("approval_from"), "{told}");
+    }
+
+    fn asked(
+        severity: Severity,
+        identity: IdentityKind,
+        credential: Option<CredentialKind>,
+    ) -> Action {
+        let config = Config::load(&Sources::default()).unwrap();
+        let situation = Situation {
+            severity,
+            identity,
+            credential,
+            group: None,
+            techniques: &[],
+        };
+        config.policy.action(&situation).0
+    }
+
+    #[test]
+    fn by_default_containment_fits_what_can_be_contained() {
+        let (human, service) = (IdentityKind::Human, IdentityKind::Service);
+        let of = |severity, identity, kind| asked(severity, identity, Some(kind));
+        assert_eq!(
+            of(Severity::Low, human, CredentialKind::Session),
+            Action::Notify
+        );
+        assert_eq!(asked(Severity::Medium, human, None), Action::StepUp);
+        assert_eq!(asked(Severity::Medium, service, None), Action::Notify);
+        assert_eq!(
+            of(Severity::High, service, CredentialKind::ApiKey),
+            Action::Rotate
+        );
+        assert_eq!(
+            of(Severity::High, human, CredentialKind::Session),
+            Action::Revoke
+        );
+        assert_eq!(
+            of(Severity::High, human, CredentialKind::Password),
+            Action::StepUp
+        );
+        assert_eq!(
+            of(Severity::Critical, human, CredentialKind::Password),
+            Action::Suspend
+        );
+        assert_eq!(asked(Severity::Critical, service, None), Action::Notify);
     }
 }

@@ -15,11 +15,11 @@ pub use deliver::{Deliver, Endpoint, Feedback, Realm, Receiver, ReceiverKind};
 pub use merge::Sources;
 pub use secret::Secret;
 
+use crate::crypto::Signer;
+use crate::sources::source_format::Format;
 use credwatch_core::containment::guardrail::Guardrails;
 use credwatch_core::containment::policy::Policy;
-use crate::crypto::Signer;
 use credwatch_core::verdict::{EntityView, SignalName};
-use crate::sources::source_format::Format;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -188,7 +188,10 @@ mod tests {
     #[test]
     fn the_default_is_valid_and_safe() {
         let config = Config::load(&Sources::default()).unwrap();
-        assert_eq!(config.guardrails.mode, credwatch_core::containment::Mode::DryRun);
+        assert_eq!(
+            config.guardrails.mode,
+            credwatch_core::containment::Mode::DryRun
+        );
         assert!(config.http.listen.ip().is_loopback());
         assert_eq!(config.ingest.len(), 1);
     }

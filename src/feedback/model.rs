@@ -3,9 +3,9 @@
 //! JSON object a record, or the same signed ([`crate::feedback::signed_feedback`]); who says it is stated, and
 //! goes into the audit trail.
 
+use crate::crypto::SignatureError;
 use credwatch_core::containment::issued_orders::Outcome;
 use credwatch_core::engine::Opinion;
-use crate::crypto::SignatureError;
 use serde::{Deserialize, Serialize};
 
 /// One answer.

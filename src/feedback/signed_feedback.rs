@@ -2,8 +2,8 @@
 //! and the moment of signing. What is trusted, and whether anything else is taken, is the operator's.
 
 use crate::crypto::{KeySet, SignatureError, SigningKey};
-use credwatch_core::units::{EventTime, MS_PER_SEC};
 use crate::feedback::model::{Answer, AnswerError, Proof};
+use credwatch_core::units::{EventTime, MS_PER_SEC};
 use serde::{Deserialize, Serialize};
 
 /// Type of the token, in its header.

@@ -1,9 +1,9 @@
 //! A folder with the state of every shard: one file a partition, replaced as a whole or not at all.
 
-use crate::shard::{Blueprint, Shard, ShardId};
-use credwatch_core::verdict::EntityView;
 use crate::persistence::snapshot;
 use crate::persistence::snapshot::SnapshotError;
+use crate::shard::{Blueprint, Shard, ShardId};
+use credwatch_core::verdict::EntityView;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};

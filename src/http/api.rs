@@ -2,8 +2,8 @@
 
 use super::{Pages, Wish};
 use crate::config::Secret;
-use crate::query_router::InquiryError;
 use crate::feedback::model::{Answer, Enforcement};
+use crate::query_router::InquiryError;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, Request, State};

@@ -4,12 +4,12 @@ mod api;
 mod ssf;
 
 use crate::config::Secret;
-use crate::receivers::poll_queue::Mailbox;
-use crate::query_router::Desk;
-use crate::metrics::Metrics;
 use crate::crypto::{KeySet, Signer};
-use crate::status::{Readiness, Status};
 use crate::feedback::model::Answer;
+use crate::metrics::Metrics;
+use crate::query_router::Desk;
+use crate::receivers::poll_queue::Mailbox;
+use crate::status::{Readiness, Status};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;

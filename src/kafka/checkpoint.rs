@@ -6,9 +6,9 @@
 //! or outputs whose events are read again in silence. And with it go the group's offsets, as they
 //! stand, and its generation: who lost the partitions meanwhile is refused.
 
+use crate::checkpointing::duty_cycle::Pace;
 use crate::clock::Stopwatch;
 use crate::kafka::KafkaError;
-use crate::checkpointing::duty_cycle::Pace;
 use crate::kafka::producer::TransactionalProducer;
 use crate::kafka::transaction::repeat;
 use crate::metrics::Metrics;

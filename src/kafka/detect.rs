@@ -3,22 +3,22 @@
 
 use crate::clock::wall_time;
 use crate::config::Config;
-use credwatch_core::engine::Detail;
-use credwatch_core::enrich::Keys;
-use credwatch_core::event::Activity;
-use crate::query_router::{Desk, Inquiry};
 use crate::kafka::KafkaError;
-use crate::kafka::feedback_consumer::Answers;
 use crate::kafka::checkpoint::{Extent, SendBaseline, State};
+use crate::kafka::feedback_consumer::Answers;
 use crate::kafka::shard_handoff::Pool;
 use crate::kafka::shard_recovery::Restorer;
 use crate::kafka::worker::{MOST_TOGETHER, Processed, Record, Shared, Stage};
 use crate::metrics::Metrics;
+use crate::outputs::dead_letter::DeadLetter;
+use crate::query_router::{Desk, Inquiry};
 use crate::shard::{Blueprint, Outgoing, Pending, Shard, ShardId};
+use arrayvec::ArrayVec;
+use credwatch_core::engine::Detail;
+use credwatch_core::enrich::Keys;
+use credwatch_core::event::Activity;
 use credwatch_core::signal::SIGNALS;
 use credwatch_core::verdict::EntityView;
-use crate::outputs::dead_letter::DeadLetter;
-use arrayvec::ArrayVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -366,8 +366,8 @@ impl Drop for Detect {
 mod tests {
     use super::*;
     use crate::config::Sources;
-    use crate::shard::load_model;
     use crate::feedback::model::{Answer, Enforcement};
+    use crate::shard::load_model;
 
     fn of_three_shards() -> Detect {
         let config = Config::load(&Sources::default()).unwrap();

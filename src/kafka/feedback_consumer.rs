@@ -3,14 +3,14 @@
 
 use crate::clock::wall_time;
 use crate::config::Config;
+use crate::feedback::model::{Answer, Asked};
+use crate::feedback::signed_feedback::Hearing;
 use crate::kafka::KafkaError;
 use crate::kafka::client;
 use crate::kafka::client::Reader;
 use crate::kafka::shard_recovery::read_on;
 use crate::metrics::Metrics;
 use crate::shard::{Outgoing, Shard, ShardId};
-use crate::feedback::model::{Answer, Asked};
-use crate::feedback::signed_feedback::Hearing;
 use rdkafka::Offset;
 use rdkafka::consumer::Consumer;
 use rdkafka::message::Message;

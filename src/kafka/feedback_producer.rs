@@ -2,9 +2,9 @@
 
 use crate::clock::wall_time;
 use crate::config::Config;
-use crate::kafka::{KafkaError, client};
 use crate::feedback::model::Answer;
 use crate::feedback::signed_feedback;
+use crate::kafka::{KafkaError, client};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use std::sync::Arc;

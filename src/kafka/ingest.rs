@@ -5,8 +5,8 @@ use crate::ingest::{Native, expand};
 use crate::kafka::KafkaError;
 use crate::kafka::worker::{Processed, Record, Stage};
 use crate::metrics::Metrics;
-use crate::shard::{Outgoing, Stream};
 use crate::outputs::dead_letter::DeadLetter;
+use crate::shard::{Outgoing, Stream};
 use crate::sources::source_format::Format;
 
 /// The raw topics of one worker.

@@ -4,18 +4,18 @@
 //! that it drives ([`ingest`], [`detect`], with the [`shard_handoff`] through which shards move within a process,
 //! and [`shard_recovery`], by which they are taken up from Kafka).
 
-pub mod feedback_consumer;
 pub mod checkpoint;
 pub mod client;
 pub mod detect;
+pub mod feedback_consumer;
+pub mod feedback_producer;
 pub mod ingest;
 pub mod partitioner;
-pub mod shard_handoff;
 mod producer;
-pub mod topic_reader;
 mod rebalance;
+pub mod shard_handoff;
 pub mod shard_recovery;
-pub mod feedback_producer;
+pub mod topic_reader;
 pub mod topics;
 mod transaction;
 pub mod worker;

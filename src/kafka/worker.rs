@@ -6,16 +6,16 @@
 //! where this one stopped and nothing is published twice. Offsets go with the generation of the
 //! group: a worker that lost its partitions without noticing cannot commit.
 
+use crate::checkpointing::duty_cycle::Pace;
 use crate::clock::{ClockWatch, Stopwatch, wall_time};
 use crate::config::Config;
-use crate::query_router::Desk;
 use crate::kafka::checkpoint::{Checkpoints, Extent, State};
-use crate::checkpointing::duty_cycle::Pace;
 use crate::kafka::producer::TransactionalProducer;
 use crate::kafka::rebalance::{Context, Move, Owner, lock, names};
 use crate::kafka::transaction::Transaction;
 use crate::kafka::{KafkaError, client};
 use crate::metrics::Metrics;
+use crate::query_router::Desk;
 use crate::shard::Outgoing;
 use crate::status::Status;
 use rdkafka::consumer::{BaseConsumer, Consumer};

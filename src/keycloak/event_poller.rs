@@ -3,8 +3,8 @@
 //! one asks that owns the topic's partition.
 
 use crate::config::Realm;
-use crate::kafka::shard_recovery::read_on;
 use crate::kafka::feedback_producer::Sender;
+use crate::kafka::shard_recovery::read_on;
 use crate::kafka::worker::Shared;
 use crate::kafka::{KafkaError, client};
 use crate::keycloak::admin_client::{Admin, EventsOf};

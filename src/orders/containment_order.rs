@@ -1,10 +1,10 @@
 //! Containment orders (`credential.revocations`).
 
-use credwatch_core::engine::{Alert, Decision};
 use crate::crypto::Signer;
-use credwatch_core::units::EventTime;
 use crate::orders::security_event_token;
 use crate::sources::time::format_rfc3339;
+use credwatch_core::engine::{Alert, Decision};
+use credwatch_core::units::EventTime;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -113,7 +113,9 @@ pub fn to_json(
     let set = signer.and_then(|signer| {
         let (issuer, audience) = (&signer.issuer, &signer.audience);
         let severity = alert.case.severity;
-        let payload = security_event_token::payload(&order, severity, issuer, audience, issued_at, alert.time);
+        let payload = security_event_token::payload(
+            &order, severity, issuer, audience, issued_at, alert.time,
+        );
         signer.sign(security_event_token::TYPE, &payload)
     });
     serde_json::to_vec(&Signed { order: &order, set }).unwrap_or_default()

@@ -4,9 +4,9 @@
 //! The order itself goes into the token, under `credwatch_order`, so that what is asked for is as signed
 //! as the claim.
 
+use crate::orders::containment_order::Order;
 use credwatch_core::units::{EventTime, MS_PER_SEC};
 use credwatch_core::verdict::Severity;
-use crate::orders::containment_order::Order;
 use serde_json::{Value, json};
 
 /// Type of the token, in its header.

@@ -1,13 +1,15 @@
 //! Alerts as OCSF 1.8.0 Detection Findings (class 2004).
 
-use credwatch_core::engine::{Alert, Phase};
-use credwatch_core::score::subject::Subject;
-use credwatch_core::verdict::{EntityView, Level, Severity, SignalName, SignalVerdict, Technique};
 use crate::orders::containment_order;
 use crate::orders::containment_order::reason;
+use crate::outputs::verdict_line::SignalLine;
 use crate::reports::runbook;
 use crate::sources::time::format_rfc3339;
-use crate::outputs::verdict_line::SignalLine;
+use credwatch_core::engine::{Alert, Phase};
+use credwatch_core::score::subject::Subject;
+use credwatch_core::verdict::{
+    EntityView, Level, ObservedTechnique, Severity, SignalName, SignalVerdict,
+};
 use serde_json::{Map, Value, json};
 
 const CLASS_UID: u32 = 2004;
@@ -73,13 +75,13 @@ fn anomaly_analysis(alert: &Alert, signal: &SignalVerdict) -> Value {
     })
 }
 
-fn attack(technique: &Technique) -> Value {
+fn attack(technique: &ObservedTechnique) -> Value {
     let mut attack = json!({"technique": {"uid": technique.id, "name": technique.name}});
     if let Some((parent, _)) = technique.id.split_once('.') {
         let (parent_name, name) = technique
             .name
             .split_once(": ")
-            .unwrap_or((technique.name, technique.name));
+            .unwrap_or((&technique.name, &technique.name));
         attack = json!({
             "technique": {"uid": parent, "name": parent_name},
             "sub_technique": {"uid": technique.id, "name": name},
@@ -225,7 +227,11 @@ fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Valu
             details["network"] = json!(case.subject.id);
             details["reached"] = alert.reached.iter().map(reached).collect();
             details["reached_unnamed"] = json!(alert.reached_unnamed);
-            details["decisions"] = alert.decisions.iter().map(containment_order::decision_of).collect();
+            details["decisions"] = alert
+                .decisions
+                .iter()
+                .map(containment_order::decision_of)
+                .collect();
         }
     }
     details

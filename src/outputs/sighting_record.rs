@@ -2,7 +2,9 @@
 //! key = the network. Made from native events, and read by nobody else.
 
 use credwatch_core::enrich::source_network;
-use credwatch_core::event::{Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Outcome};
+use credwatch_core::event::{
+    Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Outcome,
+};
 use credwatch_core::sighting::Sighting;
 use credwatch_core::units::EventTime;
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,9 @@
 //! One line a verdict (`--verdicts`).
 
+use crate::sources::time::format_rfc3339;
 use credwatch_core::enrich::source_network;
 use credwatch_core::event::Event;
 use credwatch_core::verdict::{SignalVerdict, Verdict};
-use crate::sources::time::format_rfc3339;
 use serde::Serialize;
 
 #[derive(Serialize)]

@@ -5,9 +5,9 @@
 //! frame, as [borsh](https://borsh.io): the [`Header`], then for every piece a 1, its key and its
 //! bytes, then a 0. Maps are written in key order: the same knowledge is the same bytes.
 
-use credwatch_core::engine::{Engine, PieceKey, Restoring, Settings, bring_up};
 use crate::audit::record::AuditChain;
 use borsh::{BorshDeserialize, BorshSerialize};
+use credwatch_core::engine::{Engine, PieceKey, Restoring, Settings, bring_up};
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read, Write};
 

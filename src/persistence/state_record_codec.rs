@@ -7,9 +7,9 @@
 //! parts of [`PART_BYTES`] at most; parts beyond the stated number are left over from a longer one. A
 //! piece that is no more leaves a record without value.
 
-use credwatch_core::engine::{PieceKey, bring_up};
 use crate::persistence::snapshot::Header;
 use borsh::{BorshDeserialize, to_vec};
+use credwatch_core::engine::{PieceKey, bring_up};
 use std::io;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 

@@ -3,9 +3,9 @@
 
 use super::Order;
 use crate::crypto::Signer;
-use credwatch_core::units::EventTime;
 use crate::orders::order_verifier::OrderCheck;
 use crate::sources::time::parse_rfc3339;
+use credwatch_core::units::EventTime;
 
 /// What to do with an order.
 #[derive(Clone, Debug, PartialEq, Eq)]

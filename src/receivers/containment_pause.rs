@@ -3,13 +3,13 @@
 
 use crate::clock::wall_time;
 use crate::config::Config;
-use crate::receivers::Order;
-use crate::receivers::admission::{Passage, look};
+use crate::feedback::model::{Answer, Asked, Enforcement};
 use crate::kafka::KafkaError;
 use crate::kafka::client;
 use crate::kafka::client::Reader;
+use crate::receivers::Order;
+use crate::receivers::admission::{Passage, look};
 use credwatch_core::units::{MS_PER_DAY, MS_PER_SEC};
-use crate::feedback::model::{Answer, Asked, Enforcement};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::Message;

@@ -2,14 +2,14 @@
 //! [`keycloak`], [`poll_queue`]), when a receiver is left alone ([`circuit_breaker`]), and which orders may be
 //! acted on ([`admission`]). At least once, with an idempotency key.
 
+pub mod admission;
 pub mod circuit_breaker;
 pub mod command;
 pub mod containment_pause;
-pub mod receiver_consumer;
-pub mod ssf_poll_consumer;
-pub mod admission;
 pub mod keycloak;
 pub mod poll_queue;
+pub mod receiver_consumer;
+pub mod ssf_poll_consumer;
 pub mod ssf_push;
 pub mod webhook;
 

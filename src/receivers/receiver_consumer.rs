@@ -4,16 +4,16 @@
 
 use crate::clock::{Stopwatch, wall_time};
 use crate::config::{Config, Receiver, ReceiverKind};
-use crate::receivers::circuit_breaker::{Breaker, pause};
-use crate::receivers::admission::Passage;
-use crate::receivers::{Carrier, Failure, Order, Parcel, carrier};
-use crate::receivers::containment_pause::PauseWatch;
+use crate::feedback::model::{Answer, Carried};
 use crate::kafka::feedback_producer::Sender;
 use crate::kafka::worker::Shared;
 use crate::kafka::{KafkaError, client};
-use crate::shard::{Outgoing, Stream};
-use crate::feedback::model::{Answer, Carried};
 use crate::outputs::dead_letter::DeadLetter;
+use crate::receivers::admission::Passage;
+use crate::receivers::circuit_breaker::{Breaker, pause};
+use crate::receivers::containment_pause::PauseWatch;
+use crate::receivers::{Carrier, Failure, Order, Parcel, carrier};
+use crate::shard::{Outgoing, Stream};
 use crate::sources::time::parse_rfc3339;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError as ClientError;

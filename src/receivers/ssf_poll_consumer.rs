@@ -4,13 +4,13 @@
 
 use crate::clock::wall_time;
 use crate::config::Receiver;
+use crate::kafka::KafkaError;
+use crate::kafka::worker::Shared;
 use crate::receivers::Order;
 use crate::receivers::admission::Passage;
-use crate::receivers::poll_queue::{CAPACITY, Mailbox};
-use crate::kafka::KafkaError;
-use crate::receivers::receiver_consumer::consumer_of;
 use crate::receivers::containment_pause::PauseWatch;
-use crate::kafka::worker::Shared;
+use crate::receivers::poll_queue::{CAPACITY, Mailbox};
+use crate::receivers::receiver_consumer::consumer_of;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};

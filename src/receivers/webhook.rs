@@ -5,9 +5,9 @@ use super::{Carrier, Failure, Parcel, judged};
 use crate::clock::wall_time;
 use crate::config::Endpoint;
 use crate::http_client::{Outbound, OutboundError};
-use credwatch_core::units::MS_PER_SEC;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use credwatch_core::units::MS_PER_SEC;
 use ring::hmac;
 use std::time::Duration;
 

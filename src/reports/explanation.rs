@@ -1,10 +1,10 @@
 //! What is known of one identity, and what events of it would score: JSON for programs, words for
 //! people.
 
+use crate::sources::time::format_rfc3339;
 use credwatch_core::engine::{Case, Portrait};
 use credwatch_core::units::{EventTime, Span};
 use credwatch_core::verdict::{SignalVerdict, Verdict};
-use crate::sources::time::format_rfc3339;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

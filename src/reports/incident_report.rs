@@ -1,8 +1,8 @@
 //! One case from beginning to end, put together from what was published of it: timeline, evidence,
 //! decisions, actions and their outcome, what to keep, and what to ask and change afterwards.
 
-use credwatch_core::units::EventTime;
 use crate::sources::time::{format_rfc3339, parse_rfc3339};
+use credwatch_core::units::EventTime;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -70,11 +70,15 @@ impl Runbook {
             return self.techniques.iter().any(|technique| technique == SOURCE);
         }
         let listed = |id: &str| self.techniques.iter().any(|technique| technique == id);
-        let parent = |id: &'static str| id.split('.').next().unwrap_or(id);
         let mut techniques = alert.case.techniques.iter();
         self.techniques.is_empty()
-            || techniques.any(|technique| listed(technique.id) || listed(parent(technique.id)))
+            || techniques.any(|technique| listed(&technique.id) || listed(parent(&technique.id)))
     }
+}
+
+/// The technique of a sub-technique: `T1078` of `T1078.004`.
+fn parent(id: &str) -> &str {
+    id.split('.').next().unwrap_or(id)
 }
 
 /// The runbook of `alert`.

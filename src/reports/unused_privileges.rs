@@ -1,7 +1,7 @@
 //! Privileges that nobody uses any more: JSON for programs, words for people.
 
-use credwatch_core::engine::Unused as OfIdentity;
 use crate::sources::time::format_rfc3339;
+use credwatch_core::engine::Unused as OfIdentity;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

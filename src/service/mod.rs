@@ -2,21 +2,21 @@
 
 use crate::commands::publish_feedback;
 use crate::config::{Config, Realm, Receiver, ReceiverKind};
-use crate::receivers::poll_queue::Mailbox;
 use crate::http::{HttpError, Pages, Server};
-use crate::kafka::feedback_consumer::Answers;
-use crate::receivers::receiver_consumer::Lane;
 use crate::kafka::detect::Detect;
+use crate::kafka::feedback_consumer::Answers;
 use crate::kafka::ingest::Ingest;
-use crate::keycloak::event_poller::Poller;
-use crate::receivers::ssf_poll_consumer::Postman;
 use crate::kafka::shard_handoff::Pool;
 use crate::kafka::worker;
 use crate::kafka::worker::Shared;
 use crate::kafka::{KafkaError, client, topics};
+use crate::keycloak::event_poller::Poller;
 use crate::metrics::{Metrics, MetricsError};
-use crate::shard::{Blueprint, LoadModelError, load_model, model_hash};
 use crate::model::Model;
+use crate::receivers::poll_queue::Mailbox;
+use crate::receivers::receiver_consumer::Lane;
+use crate::receivers::ssf_poll_consumer::Postman;
+use crate::shard::{Blueprint, LoadModelError, load_model, model_hash};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;

@@ -1,13 +1,13 @@
 //! A shard's state: left in a file, kept piece by piece beside the log, and taken up again.
 
 use super::{Blueprint, Outgoing, Shard, ShardId, Stream};
+use crate::persistence::snapshot;
+use crate::persistence::snapshot::Header;
+use crate::persistence::state_record_codec;
+use crate::persistence::state_record_codec::{BaselineRecordError, Found, Reader, Send};
 use credwatch_core::engine::{Engine, Keep, Restoring};
 use credwatch_core::units::EventTime;
 use credwatch_core::verdict::EntityView;
-use crate::persistence::state_record_codec;
-use crate::persistence::state_record_codec::{BaselineRecordError, Found, Reader, Send};
-use crate::persistence::snapshot;
-use crate::persistence::snapshot::Header;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 

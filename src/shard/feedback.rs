@@ -2,9 +2,9 @@
 //! the audit trail, in the transaction of the checkpoint that keeps it.
 
 use super::{Outgoing, Shard, Stream};
+use crate::feedback::model::{Answer, Asked, Enforcement};
 use credwatch_core::engine::Alert;
 use credwatch_core::units::EventTime;
-use crate::feedback::model::{Answer, Asked, Enforcement};
 
 impl Shard {
     /// Offset of the next answer in a partition of the feedback topic.

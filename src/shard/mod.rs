@@ -1,30 +1,32 @@
 //! A shard: one partition's engine with what surrounds it, decode in front and formats behind.
 //! `run` and `replay` drive the same shard, so the same log gives the same outputs.
 
-mod feedback;
-mod shard_factory;
-mod output_record;
 mod checkpoint;
+mod feedback;
+mod output_record;
+mod shard_factory;
 
-pub use shard_factory::{Blueprint, LoadModelError, load_model, model_hash};
-pub use output_record::{Outgoing, Stream};
 pub use checkpoint::{Restoration, RestoreError};
+pub use output_record::{Outgoing, Stream};
+pub use shard_factory::{Blueprint, LoadModelError, load_model, model_hash};
 
-use credwatch_core::engine::{Alert, Detail, Engine, Health, Opinion, Origin, Portrait, Stepped, Unused};
+use crate::audit::record::AuditChain;
+use crate::crypto::Signer;
+use crate::orders::containment_order;
+use crate::outputs::ocsf_finding;
+use crate::outputs::ocsf_finding::Hashes;
+use crate::outputs::sighting_record;
+use crate::outputs::sighting_record::SightingError;
+use crate::sources::native;
+use crate::sources::native::NativeError;
+use credwatch_core::engine::{
+    Alert, Detail, Engine, Health, Opinion, Origin, Portrait, Stepped, Unused,
+};
 use credwatch_core::enrich::Keys;
 use credwatch_core::event::Event;
 use credwatch_core::sighting::Sighting;
-use crate::crypto::Signer;
 use credwatch_core::units::EventTime;
 use credwatch_core::verdict::{EntityView, Verdict};
-use crate::audit::record::AuditChain;
-use crate::sources::native;
-use crate::sources::native::NativeError;
-use crate::outputs::ocsf_finding;
-use crate::outputs::ocsf_finding::Hashes;
-use crate::orders::containment_order;
-use crate::outputs::sighting_record;
-use crate::outputs::sighting_record::SightingError;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! What a shard or stage publishes: a record, and the stream that it belongs to.
 
 use crate::config::Topics;
-use credwatch_core::units::EventTime;
 use crate::outputs::dead_letter::DeadLetter;
 use crate::sources::time::format_rfc3339;
+use credwatch_core::units::EventTime;
 
 /// Where an output goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! What shards are made of: model, settings, and how many of them there are.
 
 use super::{Shard, ShardId, Upgrade};
-use crate::config::{Config, Detect};
-use credwatch_core::engine::{Engine, Origin, Settings};
-use crate::crypto::Signer;
-use credwatch_core::verdict::EntityView;
 use crate::audit::record::AuditChain;
+use crate::config::{Config, Detect};
+use crate::crypto::Signer;
 use crate::model::{Model, ModelError};
 use crate::persistence::snapshot;
 use crate::persistence::snapshot::{Header, SnapshotError};
+use credwatch_core::engine::{Engine, Origin, Settings};
+use credwatch_core::verdict::EntityView;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;

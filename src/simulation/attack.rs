@@ -1,13 +1,13 @@
 //! What attackers do with credentials that are not theirs.
 
 use crate::simulation::SimulatedEvent;
+use crate::simulation::campaign_script::Script;
 use crate::simulation::member::{Member, ON_CALL_GROUP, Work};
 use crate::simulation::organisation::{Organisation, as_refresh};
 use crate::simulation::places;
-use crate::simulation::campaign_script::Script;
-use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
 use crate::sources::native::encode::{NativeCredential, NativeEvent};
 use crate::sources::time::format_rfc3339;
+use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
 
 /// The attacks, in the order in which a demonstration shows them.
 pub const SCENARIOS: [&str; 27] = [

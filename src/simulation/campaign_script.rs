@@ -4,8 +4,8 @@ use crate::simulation::SimulatedEvent;
 use crate::simulation::member::{Member, Site};
 use crate::simulation::organisation::Organisation;
 use crate::simulation::places;
-use credwatch_core::units::{EventTime, MS_PER_SEC};
 use crate::sources::native::encode::NativeEvent;
+use credwatch_core::units::{EventTime, MS_PER_SEC};
 
 /// An attack that is being acted out.
 pub(super) struct Script<'o> {

@@ -1,8 +1,8 @@
 //! Attacks on many identities at once, few tries each.
 
+use crate::simulation::campaign_script::Script;
 use crate::simulation::member::{Member, Site, Work};
 use crate::simulation::organisation::as_login;
-use crate::simulation::campaign_script::Script;
 
 /// Identities that one attack tries.
 const TRIED: usize = 120;

@@ -1,8 +1,8 @@
 //! Who works here: people with their laptops and phones, services, workloads, nightly jobs.
 
-use crate::simulation::rng::Dice;
 use crate::simulation::places;
 use crate::simulation::places::Place;
+use crate::simulation::rng::Dice;
 
 /// How an identity works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

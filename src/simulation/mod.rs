@@ -2,16 +2,16 @@
 //! them. Pure and seeded: the same seed gives the same events.
 
 pub mod attack;
+mod campaign_script;
 pub mod change;
-pub mod rng;
 mod mass_attacks;
 pub mod member;
 pub mod organisation;
 mod places;
-mod campaign_script;
+pub mod rng;
 
-use credwatch_core::units::EventTime;
 use crate::sources::native::encode::NativeEvent;
+use credwatch_core::units::EventTime;
 
 /// One event of the simulation.
 #[derive(Clone, Debug)]

@@ -1,13 +1,13 @@
 //! An organisation, and what an ordinary day of it looks like.
 
 use crate::simulation::SimulatedEvent;
-use crate::simulation::rng::Dice;
 use crate::simulation::member::{Member, Site, Work, everyone};
 use crate::simulation::places;
 use crate::simulation::places::Place;
-use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
+use crate::simulation::rng::Dice;
 use crate::sources::native::encode::{NativeCredential, NativeEvent, NativeIdentity, NativeSource};
 use crate::sources::time::format_rfc3339;
+use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
 
 /// Everyone.
 pub struct Organisation {

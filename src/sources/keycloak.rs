@@ -4,10 +4,10 @@
 //! session stays. So the credential is the session where there is one, and an order can end it. A record
 //! is an event as the admin API gives it, with the member `realmName`, which the issuer is named by.
 
-use credwatch_core::units::EventTime;
-use crate::sources::native::parse_address;
 use crate::sources::native::encode::{NativeCredential, NativeEvent, NativeIdentity, NativeSource};
+use crate::sources::native::parse_address;
 use crate::sources::time::format_rfc3339;
+use credwatch_core::units::EventTime;
 use serde::Deserialize;
 
 /// Largest record.

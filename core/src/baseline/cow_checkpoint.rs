@@ -279,14 +279,13 @@ fn take_awaited(entries: &mut [Entry], at: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parameters::Parameters;
     use crate::stats::decay::HalfLife;
     use crate::units::EventTime;
-    use credwatch::model::Model;
 
     #[test]
     fn a_part_that_cannot_be_saved_before_it_changes_fails_the_checkpoint() {
-        let model = Model::embedded().unwrap();
-        let mut store = Store::new(2, &model.parameters);
+        let mut store = Store::new(2, &Parameters::default());
         store.track_changes();
         let half_life = HalfLife::from_days(30.0).unwrap();
         let slot = store.admit(1, "known", EventTime::EARLIEST, half_life);

@@ -190,7 +190,7 @@ impl Collective {
 /// Share of calls with at least the level of index `rank`, by the prior of the model.
 #[must_use]
 pub fn prior_share_from(rank: usize, parameters: &Parameters) -> f64 {
-    let shares = &parameters.prior.level_shares;
+    let shares = parameters.prior.level_shares();
     let total: f64 = shares.iter().sum();
     shares[rank.min(LEVELS - 1)..].iter().sum::<f64>() / total
 }

@@ -5,15 +5,15 @@
 //! changes ([`Store::begin_checkpoint`](store::Store::begin_checkpoint)).
 
 mod cow_checkpoint;
-pub mod group_baseline;
 pub mod credential;
 pub mod dirty;
+pub mod encode_buffer;
+pub mod group_baseline;
 pub mod issuer;
 pub mod label_dictionary;
 pub mod peers;
-pub mod encode_buffer;
-pub mod state_record;
 pub mod profile;
+pub mod state_record;
 pub mod store;
 mod unlearn;
 pub mod usage_history;

@@ -3,8 +3,8 @@
 
 use super::encode_buffer::PieceBuffer;
 use super::usage_history;
-use crate::baseline::group_baseline::Collective;
 use crate::baseline::credential::{BUCKETS_A_PIECE, Bucket, CredentialRecord, WAYS};
+use crate::baseline::group_baseline::Collective;
 use crate::baseline::issuer::IssuerBaseline;
 use crate::baseline::store::{Entry, Store, StoreCounts};
 use crate::stats::decay::Landmark;

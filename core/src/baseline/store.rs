@@ -5,8 +5,8 @@
 //! against its peers and the population, and counted.
 
 use crate::baseline::cow_checkpoint::Changes;
-use crate::baseline::group_baseline::Collective;
 use crate::baseline::credential::{CredentialRecord, Credentials};
+use crate::baseline::group_baseline::Collective;
 use crate::baseline::issuer::IssuerBaseline;
 use crate::baseline::label_dictionary::Names;
 use crate::baseline::peers::learned_group;
@@ -113,7 +113,7 @@ impl Store {
             issuer_capacity: bounds.issuers,
             credentials: Credentials::new(capacity / 2),
             population: Collective::new(bounds.population_values),
-            names: Names::new(bounds.names),
+            names: Names::new(bounds.labels),
             changes: None,
         }
     }
@@ -452,7 +452,6 @@ pub struct Learnt<'s> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use credwatch::model::Model;
 
     fn half_life() -> HalfLife {
         HalfLife::from_days(30.0).unwrap()
@@ -460,8 +459,7 @@ mod tests {
 
     #[test]
     fn at_the_limit_the_useful_stay_and_newcomers_are_counted() {
-        let model = Model::embedded().unwrap();
-        let mut store = Store::new(2, &model.parameters);
+        let mut store = Store::new(2, &Parameters::default());
         let now = EventTime::EARLIEST;
         for (key, events) in [(1, 50.0), (2, 50.0)] {
             let slot = store.admit(key, "known", now, half_life()).unwrap();

@@ -1,7 +1,7 @@
 //! Values that turned out to be an attacker's are forgotten, wherever they were counted.
 
-use crate::baseline::group_baseline::Collective;
 use crate::baseline::credential::CredentialRecord;
+use crate::baseline::group_baseline::Collective;
 use crate::baseline::profile::Profile;
 use crate::baseline::store::Learnt;
 

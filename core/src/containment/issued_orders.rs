@@ -2,8 +2,8 @@
 //! person, and what waits for a person can be approved.
 
 use crate::containment::Action;
-use crate::string_enum;
 use crate::score::subject::Subject;
+use crate::string_enum;
 use crate::units::{EventTime, MS_PER_DAY};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;

@@ -3,8 +3,8 @@
 //! ([`issued_orders`]) until somebody answers. Pure; what is decided is returned as a value.
 
 pub mod exception;
-pub mod issued_orders;
 pub mod guardrail;
+pub mod issued_orders;
 pub mod policy;
 pub mod source_logins;
 

@@ -81,52 +81,6 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use credwatch::config::{Config, Sources};
-
-    fn asked(
-        severity: Severity,
-        identity: IdentityKind,
-        credential: Option<CredentialKind>,
-    ) -> Action {
-        let config = Config::load(&Sources::default()).unwrap();
-        let situation = Situation {
-            severity,
-            identity,
-            credential,
-            group: None,
-            techniques: &[],
-        };
-        config.policy.action(&situation).0
-    }
-
-    #[test]
-    fn by_default_containment_fits_what_can_be_contained() {
-        let (human, service) = (IdentityKind::Human, IdentityKind::Service);
-        let of = |severity, identity, kind| asked(severity, identity, Some(kind));
-        assert_eq!(
-            of(Severity::Low, human, CredentialKind::Session),
-            Action::Notify
-        );
-        assert_eq!(asked(Severity::Medium, human, None), Action::StepUp);
-        assert_eq!(asked(Severity::Medium, service, None), Action::Notify);
-        assert_eq!(
-            of(Severity::High, service, CredentialKind::ApiKey),
-            Action::Rotate
-        );
-        assert_eq!(
-            of(Severity::High, human, CredentialKind::Session),
-            Action::Revoke
-        );
-        assert_eq!(
-            of(Severity::High, human, CredentialKind::Password),
-            Action::StepUp
-        );
-        assert_eq!(
-            of(Severity::Critical, human, CredentialKind::Password),
-            Action::Suspend
-        );
-        assert_eq!(asked(Severity::Critical, service, None), Action::Notify);
-    }
 
     #[test]
     fn the_first_rule_that_fits_decides() {

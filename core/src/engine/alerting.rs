@@ -11,7 +11,7 @@ use crate::score::incident::{AlertState, Weighed};
 use crate::score::severity::severity;
 use crate::score::subject::Subject;
 use crate::signal::{ACCOUNT_MANIPULATION, SIGNALS};
-use crate::verdict::{EntityView, SignalVerdict, Technique};
+use crate::verdict::{EntityView, ObservedTechnique, SignalVerdict, Technique};
 
 /// A signal is named in an alert, with its techniques, from this surprise on.
 const NAMED_FROM_NATS: f64 = 3.0;
@@ -79,7 +79,8 @@ impl Engine {
                 let now = severity(weighed.score_nats, self.threshold_nats(), &law.severity);
                 let growth = weighed.score_nats - alert.published_nats;
                 let technique = features.abuse.map(|abuse| abuse.technique);
-                let names_another = technique.is_some_and(|t| !alert.techniques.contains(&t));
+                let names_another =
+                    technique.is_some_and(|t| !alert.techniques.iter().any(|known| *known == t));
                 let has_grown = weighed.fresh && growth >= law.incident.update_step_nats;
                 now > alert.severity || names_another || has_grown
             }
@@ -87,7 +88,7 @@ impl Engine {
     }
 
     pub(super) fn alert_id_of(&self, judged: &Judged<'_>) -> Option<String> {
-        let from = self.settings.parameters.scoring.evidence_from_nats;
+        let from = self.settings.parameters.score.evidence_from_nats;
         self.open_alert(judged.features.identity)
             .filter(|_| judged.weighed.event_nats >= from)
             .map(|alert| alert.alert_id.clone())
@@ -166,7 +167,7 @@ impl Engine {
 
     /// What the policy asks for about `subject` in the case, and by which rule.
     pub(super) fn wanted(&self, case: &AlertState, subject: &Subject) -> (Action, String) {
-        let techniques: Vec<&str> = case.techniques.iter().map(|t| t.id).collect();
+        let techniques: Vec<&str> = case.techniques.iter().map(|t| t.id.as_str()).collect();
         let situation = Situation {
             severity: case.severity,
             identity: subject.kind,
@@ -242,7 +243,7 @@ fn merge_signals(kept: &mut Vec<SignalVerdict>, new: &[SignalVerdict]) {
 
 /// Adds what the action is known from, and what the strong signals may be a sign of.
 fn merge_techniques(
-    kept: &mut Vec<Technique>,
+    kept: &mut Vec<ObservedTechnique>,
     entity: EntityView,
     activity: Activity,
     known: Option<Technique>,
@@ -255,8 +256,8 @@ fn merge_techniques(
         .flat_map(|signal| signal.techniques(entity).iter().copied());
     let granting = (activity == Activity::Grant && known.is_none()).then_some(ACCOUNT_MANIPULATION);
     for technique in known.into_iter().chain(granting).chain(speaking) {
-        if !kept.contains(&technique) {
-            kept.push(technique);
+        if !kept.iter().any(|known| *known == technique) {
+            kept.push(technique.into());
         }
     }
 }

@@ -86,7 +86,7 @@ impl Engine {
             .map(|credential| hash64(identity, credential.id.as_bytes()))
             .and_then(|key| self.store.credentials.find(key));
         let Some(group) = group else { return };
-        let half_life = self.settings.parameters.decay.baseline;
+        let half_life = self.settings.parameters.decay.baseline_half_life;
         let shared_weight = self.store.weigh_shared(self.time.now(), half_life);
         let mut learnt = self.store.split_with(slot, group, credential, None);
         facts.for_each(|fact| learnt.forget(fact, shared_weight));

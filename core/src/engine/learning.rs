@@ -67,7 +67,7 @@ impl Engine {
             Standing::Accepted => weighed.fresh_nats,
             Standing::Unanswered => weighed.event_nats,
         };
-        if surprise_nats <= self.settings.parameters.scoring.trust_until_nats
+        if surprise_nats <= self.settings.parameters.score.full_trust_below_nats
             && weighed.evidence_nats <= 0.0
         {
             return 1.0;
@@ -75,7 +75,7 @@ impl Engine {
         if self.open_alert(features.identity).is_some() {
             return 0.0;
         }
-        let until = self.settings.parameters.scoring.trust_until_nats;
+        let until = self.settings.parameters.score.full_trust_below_nats;
         let span = (self.threshold_nats() - until).max(0.5);
         (1.0 - (weighed.score_nats.max(surprise_nats) - until) / span).clamp(0.0, 1.0)
     }

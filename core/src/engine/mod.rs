@@ -3,52 +3,52 @@
 //! A pure, deterministic state machine: no clock, no randomness, no I/O. What should happen in
 //! the world is returned as values ([`Stepped`]); the shell performs it.
 
-mod what_if;
-mod unused_privileges;
-mod order_lifecycle;
-mod replay_guard;
+mod alerting;
 mod analyst_feedback;
 mod event_clock;
-mod step_output;
-mod profile_report;
-mod alerting;
-mod readings;
-mod source_view;
-mod snapshot;
 mod learning;
+mod order_lifecycle;
+mod profile_report;
+mod readings;
+mod replay_guard;
+mod snapshot;
+mod source_view;
+mod step_output;
+mod unused_privileges;
+mod what_if;
 
 pub use crate::baseline::state_record::{Keep, PieceKey, bring_up};
 pub use crate::baseline::store::EXPECTED;
-pub use unused_privileges::Unused;
 pub use analyst_feedback::Opinion;
-pub use step_output::{Alert, Decision, Deed, Detail, Health, Notice, Origin, Phase, Stepped};
 pub use profile_report::{Case, Portrait};
 pub use snapshot::Restoring;
+pub use step_output::{Alert, Decision, Deed, Detail, Health, Notice, Origin, Phase, Stepped};
+pub use unused_privileges::Unused;
 
-use crate::baseline::group_baseline::Collective;
 use crate::baseline::credential::secs;
+use crate::baseline::group_baseline::Collective;
 use crate::baseline::profile::Profile;
 use crate::baseline::store::Store;
 use crate::catalogue::Catalogue;
-use crate::containment::issued_orders::Orders;
 use crate::containment::guardrail::{Guardrails, Recent, Switch};
+use crate::containment::issued_orders::Orders;
 use crate::containment::policy::Policy;
 use crate::containment::source_logins::Reached;
 use crate::enrich::{Features, Keys, enrich};
 use crate::event::Event;
 use crate::parameters::Parameters;
 use crate::score::calibration::Calibration;
-use crate::score::shared_deviations::Crowd;
 use crate::score::deviation::{Facts, Prices};
 use crate::score::incident::{Incident, Incidents, Weighed, weigh};
+use crate::score::shared_deviations::Crowd;
 use crate::score::threshold::Threshold;
 use crate::signal::{SIGNALS, View};
 use crate::units::{EventTime, MS_PER_DAY};
 use crate::verdict::{EntityView, Reading, SignalName, Verdict};
 use arrayvec::ArrayVec;
-use replay_guard::Heard;
 use event_clock::{SeenIds, ShardTime};
 use readings::{bits_of, is_usual_source, read, verdicts};
+use replay_guard::Heard;
 use std::sync::Arc;
 
 /// Cases are looked through for what has decayed every so often, in milliseconds of event time.
@@ -254,7 +254,7 @@ impl Engine {
                 .settings
                 .parameters
                 .decay
-                .baseline
+                .baseline_half_life
                 .remaining(MS_PER_DAY);
             if self.aged_day > 0 {
                 self.calibration.age(remaining);
@@ -280,7 +280,7 @@ impl Engine {
     }
 
     fn place(&mut self, event: &Event<'_>, time: EventTime, features: &Features) -> Place {
-        let half_life = self.settings.parameters.decay.baseline;
+        let half_life = self.settings.parameters.decay.baseline_half_life;
         let shared_weight = self.store.weigh_shared(self.time.now(), half_life);
         let id = &event.identity.id;
         let slot = self.store.admit(features.identity, id, time, half_life);
@@ -348,8 +348,8 @@ impl Engine {
             .iter()
             .filter_map(|(signal, reading)| prices.fact(*signal, reading, view))
             .collect();
-        let half_life = parameters.decay.incident;
-        let weighed = weigh(&facts, case, place.now, &parameters.scoring, half_life);
+        let half_life = parameters.decay.incident_half_life;
+        let weighed = weigh(&facts, case, place.now, &parameters.score, half_life);
         (facts, weighed)
     }
 
@@ -392,7 +392,7 @@ impl Engine {
     /// Takes evidence into the identity's case, and into the open alert's record.
     fn note_evidence(&mut self, judged: &Judged<'_>) {
         let parameters = &self.settings.parameters;
-        if judged.weighed.event_nats < parameters.scoring.evidence_from_nats {
+        if judged.weighed.event_nats < parameters.score.evidence_from_nats {
             return;
         }
         let case = self.incidents.absorb(

@@ -2,10 +2,10 @@
 //! person, and what waits for a person can be approved.
 
 use super::Engine;
-use super::step_output::{Alert, Decision, Phase};
 use super::alerting::digest;
-use crate::containment::issued_orders::{Given, OrderStanding, Outcome, stronger};
+use super::step_output::{Alert, Decision, Phase};
 use crate::containment::guardrail::{Allowed, Approval};
+use crate::containment::issued_orders::{Given, OrderStanding, Outcome, stronger};
 use crate::containment::{Action, Weakening};
 use crate::enrich::identity_key;
 

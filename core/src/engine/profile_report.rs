@@ -48,7 +48,7 @@ impl Engine {
     pub fn portrait(&self, identity: &str) -> Option<Portrait> {
         let key = identity_key(identity);
         let profile = &self.store.entry(self.store.find(key)?).profile;
-        let half_life = self.settings.parameters.decay.baseline;
+        let half_life = self.settings.parameters.decay.baseline_half_life;
         let weight = profile.landmark.weight_at(profile.last_seen, half_life);
         Some(Portrait {
             id: identity.to_owned(),
@@ -62,7 +62,7 @@ impl Engine {
     }
 
     fn case(&self, case: &Incident) -> Case {
-        let half_life = self.settings.parameters.decay.incident;
+        let half_life = self.settings.parameters.decay.incident_half_life;
         let alert = case.alert.as_ref();
         Case {
             evidence_nats: case.evidence_at(self.time.now(), half_life),

@@ -31,7 +31,7 @@ impl Engine {
     }
 
     fn place_of(&self, event: &Event<'_>, features: &Features) -> Place {
-        let half_life = self.settings.parameters.decay.baseline;
+        let half_life = self.settings.parameters.decay.baseline_half_life;
         let slot = self.store.find(features.identity);
         let credential = features
             .credential

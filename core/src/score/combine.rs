@@ -15,13 +15,13 @@
 //! # Cost
 //! O(facts), no logarithm.
 
-use crate::parameters::Scoring;
+use crate::parameters::ScoreParams;
 use crate::score::deviation::Fact;
 use crate::signal::{FACT_GROUPS, SIGNALS};
 
 /// The surprise of the event in nats, where each fact counts `nats_of` it.
 #[must_use]
-pub fn combine(facts: &[Fact], scoring: &Scoring, nats_of: impl Fn(&Fact) -> f64) -> f64 {
+pub fn combine(facts: &[Fact], scoring: &ScoreParams, nats_of: impl Fn(&Fact) -> f64) -> f64 {
     if facts.is_empty() {
         return 0.0;
     }
@@ -42,11 +42,11 @@ mod tests {
     use crate::score::deviation::Facts;
     use proptest::prelude::*;
 
-    const SCORING: Scoring = Scoring {
+    const SCORING: ScoreParams = ScoreParams {
         group_excess_from_nats: 2.0,
         group_excess_share: 0.5,
         evidence_from_nats: 3.0,
-        trust_until_nats: 5.0,
+        full_trust_below_nats: 5.0,
     };
 
     fn nats(of: &[(usize, f64)]) -> f64 {

@@ -2,8 +2,8 @@
 
 use crate::enrich::Features;
 use crate::score::calibration::Calibration;
-use crate::score::shared_deviations::Crowd;
 use crate::score::incident::Incident;
+use crate::score::shared_deviations::Crowd;
 use crate::signal::{SIGNALS, View};
 use crate::units::EventTime;
 use crate::verdict::Reading;

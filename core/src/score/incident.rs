@@ -7,13 +7,13 @@
 //! the score of its case. The score of an
 //! event below `evidence_from_nats` is its own surprise.
 
-use crate::parameters::{Parameters, Scoring};
+use crate::parameters::{Parameters, ScoreParams};
 use crate::score::combine::combine;
 use crate::score::deviation::Fact;
 use crate::score::subject::Subject;
 use crate::stats::decay::HalfLife;
 use crate::units::{EventTime, MS_PER_DAY};
-use crate::verdict::{Severity, SignalVerdict, Technique};
+use crate::verdict::{ObservedTechnique, Severity, SignalVerdict};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ pub struct AlertState {
     /// The strongest verdict of each signal.
     pub signals: Vec<SignalVerdict>,
     /// Techniques seen, in order of appearance.
-    pub techniques: Vec<Technique>,
+    pub techniques: Vec<ObservedTechnique>,
     /// The identity and credential, for what is published later.
     pub subject: Subject,
 }
@@ -153,7 +153,7 @@ pub fn weigh(
     facts: &[Fact],
     incident: Option<&Incident>,
     now: EventTime,
-    scoring: &Scoring,
+    scoring: &ScoreParams,
     half_life: HalfLife,
 ) -> Weighed {
     let event_nats = combine(facts, scoring, |fact| fact.nats);
@@ -297,7 +297,7 @@ impl Incidents {
         parameters: &Parameters,
         let_go: &mut Vec<u64>,
     ) -> Vec<AlertState> {
-        let half_life = parameters.decay.incident;
+        let half_life = parameters.decay.incident_half_life;
         let law = &parameters.incident;
         let mut closed = Vec::new();
         self.cases.retain(|key, case| {
@@ -354,7 +354,6 @@ impl Incidents {
 mod tests {
     use super::*;
     use crate::units::MS_PER_SEC;
-    use credwatch::model::Model;
 
     fn fact(p: f64, key: u32, case: Option<&Incident>) -> Fact {
         Fact {
@@ -374,13 +373,13 @@ mod tests {
 
     /// Scores of events with these facts, a minute apart, each of probability `p`.
     fn scores(p: f64, keys: &[u32]) -> Vec<f64> {
-        let parameters = Model::embedded().unwrap().parameters;
+        let parameters = Parameters::default();
         let mut incidents = Incidents::default();
         let mut now = EventTime::EARLIEST;
         keys.iter()
             .map(|key| {
                 now = now.saturating_add_ms(60 * MS_PER_SEC);
-                let (scoring, half_life) = (&parameters.scoring, parameters.decay.incident);
+                let (scoring, half_life) = (&parameters.score, parameters.decay.incident_half_life);
                 let case = incidents.get(7);
                 let facts = [fact(p, *key, case)];
                 let weighed = weigh(&facts, case, now, scoring, half_life);

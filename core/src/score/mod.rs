@@ -5,9 +5,9 @@
 
 pub mod calibration;
 pub mod combine;
-pub mod shared_deviations;
 pub mod deviation;
 pub mod incident;
 pub mod severity;
+pub mod shared_deviations;
 pub mod subject;
 pub mod threshold;

@@ -5,12 +5,12 @@
 //! above) once in 1.5 days, high (5) once a month, critical (9) once in some four years of benign
 //! traffic.
 
-use crate::parameters::SeverityLaw;
+use crate::parameters::SeverityParams;
 use crate::verdict::Severity;
 
 /// The severity of `score_nats` where alerts begin at `threshold_nats`.
 #[must_use]
-pub fn severity(score_nats: f64, threshold_nats: f64, law: &SeverityLaw) -> Severity {
+pub fn severity(score_nats: f64, threshold_nats: f64, law: &SeverityParams) -> Severity {
     let above = score_nats - threshold_nats;
     if above < 0.0 {
         Severity::Informational
@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn severity_grows_with_the_excess() {
-        let law = SeverityLaw {
+        let law = SeverityParams {
             medium_above_nats: 2.0,
             high_above_nats: 5.0,
             critical_above_nats: 9.0,

@@ -9,7 +9,7 @@
 //! are known after a week, and few take as long as they need. A day moves the threshold by no more
 //! than `rise_nats_per_day` or `fall_nats_per_day`, so that a flood cannot buy silence.
 
-use crate::parameters::{Decay, ThresholdLaw};
+use crate::parameters::{DecayParams, ThresholdParams};
 use crate::stats::peaks_over_threshold::PeakTail;
 use crate::units::MS_PER_DAY;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -71,14 +71,14 @@ impl fmt::Display for BudgetNews {
 pub struct Threshold {
     learned: Learned,
     alerts_per_day: f64,
-    law: ThresholdLaw,
+    law: ThresholdParams,
     remaining_a_day: f64,
 }
 
 impl Threshold {
     /// A threshold for `alerts_per_day` alerts a day of this shard.
     #[must_use]
-    pub fn new(alerts_per_day: f64, law: ThresholdLaw, decay: &Decay) -> Self {
+    pub fn new(alerts_per_day: f64, law: ThresholdParams, decay: &DecayParams) -> Self {
         Self {
             learned: Learned {
                 tail: PeakTail::default(),
@@ -92,7 +92,7 @@ impl Threshold {
             },
             alerts_per_day,
             law,
-            remaining_a_day: decay.peak.remaining(MS_PER_DAY),
+            remaining_a_day: decay.peak_half_life.remaining(MS_PER_DAY),
         }
     }
 
@@ -125,7 +125,7 @@ impl Threshold {
     /// Alerts never begin below this.
     #[must_use]
     pub fn lowest_nats(&self) -> f64 {
-        self.law.lowest_nats
+        self.law.min_nats
     }
 
     /// How much of the threshold is learned rather than initial, 0 to 1.
@@ -208,20 +208,20 @@ impl Threshold {
         let goal = learned * level.nats + (1.0 - learned) * self.law.initial_nats;
         self.learned.nats = goal
             .clamp(
-                self.learned.nats - self.law.fall_nats_per_day,
-                self.learned.nats + self.law.rise_nats_per_day,
+                self.learned.nats - self.law.max_fall_nats_per_day,
+                self.learned.nats + self.law.max_rise_nats_per_day,
             )
-            .max(self.law.lowest_nats);
+            .max(self.law.min_nats);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use credwatch::model::Model;
+    use crate::parameters::Parameters;
 
     fn threshold() -> Threshold {
-        let parameters = Model::embedded().unwrap().parameters;
+        let parameters = Parameters::default();
         Threshold::new(5.0, parameters.threshold, &parameters.decay)
     }
 

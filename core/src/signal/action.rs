@@ -69,7 +69,7 @@ fn belief(view: &View<'_>) -> Belief {
     };
     let prior = &view.parameters.prior;
     let rank = level as usize;
-    let own = prior.level_shares[rank];
+    let own = prior.level_shares()[rank];
     let at_least = prior_share_from(rank, view.parameters);
     Belief {
         unseen_tail: prior.abused_rare_share + prior.abused_share + at_least - 0.5 * own,

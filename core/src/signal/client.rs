@@ -5,7 +5,9 @@
 //! population only for a newcomer.
 
 use super::categorical::Belief;
-use super::{ALTERNATE_AUTHENTICATION, FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical};
+use super::{
+    ALTERNATE_AUTHENTICATION, FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical,
+};
 use crate::enrich::Feature;
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 

@@ -83,7 +83,7 @@ fn moved(view: &View<'_>) -> Option<[Option<Way>; 3]> {
 }
 
 fn rate(way: &Way, view: &View<'_>) -> f64 {
-    let prior = view.parameters.prior.move_rate;
+    let prior = view.parameters.prior.relocation_rate;
     let issuer = match view.issuer {
         None => prior,
         Some(issuer) => {

@@ -38,7 +38,7 @@ const FAILURE_SPACE: u64 = 0xfa;
 /// Failures and trials of the recent window, this event included.
 fn window(view: &View<'_>) -> (u32, u32) {
     let failed_now = u8::from(view.event.outcome != Outcome::Success);
-    let law = view.parameters.decay.failure_window;
+    let law = view.parameters.decay.failure_window_half_life;
     let (failed, tried) = view.profile.failures.recent_at(view.event.time, law);
     let (failed, tried) = (failed + f32::from(failed_now), tried + 1.0);
     let scale = (MOST_TRIALS / tried).min(1.0);
@@ -52,7 +52,7 @@ fn believed_rate(view: &View<'_>) -> Beta {
     let prior = &view.parameters.prior;
     let strength = prior.failure_strength;
     let counts = &view.profile.failures;
-    let window = view.parameters.decay.failure_window;
+    let window = view.parameters.decay.failure_window_half_life;
     let (recent_failed, recent_tried) = counts.recent_at(view.event.time, window);
     let recent = (f64::from(recent_failed), f64::from(recent_tried));
     let mut rate =
@@ -146,7 +146,7 @@ impl Signal for Failure {
 
     fn learn(&self, lesson: &mut Lesson<'_>) {
         let failed = f32::from(u8::from(lesson.event.outcome != Outcome::Success));
-        let window = lesson.parameters.decay.failure_window;
+        let window = lesson.parameters.decay.failure_window_half_life;
         let (weight, shared) = (lesson.profile_weight, f64::from(lesson.shared_weight));
         for collective in [&mut *lesson.learnt.peers, &mut *lesson.learnt.population] {
             collective.failed += shared * f64::from(failed);

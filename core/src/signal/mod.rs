@@ -20,8 +20,8 @@ pub mod token_lifetime;
 pub mod travel;
 mod volume;
 
-use crate::baseline::group_baseline::Collective;
 use crate::baseline::credential::CredentialRecord;
+use crate::baseline::group_baseline::Collective;
 use crate::baseline::issuer::IssuerBaseline;
 use crate::baseline::label_dictionary::Names;
 use crate::baseline::profile::Profile;

@@ -37,8 +37,8 @@ fn shares(counts: [f64; LEVELS], prior: [f64; LEVELS], strength: f64) -> [f64; L
 fn expected_shares(view: &View<'_>) -> [f64; LEVELS] {
     let prior = &view.parameters.prior;
     let shared_weight = f64::from(view.shared_weight);
-    let total: f64 = prior.level_shares.iter().sum();
-    let believed = prior.level_shares.map(|s| s / total);
+    let total: f64 = prior.level_shares().iter().sum();
+    let believed = prior.level_shares().map(|s| s / total);
     let of_peers = view.peers.levels.map(|count| count / shared_weight);
     let peers = shares(of_peers, believed, prior.level_prior_strength);
     let own = view

@@ -14,7 +14,10 @@
 //! The issuer's histogram; an issuer never seen abstains. Cost: O(4), and one histogram scan only
 //! while the identity is young or its own tail is below one half.
 
-use super::{ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS, FactGroup, Lesson, Signal, View, categorical, one_in};
+use super::{
+    ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS, FactGroup, Lesson, Signal, View, categorical,
+    one_in,
+};
 use crate::baseline::profile::{IssuerLifetimes, Profile};
 use crate::event::Activity;
 use crate::stats::hash::key32;
@@ -139,7 +142,11 @@ impl Signal for TokenLifetime {
             let histogram = issuer
                 .lifetimes
                 .get_or_insert_with(|| LifetimeHistogram::new(now));
-            histogram.add(secs, lesson.now, lesson.parameters.decay.baseline_days);
+            histogram.add(
+                secs,
+                lesson.now,
+                lesson.parameters.decay.baseline_half_life_days(),
+            );
         }
         let issuer = lesson.features.issuer;
         let weight = lesson.profile_weight;

@@ -23,6 +23,7 @@ pub const RESCALE_AT_EXPONENT: f64 = 24.0;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HalfLife {
     per_ms: f64,
+    days: f64,
 }
 
 impl HalfLife {
@@ -34,7 +35,14 @@ impl HalfLife {
     pub fn from_days(days: f64) -> Option<Self> {
         (days.is_finite() && days > 0.0).then(|| Self {
             per_ms: 1.0 / (days * crate::units::MS_PER_DAY as f64),
+            days,
         })
+    }
+
+    /// The half-life in days.
+    #[must_use]
+    pub fn days(self) -> f64 {
+        self.days
     }
 
     /// How many half-lives lie in `ms`.

@@ -4,15 +4,15 @@
 //! every machine.
 
 pub mod beta_binomial;
+pub mod borsh_codec;
 pub mod category;
 pub mod decay;
 pub mod exceedance;
 pub mod hash;
 pub mod hour_of_week;
 pub mod hourly_volume;
-pub mod borsh_codec;
 pub mod lifetime;
 pub mod linear_count;
+pub mod peaks_over_threshold;
 pub mod special;
 pub mod student;
-pub mod peaks_over_threshold;

@@ -6,11 +6,11 @@
 
 pub mod principal;
 
-use credwatch_core::units::{EventTime, MS_PER_SEC};
 use crate::sources::cloudtrail::principal::{Principal, UserIdentity};
-use crate::sources::native::parse_address;
 use crate::sources::native::encode::{NativeCredential, NativeEvent, NativeIdentity, NativeSource};
+use crate::sources::native::parse_address;
 use crate::sources::time::{format_rfc3339, parse_aws_expiration, parse_rfc3339};
+use credwatch_core::units::{EventTime, MS_PER_SEC};
 use serde::Deserialize;
 use serde_json::Value;
 

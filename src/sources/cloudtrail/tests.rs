@@ -1,6 +1,6 @@
 use super::*;
-use credwatch_core::event::Activity;
 use crate::sources::native;
+use credwatch_core::event::Activity;
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -6,12 +6,14 @@
 
 pub mod encode;
 
-use credwatch_core::event::{Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Outcome, Source, Text};
-use credwatch_core::units::EventTime;
 use crate::sources::json_object::{Str, object};
 use crate::sources::time::parse_rfc3339;
 use crate::token_redaction;
 use crate::token_redaction::without_secret;
+use credwatch_core::event::{
+    Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Outcome, Source, Text,
+};
+use credwatch_core::units::EventTime;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
