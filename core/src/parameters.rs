@@ -234,7 +234,7 @@ fn count(value: f64) -> Option<usize> {
 fn ms_from_secs(value: f64) -> Option<i64> {
     (0.0..MAX_COUNT / 1_000.0)
         .contains(&value)
-        .then_some(value as i64 * MS_PER_SEC)
+        .then(|| value as i64 * MS_PER_SEC)
 }
 
 fn half_life_days(value: f64) -> Option<HalfLife> {
