@@ -11,7 +11,7 @@
 #[path = "common/traffic.rs"]
 mod traffic;
 
-use credwatch_core::engine::{Detail, EXPECTED};
+use credwatch_core::engine::{Detail, PREFETCH_MAX};
 use credwatch_core::enrich::Keys;
 use credwatch_core::event::Event;
 use std::time::{Duration, Instant};
@@ -36,9 +36,9 @@ fn main() {
             })
             .collect();
         let start = Instant::now();
-        for batch in events.chunks(EXPECTED) {
+        for batch in events.chunks(PREFETCH_MAX) {
             let keys: Vec<Keys> = batch.iter().map(Keys::of).collect();
-            engine.expect(&keys);
+            engine.prefetch(&keys);
             for (event, keys) in batch.iter().zip(keys) {
                 origin.offset += 1;
                 let stepped = engine.step(event, keys, &origin, Detail::Score);

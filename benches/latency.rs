@@ -16,12 +16,12 @@ mod kafka;
 
 use credwatch::config::Config;
 use credwatch::kafka::detect::Detect;
-use credwatch::kafka::feedback_consumer::Answers;
-use credwatch::kafka::shard_handoff::Pool;
+use credwatch::kafka::feedback_consumer::FeedbackConsumer;
+use credwatch::kafka::shard_handoff::ShardHandoff;
 use credwatch::kafka::worker;
 use credwatch::kafka::worker::Shared;
 use credwatch::metrics::Metrics;
-use credwatch::shard::{Blueprint, load_model};
+use credwatch::shard::{ShardFactory, load_model};
 use credwatch::simulation::member::Work;
 use credwatch::simulation::organisation::Organisation;
 use credwatch_core::units::{EventTime, MS_PER_DAY};
@@ -47,12 +47,13 @@ const WARMING: Duration = Duration::from_secs(4);
 
 fn work(config: &Config, group: &str) -> (Shared, std::thread::JoinHandle<()>) {
     let shared = Shared::new(config.clone(), Metrics::new("bench").unwrap());
-    let blueprint = Blueprint::new(config, load_model(config).unwrap(), PARTITIONS as u32);
-    let answers = Answers::new(config, group, PARTITIONS as i32, shared.metrics.clone()).unwrap();
+    let blueprint = ShardFactory::new(config, load_model(config).unwrap(), PARTITIONS as u32);
+    let answers =
+        FeedbackConsumer::new(config, group, PARTITIONS as i32, shared.metrics.clone()).unwrap();
     let (of_worker, group) = (shared.clone(), group.to_owned());
     let thread = std::thread::spawn(move || {
-        let pool = Arc::new(Pool::new(false));
-        let mut stage = Detect::new(blueprint, &group, pool, &of_worker).heeding(answers);
+        let pool = Arc::new(ShardHandoff::new(false));
+        let mut stage = Detect::new(blueprint, &group, pool, &of_worker).with_feedback(answers);
         worker::run(&mut stage, &group, &group, &of_worker).unwrap();
     });
     (shared, thread)

@@ -16,11 +16,11 @@ mod kafka;
 use credwatch::config::Config;
 use credwatch::kafka::KafkaError;
 use credwatch::kafka::detect::Detect;
-use credwatch::kafka::shard_handoff::Pool;
+use credwatch::kafka::shard_handoff::ShardHandoff;
 use credwatch::kafka::worker;
 use credwatch::kafka::worker::{Processed, Record, Shared, Stage};
 use credwatch::metrics::Metrics;
-use credwatch::shard::{Blueprint, load_model};
+use credwatch::shard::{ShardFactory, load_model};
 use credwatch::sources::native;
 use kafka::{Broker, config, fill};
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl Stage for DecodeOnly {
         Ok(())
     }
     fn revoke(&mut self, _: &str, _: i32) {}
-    fn attend(&mut self) {}
+    fn serve_queries(&mut self) {}
 
     fn tick(&mut self) {}
 }
@@ -94,9 +94,9 @@ fn main() {
         }));
         let group = format!("{prefix}-w{round}");
         whole.push(rate(&config, &group, |shared| {
-            let blueprint = Blueprint::new(&config, model.clone(), PARTITIONS as u32);
+            let blueprint = ShardFactory::new(&config, model.clone(), PARTITIONS as u32);
             // Each round begins without what the one before has kept.
-            let pool = Arc::new(Pool::new(true));
+            let pool = Arc::new(ShardHandoff::new(true));
             Box::new(Detect::new(blueprint, &group, pool, shared))
         }));
     }

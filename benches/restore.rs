@@ -15,13 +15,13 @@ mod kafka;
 
 use credwatch::config::Config;
 use credwatch::kafka::detect::Detect;
-use credwatch::kafka::feedback_consumer::Answers;
-use credwatch::kafka::shard_handoff::Pool;
-use credwatch::kafka::shard_recovery::Restorer;
+use credwatch::kafka::feedback_consumer::FeedbackConsumer;
+use credwatch::kafka::shard_handoff::ShardHandoff;
+use credwatch::kafka::shard_recovery::ShardRecovery;
 use credwatch::kafka::worker;
 use credwatch::kafka::worker::Shared;
 use credwatch::metrics::Metrics;
-use credwatch::shard::{Blueprint, ShardId, load_model};
+use credwatch::shard::{ShardFactory, ShardId, load_model};
 use kafka::{Broker, config, producing, send};
 use rdkafka::producer::{DefaultProducerContext, Producer, ThreadedProducer};
 use serde_json::{Value, json};
@@ -34,8 +34,8 @@ const GROUP: &str = "bench";
 /// First moment of the events.
 const START_MS: i64 = 1_772_409_600_000;
 
-fn blueprint(config: &Config) -> Blueprint {
-    Blueprint::new(config, load_model(config).unwrap(), PARTITIONS as u32)
+fn blueprint(config: &Config) -> ShardFactory {
+    ShardFactory::new(config, load_model(config).unwrap(), PARTITIONS as u32)
 }
 
 /// Every identity once, and then `more` events of them, few of them often.
@@ -74,11 +74,11 @@ fn fill(config: &Config, identities: usize, more: usize) {
 fn work(config: &Config, events: usize) -> Value {
     let shared = Shared::new(config.clone(), Metrics::new("bench").unwrap());
     let metrics = Metrics::new("bench").unwrap();
-    let answers = Answers::new(config, GROUP, PARTITIONS as i32, metrics).unwrap();
+    let answers = FeedbackConsumer::new(config, GROUP, PARTITIONS as i32, metrics).unwrap();
     let (of_worker, made_of) = (shared.clone(), blueprint(config));
     let thread = std::thread::spawn(move || {
-        let pool = Arc::new(Pool::new(false));
-        let mut stage = Detect::new(made_of, GROUP, pool, &of_worker).heeding(answers);
+        let pool = Arc::new(ShardHandoff::new(false));
+        let mut stage = Detect::new(made_of, GROUP, pool, &of_worker).with_feedback(answers);
         worker::run(&mut stage, GROUP, GROUP, &of_worker).unwrap();
     });
     let taken = || shared.metrics.records.with_label_values(&["detect"]).get() as usize;
@@ -88,7 +88,7 @@ fn work(config: &Config, events: usize) -> Value {
         std::thread::sleep(Duration::from_millis(2));
         // The first of each shard keep everything.
         if seconds.get_sample_count() > PARTITIONS as u64 {
-            let is_open = shared.metrics.checkpoints_open.get() > 0;
+            let is_open = shared.metrics.checkpoints_in_progress.get() > 0;
             let begun = (seconds.get_sample_count(), seconds.get_sample_sum());
             let (_, rates) = rates.get_or_insert_with(|| (begun, Rates::new(taken())));
             rates.look(is_open, taken());
@@ -154,7 +154,7 @@ impl Rates {
 /// Seconds in which one thread takes all shards up.
 fn restore(config: &Config) -> (f64, usize) {
     let blueprint = blueprint(config);
-    let restorer = Restorer::new(Arc::new(config.clone()), GROUP.to_owned());
+    let restorer = ShardRecovery::new(Arc::new(config.clone()), GROUP.to_owned());
     let start = Instant::now();
     let shards = (0..PARTITIONS as i32).map(|partition| {
         let id = ShardId::of_identities(partition);

@@ -35,16 +35,16 @@ impl Stopwatch {
 }
 
 /// The wall clock may drift by this between two looks; more is a jump, in milliseconds.
-const TOLERATED_MS: i64 = 30_000;
+const MAX_DRIFT_MS: i64 = 30_000;
 
 /// Notices that somebody set the wall clock, by the monotonic one.
 #[derive(Debug)]
-pub struct ClockWatch {
+pub struct ClockJumpDetector {
     wall_ms: i64,
     since: Stopwatch,
 }
 
-impl ClockWatch {
+impl ClockJumpDetector {
     /// Begins to look.
     #[must_use]
     pub fn start() -> Self {
@@ -55,7 +55,7 @@ impl ClockWatch {
     }
 
     /// How far the wall clock was set since the last look, if it was.
-    pub fn look(&mut self) -> Option<ClockJump> {
+    pub fn check(&mut self) -> Option<ClockJump> {
         let last = std::mem::replace(self, Self::start());
         let passed_ms = i64::try_from(last.since.elapsed().as_millis()).unwrap_or(i64::MAX);
         jump(self.wall_ms - last.wall_ms, passed_ms)
@@ -68,7 +68,7 @@ pub struct ClockJump(i64);
 
 fn jump(wall_passed_ms: i64, passed_ms: i64) -> Option<ClockJump> {
     let ms = wall_passed_ms.saturating_sub(passed_ms);
-    (ms.abs() > TOLERATED_MS).then_some(ClockJump(ms))
+    (ms.abs() > MAX_DRIFT_MS).then_some(ClockJump(ms))
 }
 
 impl fmt::Display for ClockJump {
@@ -99,6 +99,6 @@ mod tests {
                 .to_string()
                 .contains("back by 3600 s")
         );
-        assert_eq!(ClockWatch::start().look(), None);
+        assert_eq!(ClockJumpDetector::start().check(), None);
     }
 }

@@ -45,7 +45,7 @@ pub enum KeyError {
     },
     /// The machine has no randomness.
     #[error("cannot sign: the machine gives no randomness")]
-    Randomness,
+    RandomUnavailable,
 }
 
 /// Why a signed text is not believed.
@@ -53,13 +53,13 @@ pub enum KeyError {
 pub enum SignatureError {
     /// It is not made of three parts, or these are not what they should be.
     #[error("it is no signed token")]
-    Shape,
+    Malformed,
     /// None of the keys made it.
     #[error("it was signed with key {0:?}, which the key set does not hold")]
     UnknownKey(String),
     /// It was altered.
     #[error("its signature does not fit what it says: it was altered")]
-    Altered,
+    Invalid,
 }
 
 enum Pair {
@@ -210,7 +210,7 @@ impl SigningKey {
                     signed.as_bytes(),
                     &mut signature,
                 )
-                .map_err(|_| KeyError::Randomness)?;
+                .map_err(|_| KeyError::RandomUnavailable)?;
                 signature
             }
         };
@@ -219,7 +219,7 @@ impl SigningKey {
 }
 
 impl PublicKey {
-    fn has_made(&self, signed: &[u8], signature: &[u8]) -> bool {
+    fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
         let bytes = |text: &Option<String>| BASE64.decode(text.as_deref()?).ok();
         match (
             self.alg.as_str(),
@@ -265,16 +265,20 @@ impl KeySet {
     ///
     /// # Errors
     /// Says why it is not to be believed.
-    pub fn open(&self, kind: &str, token: &str) -> Result<Vec<u8>, SignatureError> {
-        Ok(self.open_named(kind, token)?.1)
+    pub fn verify(&self, kind: &str, token: &str) -> Result<Vec<u8>, SignatureError> {
+        Ok(self.verify_named(kind, token)?.1)
     }
 
     /// The same, with the name of the key that made it.
     ///
     /// # Errors
     /// Says why it is not to be believed.
-    pub fn open_named(&self, kind: &str, token: &str) -> Result<(String, Vec<u8>), SignatureError> {
-        let shape = || SignatureError::Shape;
+    pub fn verify_named(
+        &self,
+        kind: &str,
+        token: &str,
+    ) -> Result<(String, Vec<u8>), SignatureError> {
+        let shape = || SignatureError::Malformed;
         let (signed, signature) = token.rsplit_once('.').ok_or_else(shape)?;
         let (header, payload) = signed.split_once('.').ok_or_else(shape)?;
         let header = BASE64.decode(header).map_err(|_| shape())?;
@@ -287,8 +291,8 @@ impl KeySet {
         let key = self.keys.iter().find(|key| key.kid == header.kid);
         let key = key.ok_or(SignatureError::UnknownKey(header.kid))?;
         // The key says how it signs, not the token.
-        if key.alg != header.alg || !key.has_made(signed.as_bytes(), &signature) {
-            return Err(SignatureError::Altered);
+        if key.alg != header.alg || !key.verifies(signed.as_bytes(), &signature) {
+            return Err(SignatureError::Invalid);
         }
         Ok((key.kid.clone(), payload))
     }

@@ -14,12 +14,12 @@ use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Error};
 
 /// What the guard answers where an address is not allowed.
-const NOT_ALLOWED: &str =
+const PRIVATE_ADDRESS: &str =
     "its address is on this machine or in a private network: set allow_private";
 
 /// Why nothing was heard.
 #[derive(Debug, thiserror::Error)]
-pub enum OutboundError {
+pub enum HttpClientError {
     /// The certificates cannot be read.
     #[error("`ca_file` {path}: {why}")]
     Certificates {
@@ -35,14 +35,14 @@ pub enum OutboundError {
 
 /// What was answered.
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub struct HttpResponse {
     /// HTTP status.
     pub status: u16,
     /// The body.
     pub body: Vec<u8>,
 }
 
-impl Reply {
+impl HttpResponse {
     /// Whether it is a success.
     #[must_use]
     pub fn is_success(&self) -> bool {
@@ -51,7 +51,7 @@ impl Reply {
 
     /// The status and the beginning of the body, for people.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn summary(&self) -> String {
         let body = &self.body[..self.body.len().min(200)];
         let text: String = String::from_utf8_lossy(body)
             .chars()
@@ -65,12 +65,12 @@ impl Reply {
 
 /// A client for one endpoint.
 #[derive(Debug)]
-pub struct Outbound {
+pub struct HttpClient {
     agent: Agent,
-    most_bytes: u64,
+    max_bytes: u64,
 }
 
-impl Outbound {
+impl HttpClient {
     /// A client for `endpoint`, whose answers take no longer than `timeout` and are no larger than
     /// `most_bytes`.
     ///
@@ -80,7 +80,7 @@ impl Outbound {
         endpoint: &Endpoint,
         timeout: Duration,
         most_bytes: u64,
-    ) -> Result<Self, OutboundError> {
+    ) -> Result<Self, HttpClientError> {
         let mut config = Agent::config_builder()
             .timeout_global(Some(timeout))
             .http_status_as_error(false)
@@ -93,14 +93,14 @@ impl Outbound {
             let roots = certificates(&endpoint.ca_file)?;
             config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
         }
-        let guard = Guard {
-            allows_private: endpoint.allows_private,
+        let guard = AddressGuard {
+            allows_private: endpoint.allow_private_addresses,
             names: DefaultResolver::default(),
         };
         let connector = DefaultConnector::default();
         Ok(Self {
             agent: Agent::with_parts(config.build(), connector, guard),
-            most_bytes,
+            max_bytes: most_bytes,
         })
     }
 
@@ -114,8 +114,8 @@ impl Outbound {
         url: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> Result<Reply, OutboundError> {
-        let failed = |why: String| OutboundError::Failed(why);
+    ) -> Result<HttpResponse, HttpClientError> {
+        let failed = |why: String| HttpClientError::Failed(why);
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -127,15 +127,15 @@ impl Outbound {
         let read = answer
             .body_mut()
             .with_config()
-            .limit(self.most_bytes)
+            .limit(self.max_bytes)
             .read_to_vec();
         let body = read.map_err(|why| failed(format!("status {status}, and then: {why}")))?;
-        Ok(Reply { status, body })
+        Ok(HttpResponse { status, body })
     }
 }
 
-fn certificates(path: &str) -> Result<RootCerts, OutboundError> {
-    let failed = |why: String| OutboundError::Certificates {
+fn certificates(path: &str) -> Result<RootCerts, HttpClientError> {
+    let failed = |why: String| HttpClientError::Certificates {
         path: path.to_owned(),
         why,
     };
@@ -153,12 +153,12 @@ fn certificates(path: &str) -> Result<RootCerts, OutboundError> {
 
 /// Looks names up, and lets through what may be asked.
 #[derive(Debug)]
-struct Guard {
+struct AddressGuard {
     allows_private: bool,
     names: DefaultResolver,
 }
 
-impl Resolver for Guard {
+impl Resolver for AddressGuard {
     fn resolve(
         &self,
         uri: &Uri,
@@ -169,7 +169,7 @@ impl Resolver for Guard {
         // One that is not allowed is enough: the name is not to be trusted with the others either.
         let is_private = found.iter().any(|address| is_private(address.ip()));
         if is_private && !self.allows_private {
-            return Err(Error::Other(NOT_ALLOWED.into()));
+            return Err(Error::Other(PRIVATE_ADDRESS.into()));
         }
         Ok(found)
     }
@@ -262,7 +262,7 @@ mod tests {
     fn the_guard_refuses_before_anything_is_sent() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let client = Outbound::new(&Endpoint::default(), Duration::from_secs(5), 100).unwrap();
+        let client = HttpClient::new(&Endpoint::default(), Duration::from_secs(5), 100).unwrap();
         for host in ["127.0.0.1", "localhost"] {
             let url = format!("http://{host}:{port}/");
             let error = client.send("POST", &url, &[], b"secret").unwrap_err();

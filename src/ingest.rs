@@ -15,29 +15,29 @@ use std::borrow::Cow;
 
 /// A native event ready to be published or judged.
 #[derive(Debug)]
-pub struct Native<'d> {
+pub struct NativeRecord<'d> {
     /// The record.
     pub json: Cow<'d, [u8]>,
     /// Key of the identity; `None` for a native line, which is not read here.
     pub key: Option<String>,
     /// Whether a stated expiry did not parse.
-    pub expiry_unread: bool,
+    pub expiry_unparsed: bool,
 }
 
 /// One record of a document.
 #[derive(Debug)]
-pub struct Item<'d> {
+pub struct ExpandedRecord<'d> {
     /// Its place in the document, from 0.
     pub index: usize,
     /// As it was found.
     pub raw: &'d [u8],
     /// What became of it, or why nothing did.
-    pub outcome: Result<Native<'d>, String>,
+    pub outcome: Result<NativeRecord<'d>, String>,
 }
 
 /// Splits and maps a document; items come in the order in which they are to be taken.
 #[must_use]
-pub fn expand(document: &[u8], format: Format) -> Vec<Item<'_>> {
+pub fn expand(document: &[u8], format: Format) -> Vec<ExpandedRecord<'_>> {
     match split(document) {
         Document::Lines(lines) => items(&lines, |line| match format {
             Format::Native => Ok((0, native_line(line))),
@@ -47,7 +47,7 @@ pub fn expand(document: &[u8], format: Format) -> Vec<Item<'_>> {
         .into_iter()
         .map(|(_, item)| item)
         .collect(),
-        Document::Bag { records, cut_short } => {
+        Document::Array { records, cut_short } => {
             let last = records.len().wrapping_sub(1);
             let mut items = items(&records, |record| match format {
                 Format::Native => from_native(record),
@@ -55,7 +55,7 @@ pub fn expand(document: &[u8], format: Format) -> Vec<Item<'_>> {
                 Format::Keycloak => from_keycloak(record),
             });
             if cut_short {
-                mark_cut(&mut items, last);
+                mark_truncated(&mut items, last);
             }
             items.sort_by_key(|(time_ms, _)| *time_ms);
             items.into_iter().map(|(_, item)| item).collect()
@@ -67,8 +67,8 @@ type Timed<T> = Result<(i64, T), String>;
 
 fn items<'d>(
     records: &[&'d [u8]],
-    map: impl Fn(&'d [u8]) -> Timed<Native<'d>>,
-) -> Vec<(i64, Item<'d>)> {
+    map: impl Fn(&'d [u8]) -> Timed<NativeRecord<'d>>,
+) -> Vec<(i64, ExpandedRecord<'d>)> {
     let numbered = records.iter().enumerate();
     numbered
         .map(|(index, raw)| {
@@ -79,7 +79,7 @@ fn items<'d>(
             };
             (
                 time_ms,
-                Item {
+                ExpandedRecord {
                     index,
                     raw,
                     outcome,
@@ -89,7 +89,7 @@ fn items<'d>(
         .collect()
 }
 
-fn mark_cut(items: &mut [(i64, Item<'_>)], last: usize) {
+fn mark_truncated(items: &mut [(i64, ExpandedRecord<'_>)], last: usize) {
     if let Some((_, item)) = items.get_mut(last)
         && let Err(reason) = &mut item.outcome
     {
@@ -97,43 +97,43 @@ fn mark_cut(items: &mut [(i64, Item<'_>)], last: usize) {
     }
 }
 
-fn native_line(line: &[u8]) -> Native<'_> {
-    Native {
+fn native_line(line: &[u8]) -> NativeRecord<'_> {
+    NativeRecord {
         json: Cow::Borrowed(line),
         key: None,
-        expiry_unread: false,
+        expiry_unparsed: false,
     }
 }
 
-fn from_native(record: &[u8]) -> Timed<Native<'_>> {
+fn from_native(record: &[u8]) -> Timed<NativeRecord<'_>> {
     let decoded = native::decode(record).map_err(|error| error.to_string())?;
-    let native = Native {
+    let native = NativeRecord {
         key: Some(decoded.event.identity.id.into_owned()),
         ..native_line(record)
     };
     Ok((decoded.event.time.epoch_ms(), native))
 }
 
-fn from_cloudtrail(record: &[u8]) -> Timed<Native<'_>> {
+fn from_cloudtrail(record: &[u8]) -> Timed<NativeRecord<'_>> {
     let mapped = cloudtrail::map(record).map_err(|error| error.to_string())?;
-    Ok(from_mapped(&mapped.event, mapped.expiry_unread))
+    Ok(from_mapped(&mapped.event, mapped.expiry_unparsed))
 }
 
-fn from_keycloak(record: &[u8]) -> Timed<Native<'_>> {
+fn from_keycloak(record: &[u8]) -> Timed<NativeRecord<'_>> {
     let event = keycloak::map(record).map_err(|error| error.to_string())?;
     Ok(from_mapped(&event, false))
 }
 
-fn from_mapped<'d>(event: &NativeEvent, expiry_unread: bool) -> (i64, Native<'d>) {
-    let native = Native {
+fn from_mapped<'d>(event: &NativeEvent, expiry_unread: bool) -> (i64, NativeRecord<'d>) {
+    let native = NativeRecord {
         json: Cow::Owned(event.to_json()),
         key: Some(event.identity.id.clone()),
-        expiry_unread,
+        expiry_unparsed: expiry_unread,
     };
     (parse_rfc3339(&event.time).unwrap_or(i64::MAX), native)
 }
 
-impl Native<'_> {
+impl NativeRecord<'_> {
     /// The record as it may be published: what looks like a token is replaced by its fingerprint.
     #[must_use]
     pub fn into_published(self) -> Vec<u8> {

@@ -15,7 +15,7 @@ const LATENCY_BUCKETS: [f64; 14] = [
 
 /// Gauges of a shard: name, help, value.
 type OfShard = (&'static str, &'static str, fn(&Health) -> u64);
-const OF_SHARD: [OfShard; 19] = [
+const SHARD_GAUGES: [OfShard; 19] = [
     ("credwatch_identities", "Identities with a baseline.", |h| {
         h.identities as u64
     }),
@@ -35,15 +35,15 @@ const OF_SHARD: [OfShard; 19] = [
     (
         "credwatch_unadmitted_events",
         "Events judged by peers only, at the limit.",
-        |h| h.unadmitted,
+        |h| h.without_baseline,
     ),
     ("credwatch_names", "Texts kept for explanations.", |h| {
-        h.names as u64
+        h.labels as u64
     }),
     (
         "credwatch_refused_names",
         "Texts that found no room: their values show as a number.",
-        |h| h.names_refused,
+        |h| h.labels_dropped,
     ),
     (
         "credwatch_issuers",
@@ -53,7 +53,7 @@ const OF_SHARD: [OfShard; 19] = [
     (
         "credwatch_reached_sources",
         "Sources from which somebody succeeded lately who is not usual there.",
-        |h| h.reached_sources as u64,
+        |h| h.sources_with_logins as u64,
     ),
     (
         "credwatch_open_orders",
@@ -63,7 +63,7 @@ const OF_SHARD: [OfShard; 19] = [
     (
         "credwatch_orders_awaiting_approval",
         "Orders of the last week that wait for a person.",
-        |h| h.orders_awaiting as u64,
+        |h| h.orders_awaiting_approval as u64,
     ),
     (
         "credwatch_containment_paused",
@@ -82,7 +82,7 @@ const OF_SHARD: [OfShard; 19] = [
     (
         "credwatch_dropped_incidents",
         "Cases let go at the limit.",
-        |h| h.incidents_dropped,
+        |h| h.incidents_evicted,
     ),
     ("credwatch_open_alerts", "Alerts open.", |h| {
         h.open_alerts as u64
@@ -108,17 +108,17 @@ pub struct Metrics {
     /// Records set aside, by stage.
     pub dead_letters: IntCounterVec,
     /// Members that this version does not know.
-    pub unknown_members: IntCounter,
+    pub unknown_fields: IntCounter,
     /// Stated expiries that did not parse.
-    pub unread_expiries: IntCounter,
+    pub unparsed_expiries: IntCounter,
     /// Deviations that many identities showed on one day.
     pub notices: IntCounter,
     /// Records whose key is not the identity.
-    pub foreign_keys: IntCounter,
+    pub key_mismatches: IntCounter,
     /// Answers taken in, and those refused, by what they are.
-    pub answers: IntCounterVec,
+    pub feedback: IntCounterVec,
     /// What people said of alerts.
-    pub judgements: IntCounterVec,
+    pub alert_verdicts: IntCounterVec,
     /// Rotations and refreshes, by activity and outcome.
     pub rotations: IntCounterVec,
     /// Deliveries, by receiver and outcome.
@@ -126,18 +126,18 @@ pub struct Metrics {
     /// Seconds from an event to the containment of its identity.
     pub contain_seconds: Histogram,
     /// Whether a receiver is left alone for a while, by receiver.
-    pub breakers_open: IntGaugeVec,
+    pub circuits_open: IntGaugeVec,
     /// Times that the host's clock was set.
     pub clock_jumps: IntCounter,
     readings: Vec<IntCounter>,
     alerts: IntCounterVec,
     orders: IntCounterVec,
-    weakenings: IntCounterVec,
+    restrictions: IntCounterVec,
     /// In the order of [`OF_SHARD`].
-    of_shard: Vec<IntGaugeVec>,
+    shard_gauges: Vec<IntGaugeVec>,
     threshold: GaugeVec,
     learned: GaugeVec,
-    drift: GaugeVec,
+    budget_ratio: GaugeVec,
     /// Records not yet taken in, by topic and partition.
     pub lag: IntGaugeVec,
     /// Partitions that this process owns.
@@ -147,7 +147,7 @@ pub struct Metrics {
     /// Seconds of its worker's time that a checkpoint took, its commit included.
     pub checkpoint_seconds: Histogram,
     /// Checkpoints that are being made.
-    pub checkpoints_open: IntGauge,
+    pub checkpoints_in_progress: IntGauge,
     /// From a record's time stamp in Kafka to the commit of its outputs.
     pub latency_seconds: Histogram,
     /// Transactions that had to be repeated.
@@ -246,9 +246,9 @@ impl Metrics {
                 "Records set aside.",
                 &["stage"],
             )?,
-            unknown_members: build
+            unknown_fields: build
                 .counter("credwatch_unknown_members_total", "Members ignored.")?,
-            unread_expiries: build.counter(
+            unparsed_expiries: build.counter(
                 "credwatch_unread_expiries_total",
                 "Expiries that did not parse.",
             )?,
@@ -256,16 +256,16 @@ impl Metrics {
                 "credwatch_population_notices_total",
                 "Deviations that many identities showed on one day.",
             )?,
-            foreign_keys: build.counter(
+            key_mismatches: build.counter(
                 "credwatch_foreign_keys_total",
                 "Events whose key is not the identity.",
             )?,
-            answers: build.counters(
+            feedback: build.counters(
                 "credwatch_answers_total",
                 "Answers from the feedback topic, by what they are.",
                 &["what"],
             )?,
-            judgements: build.counters(
+            alert_verdicts: build.counters(
                 "credwatch_judgements_total",
                 "What people said of alerts: precision is true_positive over all but withdrawn.",
                 &["verdict"],
@@ -284,7 +284,7 @@ impl Metrics {
                 "credwatch_time_to_contain_seconds",
                 "From an event to the containment that an executor reports.",
             )?,
-            breakers_open: build.gauges(
+            circuits_open: build.gauges(
                 "credwatch_receiver_breaker_open",
                 "1 while a receiver that failed again and again is left alone.",
                 &["receiver"],
@@ -303,12 +303,12 @@ impl Metrics {
                 "Containment orders.",
                 &["action", "mode"],
             )?,
-            weakenings: build.counters(
+            restrictions: build.counters(
                 "credwatch_weakenings_total",
                 "Decisions weakened.",
                 &["by"],
             )?,
-            of_shard: OF_SHARD
+            shard_gauges: SHARD_GAUGES
                 .iter()
                 .map(|(name, help, _)| build.gauges(name, help, shard))
                 .collect::<Result<_, _>>()?,
@@ -322,7 +322,7 @@ impl Metrics {
                 "How much of the threshold is learned rather than initial, 0 to 1.",
                 shard,
             )?,
-            drift: build.numbers(
+            budget_ratio: build.numbers(
                 "credwatch_alert_budget_ratio",
                 "Alerts a day over the budget.",
                 shard,
@@ -336,7 +336,7 @@ impl Metrics {
                 "credwatch_checkpoint_seconds",
                 "Seconds of its worker's time that a checkpoint of the baselines took, its commit included.",
             )?,
-            checkpoints_open: build.gauge(
+            checkpoints_in_progress: build.gauge(
                 "credwatch_checkpoints_open",
                 "Checkpoints that are being made, bit by bit between events.",
             )?,
@@ -369,16 +369,16 @@ impl Metrics {
             Phase::Updated => "updated",
             Phase::Closed => "closed",
         };
-        let severity = alert.case.severity.as_str();
+        let severity = alert.incident.severity.as_str();
         self.alerts.with_label_values(&[severity, phase]).inc();
         for decision in &alert.decisions {
             let (action, mode) = (
-                decision.allowed.action.as_str(),
-                decision.allowed.mode.as_str(),
+                decision.guarded.action.as_str(),
+                decision.guarded.mode.as_str(),
             );
             self.orders.with_label_values(&[action, mode]).inc();
-            for weakening in &decision.allowed.weakened_by {
-                self.weakenings
+            for weakening in &decision.guarded.weakened_by {
+                self.restrictions
                     .with_label_values(&[weakening.as_str()])
                     .inc();
             }
@@ -395,7 +395,7 @@ impl Metrics {
     pub fn set_health(&self, id: ShardId, health: &Health) {
         let partition = id.partition.to_string();
         let labels = [partition.as_str(), id.entity.as_str()];
-        for (gauge, (_, _, value)) in self.of_shard.iter().zip(OF_SHARD) {
+        for (gauge, (_, _, value)) in self.shard_gauges.iter().zip(SHARD_GAUGES) {
             let value = i64::try_from(value(health)).unwrap_or(i64::MAX);
             gauge.with_label_values(&labels).set(value);
         }
@@ -405,8 +405,8 @@ impl Metrics {
         self.learned
             .with_label_values(&labels)
             .set(health.threshold_learned_share);
-        if let Some(drift) = health.budget_drift {
-            self.drift.with_label_values(&labels).set(drift);
+        if let Some(drift) = health.budget_ratio {
+            self.budget_ratio.with_label_values(&labels).set(drift);
         }
     }
 
@@ -414,10 +414,10 @@ impl Metrics {
     pub fn drop_shard(&self, id: ShardId) {
         let partition = id.partition.to_string();
         let labels = [partition.as_str(), id.entity.as_str()];
-        for gauge in &self.of_shard {
+        for gauge in &self.shard_gauges {
             let _ = gauge.remove_label_values(&labels);
         }
-        for gauge in [&self.threshold, &self.learned, &self.drift] {
+        for gauge in [&self.threshold, &self.learned, &self.budget_ratio] {
             let _ = gauge.remove_label_values(&labels);
         }
     }

@@ -3,10 +3,10 @@
 
 use crate::ingest::expand;
 use crate::kafka::partitioner::partition_of;
-use crate::reports::explanation::{Considered, Explained, Known};
-use crate::reports::unused_privileges::Unused;
+use crate::reports::explanation::{BaselineExplanation, ProfileSummary, ScoredEvent};
+use crate::reports::unused_privileges::UnusedPrivilegesReport;
 use crate::shard::Shard;
-use crate::sources::source_format::{guess, head};
+use crate::sources::source_format::{head, recognise};
 use dashmap::DashMap;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InquiryError {
+pub enum QueryError {
     /// Nobody of that name.
     #[error(
         "nothing is known of `{0}`: it was never seen, or gave way to others; check the spelling"
@@ -46,46 +46,50 @@ pub enum InquiryError {
 ///
 /// # Errors
 /// Nothing is known, or no event can be read.
-pub fn explain(shard: &Shard, identity: &str, events: &[u8]) -> Result<Explained, InquiryError> {
-    let portrait = shard.portrait(identity);
+pub fn explain(
+    shard: &Shard,
+    identity: &str,
+    events: &[u8],
+) -> Result<BaselineExplanation, QueryError> {
+    let portrait = shard.profile_report(identity);
     let asks_of_events = !events.trim_ascii().is_empty();
     if portrait.is_none() && !asks_of_events {
-        return Err(InquiryError::Unknown(identity.to_owned()));
+        return Err(QueryError::Unknown(identity.to_owned()));
     }
-    let considered = consider(shard, identity, events);
+    let considered = score_events(shard, identity, events);
     if considered.is_empty() && asks_of_events {
-        return Err(InquiryError::NoEvent(identity.to_owned()));
+        return Err(QueryError::NoEvent(identity.to_owned()));
     }
     let health = shard.threshold();
-    Ok(Explained {
+    Ok(BaselineExplanation {
         identity: identity.to_owned(),
-        known: portrait.map(Known::of),
+        known: portrait.map(ProfileSummary::of),
         threshold_nats: health.0,
         threshold_learned_share: health.1,
         events: considered,
     })
 }
 
-fn consider(shard: &Shard, identity: &str, document: &[u8]) -> Vec<Considered> {
-    expand(document, guess(head(document)))
+fn score_events(shard: &Shard, identity: &str, document: &[u8]) -> Vec<ScoredEvent> {
+    expand(document, recognise(head(document)))
         .into_iter()
         .filter_map(|item| item.outcome.ok())
         .filter(|native| native.key().is_ok_and(|key| key == identity))
-        .filter_map(|native| shard.consider(&native.json).ok())
-        .map(|(event_id, verdict)| Considered::of(event_id, verdict))
+        .filter_map(|native| shard.score_only(&native.json).ok())
+        .map(|(event_id, verdict)| ScoredEvent::of(event_id, verdict))
         .collect()
 }
 
 /// What a shard is asked; `None` where it went away.
-type Question = Box<dyn FnOnce(Option<&Shard>) + Send>;
+type QueryFn = Box<dyn FnOnce(Option<&Shard>) + Send>;
 
 /// One question to the owner of a shard.
-pub struct Inquiry {
+pub struct ShardQuery {
     partition: i32,
-    question: Question,
+    question: QueryFn,
 }
 
-impl Inquiry {
+impl ShardQuery {
     /// Which shard it is for.
     #[must_use]
     pub fn partition(&self) -> i32 {
@@ -93,22 +97,22 @@ impl Inquiry {
     }
 
     /// Answers by `shard`; `None` where it went away.
-    pub fn answer(self, shard: Option<&Shard>) {
+    pub fn run(self, shard: Option<&Shard>) {
         (self.question)(shard);
     }
 }
 
 /// Where the owners of shards at work are found.
 #[derive(Debug, Default)]
-pub struct Desk {
-    owners: DashMap<i32, Sender<Inquiry>>,
+pub struct QueryRouter {
+    owners: DashMap<i32, Sender<ShardQuery>>,
     partitions: AtomicI32,
 }
 
-impl Desk {
+impl QueryRouter {
     /// An owner's end.
     #[must_use]
-    pub fn inbox() -> (Sender<Inquiry>, Receiver<Inquiry>) {
+    pub fn inbox() -> (Sender<ShardQuery>, Receiver<ShardQuery>) {
         channel()
     }
 
@@ -118,12 +122,12 @@ impl Desk {
     }
 
     /// `owner` has the shard of `partition` from now on.
-    pub fn open(&self, partition: i32, owner: &Sender<Inquiry>) {
+    pub fn register(&self, partition: i32, owner: &Sender<ShardQuery>) {
         self.owners.insert(partition, owner.clone());
     }
 
     /// Nobody here has the shard of `partition` any more.
-    pub fn close(&self, partition: i32) {
+    pub fn unregister(&self, partition: i32) {
         self.owners.remove(&partition);
     }
 
@@ -132,7 +136,11 @@ impl Desk {
     ///
     /// # Errors
     /// Nothing is known here, it is moving, or [`explain`] has no answer.
-    pub async fn ask(&self, identity: &str, events: &[u8]) -> Result<Explained, InquiryError> {
+    pub async fn explain_identity(
+        &self,
+        identity: &str,
+        events: &[u8],
+    ) -> Result<BaselineExplanation, QueryError> {
         let all = self.partitions.load(Ordering::Relaxed).max(1);
         let usual = partition_of(identity.as_bytes(), all);
         let mut here: Vec<i32> = self.owners.iter().map(|owner| *owner.key()).collect();
@@ -141,7 +149,7 @@ impl Desk {
         for partition in &here {
             let (whom, document) = (identity.to_owned(), events.to_vec());
             let explain = move |shard: &Shard| explain(shard, &whom, &document);
-            let answer = self.ask_one(*partition, explain).await;
+            let answer = self.query_shard(*partition, explain).await;
             if answer
                 .as_ref()
                 .is_ok_and(|explained| explained.known.is_some())
@@ -153,7 +161,7 @@ impl Desk {
         let is_whole = here.len() >= all as usize;
         let answer = first.filter(|_| is_whole || here.contains(&usual));
         answer.unwrap_or_else(|| {
-            Err(InquiryError::Elsewhere {
+            Err(QueryError::Elsewhere {
                 identity: identity.to_owned(),
                 here: here.len(),
                 all: all as usize,
@@ -165,36 +173,36 @@ impl Desk {
     ///
     /// # Errors
     /// A partition is moving.
-    pub async fn unused(&self, days: u16) -> Result<Unused, InquiryError> {
+    pub async fn unused_privileges(&self, days: u16) -> Result<UnusedPrivilegesReport, QueryError> {
         let mut here: Vec<i32> = self.owners.iter().map(|owner| *owner.key()).collect();
         here.sort_unstable();
         let all = self.partitions.load(Ordering::Relaxed).max(1);
-        let mut unused = Unused::new(days, here.len(), all as usize);
+        let mut unused = UnusedPrivilegesReport::new(days, here.len(), all as usize);
         for partition in here {
-            let look = move |shard: &Shard| Ok(shard.unused(days));
-            unused.add(self.ask_one(partition, look).await?);
+            let look = move |shard: &Shard| Ok(shard.unused_privileges(days));
+            unused.add(self.query_shard(partition, look).await?);
         }
         Ok(unused)
     }
 
-    async fn ask_one<T: Send + 'static>(
+    async fn query_shard<T: Send + 'static>(
         &self,
         partition: i32,
-        ask: impl FnOnce(&Shard) -> Result<T, InquiryError> + Send + 'static,
-    ) -> Result<T, InquiryError> {
+        ask: impl FnOnce(&Shard) -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, QueryError> {
         let owner = self.owners.get(&partition).map(|owner| owner.clone());
         let (answer, answered) = oneshot::channel();
         let question = move |shard: Option<&Shard>| {
-            let said = shard.map_or(Err(InquiryError::Moving), ask);
+            let said = shard.map_or(Err(QueryError::Moving), ask);
             // Who asked may have gone.
             let _ = answer.send(said);
         };
-        let inquiry = Inquiry {
+        let inquiry = ShardQuery {
             partition,
             question: Box::new(question),
         };
-        let sent = owner.ok_or(InquiryError::Moving)?.send(inquiry);
-        sent.map_err(|_| InquiryError::Moving)?;
-        answered.await.unwrap_or(Err(InquiryError::Moving))
+        let sent = owner.ok_or(QueryError::Moving)?.send(inquiry);
+        sent.map_err(|_| QueryError::Moving)?;
+        answered.await.unwrap_or(Err(QueryError::Moving))
     }
 }

@@ -10,7 +10,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// One owned partition.
 #[derive(Clone, Copy, Debug)]
-struct Standing {
+struct PartitionProgress {
     position: i64,
     lag: i64,
     moved: Stopwatch,
@@ -23,7 +23,7 @@ const STALLED_AFTER: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Status {
     failures: DashMap<String, String>,
-    partitions: DashMap<(String, i32), Standing>,
+    partitions: DashMap<(String, i32), PartitionProgress>,
     commits: DashMap<String, Stopwatch>,
 }
 
@@ -63,7 +63,7 @@ pub enum Readiness {
 impl Status {
     /// A partition was assigned.
     pub fn assign(&self, topic: &str, partition: i32) {
-        let standing = Standing {
+        let standing = PartitionProgress {
             position: -1,
             lag: 0,
             moved: Stopwatch::start(),

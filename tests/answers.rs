@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use credwatch::config::{Config, Sources};
-use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
-use credwatch_core::engine::{Alert, Detail, Opinion, Phase};
+use credwatch::shard::{Shard, ShardFactory, ShardId, load_model};
+use credwatch_core::engine::{Alert, AlertVerdict, Detail, Phase};
 use serde_json::{Value, json};
 
 const START_MS: i64 = 1_767_571_200_000; // Monday 2026-01-05
@@ -14,8 +14,8 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// A shard that has seen twenty people at work for four weeks.
 fn learned() -> Shard {
     let config = Config::load(&Sources::default()).unwrap();
-    let mut shard =
-        Blueprint::new(&config, load_model(&config).unwrap(), 1).shard(ShardId::of_identities(0));
+    let mut shard = ShardFactory::new(&config, load_model(&config).unwrap(), 1)
+        .shard(ShardId::of_identities(0));
     work(&mut shard, 0, 28);
     shard
 }
@@ -52,18 +52,18 @@ fn theft(day: i64, hour: i64, at: i64) -> Value {
 
 fn step(shard: &mut Shard, event: &Value) -> (f64, Vec<Alert>) {
     let bytes = event.to_string().into_bytes();
-    let stepped = shard.handle(&bytes, 0, Detail::Score).unwrap().stepped;
+    let stepped = shard.handle(&bytes, 0, Detail::Score).unwrap().step;
     (stepped.score_nats, stepped.alerts)
 }
 
 fn opened(shard: &mut Shard, day: i64, hour: i64) -> Option<String> {
     let alerts = (0..5).flat_map(|at| step(shard, &theft(day, hour, at)).1);
     let mut opened = alerts.filter(|alert| alert.phase == Phase::Opened);
-    opened.next().map(|alert| alert.case.alert_id)
+    opened.next().map(|alert| alert.incident.alert_id)
 }
 
 fn hosts(shard: &Shard) -> String {
-    let portrait = shard.portrait("user-3").unwrap();
+    let portrait = shard.profile_report("user-3").unwrap();
     let habits: Vec<String> = portrait
         .habits
         .into_iter()
@@ -77,10 +77,13 @@ fn a_false_positive_closes_the_alert_and_teaches_the_baseline() {
     let mut shard = learned();
     let alert_id = opened(&mut shard, 28, 9).unwrap();
     let closing = shard
-        .heed(&alert_id, Opinion::FalsePositive)
+        .apply_alert_verdict(&alert_id, AlertVerdict::FalsePositive)
         .unwrap()
         .unwrap();
-    assert_eq!((closing.phase, closing.case.closed), (Phase::Closed, true));
+    assert_eq!(
+        (closing.phase, closing.incident.closed),
+        (Phase::Closed, true)
+    );
     for hour in 10..18 {
         assert_eq!(
             opened(&mut shard, 28, hour),
@@ -117,8 +120,10 @@ fn a_true_positive_unlearns_the_traces_of_the_attacker() {
     }
     assert!(hosts(&shard).contains("vps-77"));
     let alert_id = opened(&mut shard, 28, 9).unwrap();
-    let first = shard.portrait("user-3").unwrap();
-    let closing = shard.heed(&alert_id, Opinion::TruePositive).unwrap();
+    let first = shard.profile_report("user-3").unwrap();
+    let closing = shard
+        .apply_alert_verdict(&alert_id, AlertVerdict::TruePositive)
+        .unwrap();
     assert!(closing.is_none(), "a confirmed alert stays open");
     assert!(!hosts(&shard).contains("vps-77"), "{}", hosts(&shard));
     for at in 0..10 {
@@ -127,7 +132,7 @@ fn a_true_positive_unlearns_the_traces_of_the_attacker() {
             &ordinary(3, START_MS + 28 * DAY_MS + 10 * HOUR_MS + at * 60_000),
         );
     }
-    let after = shard.portrait("user-3").unwrap();
+    let after = shard.profile_report("user-3").unwrap();
     assert!(
         after.observations <= first.observations,
         "it learned from a stolen session"
@@ -142,10 +147,18 @@ fn a_true_positive_unlearns_the_traces_of_the_attacker() {
 fn an_answer_can_be_taken_back() {
     let mut shard = learned();
     let alert_id = opened(&mut shard, 28, 9).unwrap();
-    shard.heed(&alert_id, Opinion::Expected).unwrap();
-    shard.heed(&alert_id, Opinion::Withdrawn).unwrap();
+    shard
+        .apply_alert_verdict(&alert_id, AlertVerdict::Expected)
+        .unwrap();
+    shard
+        .apply_alert_verdict(&alert_id, AlertVerdict::Withdrawn)
+        .unwrap();
     assert!(opened(&mut shard, 33, 9).is_some());
-    assert!(shard.heed("no such alert", Opinion::Expected).is_none());
+    assert!(
+        shard
+            .apply_alert_verdict("no such alert", AlertVerdict::Expected)
+            .is_none()
+    );
 }
 
 #[test]
@@ -158,9 +171,9 @@ fn asking_gives_the_verdict_and_changes_nothing() {
         bytes
     };
     let before = state(&shard);
-    let (_, considered) = shard.consider(&bytes).unwrap();
+    let (_, considered) = shard.score_only(&bytes).unwrap();
     assert!(state(&shard) == before);
-    let stepped = shard.handle(&bytes, 0, Detail::Words).unwrap().stepped;
+    let stepped = shard.handle(&bytes, 0, Detail::Explained).unwrap().step;
     let verdict = stepped.verdict.unwrap();
     assert!((considered.score_nats - verdict.score_nats).abs() < 0.1);
     let named = |signals: &[credwatch_core::verdict::SignalVerdict]| -> Vec<_> {

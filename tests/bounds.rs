@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use credwatch::config::{Config, Sources};
-use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
+use credwatch::shard::{Shard, ShardFactory, ShardId, load_model};
 use credwatch_core::engine::Detail;
 use credwatch_core::verdict::{Level, SignalName, Verdict};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn cold() -> Shard {
     let text = format!("[detect]\nmax_identities = {LIMIT}\n");
     sources.files.push(("test".to_owned(), text));
     let config = Config::load(&sources).unwrap();
-    Blueprint::new(&config, load_model(&config).unwrap(), 1).shard(ShardId::of_identities(0))
+    ShardFactory::new(&config, load_model(&config).unwrap(), 1).shard(ShardId::of_identities(0))
 }
 
 fn event(id: &str, at_ms: i64) -> Value {
@@ -33,7 +33,7 @@ fn event(id: &str, at_ms: i64) -> Value {
 
 fn judge(shard: &mut Shard, event: &Value) -> Verdict {
     let bytes = event.to_string().into_bytes();
-    let stepped = shard.handle(&bytes, 0, Detail::Readings).unwrap().stepped;
+    let stepped = shard.handle(&bytes, 0, Detail::Readings).unwrap().step;
     stepped.verdict.unwrap()
 }
 
@@ -56,7 +56,7 @@ fn a_flood_of_newcomers_drives_nobody_out_who_is_of_use() {
     let mut shard = full();
     let before = shard.health();
     assert_eq!(
-        (before.identities, before.evicted, before.unadmitted),
+        (before.identities, before.evicted, before.without_baseline),
         (LIMIT, 0, 0)
     );
     for n in 0..10 * LIMIT as i64 {
@@ -66,11 +66,15 @@ fn a_flood_of_newcomers_drives_nobody_out_who_is_of_use() {
         );
     }
     let after = shard.health();
-    assert_eq!(after.unadmitted, 10 * LIMIT as u64, "and it is counted");
+    assert_eq!(
+        after.without_baseline,
+        10 * LIMIT as u64,
+        "and it is counted"
+    );
     assert_eq!((after.identities, after.evicted), (LIMIT, 0));
     assert!(after.state_bytes <= before.state_bytes + before.state_bytes / 10);
     for who in 0..LIMIT {
-        let portrait = shard.portrait(&format!("known-{who}")).unwrap();
+        let portrait = shard.profile_report(&format!("known-{who}")).unwrap();
         assert!(portrait.observations > 100.0);
     }
 }
@@ -85,7 +89,7 @@ fn who_finds_no_room_is_judged_by_peers_and_everyone() {
     odd["source"]["country"] = json!("RO");
     odd["source"]["asn"] = json!(9_009);
     let odd = judge(&mut shard, &odd);
-    assert_eq!(shard.health().unadmitted, 2);
+    assert_eq!(shard.health().without_baseline, 2);
     assert!(like_all.event_nats < 1.0, "{like_all:?}");
     assert!(odd.event_nats > 5.0, "{odd:?}");
     let network = odd

@@ -8,9 +8,9 @@
 )]
 
 use credwatch::config::{Config, Sources};
-use credwatch::feedback::model::Answer;
-use credwatch::shard::{Blueprint, Restoration, Shard, ShardId, load_model};
-use credwatch::simulation::rng::Dice;
+use credwatch::feedback::model::Feedback;
+use credwatch::shard::{Shard, ShardFactory, ShardId, ShardRestore, load_model};
+use credwatch::simulation::rng::Rng;
 use credwatch_core::engine::Detail;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -18,21 +18,21 @@ use std::collections::BTreeMap;
 const START_MS: i64 = 1_767_571_200_000;
 const STEPS: i64 = 30_000;
 
-fn blueprint() -> Blueprint {
+fn blueprint() -> ShardFactory {
     let mut sources = Sources::default();
     // Fewer places than identities: some give way all the time.
     let text = "[detect]\nmax_identities = 400\n".to_owned();
     sources.files.push(("test".to_owned(), text));
     let config = Config::load(&sources).unwrap();
-    Blueprint::new(&config, load_model(&config).unwrap(), 1)
+    ShardFactory::new(&config, load_model(&config).unwrap(), 1)
 }
 
-fn id(dice: &mut Dice) -> String {
+fn id(dice: &mut Rng) -> String {
     let few = dice.chance(0.7);
     format!("id-{}", dice.below(if few { 60 } else { 2_000 }))
 }
 
-fn event(dice: &mut Dice, at: i64) -> Vec<u8> {
+fn event(dice: &mut Rng, at: i64) -> Vec<u8> {
     let (id, nth) = (id(dice), dice.below(3));
     // A day passes every 500 events, so that what is seldom used loses its place.
     json!({
@@ -47,13 +47,13 @@ fn event(dice: &mut Dice, at: i64) -> Vec<u8> {
     .into_bytes()
 }
 
-fn forget(shard: &mut Shard, dice: &mut Dice, at: i64) {
-    let answer = Answer {
+fn forget(shard: &mut Shard, dice: &mut Rng, at: i64) {
+    let answer = Feedback {
         forget: Some(id(dice)),
         by: "ada".to_owned(),
-        ..Answer::default()
+        ..Feedback::default()
     };
-    shard.take_answer(&answer, (0, at), None);
+    shard.apply_feedback(&answer, (0, at), None);
 }
 
 fn whole(shard: &Shard) -> Vec<u8> {
@@ -64,7 +64,7 @@ fn whole(shard: &Shard) -> Vec<u8> {
 
 #[test]
 fn what_is_sent_bit_by_bit_is_the_state_of_one_moment() {
-    let (blueprint, mut dice) = (blueprint(), Dice::new(7));
+    let (blueprint, mut dice) = (blueprint(), Rng::new(7));
     let mut shard = blueprint.shard(ShardId::of_identities(0));
     shard.track_changes();
     let mut topic: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
@@ -92,11 +92,11 @@ fn what_is_sent_bit_by_bit_is_the_state_of_one_moment() {
             continue;
         };
         if dice.chance(0.002) {
-            shard.give_checkpoint_up();
+            shard.abort_checkpoint();
             given_up += 1;
             continue;
         }
-        let sent = shard.continue_checkpoint(dice.below(3_000), &mut |key, value| {
+        let sent = shard.write_checkpoint_chunk(dice.below(3_000), &mut |key, value| {
             records.push((key.to_vec(), value.map(<[u8]>::to_vec)));
             Ok(())
         });
@@ -104,16 +104,16 @@ fn what_is_sent_bit_by_bit_is_the_state_of_one_moment() {
             made = Some((then, begun, records));
             continue;
         }
-        shard.mark_kept();
+        shard.commit_checkpoint();
         for (key, value) in records {
             match value {
                 Some(value) => drop(topic.insert(key, value)),
                 None => drop(topic.remove(&key)),
             }
         }
-        let mut restoration = Restoration::new(&blueprint, ShardId::of_identities(0));
+        let mut restoration = ShardRestore::new(&blueprint, ShardId::of_identities(0));
         for (key, value) in &topic {
-            restoration.take(key, Some(value), 0);
+            restoration.apply(key, Some(value), 0);
         }
         let restored = restoration.finish().unwrap().unwrap();
         assert!(whole(&restored) == then, "begun at {begun}, sent at {at}");

@@ -6,11 +6,11 @@
 mod common;
 
 use common::{START_MS, make_key, native};
-use credwatch::audit::audit_verifier::ChainWalk;
+use credwatch::audit::audit_verifier::ChainVerifier;
 use credwatch::config::{Config, Sources};
-use credwatch::feedback::model::{Answer, Carried, Enforcement};
+use credwatch::feedback::model::{Carried, ContainmentCommand, Feedback};
 use credwatch::kafka::partitioner::partition_of;
-use credwatch::shard::{Blueprint, Outgoing, Shard, ShardId, Stream, load_model};
+use credwatch::shard::{OutputRecord, Shard, ShardFactory, ShardId, Stream, load_model};
 use credwatch_core::engine::{Detail, Phase};
 use credwatch_core::verdict::EntityView;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 const SLOT_MS: i64 = 3_600_000;
 
 /// Shards that enforce, with more settings of containment, and a key of their own.
-fn blueprint(partitions: u32, containment: &str) -> Blueprint {
+fn blueprint(partitions: u32, containment: &str) -> ShardFactory {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("key.pem");
     make_key(&key);
@@ -33,7 +33,7 @@ fn blueprint(partitions: u32, containment: &str) -> Blueprint {
         environment: Vec::new(),
     };
     let config = Config::load(&sources).unwrap();
-    Blueprint::new(&config, load_model(&config).unwrap(), partitions)
+    ShardFactory::new(&config, load_model(&config).unwrap(), partitions)
 }
 
 fn shards(partitions: u32, containment: &str) -> Vec<Shard> {
@@ -42,14 +42,14 @@ fn shards(partitions: u32, containment: &str) -> Vec<Shard> {
     ids.map(|id| blueprint.shard(id)).collect()
 }
 
-fn take(shards: &mut [Shard], event: &Value, published: &mut Vec<Outgoing>) -> usize {
+fn take(shards: &mut [Shard], event: &Value, published: &mut Vec<OutputRecord>) -> usize {
     let key = event["identity"]["id"].as_str().unwrap();
     let at = partition_of(key.as_bytes(), shards.len() as i32) as usize;
     let shard = &mut shards[at];
     let record = event.to_string().into_bytes();
     let handled = shard.handle(&record, shard.next_offset(), Detail::Score);
-    let alerts = handled.unwrap().stepped.alerts;
-    published.extend(shard.publications(&alerts, None, Some(&record)));
+    let alerts = handled.unwrap().step.alerts;
+    published.extend(shard.output_records(&alerts, None, Some(&record)));
     alerts
         .iter()
         .filter(|alert| alert.phase == Phase::Opened)
@@ -95,11 +95,11 @@ fn letters(mut number: usize) -> String {
     text
 }
 
-fn orders(published: &[Outgoing]) -> Vec<Value> {
+fn orders(published: &[OutputRecord]) -> Vec<Value> {
     of(published, Stream::Revocations)
 }
 
-fn of(published: &[Outgoing], stream: Stream) -> Vec<Value> {
+fn of(published: &[OutputRecord], stream: Stream) -> Vec<Value> {
     let records = published.iter().filter(|record| record.stream == stream);
     records
         .map(|record| serde_json::from_slice(&record.payload).unwrap())
@@ -128,11 +128,11 @@ fn when_everything_is_on_fire_no_cap_is_exceeded_and_everything_is_recorded() {
     assert!(contained.iter().all(|order| order["mode"] == "enforce"));
     let is_held = |order: &&Value| order["weakened_by"].to_string().contains("rate_cap");
     assert!(orders.iter().filter(is_held).count() >= 9_000);
-    let mut walk = ChainWalk::default();
+    let mut walk = ChainVerifier::default();
     let trail = published
         .iter()
         .filter(|record| record.stream == Stream::Decisions);
-    trail.for_each(|record| walk.take(&record.payload).unwrap());
+    trail.for_each(|record| walk.verify(&record.payload).unwrap());
     assert_eq!(
         walk.records(),
         orders.len() as u64,
@@ -203,21 +203,21 @@ fn ordered(containment: &str) -> (Shard, Value) {
     (shards.remove(0), order)
 }
 
-fn answered(shard: &mut Shard, offset: i64, answer: Answer) -> Option<(Vec<Value>, Vec<Value>)> {
-    let answer = Answer {
+fn answered(shard: &mut Shard, offset: i64, answer: Feedback) -> Option<(Vec<Value>, Vec<Value>)> {
+    let answer = Feedback {
         by: "executor".to_owned(),
         ..answer
     };
-    let published = shard.take_answer(&answer, (0, offset), None)?;
+    let published = shard.apply_feedback(&answer, (0, offset), None)?;
     Some((orders(&published), of(&published, Stream::Decisions)))
 }
 
-fn outcome(order: &Value, outcome: Carried) -> Answer {
-    Answer {
+fn outcome(order: &Value, outcome: Carried) -> Feedback {
+    Feedback {
         order_id: Some(order["order_id"].as_str().unwrap().to_owned()),
         outcome: Some(outcome),
         took_ms: Some(41),
-        ..Answer::default()
+        ..Feedback::default()
     }
 }
 
@@ -249,7 +249,7 @@ fn a_failure_goes_on_to_something_stronger_and_then_to_a_person() {
         answered(
             &mut shard,
             4,
-            Answer {
+            Feedback {
                 order_id: Some("unknown".to_owned()),
                 ..outcome(&order, Carried::Done)
             }
@@ -273,9 +273,9 @@ fn success_ends_it_and_a_refusal_is_for_a_person() {
 
 #[test]
 fn what_waits_for_a_person_is_carried_out_once_it_is_approved_and_not_while_paused() {
-    let approve = |order: &Value| Answer {
+    let approve = |order: &Value| Feedback {
         approve: Some(order["order_id"].as_str().unwrap().to_owned()),
-        ..Answer::default()
+        ..Feedback::default()
     };
     let (mut shard, order) = ordered("approval_from = \"rotate\"");
     assert_eq!(
@@ -299,9 +299,9 @@ fn what_waits_for_a_person_is_carried_out_once_it_is_approved_and_not_while_paus
     assert!(again.is_empty(), "once");
 
     let (mut shard, order) = ordered("approval_from = \"rotate\"");
-    let pause = Answer {
-        containment: Some(Enforcement::Pause),
-        ..Answer::default()
+    let pause = Feedback {
+        containment: Some(ContainmentCommand::Pause),
+        ..Feedback::default()
     };
     answered(&mut shard, 0, pause).unwrap();
     let (given, _) = answered(&mut shard, 1, approve(&order)).unwrap();
@@ -313,9 +313,9 @@ fn what_waits_for_a_person_is_carried_out_once_it_is_approved_and_not_while_paus
 
 #[test]
 fn who_is_protected_since_stays_so_whoever_approves() {
-    let approve = |order: &Value| Answer {
+    let approve = |order: &Value| Feedback {
         approve: Some(order["order_id"].as_str().unwrap().to_owned()),
-        ..Answer::default()
+        ..Feedback::default()
     };
     let (shard, order) = ordered("approval_from = \"rotate\"");
     let mut state = Vec::new();

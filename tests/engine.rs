@@ -7,7 +7,7 @@
 )]
 
 use credwatch::config::{Config, Sources};
-use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
+use credwatch::shard::{Shard, ShardFactory, ShardId, load_model};
 use credwatch::simulation::SimulatedEvent;
 use credwatch::simulation::attack::campaign;
 use credwatch::simulation::organisation::Organisation;
@@ -19,13 +19,13 @@ use serde_json::json;
 
 const START_MS: i64 = 1_767_571_200_000; // Monday 2026-01-05
 
-fn blueprint(max_identities: usize) -> Blueprint {
+fn blueprint(max_identities: usize) -> ShardFactory {
     let mut sources = Sources::default();
     let text = format!("[detect]\nmax_identities = {max_identities}\n");
     sources.files.push(("test".to_owned(), text));
     let config = Config::load(&sources).unwrap();
     let model = load_model(&config).unwrap();
-    Blueprint::new(&config, model, 1)
+    ShardFactory::new(&config, model, 1)
 }
 
 fn cold(max_identities: usize) -> Shard {
@@ -34,9 +34,9 @@ fn cold(max_identities: usize) -> Shard {
 
 fn judge(shard: &mut Shard, json: &[u8]) -> Verdict {
     shard
-        .handle(json, 0, Detail::Words)
+        .handle(json, 0, Detail::Explained)
         .unwrap()
-        .stepped
+        .step
         .verdict
         .unwrap()
 }
@@ -151,7 +151,7 @@ fn a_patient_attacker_does_not_teach_the_baseline() {
         let handled = shard
             .handle(&simulated.event.to_json(), 0, Detail::Score)
             .ok()
-            .map(|h| h.stepped);
+            .map(|h| h.step);
         let is_act = simulated.attack.is_some() && simulated.time >= at(35, 0);
         let threshold = shard.health().threshold_nats;
         alerted += usize::from(is_act && handled.unwrap().score_nats >= threshold);
@@ -198,7 +198,7 @@ proptest! {
 }
 
 /// What a shard leaves behind and takes up again.
-fn left_and_reopened(shard: &Shard, blueprint: &Blueprint) -> (Shard, Vec<u8>) {
+fn left_and_reopened(shard: &Shard, blueprint: &ShardFactory) -> (Shard, Vec<u8>) {
     let mut left = Vec::new();
     shard.save(&mut left).unwrap();
     let reopened = blueprint
@@ -231,11 +231,11 @@ fn a_restored_shard_goes_on_to_the_bit() {
             }
             let json = event.event.to_json();
             let step = |shard: &mut Shard| {
-                let handled = shard.handle(&json, at as i64, Detail::Words).unwrap();
-                let alerts = handled.stepped.alerts;
-                let published = shard.publications(&alerts, None, Some(&json));
+                let handled = shard.handle(&json, at as i64, Detail::Explained).unwrap();
+                let alerts = handled.step.alerts;
+                let published = shard.output_records(&alerts, None, Some(&json));
                 let payloads: Vec<Vec<u8>> = published.into_iter().map(|p| p.payload).collect();
-                (handled.stepped.verdict, payloads)
+                (handled.step.verdict, payloads)
             };
             assert_eq!(step(&mut undisturbed), step(&mut restored));
         }
@@ -257,7 +257,7 @@ fn published(clock: impl Fn(usize) -> EventTime) -> Vec<(String, serde_json::Val
     for (offset, event) in events.iter().enumerate() {
         let json = event.event.to_json();
         let handled = shard.handle(&json, offset as i64, Detail::Score).unwrap();
-        let outputs = shard.publications(&handled.stepped.alerts, Some(clock(offset)), Some(&json));
+        let outputs = shard.output_records(&handled.step.alerts, Some(clock(offset)), Some(&json));
         published.extend(outputs.iter().map(|output| {
             let payload = serde_json::from_slice(&output.payload).unwrap();
             (format!("{:?} {:?}", output.stream, output.headers), payload)

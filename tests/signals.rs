@@ -9,7 +9,7 @@
 )]
 
 use credwatch::config::{Config, Sources};
-use credwatch::shard::{Blueprint, Shard, ShardId, load_model};
+use credwatch::shard::{Shard, ShardFactory, ShardId, load_model};
 use credwatch::simulation::SimulatedEvent;
 use credwatch::simulation::attack::campaign;
 use credwatch::simulation::organisation::Organisation;
@@ -25,15 +25,15 @@ const MINUTE_MS: i64 = 60_000;
 /// The day of the attacks, after more than four weeks.
 const FRIDAY: i64 = 32;
 
-fn blueprint() -> Blueprint {
+fn blueprint() -> ShardFactory {
     configured("")
 }
 
-fn configured(text: &str) -> Blueprint {
+fn configured(text: &str) -> ShardFactory {
     let mut sources = Sources::default();
     sources.files.push(("test".to_owned(), text.to_owned()));
     let config = Config::load(&sources).unwrap();
-    Blueprint::new(&config, load_model(&config).unwrap(), 1)
+    ShardFactory::new(&config, load_model(&config).unwrap(), 1)
 }
 
 fn at(day: i64, hour: i64) -> EventTime {
@@ -43,7 +43,7 @@ fn at(day: i64, hour: i64) -> EventTime {
 /// Surprises of one record, by signal.
 fn surprises(shard: &mut Shard, json: &[u8]) -> BTreeMap<SignalName, f64> {
     let handled = shard.handle(json, 0, Detail::Readings).unwrap();
-    let signals = handled.stepped.verdict.unwrap().signals;
+    let signals = handled.step.verdict.unwrap().signals;
     let surprise = |s: &credwatch_core::verdict::SignalVerdict| (s.name, s.reading.surprise_nats());
     signals.iter().map(surprise).collect()
 }
@@ -180,7 +180,7 @@ fn settled() -> Shard {
     settled_in(&blueprint())
 }
 
-fn settled_in(blueprint: &Blueprint) -> Shard {
+fn settled_in(blueprint: &ShardFactory) -> Shard {
     let mut shard = blueprint.shard(ShardId::of_identities(0));
     for day in (0..36).filter(|day| day % 7 < 5) {
         for minute in (8 * 60..18 * 60).step_by(20) {
@@ -356,7 +356,7 @@ fn scoring_changes_nothing_and_what_was_kept_answers_the_same() {
                 let once = surprises(&mut first, record);
                 assert_eq!(once, surprises(&mut again, record), "{signal}, reopened");
                 let repeated = again.handle(record, 0, Detail::Readings).unwrap();
-                assert!(repeated.stepped.duplicate);
+                assert!(repeated.step.duplicate);
             }
         }
     }
@@ -404,7 +404,7 @@ fn a_signal_that_is_off_says_nothing_and_learns_all_the_same() {
 /// Score and threshold of one record.
 fn score(shard: &mut Shard, record: &[u8]) -> (f64, f64) {
     let threshold = shard.health().threshold_nats;
-    let stepped = shard.handle(record, 0, Detail::Score).unwrap().stepped;
+    let stepped = shard.handle(record, 0, Detail::Score).unwrap().step;
     (stepped.score_nats, threshold)
 }
 

@@ -9,11 +9,11 @@
 )]
 
 use credwatch::config::{Config, Sources};
-use credwatch::persistence::state_record_codec::Send;
-use credwatch::shard::{Blueprint, Restoration, Shard, ShardId, load_model};
+use credwatch::persistence::state_record_codec::RecordSink;
+use credwatch::shard::{Shard, ShardFactory, ShardId, ShardRestore, load_model};
 use credwatch::simulation::attack::{SCENARIOS, campaign};
 use credwatch::simulation::organisation::Organisation;
-use credwatch::simulation::rng::Dice;
+use credwatch::simulation::rng::Rng;
 use credwatch_core::engine::Detail;
 use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
 use std::collections::BTreeMap;
@@ -48,12 +48,12 @@ struct Owner<'b> {
     broker: &'b mut Broker,
 }
 
-fn blueprint(max_identities: usize) -> Blueprint {
+fn blueprint(max_identities: usize) -> ShardFactory {
     let mut sources = Sources::default();
     let text = format!("[detect]\nmax_identities = {max_identities}\n");
     sources.files.push(("test".to_owned(), text));
     let config = Config::load(&sources).unwrap();
-    Blueprint::new(&config, load_model(&config).unwrap(), 1)
+    ShardFactory::new(&config, load_model(&config).unwrap(), 1)
 }
 
 fn log(seed: u64) -> Vec<Vec<u8>> {
@@ -71,7 +71,7 @@ fn log(seed: u64) -> Vec<Vec<u8>> {
     }
     events.sort_by_key(|event| event.time);
     let mut records: Vec<Vec<u8>> = events.iter().map(|e| e.event.to_json()).collect();
-    let mut dice = Dice::new(seed ^ 0xbad);
+    let mut dice = Rng::new(seed ^ 0xbad);
     // Garbage and repetitions are part of every log.
     for _ in 0..20 {
         let at = dice.below(records.len());
@@ -89,10 +89,10 @@ impl Owner<'_> {
         }
         let record = &log[offset as usize];
         let alerts = match self.shard.handle(record, offset, Detail::Score) {
-            Ok(handled) => handled.stepped.alerts,
-            Err(_) => return self.shard.pass(offset),
+            Ok(handled) => handled.step.alerts,
+            Err(_) => return self.shard.skip(offset),
         };
-        let published = self.shard.publications(&alerts, None, Some(record));
+        let published = self.shard.output_records(&alerts, None, Some(record));
         self.pending
             .extend(published.into_iter().map(|output| output.payload));
     }
@@ -105,10 +105,13 @@ impl Owner<'_> {
     }
 
     fn continue_checkpoint(&mut self, most_bytes: usize) {
-        self.send(|shard, send| shard.continue_checkpoint(most_bytes, send));
+        self.send(|shard, send| shard.write_checkpoint_chunk(most_bytes, send));
     }
 
-    fn send(&mut self, save: impl FnOnce(&mut Shard, &mut Send<'_>) -> std::io::Result<bool>) {
+    fn send(
+        &mut self,
+        save: impl FnOnce(&mut Shard, &mut RecordSink<'_>) -> std::io::Result<bool>,
+    ) {
         if let Some(Checkpoint { records, is_sent }) = &mut self.checkpoint {
             let mut send = |key: &[u8], value: Option<&[u8]>| {
                 records.push((key.to_vec(), value.map(<[u8]>::to_vec)));
@@ -120,7 +123,7 @@ impl Owner<'_> {
 
     fn give_checkpoint_up(&mut self) {
         if self.checkpoint.take().is_some() {
-            self.shard.give_checkpoint_up();
+            self.shard.abort_checkpoint();
         }
     }
 
@@ -139,22 +142,22 @@ impl Owner<'_> {
                     None => drop(self.broker.baselines.remove(&key)),
                 }
             }
-            self.shard.mark_kept();
+            self.shard.commit_checkpoint();
         }
     }
 }
 
 /// Takes the shard up as a new owner does.
-fn take_up<'b>(blueprint: &Blueprint, broker: &'b mut Broker, log: &[Vec<u8>]) -> Owner<'b> {
-    let mut restoration = Restoration::new(blueprint, ShardId::of_identities(0));
+fn take_up<'b>(blueprint: &ShardFactory, broker: &'b mut Broker, log: &[Vec<u8>]) -> Owner<'b> {
+    let mut restoration = ShardRestore::new(blueprint, ShardId::of_identities(0));
     for (key, value) in &broker.baselines {
-        restoration.take(key, Some(value), 0);
+        restoration.apply(key, Some(value), 0);
     }
     let kept = restoration.finish().unwrap();
     let mut shard = kept.unwrap_or_else(|| blueprint.shard(ShardId::of_identities(0)));
     shard.track_changes();
     for offset in shard.next_offset()..broker.committed {
-        shard.take_silently(&log[offset as usize], offset);
+        shard.replay(&log[offset as usize], offset);
     }
     Owner {
         shard,
@@ -164,7 +167,7 @@ fn take_up<'b>(blueprint: &Blueprint, broker: &'b mut Broker, log: &[Vec<u8>]) -
     }
 }
 
-fn undisturbed(blueprint: &Blueprint, log: &[Vec<u8>]) -> (Vec<Vec<u8>>, Vec<u8>) {
+fn undisturbed(blueprint: &ShardFactory, log: &[Vec<u8>]) -> (Vec<Vec<u8>>, Vec<u8>) {
     let mut broker = Broker::default();
     let mut owner = take_up(blueprint, &mut broker, log);
     (0..log.len() as i64).for_each(|offset| owner.take(log, offset));
@@ -180,9 +183,9 @@ fn whole(shard: &Shard) -> Vec<u8> {
 }
 
 fn disturbed(
-    blueprint: &Blueprint,
+    blueprint: &ShardFactory,
     log: &[Vec<u8>],
-    dice: &mut Dice,
+    dice: &mut Rng,
 ) -> (Vec<Vec<u8>>, Vec<u8>, u32) {
     let (mut broker, mut crashes) = (Broker::default(), 0);
     loop {
@@ -249,7 +252,7 @@ fn histories(seeds: std::ops::Range<u64>) {
         let blueprint = blueprint(if seed % 4 == 3 { 20 } else { 1_000 });
         let log = log(seed);
         let (expected, calm) = undisturbed(&blueprint, &log);
-        let (found, after, crashed) = disturbed(&blueprint, &log, &mut Dice::new(seed));
+        let (found, after, crashed) = disturbed(&blueprint, &log, &mut Rng::new(seed));
         assert!(
             expected == found,
             "seed {seed}: other records were published"

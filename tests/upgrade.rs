@@ -6,7 +6,7 @@ mod common;
 
 use common::{run, text};
 use credwatch::config::{Config, Sources};
-use credwatch::shard::{Blueprint, Restoration, Shard, ShardId, load_model};
+use credwatch::shard::{Shard, ShardFactory, ShardId, ShardRestore, load_model};
 use credwatch_core::engine::Detail;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -14,11 +14,11 @@ use std::path::Path;
 
 const START_MS: i64 = 1_767_571_200_000;
 
-fn blueprint(text: &str) -> Blueprint {
+fn blueprint(text: &str) -> ShardFactory {
     let mut sources = Sources::default();
     sources.files.push(("test".to_owned(), text.to_owned()));
     let config = Config::load(&sources).unwrap();
-    Blueprint::new(&config, load_model(&config).unwrap(), 1)
+    ShardFactory::new(&config, load_model(&config).unwrap(), 1)
 }
 
 fn event(at: i64) -> Vec<u8> {
@@ -37,14 +37,14 @@ fn keep(shard: &mut Shard, kept: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
         Ok(())
     };
     shard.begin_checkpoint(&mut send).unwrap();
-    shard.continue_checkpoint(usize::MAX, &mut send).unwrap();
-    shard.mark_kept();
+    shard.write_checkpoint_chunk(usize::MAX, &mut send).unwrap();
+    shard.commit_checkpoint();
 }
 
-fn taken_up(blueprint: &Blueprint, kept: &BTreeMap<Vec<u8>, Vec<u8>>) -> Shard {
-    let mut restoration = Restoration::new(blueprint, ShardId::of_identities(0));
+fn taken_up(blueprint: &ShardFactory, kept: &BTreeMap<Vec<u8>, Vec<u8>>) -> Shard {
+    let mut restoration = ShardRestore::new(blueprint, ShardId::of_identities(0));
     for (key, value) in kept {
-        restoration.take(key, Some(value), 0);
+        restoration.apply(key, Some(value), 0);
     }
     let mut shard = restoration.finish().unwrap().unwrap();
     shard.track_changes();
@@ -70,14 +70,14 @@ fn an_upgrade_is_told_once_and_knowledge_is_carried_over() {
     assert!(upgraded.has_upgrade() && upgraded.has_changed());
     assert_eq!(upgraded.threshold(), before, "carried over");
     assert_eq!(upgraded.health().identities, 7);
-    let told = upgraded.announce_upgrade().unwrap();
+    let told = upgraded.audit_upgrade().unwrap();
     let record: Value = serde_json::from_slice(&told.payload).unwrap();
     let hashes = &record["entry"]["model_hash"];
     assert_eq!(hashes["before"], old.model_hash());
     assert_eq!(hashes["now"], new.model_hash());
     assert_eq!(record["sequence"], 0, "the chain of the trail goes on");
     keep(&mut upgraded, &mut kept);
-    assert!(upgraded.announce_upgrade().is_none());
+    assert!(upgraded.audit_upgrade().is_none());
 
     let again = taken_up(&new, &kept);
     assert!(!again.has_upgrade(), "told once");

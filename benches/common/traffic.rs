@@ -2,9 +2,9 @@
 #![allow(dead_code, reason = "each bench uses its part")]
 
 use credwatch::config::{Config, Sources};
-use credwatch::shard::{Blueprint, load_model};
-use credwatch::simulation::rng::Dice;
-use credwatch_core::engine::{Detail, Engine, Origin, Settings};
+use credwatch::shard::{ShardFactory, load_model};
+use credwatch::simulation::rng::Rng;
+use credwatch_core::engine::{Detail, Engine, Settings, SourcePosition};
 use credwatch_core::enrich::Keys;
 use credwatch_core::event::{
     Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Outcome, Source,
@@ -30,7 +30,7 @@ const GROUPS: [&str; 8] = ["ci", "web", "data", "ops", "batch", "edge", "pay", "
 
 /// Makes events of identities drawn by Zipf's law with exponent 1.
 pub(crate) struct Traffic {
-    dice: Dice,
+    dice: Rng,
     ids: Vec<String>,
     count: usize,
 }
@@ -39,14 +39,14 @@ impl Traffic {
     /// Traffic of so many identities.
     pub(crate) fn new(identities: usize) -> Self {
         Self {
-            dice: Dice::new(1),
+            dice: Rng::new(1),
             ids: (0..identities).map(|n| format!("svc-{n:07}")).collect(),
             count: 0,
         }
     }
 
     /// One event of each identity through `engine`.
-    pub(crate) fn introduce(&mut self, engine: &mut Engine, origin: &Origin) {
+    pub(crate) fn introduce(&mut self, engine: &mut Engine, origin: &SourcePosition) {
         for who in 0..self.ids.len() {
             let event = self.event(who);
             engine.step(&event, Keys::of(&event), origin, Detail::Score);
@@ -125,12 +125,12 @@ pub(crate) fn cold_engine() -> Engine {
 pub(crate) fn settings() -> Settings {
     let config = Config::load(&Sources::default()).unwrap();
     let model = load_model(&config).unwrap();
-    Blueprint::new(&config, model, 1).settings().clone()
+    ShardFactory::new(&config, model, 1).settings().clone()
 }
 
 /// Where events are said to come from.
-pub(crate) fn origin() -> Origin {
-    Origin {
+pub(crate) fn origin() -> SourcePosition {
+    SourcePosition {
         topic: Arc::from("credential.events"),
         partition: 0,
         offset: 0,

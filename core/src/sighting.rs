@@ -21,7 +21,7 @@ pub struct Sighting<'a> {
     pub outcome: Outcome,
     /// Whether the identity was known to come from this network, or nothing was known of where it
     /// comes from.
-    pub is_usual: bool,
+    pub is_known_source: bool,
     /// Identities that the shard of the identity knows.
     pub known_identities: u64,
     /// Partition and offset of the event.
@@ -31,8 +31,8 @@ pub struct Sighting<'a> {
 impl<'a> Sighting<'a> {
     /// Whether it is the identity's everyday life, and so says nothing of an attacker.
     #[must_use]
-    pub fn is_everyday(&self) -> bool {
-        self.is_usual && self.outcome == Outcome::Success
+    pub fn is_routine(&self) -> bool {
+        self.is_known_source && self.outcome == Outcome::Success
     }
 
     /// The same as an event of the source: the network is the entity, and the identity what it was

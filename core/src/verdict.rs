@@ -84,7 +84,7 @@ string_enum! {
 
 /// Probabilities below this are all the same to us: no baseline holds enough observations to
 /// tell them apart.
-pub const SMALLEST_P: f64 = 1e-12;
+pub const MIN_P: f64 = 1e-12;
 
 /// What a signal answers when it does not abstain.
 #[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
@@ -94,7 +94,7 @@ pub struct Reading {
     /// Decayed number of observations behind it.
     pub observations: f32,
     /// Names the fact observed, so that one fact is not counted twice within an incident.
-    pub fact: u32,
+    pub deviation_key: u32,
     /// Whose knowledge decided.
     pub level: Level,
 }
@@ -102,16 +102,16 @@ pub struct Reading {
 impl Reading {
     /// A reading with `p` held within its range.
     #[must_use]
-    pub fn new(p: f64, level: Level, observations: f64, fact: u32) -> Self {
+    pub fn new(p: f64, level: Level, observations: f64, deviation_key: u32) -> Self {
         let p = if p.is_finite() {
-            p.clamp(SMALLEST_P, 1.0)
+            p.clamp(MIN_P, 1.0)
         } else {
             1.0
         };
         Self {
             p,
             observations: observations as f32,
-            fact,
+            deviation_key,
             level,
         }
     }

@@ -1,6 +1,6 @@
 //! Does an audit trail hold together? Walks the chains, and checks what signed heads say of them.
 
-use crate::audit::record::{GENESIS, HEAD_TYPE, Head, Record, link};
+use crate::audit::record::{GENESIS, HEAD_TYPE, Head, Record, chain_hash};
 use crate::crypto::{KeySet, SignatureError};
 use credwatch_core::verdict::EntityView;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// Why a record does not continue its chain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BrokenLink {
+pub enum ChainError {
     /// It is no record of an audit trail.
     #[error("this is no audit record: partition, sequence, previous, hash and entry are expected")]
     NotARecord,
@@ -28,7 +28,7 @@ pub enum BrokenLink {
     },
     /// It follows another record than the one before it.
     #[error("it does not follow the record before it: that one was altered or replaced")]
-    Torn,
+    Unlinked,
     /// A signed head that nobody trusted has signed.
     #[error("a head of the trail: {0}")]
     Head(#[from] SignatureError),
@@ -55,20 +55,20 @@ struct HeadRecord<'a> {
 
 /// Walks the chains of several partitions, whose records may be mixed.
 #[derive(Debug, Default)]
-pub struct ChainWalk {
+pub struct ChainVerifier {
     /// By view and partition: sequence and hash of what comes next and came last.
     ends: BTreeMap<(EntityView, i64), (u64, String)>,
     records: u64,
     /// What signed heads are checked by.
     keys: Option<KeySet>,
-    heads_checked: u64,
-    heads_passed_by: u64,
+    heads_verified: u64,
+    heads_skipped: u64,
 }
 
-impl ChainWalk {
+impl ChainVerifier {
     /// A walk that checks signed heads by `keys`.
     #[must_use]
-    pub fn checking(keys: Option<KeySet>) -> Self {
+    pub fn with_keys(keys: Option<KeySet>) -> Self {
         Self {
             keys,
             ..Self::default()
@@ -78,26 +78,26 @@ impl ChainWalk {
     /// Signed heads that were checked, and those that were passed by for want of keys.
     #[must_use]
     pub fn signed_heads(&self) -> (u64, u64) {
-        (self.heads_checked, self.heads_passed_by)
+        (self.heads_verified, self.heads_skipped)
     }
 
-    fn take_head(&mut self, token: &str) -> Result<(), BrokenLink> {
+    fn verify_head(&mut self, token: &str) -> Result<(), ChainError> {
         let Some(keys) = &self.keys else {
-            self.heads_passed_by += 1;
+            self.heads_skipped += 1;
             return Ok(());
         };
-        let payload = keys.open(HEAD_TYPE, token)?;
+        let payload = keys.verify(HEAD_TYPE, token)?;
         let head: Head<'_> =
-            serde_json::from_slice(&payload).map_err(|_| BrokenLink::NotARecord)?;
-        let view = EntityView::parse(&head.view).ok_or(BrokenLink::NotARecord)?;
+            serde_json::from_slice(&payload).map_err(|_| ChainError::NotARecord)?;
+        let view = EntityView::parse(&head.view).ok_or(ChainError::NotARecord)?;
         let end = self.ends.get(&(view, head.partition));
         if end.is_none_or(|(next, hash)| *next != head.records || **hash != *head.hash) {
-            return Err(BrokenLink::Rewritten {
+            return Err(ChainError::Rewritten {
                 partition: head.partition,
                 records: head.records,
             });
         }
-        self.heads_checked += 1;
+        self.heads_verified += 1;
         Ok(())
     }
 
@@ -105,31 +105,31 @@ impl ChainWalk {
     ///
     /// # Errors
     /// Says why the record does not continue its chain.
-    pub fn take(&mut self, line: &[u8]) -> Result<(), BrokenLink> {
+    pub fn verify(&mut self, line: &[u8]) -> Result<(), ChainError> {
         if let Ok(record) = serde_json::from_slice::<HeadRecord<'_>>(line) {
-            return self.take_head(&record.head);
+            return self.verify_head(&record.head);
         }
         let record: Record<'_> =
-            serde_json::from_slice(line).map_err(|_| BrokenLink::NotARecord)?;
+            serde_json::from_slice(line).map_err(|_| ChainError::NotARecord)?;
         let (partition, sequence) = (record.partition, record.sequence);
         let (previous, hash) = (&*record.previous, &*record.hash);
-        let view = EntityView::parse(&record.view).ok_or(BrokenLink::NotARecord)?;
+        let view = EntityView::parse(&record.view).ok_or(ChainError::NotARecord)?;
         let chain = (view, partition);
-        if link(previous, sequence, record.entry.get()) != hash {
-            return Err(BrokenLink::Altered);
+        if chain_hash(previous, sequence, record.entry.get()) != hash {
+            return Err(ChainError::Altered);
         }
         if let Some((expected, before)) = self.ends.get(&chain) {
             if *expected != sequence {
-                return Err(BrokenLink::OutOfOrder {
+                return Err(ChainError::OutOfOrder {
                     partition,
                     expected: *expected,
                 });
             }
             if before != previous {
-                return Err(BrokenLink::Torn);
+                return Err(ChainError::Unlinked);
             }
         } else if sequence != 0 || previous != GENESIS {
-            return Err(BrokenLink::OutOfOrder {
+            return Err(ChainError::OutOfOrder {
                 partition,
                 expected: 0,
             });
@@ -168,10 +168,10 @@ mod tests {
         (0..5).map(record).collect()
     }
 
-    fn walk(records: &[String]) -> Result<u64, (usize, BrokenLink)> {
-        let mut walk = ChainWalk::default();
+    fn walk(records: &[String]) -> Result<u64, (usize, ChainError)> {
+        let mut walk = ChainVerifier::default();
         for (at, record) in records.iter().enumerate() {
-            walk.take(record.as_bytes()).map_err(|why| (at, why))?;
+            walk.verify(record.as_bytes()).map_err(|why| (at, why))?;
         }
         Ok(walk.records())
     }
@@ -187,14 +187,14 @@ mod tests {
         records.push(chain.append(&json!({"n": 3})));
         records.extend(chain.head(&signer, EventTime::EARLIEST));
         let walk = |records: &[Vec<u8>], keys: Option<KeySet>| {
-            let mut walk = ChainWalk::checking(keys);
-            records.iter().try_for_each(|record| walk.take(record))?;
+            let mut walk = ChainVerifier::with_keys(keys);
+            records.iter().try_for_each(|record| walk.verify(record))?;
             Ok(walk.signed_heads())
         };
         let keys = || Some(signer.keys().clone());
         assert_eq!(walk(&records, keys()), Ok((2, 0)));
         assert_eq!(walk(&records, None), Ok((0, 2)));
-        let rewritten = |records| BrokenLink::Rewritten {
+        let rewritten = |records| ChainError::Rewritten {
             partition: 0,
             records,
         };
@@ -206,7 +206,7 @@ mod tests {
         anew.push(records[3].clone());
         assert_eq!(walk(&anew, keys()), Err(rewritten(3)));
         let stranger = Some(Signer::for_tests(8).keys().clone());
-        assert!(matches!(walk(&records, stranger), Err(BrokenLink::Head(_))));
+        assert!(matches!(walk(&records, stranger), Err(ChainError::Head(_))));
     }
 
     #[test]
@@ -214,15 +214,15 @@ mod tests {
         // Readers that round the last digit of this one are common.
         let mut chain = AuditChain::new(0);
         let record = chain.append(&json!({"score_nats": 26.884_462_847_779_762_f64}));
-        assert_eq!(ChainWalk::default().take(&record), Ok(()));
+        assert_eq!(ChainVerifier::default().verify(&record), Ok(()));
     }
 
     #[test]
     fn chains_of_both_views_run_beside_each_other() {
-        let of = |view| AuditChain::new(0).of(view).append(&json!({}));
-        let mut walk = ChainWalk::default();
-        assert_eq!(walk.take(&of(EntityView::Identity)), Ok(()));
-        assert_eq!(walk.take(&of(EntityView::Source)), Ok(()));
+        let of = |view| AuditChain::new(0).for_entity(view).append(&json!({}));
+        let mut walk = ChainVerifier::default();
+        assert_eq!(walk.verify(&of(EntityView::Identity)), Ok(()));
+        assert_eq!(walk.verify(&of(EntityView::Source)), Ok(()));
         assert_eq!(walk.heads().count(), 2);
     }
 
@@ -241,8 +241,8 @@ mod tests {
         let good = chain(0);
         let mut altered = good.clone();
         altered[2] = altered[2].replace("2.1", "2.2");
-        assert_eq!(walk(&altered), Err((2, BrokenLink::Altered)));
-        let out_of_order = |expected| BrokenLink::OutOfOrder {
+        assert_eq!(walk(&altered), Err((2, ChainError::Altered)));
+        let out_of_order = |expected| ChainError::OutOfOrder {
             partition: 0,
             expected,
         };
@@ -262,7 +262,7 @@ mod tests {
             .unwrap()
             .to_owned();
         replaced[1] = String::from_utf8(other.append(&json!({"score": 9}))).unwrap();
-        assert_eq!(walk(&replaced), Err((2, BrokenLink::Torn)));
-        assert_eq!(walk(&["{}".to_owned()]), Err((0, BrokenLink::NotARecord)));
+        assert_eq!(walk(&replaced), Err((2, ChainError::Unlinked)));
+        assert_eq!(walk(&["{}".to_owned()]), Err((0, ChainError::NotARecord)));
     }
 }

@@ -2,12 +2,12 @@
 //! one before it.
 
 use crate::crypto::Signer;
-use crate::feedback::model::{Answer, Asked, Carried, Enforcement, Judgement};
+use crate::feedback::model::{Carried, ContainmentCommand, Feedback, FeedbackCommand, Judgement};
 use crate::orders::containment_order;
 use crate::orders::containment_order::reason;
 use crate::sources::time::format_rfc3339;
 use borsh::{BorshDeserialize, BorshSerialize};
-use credwatch_core::engine::{Alert, Decision, Deed, Phase};
+use credwatch_core::engine::{Alert, Decision, EventContext, Phase};
 use credwatch_core::units::{EventTime, MS_PER_SEC};
 use credwatch_core::verdict::EntityView;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub struct AuditChain {
     pub(super) previous: String,
     /// Records before the last signed head. Not kept: after a start it is signed once more.
     #[borsh(skip)]
-    headed: u64,
+    signed_records: u64,
 }
 
 /// Type of a signed head, in its header.
@@ -44,14 +44,14 @@ impl AuditChain {
             partition,
             sequence: 0,
             previous: GENESIS.to_owned(),
-            headed: 0,
+            signed_records: 0,
         }
     }
 
     /// A record that says, signed, where the chain stands at `now`, where it has grown since the last one. It
     /// is no link itself: whoever makes a whole chain anew cannot make this.
     pub fn head(&mut self, signer: &Signer, now: EventTime) -> Option<Vec<u8>> {
-        if self.headed == self.sequence {
+        if self.signed_records == self.sequence {
             return None;
         }
         let head = Head {
@@ -63,13 +63,13 @@ impl AuditChain {
         };
         let head = serde_json::to_vec(&head).unwrap_or_default();
         let head = signer.sign(HEAD_TYPE, &head)?;
-        self.headed = self.sequence;
+        self.signed_records = self.sequence;
         Some(json!({ "head": head }).to_string().into_bytes())
     }
 
     /// The same chain, of a shard that looks at such entities.
     #[must_use]
-    pub fn of(self, entity: EntityView) -> Self {
+    pub fn for_entity(self, entity: EntityView) -> Self {
         Self { entity, ..self }
     }
 
@@ -83,23 +83,23 @@ impl AuditChain {
         record: Option<&[u8]>,
     ) -> Vec<u8> {
         let subject = &decision.subject;
-        let entity = &alert.case.subject.id;
+        let entity = &alert.incident.subject.id;
         let entry = json!({
             "what": "decision",
             "time": format_rfc3339(alert.time),
-            "alert_id": alert.case.alert_id,
+            "alert_id": alert.incident.alert_id,
             "opened": alert.phase == Phase::Opened,
             "network": (alert.entity == EntityView::Source).then_some(entity),
             "identity": subject.id,
             "credential": subject.credential.as_ref().map(|c| &c.id),
-            "severity": alert.case.severity.as_str(),
+            "severity": alert.incident.severity.as_str(),
             "score_nats": alert.score_nats,
             "threshold_nats": alert.threshold_nats,
             "reason": reason(alert),
             "event_id": alert.event_id,
             "record_hash": record.map(|bytes| format!("blake3:{}", blake3::hash(bytes).to_hex())),
-            "source": alert.origin.as_ref().map(|o| json!([&*o.topic, o.partition, o.offset])),
-            "deed": alert.deed.as_ref().map(deed),
+            "source": alert.position.as_ref().map(|o| json!([&*o.topic, o.partition, o.offset])),
+            "deed": alert.context.as_ref().map(event_context),
             "decision": containment_order::decision(decision),
             "model_hash": model_hash,
         });
@@ -117,13 +117,13 @@ impl AuditChain {
     }
 
     /// The record of what somebody answered. Of an identity to be forgotten it keeps no name.
-    pub fn answer(&mut self, time: EventTime, answer: &Answer) -> Vec<u8> {
+    pub fn feedback(&mut self, time: EventTime, answer: &Feedback) -> Vec<u8> {
         let forgotten = answer.forget.as_ref().map(|identity| {
             let digest = blake3::hash(identity.as_bytes()).to_hex();
             format!("blake3:{digest}")
         });
         let mut entry = json!({
-            "what": what(answer),
+            "what": record_type(answer),
             "time": format_rfc3339(time),
             "alert_id": answer.alert_id,
             "verdict": answer.verdict.map(Judgement::as_str),
@@ -131,7 +131,7 @@ impl AuditChain {
             "by": answer.by,
             "reason": answer.reason,
         });
-        if let Some(proof) = &answer.proof {
+        if let Some(proof) = &answer.signature {
             entry["signed_by"] = json!(proof.kid);
         }
         if let Some(order_id) = answer.order_id.as_ref().or(answer.approve.as_ref()) {
@@ -143,7 +143,7 @@ impl AuditChain {
 
     pub(super) fn append(&mut self, entry: &Value) -> Vec<u8> {
         let entry = RawValue::from_string(entry.to_string()).unwrap_or_default();
-        let hash = link(&self.previous, self.sequence, entry.get());
+        let hash = chain_hash(&self.previous, self.sequence, entry.get());
         let record = Record {
             view: Cow::Borrowed(self.entity.as_str()),
             partition: self.partition.into(),
@@ -160,27 +160,27 @@ impl AuditChain {
 }
 
 /// By which way, from where, for what.
-fn deed(deed: &Deed) -> Value {
+fn event_context(deed: &EventContext) -> Value {
     json!({"action": deed.action, "resource": deed.resource, "host": deed.host, "ip": deed.ip,
         "user_agent": deed.user_agent, "purpose": deed.purpose})
 }
 
 /// What an answer is called in the trail.
-fn what(answer: &Answer) -> &'static str {
-    match answer.asked() {
-        Ok(Asked::Judge(..)) | Err(_) => "feedback",
-        Ok(Asked::Settle(_, Carried::Done)) => "containment_done",
-        Ok(Asked::Settle(_, Carried::Failed)) => "containment_failed",
-        Ok(Asked::Settle(_, Carried::Refused)) => "containment_refused",
-        Ok(Asked::Approve(_)) => "approved",
-        Ok(Asked::Forget(_)) => "forgotten",
-        Ok(Asked::Enforce(Enforcement::Pause)) => "containment_paused",
-        Ok(Asked::Enforce(Enforcement::Resume)) => "containment_resumed",
+fn record_type(answer: &Feedback) -> &'static str {
+    match answer.command() {
+        Ok(FeedbackCommand::AlertVerdict(..)) | Err(_) => "feedback",
+        Ok(FeedbackCommand::OrderOutcome(_, Carried::Done)) => "containment_done",
+        Ok(FeedbackCommand::OrderOutcome(_, Carried::Failed)) => "containment_failed",
+        Ok(FeedbackCommand::OrderOutcome(_, Carried::Refused)) => "containment_refused",
+        Ok(FeedbackCommand::Approve(_)) => "approved",
+        Ok(FeedbackCommand::Forget(_)) => "forgotten",
+        Ok(FeedbackCommand::Containment(ContainmentCommand::Pause)) => "containment_paused",
+        Ok(FeedbackCommand::Containment(ContainmentCommand::Resume)) => "containment_resumed",
     }
 }
 
 /// The entry counts as it is written, so that no reader's way with numbers can matter.
-pub(super) fn link(previous: &str, sequence: u64, entry: &str) -> String {
+pub(super) fn chain_hash(previous: &str, sequence: u64, entry: &str) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(previous.as_bytes());
     hasher.update(&sequence.to_le_bytes());
@@ -192,7 +192,7 @@ pub(super) fn link(previous: &str, sequence: u64, entry: &str) -> String {
 #[derive(Serialize, Deserialize)]
 pub(super) struct Record<'a> {
     /// Records of before there was the view by source do not say it.
-    #[serde(borrow, default = "of_identities")]
+    #[serde(borrow, default = "default_view")]
     pub(super) view: Cow<'a, str>,
     pub(super) partition: i64,
     pub(super) sequence: u64,
@@ -204,7 +204,7 @@ pub(super) struct Record<'a> {
     pub(super) entry: &'a RawValue,
 }
 
-fn of_identities() -> Cow<'static, str> {
+fn default_view() -> Cow<'static, str> {
     Cow::Borrowed(EntityView::Identity.as_str())
 }
 

@@ -282,7 +282,7 @@ pub(super) struct ReplayArguments {
 
 /// Where knowledge lies.
 #[derive(Args)]
-pub(super) struct KnowledgeArguments {
+pub(super) struct StateSourceArguments {
     /// The folder that `replay --state` left.
     #[arg(
         long,
@@ -301,7 +301,7 @@ pub(super) struct ExplainArguments {
     #[command(flatten)]
     pub(super) config: ConfigArguments,
     #[command(flatten)]
-    pub(super) knowledge: KnowledgeArguments,
+    pub(super) knowledge: StateSourceArguments,
     /// Whose baseline.
     #[arg(long, value_name = "ID")]
     pub(super) identity: String,
@@ -363,7 +363,7 @@ pub(super) struct DriftArguments {
     #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = terminal::duration)]
     pub(super) since: std::time::Duration,
     #[command(flatten)]
-    pub(super) knowledge: KnowledgeArguments,
+    pub(super) knowledge: StateSourceArguments,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,

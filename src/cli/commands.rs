@@ -8,7 +8,7 @@ use super::arguments::{
 use super::exit;
 use super::feedback_commands;
 use super::settings::{code_of, with_config};
-use super::terminal::{complain, progress, say};
+use super::terminal::{print, print_error, progress};
 use crate::clock::Stopwatch;
 use crate::commands::backtest;
 use crate::commands::check;
@@ -24,13 +24,13 @@ use crate::commands::verify::VerifyError;
 use crate::config;
 use crate::config::{Config, Sources};
 use crate::crypto::KeySet;
-use crate::http::{Pages, Server};
+use crate::http::{AppState, Server};
 use crate::kafka::topics;
 use crate::metrics::Metrics;
 use crate::model::Model;
 use crate::service;
 use crate::service::Stages;
-use crate::shard::{Blueprint, load_model, model_hash};
+use crate::shard::{ShardFactory, load_model, model_hash};
 use crate::sources::source_format::Format;
 use credwatch_core::units::EventTime;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
         Command::Config {
             command: ConfigCommand::Default,
         } => {
-            say(config::DEFAULT);
+            print(config::DEFAULT);
             0
         }
     }
@@ -78,7 +78,7 @@ pub(super) fn version() -> u8 {
         |(model, config)| model_hash(&model, &config.detect),
     );
     let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("CREDWATCH_COMMIT"));
-    say(&format!(
+    print(&format!(
         "credwatch {version} (commit {commit}, model {hash})\n"
     ));
     0
@@ -100,7 +100,7 @@ fn verify_audit(files: &[PathBuf], keys: Option<&Path>) -> u8 {
     match keys.map(KeySet::read).transpose() {
         Ok(keys) => verified(verify::verify_audit(files, keys)),
         Err(error) => {
-            complain(&error.to_string());
+            print_error(&error.to_string());
             exit::USAGE
         }
     }
@@ -122,7 +122,7 @@ fn verify_orders(arguments: &VerifyOrdersArguments) -> u8 {
                 audience.as_deref(),
             )),
             Err(why) => {
-                complain(&why);
+                print_error(&why);
                 exit::USAGE
             }
         }
@@ -132,11 +132,11 @@ fn verify_orders(arguments: &VerifyOrdersArguments) -> u8 {
 fn verified<V: std::fmt::Display>(result: Result<V, VerifyError>) -> u8 {
     match result {
         Ok(verified) => {
-            say(&verified.to_string());
+            print(&verified.to_string());
             0
         }
         Err(error) => {
-            complain(&error.to_string());
+            print_error(&error.to_string());
             match error {
                 VerifyError::Input(_) => exit::FAILED,
                 VerifyError::Broken { .. } | VerifyError::Order { .. } => exit::NOT_VERIFIED,
@@ -155,7 +155,7 @@ fn explain_identity(arguments: &ExplainArguments) -> u8 {
                 explain::by_state(&config, state, identity, event)
             }
         };
-        code_of(explained.map(|explained| say(&explained.to_string())))
+        code_of(explained.map(|explained| print(&explained.to_string())))
     })
 }
 
@@ -173,7 +173,7 @@ fn topics_create(config: &Config) -> u8 {
     };
     match runtime.block_on(topics::create(config)) {
         Ok((lines, differing)) => {
-            lines.iter().for_each(|line| say(&format!("{line}\n")));
+            lines.iter().for_each(|line| print(&format!("{line}\n")));
             if differing == 0 { 0 } else { exit::FAILED }
         }
         Err(error) => code_of(Err(error)),
@@ -189,11 +189,11 @@ fn check_all(config: &Config) -> u8 {
     report
         .fine
         .iter()
-        .for_each(|line| say(&format!("ok       {line}\n")));
+        .for_each(|line| print(&format!("ok       {line}\n")));
     report
         .problems
         .iter()
-        .for_each(|line| say(&format!("problem  {line}\n")));
+        .for_each(|line| print(&format!("problem  {line}\n")));
     if report.problems.is_empty() {
         0
     } else {
@@ -226,9 +226,9 @@ fn replay_files(arguments: &ReplayArguments, quiet: bool) -> u8 {
         bar.finish_and_clear();
         match result {
             Ok(summary) => {
-                say(&summary.to_string());
+                print(&summary.to_string());
                 if arguments.strict && summary.dead > 0 {
-                    exit::SET_ASIDE
+                    exit::INPUT_REJECTED
                 } else {
                     0
                 }
@@ -250,11 +250,11 @@ fn simulate_traffic(arguments: &SimulateArguments) -> u8 {
     match simulate::simulate(&options) {
         Ok(written) => {
             let simulate::Written { events, campaigns } = written;
-            say(&format!("{events} events, {campaigns} campaigns\n"));
+            print(&format!("{events} events, {campaigns} campaigns\n"));
             0
         }
         Err(error @ SimulateError::Attack(_)) => {
-            complain(&error.to_string());
+            print_error(&error.to_string());
             exit::USAGE
         }
         Err(error) => code_of(Err(error)),
@@ -274,11 +274,11 @@ fn evaluate_labels(arguments: &EvaluateArguments, quiet: bool) -> u8 {
         bar.finish_and_clear();
         match report {
             Ok(report) if arguments.json => {
-                say(&format!("{}\n", serde_json::json!(report)));
+                print(&format!("{}\n", serde_json::json!(report)));
                 0
             }
             Ok(report) => {
-                say(&report.to_string());
+                print(&report.to_string());
                 0
             }
             Err(error) => code_of(Err(error)),
@@ -301,7 +301,7 @@ fn compare_configurations(arguments: &BacktestArguments, quiet: bool) -> u8 {
             bar.finish_and_clear();
             match result {
                 Ok(difference) => {
-                    say(&difference.to_string());
+                    print(&difference.to_string());
                     0
                 }
                 Err(error) => code_of(Err(error)),
@@ -327,9 +327,9 @@ async fn demonstrate(
     config: &Config,
     arguments: &DemoArguments,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let blueprint = Blueprint::new(config, load_model(config)?, 1);
+    let blueprint = ShardFactory::new(config, load_model(config)?, 1);
     let metrics = Metrics::new(blueprint.model_hash())?;
-    let pages = Pages {
+    let pages = AppState {
         wishes: None,
         metrics: metrics.clone(),
         status: None,
@@ -340,8 +340,8 @@ async fn demonstrate(
         is_loopback: arguments.listen.ip().is_loopback(),
     };
     let server = Server::bind(arguments.listen, pages).await?;
-    say("credwatch demo: a simulated organisation, no Kafka, dry run\n");
-    say(&format!(
+    print("credwatch demo: a simulated organisation, no Kafka, dry run\n");
+    print(&format!(
         "metrics on http://{}/metrics\n",
         server.address()?
     ));
@@ -350,7 +350,7 @@ async fn demonstrate(
     let learning = Stopwatch::start();
     let learned = demo.learn_history();
     let took = learning.elapsed().as_secs_f64();
-    say(&format!(
+    print(&format!(
         "learned 28 quiet days, {learned} events, in {took:.1} s; now live, under attack\n\n"
     ));
     tokio::select! {
@@ -358,7 +358,7 @@ async fn demonstrate(
         result = tokio::signal::ctrl_c() => result?,
     }
     let attacks = demo.attacks();
-    say(&format!("\n{attacks} attacks began.\n{}", demo.finish()));
+    print(&format!("\n{attacks} attacks began.\n{}", demo.finish()));
     Ok(())
 }
 
@@ -381,7 +381,7 @@ async fn play(demo: &mut Demo, arguments: &DemoArguments) {
                 tokio::time::sleep(wait).await;
             }
             if let Some(text) = demo.take(&simulated) {
-                say(&text);
+                print(&text);
             }
         }
     }

@@ -5,16 +5,16 @@ use super::arguments::{
     ForgetArguments, ReviewArguments, VerdictArgument,
 };
 use super::settings::{code_of, with_config};
-use super::terminal::say;
+use super::terminal::print;
 use crate::commands::review::review;
 use crate::commands::{publish_feedback, unused_privileges};
-use crate::feedback::model::{Answer, Enforcement, Judgement};
+use crate::feedback::model::{ContainmentCommand, Feedback, Judgement};
 use std::path::Path;
 use std::sync::Arc;
 
-fn publish(config: &ConfigArguments, answer: &Answer) -> u8 {
+fn publish(config: &ConfigArguments, answer: &Feedback) -> u8 {
     with_config(config, |config| {
-        code_of(publish_feedback::publish(&Arc::new(config), answer).map(|told| say(&told)))
+        code_of(publish_feedback::publish(&Arc::new(config), answer).map(|told| print(&told)))
     })
 }
 
@@ -25,39 +25,39 @@ pub(super) fn feedback(arguments: &FeedbackArguments) -> u8 {
         VerdictArgument::Expected => Judgement::Expected,
         VerdictArgument::Withdrawn => Judgement::Withdrawn,
     };
-    let answer = Answer {
+    let answer = Feedback {
         alert_id: Some(arguments.alert.clone()),
         verdict: Some(verdict),
         by: arguments.by.clone(),
         reason: arguments.reason.clone(),
-        ..Answer::default()
+        ..Feedback::default()
     };
     publish(&arguments.config, &answer)
 }
 
 pub(super) fn forget(arguments: &ForgetArguments) -> u8 {
-    let answer = Answer {
+    let answer = Feedback {
         forget: Some(arguments.identity.clone()),
         by: arguments.by.clone(),
         reason: arguments.reason.clone(),
-        ..Answer::default()
+        ..Feedback::default()
     };
     publish(&arguments.config, &answer)
 }
 
 pub(super) fn containment(arguments: &ContainmentArguments) -> u8 {
     let containment = match arguments.what {
-        EnforcementArgument::Pause => Some(Enforcement::Pause),
-        EnforcementArgument::Resume => Some(Enforcement::Resume),
+        EnforcementArgument::Pause => Some(ContainmentCommand::Pause),
+        EnforcementArgument::Resume => Some(ContainmentCommand::Resume),
         EnforcementArgument::Approve => None,
     };
     let approve = arguments.order.clone().filter(|_| containment.is_none());
-    let answer = Answer {
+    let answer = Feedback {
         containment,
         approve,
         by: arguments.by.clone(),
         reason: arguments.reason.clone(),
-        ..Answer::default()
+        ..Feedback::default()
     };
     publish(&arguments.config, &answer)
 }
@@ -68,9 +68,9 @@ pub(super) fn review_case(arguments: &ReviewArguments) -> u8 {
         let case = review(&config, alert, alerts, &arguments.audit);
         code_of(case.map(|case| {
             if arguments.json {
-                say(&format!("{}\n", serde_json::json!(case)));
+                print(&format!("{}\n", serde_json::json!(case)));
             } else {
-                say(&case.to_string());
+                print(&case.to_string());
             }
         }))
     })
@@ -89,9 +89,9 @@ pub(super) fn drift_of(arguments: &DriftArguments) -> u8 {
         };
         code_of(unused.map(|unused| {
             if arguments.json {
-                say(&format!("{}\n", serde_json::json!(unused)));
+                print(&format!("{}\n", serde_json::json!(unused)));
             } else {
-                say(&unused.to_string());
+                print(&unused.to_string());
             }
         }))
     })

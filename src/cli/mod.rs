@@ -18,7 +18,7 @@ pub mod exit {
     /// Wrong usage or configuration.
     pub const USAGE: u8 = 2;
     /// `--strict` and some input was set aside.
-    pub const SET_ASIDE: u8 = 3;
+    pub const INPUT_REJECTED: u8 = 3;
     /// Verification failed.
     pub const NOT_VERIFIED: u8 = 4;
 }

@@ -2,7 +2,7 @@
 
 use super::arguments::ConfigArguments;
 use super::exit;
-use super::terminal::complain;
+use super::terminal::print_error;
 use crate::config::{Config, Sources};
 
 /// Performs with the settings, or says all that is wrong with them.
@@ -10,7 +10,7 @@ pub(super) fn with_config(arguments: &ConfigArguments, perform: impl FnOnce(Conf
     match load(arguments) {
         Ok(config) => perform(config),
         Err(problems) => {
-            problems.iter().for_each(|problem| complain(problem));
+            problems.iter().for_each(|problem| print_error(problem));
             exit::USAGE
         }
     }
@@ -43,7 +43,7 @@ pub(super) fn code_of<E: std::fmt::Display>(result: Result<(), E>) -> u8 {
     match result {
         Ok(()) => 0,
         Err(error) => {
-            complain(&error.to_string());
+            print_error(&error.to_string());
             exit::FAILED
         }
     }

@@ -29,13 +29,13 @@ pub(super) fn start_log(format: LogFormat, quiet: bool) {
 }
 
 /// Writes a result to stdout. A reader that went away is no error of ours.
-pub(super) fn say(text: &str) {
+pub(super) fn print(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Writes a complaint to stderr.
-pub(super) fn complain(text: &str) {
+pub(super) fn print_error(text: &str) {
     let _ = writeln!(io::stderr().lock(), "credwatch: {text}");
 }
 

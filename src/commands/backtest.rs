@@ -3,7 +3,7 @@
 //! Two alerts are the same if they are about one identity and were opened within [`SAME_WITHIN_MS`]
 //! of each other: ids differ between models by design.
 
-use crate::commands::replay_input::{FeedError, feed};
+use crate::commands::replay_input::{ReplayInputError, read_inputs};
 use crate::config::Config;
 use crate::sources::time::format_rfc3339;
 use credwatch_core::engine::{Detail, Phase};
@@ -49,9 +49,9 @@ fn raised(
     inputs: &[PathBuf],
     partitions: u32,
     progress: impl FnMut(&Path, u64),
-) -> Result<Vec<Raised>, FeedError> {
+) -> Result<Vec<Raised>, ReplayInputError> {
     let mut all: Vec<Raised> = Vec::new();
-    feed(
+    read_inputs(
         config,
         inputs,
         partitions,
@@ -59,10 +59,10 @@ fn raised(
         progress,
         |judged| {
             for alert in judged.alerts() {
-                let actions = alert.decisions.iter().map(|d| d.allowed.action);
+                let actions = alert.decisions.iter().map(|d| d.guarded.action);
                 let action = actions.max();
-                let identity = &alert.case.subject.id;
-                let opened = alert.case.opened;
+                let identity = &alert.incident.subject.id;
+                let opened = alert.incident.opened;
                 let known = all
                     .iter_mut()
                     .rev()
@@ -74,7 +74,7 @@ fn raised(
                         opened,
                         score_nats: alert.score_nats,
                         reason: alert
-                            .case
+                            .incident
                             .signals
                             .first()
                             .map_or_else(String::new, |lead| lead.explanation.sentence.clone()),
@@ -98,7 +98,7 @@ pub fn backtest(
     inputs: &[PathBuf],
     partitions: u32,
     mut progress: impl FnMut(&Path, u64),
-) -> Result<Difference, FeedError> {
+) -> Result<Difference, ReplayInputError> {
     let before = raised(old, inputs, partitions, &mut progress)?;
     let after = raised(new, inputs, partitions, &mut progress)?;
     Ok(compare(before, after))

@@ -3,8 +3,8 @@
 use crate::clock::wall_time;
 use crate::config::{Config, Realm, ReceiverKind};
 use crate::kafka::topics;
-use crate::kafka::topics::Wanted;
-use crate::keycloak::admin_client::{Admin, EventsOf};
+use crate::kafka::topics::RequiredTopic;
+use crate::keycloak::admin_client::{AdminClient, EventKind};
 use crate::model::Model;
 use crate::receivers;
 use crate::shard::{load_model, model_hash};
@@ -26,7 +26,7 @@ pub async fn check(config: &Config) -> Report {
         Ok(model) => report.fine.push(model_line(config, &model)),
         Err(error) => report.problems.push(error.to_string()),
     }
-    let wanted = topics::wanted(config);
+    let wanted = topics::required_topics(config);
     let names: Vec<String> = wanted.iter().map(|topic| topic.name.clone()).collect();
     match topics::partitions(config, &names) {
         Err(error) => report.problems.push(error.to_string()),
@@ -49,8 +49,8 @@ pub async fn check(config: &Config) -> Report {
 /// Whether the realm lets us in and shows its events.
 fn check_realm(config: &Config, realm: &Realm, report: &mut Report) {
     let now_ms = wall_time().epoch_ms();
-    let asked = Admin::new(realm, config.deliver.timeout)
-        .and_then(|mut admin| admin.events(EventsOf::Users, now_ms, 0, 1));
+    let asked = AdminClient::new(realm, config.deliver.timeout)
+        .and_then(|mut admin| admin.events(EventKind::Users, now_ms, 0, 1));
     let name = &realm.name;
     match asked {
         Ok(_) => report
@@ -66,7 +66,7 @@ fn check_realm(config: &Config, realm: &Realm, report: &mut Report) {
 fn check_receivers(config: &Config, report: &mut Report) {
     for receiver in &config.deliver.receivers {
         let fetches = matches!(receiver.kind, ReceiverKind::SsfPoll(_));
-        match receivers::carrier(receiver, &config.deliver) {
+        match receivers::receiver_client(receiver, &config.deliver) {
             Err(why) if !fetches => report.problems.push(format!("receiver {why}")),
             _ => report.fine.push(format!("receiver {}", receiver.name)),
         }
@@ -82,7 +82,12 @@ fn model_line(config: &Config, model: &Model) -> String {
     )
 }
 
-fn check_topics(config: &Config, wanted: &[Wanted], found: &[Option<usize>], report: &mut Report) {
+fn check_topics(
+    config: &Config,
+    wanted: &[RequiredTopic],
+    found: &[Option<usize>],
+    report: &mut Report,
+) {
     report.fine.push(format!(
         "broker at {} answers",
         config.kafka.bootstrap_servers

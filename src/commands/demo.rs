@@ -1,9 +1,9 @@
 //! `credwatch demo`: a simulated organisation under attack, live through the real engine.
 
-use crate::commands::local_shards::{Lanes, LanesError};
+use crate::commands::local_shards::{LocalShards, LocalShardsError};
 use crate::commands::summary::{Summary, incident_text};
 use crate::config::Config;
-use crate::ingest::Native;
+use crate::ingest::NativeRecord;
 use crate::metrics::Metrics;
 use crate::simulation::SimulatedEvent;
 use crate::simulation::attack::campaign;
@@ -40,7 +40,7 @@ const SHOWN: [&str; 10] = [
 /// A demonstration under way.
 pub struct Demo {
     organisation: Organisation,
-    lanes: Lanes,
+    lanes: LocalShards,
     summary: Summary,
     metrics: Metrics,
     midnight: EventTime,
@@ -54,11 +54,11 @@ impl Demo {
     ///
     /// # Errors
     /// The model cannot be read.
-    pub fn new(config: &Config, seed: u64, metrics: Metrics) -> Result<Self, LanesError> {
+    pub fn new(config: &Config, seed: u64, metrics: Metrics) -> Result<Self, LocalShardsError> {
         let first = parse_rfc3339(FIRST_DAY).and_then(EventTime::from_epoch_ms);
         Ok(Self {
             organisation: Organisation::new(seed, SIZE),
-            lanes: Lanes::open(config, 1, None)?,
+            lanes: LocalShards::open(config, 1, None)?,
             summary: Summary::new(config.guardrails.mode),
             metrics,
             midnight: first.unwrap_or(EventTime::EARLIEST),
@@ -98,12 +98,12 @@ impl Demo {
 
     /// Judges one event; returns what it raised in words.
     pub fn take(&mut self, simulated: &SimulatedEvent) -> Option<String> {
-        let native = Native {
+        let native = NativeRecord {
             json: simulated.event.to_json().into(),
             key: None,
-            expiry_unread: false,
+            expiry_unparsed: false,
         };
-        let judged = self.lanes.handle(&native, Detail::Score).ok()?;
+        let judged = self.lanes.process(&native, Detail::Score).ok()?;
         self.events += 1;
         self.now = simulated.time;
         self.summary.add_event(&judged.handled);
@@ -113,9 +113,9 @@ impl Demo {
             self.summary.add_alert(alert);
             self.metrics.add_alert(alert);
             if alert.phase == Phase::Opened {
-                let actions = alert.decisions.iter().map(|d| d.allowed.action);
+                let actions = alert.decisions.iter().map(|d| d.guarded.action);
                 let action = actions.max().map_or("notify", Action::as_str);
-                let text = incident_text(self.summary.alerts(), &alert.case);
+                let text = incident_text(self.summary.alerts(), &alert.incident);
                 told = Some(format!("{text}     order: {action} (dry run)\n"));
             }
         }

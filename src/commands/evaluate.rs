@@ -7,7 +7,7 @@
 //! events lies in an alert day that is read, from the first of its events that reaches the level on.
 
 use crate::commands::reliability::{Reliability, is_learned};
-use crate::commands::replay_input::{FeedError, feed};
+use crate::commands::replay_input::{ReplayInputError, read_inputs};
 use crate::config::Config;
 use crate::files;
 use crate::files::InputError;
@@ -39,7 +39,7 @@ pub struct Label {
 pub enum EvaluateError {
     /// An input or the model cannot be read.
     #[error(transparent)]
-    Feed(#[from] FeedError),
+    Feed(#[from] ReplayInputError),
     /// The label file cannot be read.
     #[error(transparent)]
     Input(#[from] InputError),
@@ -74,7 +74,7 @@ impl Scored {
 
 /// What was found of the campaigns of one scenario.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct OfScenario {
+pub struct ScenarioResult {
     /// Campaigns.
     pub campaigns: usize,
     /// Found, at each of [`BUDGETS`].
@@ -103,7 +103,7 @@ pub struct Report {
     /// Alerts that the product itself opened, a day.
     pub alerts_opened_per_day: f64,
     /// By scenario.
-    pub scenarios: BTreeMap<String, OfScenario>,
+    pub scenarios: BTreeMap<String, ScenarioResult>,
     /// Whether probabilities are what they claim to be.
     pub reliability: Reliability,
 }
@@ -155,7 +155,7 @@ pub fn evaluate(
     let mut opened = 0;
     let (mut reliability, mut first) = (Reliability::default(), None);
     let mut entities: HashMap<(EntityView, String), u32> = HashMap::new();
-    feed(
+    read_inputs(
         config,
         inputs,
         partitions,
@@ -168,7 +168,7 @@ pub fn evaluate(
             let campaign = by_event.get(&*handled.event.event_id).copied();
             let time = handled.event.time;
             let first = *first.get_or_insert(time);
-            if let Some(verdict) = handled.stepped.verdict.as_ref()
+            if let Some(verdict) = handled.step.verdict.as_ref()
                 && campaign.is_none()
                 && is_learned(time.day(), first)
             {
@@ -180,7 +180,7 @@ pub fn evaluate(
                 *known.or_insert(next)
             };
             let identity = entity(EntityView::Identity, &handled.event.identity.id);
-            let mut views = ArrayVec::from_iter([(identity, handled.stepped.score_nats)]);
+            let mut views = ArrayVec::from_iter([(identity, handled.step.score_nats)]);
             if let (Some(stepped), Some(sighting)) = (&judged.at_source, &handled.sighting) {
                 views.push((
                     entity(EntityView::Source, &sighting.key),
@@ -224,7 +224,7 @@ fn measure(
         let read = ((budget * days) as usize).clamp(1, ranked.len());
         ranked[read - 1].max(f64::MIN_POSITIVE)
     });
-    let mut scenarios: BTreeMap<String, OfScenario> = BTreeMap::new();
+    let mut scenarios: BTreeMap<String, ScenarioResult> = BTreeMap::new();
     let mut recall = [0.0; BUDGETS.len()];
     let (mut times, mut by_scenario) = (Vec::new(), HashMap::<&str, Vec<f64>>::new());
     for (at, (_, scenario)) in campaigns.iter().enumerate() {

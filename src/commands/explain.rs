@@ -1,15 +1,15 @@
 //! `credwatch explain`: one identity's baseline in words and numbers, and what an event would score,
 //! by the state in a folder or by a service at work.
 
-use crate::commands::local_shards::{Lanes, LanesError};
+use crate::commands::local_shards::{LocalShards, LocalShardsError};
 use crate::commands::service_client as service;
 use crate::commands::service_client::ServiceError;
 use crate::config::Config;
 use crate::files;
 use crate::files::InputError;
 use crate::files::state_directory::{StateError, StateFolder};
-use crate::query_router::InquiryError;
-use crate::reports::explanation::Explained;
+use crate::query_router::QueryError;
+use crate::reports::explanation::BaselineExplanation;
 use std::path::Path;
 
 /// Why nothing can be explained.
@@ -20,13 +20,13 @@ pub enum ExplainError {
     State(#[from] StateError),
     /// There are no shards to ask.
     #[error(transparent)]
-    Lanes(#[from] LanesError),
+    Lanes(#[from] LocalShardsError),
     /// The events cannot be read.
     #[error(transparent)]
     Input(#[from] InputError),
     /// There is no answer.
     #[error(transparent)]
-    Inquiry(#[from] InquiryError),
+    Inquiry(#[from] QueryError),
     /// The service does not answer.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -42,9 +42,9 @@ pub fn by_state(
     folder: &Path,
     identity: &str,
     events: Option<&Path>,
-) -> Result<Explained, ExplainError> {
+) -> Result<BaselineExplanation, ExplainError> {
     let folder = StateFolder::new(folder);
-    let lanes = Lanes::open(config, folder.partitions()?, Some(&folder))?;
+    let lanes = LocalShards::open(config, folder.partitions()?, Some(&folder))?;
     Ok(lanes.explain(identity, &document(events)?)?)
 }
 
@@ -57,7 +57,7 @@ pub fn by_service(
     url: &str,
     identity: &str,
     events: Option<&Path>,
-) -> Result<Explained, ExplainError> {
+) -> Result<BaselineExplanation, ExplainError> {
     let path = "/v1/explain";
     let query = [("identity", identity)];
     service::ask(config, url, path, &query, Some(&document(events)?)).map_err(ExplainError::Service)

@@ -3,19 +3,20 @@
 
 use crate::config::Config;
 use crate::files::state_directory::{StateError, StateFolder};
-use crate::ingest::Native;
+use crate::ingest::NativeRecord;
 use crate::kafka::partitioner::partition_of;
 use crate::query_router;
-use crate::query_router::InquiryError;
-use crate::reports::explanation::Explained;
+use crate::query_router::QueryError;
+use crate::reports::explanation::BaselineExplanation;
 use crate::shard::{
-    Blueprint, Handled, LoadModelError, Outgoing, ReadError, Shard, ShardId, load_model,
+    LoadModelError, OutputRecord, ProcessedRecord, ReadError, Shard, ShardFactory, ShardId,
+    load_model,
 };
-use credwatch_core::engine::{Alert, Detail, Health, Stepped, Unused};
+use credwatch_core::engine::{Alert, Detail, Health, StepOutput, UnusedPrivileges};
 
 /// Why shards cannot be had.
 #[derive(Debug, thiserror::Error)]
-pub enum LanesError {
+pub enum LocalShardsError {
     /// The model cannot be read.
     #[error(transparent)]
     Model(#[from] LoadModelError),
@@ -25,25 +26,25 @@ pub enum LanesError {
 }
 
 /// The shards of all partitions, in both views.
-pub(super) struct Lanes {
+pub(super) struct LocalShards {
     identities: Vec<Shard>,
     sources: Vec<Shard>,
 }
 
 /// What became of one event.
-pub(super) struct Judged<'n> {
+pub(super) struct ShardOutput<'n> {
     /// At its identity.
-    pub(super) handled: Handled<'n>,
+    pub(super) handled: ProcessedRecord<'n>,
     /// At its source, where it is an authentication.
-    pub(super) at_source: Option<Stepped>,
+    pub(super) at_source: Option<StepOutput>,
     /// What is to be published.
-    pub(super) outputs: Vec<Outgoing>,
+    pub(super) outputs: Vec<OutputRecord>,
 }
 
-impl Judged<'_> {
+impl ShardOutput<'_> {
     /// What each view made of it.
-    pub(super) fn views(&self) -> impl Iterator<Item = &Stepped> {
-        std::iter::once(&self.handled.stepped).chain(&self.at_source)
+    pub(super) fn views(&self) -> impl Iterator<Item = &StepOutput> {
+        std::iter::once(&self.handled.step).chain(&self.at_source)
     }
 
     /// The alerts of both views.
@@ -52,7 +53,7 @@ impl Judged<'_> {
     }
 }
 
-impl Lanes {
+impl LocalShards {
     /// Shards for `partitions` partitions: as they were left in `state`, else cold.
     ///
     /// # Errors
@@ -61,9 +62,9 @@ impl Lanes {
         config: &Config,
         partitions: u32,
         state: Option<&StateFolder>,
-    ) -> Result<Self, LanesError> {
+    ) -> Result<Self, LocalShardsError> {
         let partitions = partitions.max(1);
-        let blueprint = Blueprint::new(config, load_model(config)?, partitions);
+        let blueprint = ShardFactory::new(config, load_model(config)?, partitions);
         let lane = |id: ShardId| {
             let left = match state {
                 Some(folder) => folder.load(&blueprint, id)?,
@@ -73,7 +74,7 @@ impl Lanes {
         };
         let lanes = |id: fn(i32) -> ShardId| {
             let all = (0..partitions as i32).map(|partition| lane(id(partition)));
-            all.collect::<Result<Vec<Shard>, LanesError>>()
+            all.collect::<Result<Vec<Shard>, LocalShardsError>>()
         };
         Ok(Self {
             identities: lanes(ShardId::of_identities)?,
@@ -104,44 +105,50 @@ impl Lanes {
     ///
     /// # Errors
     /// Nothing is known, or no event can be read.
-    pub(super) fn explain(&self, identity: &str, events: &[u8]) -> Result<Explained, InquiryError> {
+    pub(super) fn explain(
+        &self,
+        identity: &str,
+        events: &[u8],
+    ) -> Result<BaselineExplanation, QueryError> {
         query_router::explain(&self.identities[self.of(identity)], identity, events)
     }
 
     /// What identities of each shard have not used for `days` days.
-    pub(super) fn unused(&self, days: u16) -> impl Iterator<Item = Vec<Unused>> {
-        self.identities.iter().map(move |shard| shard.unused(days))
+    pub(super) fn unused(&self, days: u16) -> impl Iterator<Item = Vec<UnusedPrivileges>> {
+        self.identities
+            .iter()
+            .map(move |shard| shard.unused_privileges(days))
     }
 
     /// Takes one event in, at its identity and at its source.
     ///
     /// # Errors
     /// Says what is wrong with the event; nothing was learned from it.
-    pub(super) fn handle<'n>(
+    pub(super) fn process<'n>(
         &mut self,
-        native: &'n Native<'_>,
+        native: &'n NativeRecord<'_>,
         detail: Detail,
-    ) -> Result<Judged<'n>, ReadError> {
+    ) -> Result<ShardOutput<'n>, ReadError> {
         let at = match self.identities.len() {
             1 => 0,
             _ => self.of(&native.key()?),
         };
         let shard = &mut self.identities[at];
         let handled = shard.handle(&native.json, shard.next_offset(), detail)?;
-        let alerts = &handled.stepped.alerts;
-        let mut outputs = shard.publications(alerts, None, Some(&native.json));
+        let alerts = &handled.step.alerts;
+        let mut outputs = shard.output_records(alerts, None, Some(&native.json));
         let mut at_source = None;
         if let Some(sighting) = &handled.sighting {
             let at = self.of(&sighting.key);
             let shard = &mut self.sources[at];
             let stepped = shard
                 .handle(&sighting.payload, shard.next_offset(), detail)?
-                .stepped;
+                .step;
             let record = Some(sighting.payload.as_slice());
-            outputs.extend(shard.publications(&stepped.alerts, None, record));
+            outputs.extend(shard.output_records(&stepped.alerts, None, record));
             at_source = Some(stepped);
         }
-        Ok(Judged {
+        Ok(ShardOutput {
             handled,
             at_source,
             outputs,

@@ -1,10 +1,10 @@
 //! `credwatch feedback`, `forget` and `containment`, and the same by HTTP: one record to the feedback topic.
 
 use crate::config::Config;
-use crate::feedback::model::{Answer, AnswerError, Asked};
-use crate::http::Wish;
+use crate::feedback::model::{Feedback, FeedbackCommand, FeedbackError};
+use crate::http::FeedbackRequest;
 use crate::kafka::KafkaError;
-use crate::kafka::feedback_producer::Sender;
+use crate::kafka::feedback_producer::RecordProducer;
 use std::sync::Arc;
 use tokio::sync::mpsc::Receiver;
 
@@ -13,7 +13,7 @@ use tokio::sync::mpsc::Receiver;
 pub enum PublishError {
     /// It says nothing.
     #[error(transparent)]
-    Answer(#[from] AnswerError),
+    Answer(#[from] FeedbackError),
     /// Kafka does not take it.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
@@ -31,19 +31,19 @@ pub enum PublishError {
 ///
 /// # Errors
 /// It says nothing, or Kafka does not take it.
-pub async fn send(config: &Arc<Config>, answer: &Answer) -> Result<String, PublishError> {
-    let key = match answer.asked()? {
-        Asked::Judge(alert_id, _) => alert_id,
-        Asked::Settle(order_id, _) | Asked::Approve(order_id) => order_id,
-        Asked::Forget(identity) => identity,
-        Asked::Enforce(_) => "",
+pub async fn send(config: &Arc<Config>, answer: &Feedback) -> Result<String, PublishError> {
+    let key = match answer.command()? {
+        FeedbackCommand::AlertVerdict(alert_id, _) => alert_id,
+        FeedbackCommand::OrderOutcome(order_id, _) | FeedbackCommand::Approve(order_id) => order_id,
+        FeedbackCommand::Forget(identity) => identity,
+        FeedbackCommand::Containment(_) => "",
     };
-    if config.feedback.hearing.requires_signature && config.feedback.key.is_none() {
+    if config.feedback.verifier.requires_signature && config.feedback.key.is_none() {
         return Err(PublishError::Unsigned);
     }
     let topic = &config.topics.feedback;
-    let sender = Sender::new(Arc::clone(config))?;
-    let (partition, offset) = sender.answer(key, answer).await?;
+    let sender = RecordProducer::new(Arc::clone(config))?;
+    let (partition, offset) = sender.send_feedback(key, answer).await?;
     Ok(format!(
         "published to {topic}, partition {partition}, offset {offset}; running services take it in within \
          seconds\n"
@@ -54,7 +54,7 @@ pub async fn send(config: &Arc<Config>, answer: &Answer) -> Result<String, Publi
 ///
 /// # Errors
 /// It says nothing, or Kafka does not take it.
-pub fn publish(config: &Arc<Config>, answer: &Answer) -> Result<String, PublishError> {
+pub fn publish(config: &Arc<Config>, answer: &Feedback) -> Result<String, PublishError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -62,7 +62,7 @@ pub fn publish(config: &Arc<Config>, answer: &Answer) -> Result<String, PublishE
 }
 
 /// Publishes what comes by HTTP, one after the other, until nobody can ask any more.
-pub async fn serve(config: Arc<Config>, mut wishes: Receiver<Wish>) {
+pub async fn serve(config: Arc<Config>, mut wishes: Receiver<FeedbackRequest>) {
     while let Some(wish) = wishes.recv().await {
         let told = send(&config, &wish.answer).await;
         // Who asked may have gone.

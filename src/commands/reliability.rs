@@ -28,7 +28,7 @@ const PLOT_DECADE: f64 = 8.0;
 
 /// Readings of one signal.
 #[derive(Clone, Debug, Serialize)]
-pub struct OfSignal {
+pub struct SignalReliability {
     /// Which signal.
     pub signal: &'static str,
     /// Its readings.
@@ -37,7 +37,7 @@ pub struct OfSignal {
     pub at_or_below: [u64; LEVELS.len()],
 }
 
-impl OfSignal {
+impl SignalReliability {
     /// Observed over claimed share at each level; `None` where too few were expected.
     #[must_use]
     pub fn factors(&self) -> [Option<f64>; LEVELS.len()] {
@@ -53,7 +53,7 @@ impl OfSignal {
 #[derive(Clone, Debug, Serialize)]
 pub struct Reliability {
     /// By signal, of events without a label.
-    pub signals: Vec<OfSignal>,
+    pub signals: Vec<SignalReliability>,
     /// Identity-days without a labelled event.
     pub identity_days: usize,
     /// How many of them reach each of [`NATS`].
@@ -64,7 +64,7 @@ pub struct Reliability {
 
 impl Default for Reliability {
     fn default() -> Self {
-        let of_signal = |signal: &&dyn credwatch_core::signal::Signal| OfSignal {
+        let of_signal = |signal: &&dyn credwatch_core::signal::Signal| SignalReliability {
             signal: signal.name().as_str(),
             readings: 0,
             at_or_below: [0; LEVELS.len()],
@@ -82,7 +82,7 @@ impl Reliability {
     /// Counts the readings of one event without a label.
     pub fn add(&mut self, verdicts: &[SignalVerdict]) {
         for verdict in verdicts {
-            let named = |of: &&mut OfSignal| of.signal == verdict.name.as_str();
+            let named = |of: &&mut SignalReliability| of.signal == verdict.name.as_str();
             if let Some(of) = self.signals.iter_mut().find(named) {
                 of.readings += 1;
                 for (count, level) in of.at_or_below.iter_mut().zip(LEVELS) {
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn few_readings_say_nothing() {
-        let mut few = OfSignal {
+        let mut few = SignalReliability {
             signal: "host",
             readings: 1_000,
             at_or_below: [100, 30, 5, 5],

@@ -1,16 +1,16 @@
 //! `credwatch replay`: files through the same shards as `credwatch run`.
 
-use crate::commands::local_shards::{Lanes, LanesError};
+use crate::commands::local_shards::{LocalShards, LocalShardsError};
 use crate::commands::summary::Summary;
 use crate::config::Config;
 use crate::files;
 use crate::files::InputError;
 use crate::files::state_directory::{StateError, StateFolder};
-use crate::ingest::{Item, expand};
+use crate::ingest::{ExpandedRecord, expand};
 use crate::outputs::dead_letter::DeadLetter;
 use crate::outputs::verdict_line;
-use crate::shard::{Outgoing, Stream};
-use crate::sources::source_format::{Format, guess, head};
+use crate::shard::{OutputRecord, Stream};
+use crate::sources::source_format::{Format, head, recognise};
 use credwatch_core::engine::Detail;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -47,7 +47,7 @@ pub enum ReplayError {
     Input(#[from] InputError),
     /// There are no shards to replay through.
     #[error(transparent)]
-    Lanes(#[from] LanesError),
+    Lanes(#[from] LocalShardsError),
     /// The state cannot be left.
     #[error(transparent)]
     State(#[from] StateError),
@@ -120,7 +120,7 @@ impl Sinks {
         })
     }
 
-    fn publish(&mut self, outgoing: &Outgoing) -> Result<(), ReplayError> {
+    fn publish(&mut self, outgoing: &OutputRecord) -> Result<(), ReplayError> {
         let lines = match outgoing.stream {
             Stream::Alerts => &mut self.alerts,
             Stream::Revocations => &mut self.orders,
@@ -147,7 +147,7 @@ impl Sinks {
 
 /// A replay under way.
 struct Replay {
-    lanes: Lanes,
+    lanes: LocalShards,
     detail: Detail,
     sinks: Sinks,
     summary: Summary,
@@ -166,9 +166,9 @@ pub fn replay(
     let files = files::list(&options.inputs)?;
     let state = options.state.as_deref().map(StateFolder::new);
     let mut replay = Replay {
-        lanes: Lanes::open(config, options.partitions, state.as_ref())?,
+        lanes: LocalShards::open(config, options.partitions, state.as_ref())?,
         detail: match options.verdicts {
-            Some(_) => Detail::Words,
+            Some(_) => Detail::Explained,
             None => Detail::Score,
         },
         sinks: Sinks::create(options)?,
@@ -177,7 +177,7 @@ pub fn replay(
     for path in files {
         let (mut parts, mut format, mut records) = (files::open(&path)?, options.format, 0);
         while let Some(part) = parts.next_part()? {
-            let format = *format.get_or_insert_with(|| guess(head(&part)));
+            let format = *format.get_or_insert_with(|| recognise(head(&part)));
             records += replay.part(&path, &part, format, records)?;
             progress(&path, part.len() as u64);
         }
@@ -221,18 +221,20 @@ impl Replay {
     }
 
     /// Judges one record; returns its verdict line where one is wanted.
-    fn item(&mut self, name: &str, item: &Item<'_>) -> Result<Option<Vec<u8>>, ReplayError> {
+    fn item(
+        &mut self,
+        name: &str,
+        item: &ExpandedRecord<'_>,
+    ) -> Result<Option<Vec<u8>>, ReplayError> {
         let native = match &item.outcome {
             Ok(native) => native,
-            Err(reason) => return self.set_aside(name, item, reason).map(|()| None),
+            Err(reason) => return self.reject(name, item, reason).map(|()| None),
         };
-        self.summary.unread_expiries += u64::from(native.expiry_unread);
-        let judged = match self.lanes.handle(native, self.detail) {
+        self.summary.unread_expiries += u64::from(native.expiry_unparsed);
+        let judged = match self.lanes.process(native, self.detail) {
             Ok(judged) => judged,
             Err(error) => {
-                return self
-                    .set_aside(name, item, &error.to_string())
-                    .map(|()| None);
+                return self.reject(name, item, &error.to_string()).map(|()| None);
             }
         };
         self.summary.add_event(&judged.handled);
@@ -240,7 +242,7 @@ impl Replay {
         let at_source = at_source.and_then(|stepped| stepped.verdict.as_ref());
         let line = judged
             .handled
-            .stepped
+            .step
             .verdict
             .as_ref()
             .map(|verdict| verdict_line::to_json(&judged.handled.event, verdict, at_source));
@@ -253,10 +255,15 @@ impl Replay {
         Ok(line)
     }
 
-    fn set_aside(&mut self, name: &str, item: &Item<'_>, reason: &str) -> Result<(), ReplayError> {
+    fn reject(
+        &mut self,
+        name: &str,
+        item: &ExpandedRecord<'_>,
+        reason: &str,
+    ) -> Result<(), ReplayError> {
         let coordinates = (name, -1, item.index as i64);
         let letter = DeadLetter::new(reason, "replay", coordinates, item.raw);
         self.summary.add_dead(name, item.index, reason);
-        self.sinks.publish(&Outgoing::dead_letter(&letter))
+        self.sinks.publish(&OutputRecord::dead_letter(&letter))
     }
 }

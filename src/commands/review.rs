@@ -5,7 +5,7 @@ use crate::files;
 use crate::files::InputError;
 use crate::kafka::KafkaError;
 use crate::kafka::topic_reader::read_all;
-use crate::reports::incident_report::CaseFile;
+use crate::reports::incident_report::IncidentReport;
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ pub fn review(
     alert_id: &str,
     alerts: &[PathBuf],
     audit: &[PathBuf],
-) -> Result<CaseFile, ReviewError> {
+) -> Result<IncidentReport, ReviewError> {
     let (alerts, audit) = if alerts.is_empty() {
         let topics = &config.topics;
         (
@@ -48,7 +48,7 @@ pub fn review(
             .filter_map(|record| serde_json::from_slice(record).ok())
             .collect()
     };
-    let case = CaseFile::collect(alert_id, &parsed(alerts), &parsed(audit));
+    let case = IncidentReport::collect(alert_id, &parsed(alerts), &parsed(audit));
     case.ok_or_else(|| ReviewError::Unknown(alert_id.to_owned()))
 }
 

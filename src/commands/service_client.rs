@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 /// A service answers between two batches of events; this only ends a wait for one that hangs.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// It does not answer, or says why it has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +37,7 @@ pub fn ask<T: DeserializeOwned>(
         why,
     };
     let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(ANSWER_WITHIN))
+        .timeout_global(Some(RESPONSE_TIMEOUT))
         .http_status_as_error(false)
         .build()
         .into();

@@ -1,7 +1,7 @@
 //! The end of a replay or demo, as a person wants to read it.
 
 use crate::commands::renewals::Renewals;
-use crate::shard::{Handled, ShardId};
+use crate::shard::{ProcessedRecord, ShardId};
 use crate::sources::time::format_rfc3339;
 use credwatch_core::containment::Mode;
 use credwatch_core::engine::{Alert, Health, Phase};
@@ -75,15 +75,15 @@ impl Summary {
     }
 
     /// Counts an event.
-    pub fn add_event(&mut self, handled: &Handled<'_>) {
+    pub fn add_event(&mut self, handled: &ProcessedRecord<'_>) {
         let time = handled.event.time;
         self.events += 1;
         self.renewals.add(&handled.event);
-        for notice in &handled.stepped.notices {
+        for notice in &handled.step.notices {
             self.notices
                 .push(format!("{} UTC: {notice}", minute(notice.time)));
         }
-        if let Some(news) = &handled.stepped.budget_news {
+        if let Some(news) = &handled.step.budget_alert {
             self.notices.push(format!("{} UTC: {news}", minute(time)));
         }
         self.unknown_members += u64::from(handled.unknown_members);
@@ -95,7 +95,7 @@ impl Summary {
     pub fn add_alert(&mut self, alert: &Alert) {
         self.updates += u64::from(alert.phase == Phase::Updated);
         self.orders += alert.decisions.len() as u64;
-        let case = alert.case.clone();
+        let case = alert.incident.clone();
         let id = case.alert_id.clone();
         self.incidents.insert(id, case);
     }
@@ -113,7 +113,7 @@ impl Summary {
     /// Adds a shard's counts.
     pub fn add_health(&mut self, id: ShardId, health: &Health) {
         self.evicted += health.evicted;
-        self.unadmitted += health.unadmitted;
+        self.unadmitted += health.without_baseline;
         if id.entity == EntityView::Source {
             self.sources += health.identities;
             return;

@@ -1,12 +1,12 @@
 //! `credwatch drift`: privileges that nobody uses any more, by the state in a folder or by a service at
 //! work.
 
-use crate::commands::local_shards::{Lanes, LanesError};
+use crate::commands::local_shards::{LocalShards, LocalShardsError};
 use crate::commands::service_client as service;
 use crate::commands::service_client::ServiceError;
 use crate::config::Config;
 use crate::files::state_directory::{StateError, StateFolder};
-use crate::reports::unused_privileges::Unused;
+use crate::reports::unused_privileges::UnusedPrivilegesReport;
 use std::path::Path;
 
 /// Why there is no report.
@@ -17,7 +17,7 @@ pub enum DriftError {
     State(#[from] StateError),
     /// There are no shards to ask.
     #[error(transparent)]
-    Lanes(#[from] LanesError),
+    Lanes(#[from] LocalShardsError),
     /// The service has no answer.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -27,12 +27,16 @@ pub enum DriftError {
 ///
 /// # Errors
 /// There is no such state.
-pub fn by_state(config: &Config, folder: &Path, days: u16) -> Result<Unused, DriftError> {
+pub fn by_state(
+    config: &Config,
+    folder: &Path,
+    days: u16,
+) -> Result<UnusedPrivilegesReport, DriftError> {
     let folder = StateFolder::new(folder);
     let partitions = folder.partitions()?;
-    let lanes = Lanes::open(config, partitions, Some(&folder))?;
+    let lanes = LocalShards::open(config, partitions, Some(&folder))?;
     let all = partitions as usize;
-    let mut unused = Unused::new(days, all, all);
+    let mut unused = UnusedPrivilegesReport::new(days, all, all);
     lanes.unused(days).for_each(|of_shard| unused.add(of_shard));
     Ok(unused)
 }
@@ -41,7 +45,11 @@ pub fn by_state(config: &Config, folder: &Path, days: u16) -> Result<Unused, Dri
 ///
 /// # Errors
 /// The service has no answer.
-pub fn by_service(config: &Config, url: &str, days: u16) -> Result<Unused, DriftError> {
+pub fn by_service(
+    config: &Config,
+    url: &str,
+    days: u16,
+) -> Result<UnusedPrivilegesReport, DriftError> {
     let days = days.to_string();
     Ok(service::ask(
         config,

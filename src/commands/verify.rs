@@ -1,10 +1,10 @@
 //! `credwatch verify`: does the audit trail hold together, are orders what was signed?
 
-use crate::audit::audit_verifier::{BrokenLink, ChainWalk};
+use crate::audit::audit_verifier::{ChainError, ChainVerifier};
 use crate::crypto::KeySet;
 use crate::files;
 use crate::files::InputError;
-use crate::orders::order_verifier::{OrderCheck, OrderFault};
+use crate::orders::order_verifier::{OrderFault, OrderVerifier};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ pub enum VerifyError {
         /// Which line, from 1.
         line: usize,
         /// Why.
-        why: BrokenLink,
+        why: ChainError,
     },
     /// An order is not what was signed.
     #[error("{}, order {line}: {why}", .path.display())]
@@ -67,9 +67,9 @@ pub fn verify_orders(
     keys: &KeySet,
     audience: Option<&str>,
 ) -> Result<VerifiedOrders, VerifyError> {
-    let mut check = OrderCheck::new(keys, audience);
+    let mut check = OrderVerifier::new(keys, audience);
     each_line(inputs, |path, line, record| {
-        check.take(record).map_err(|why| VerifyError::Order {
+        check.verify(record).map_err(|why| VerifyError::Order {
             path: path.to_path_buf(),
             line,
             why,
@@ -91,16 +91,16 @@ impl fmt::Display for VerifiedOrders {
 
 /// A trail that holds together.
 #[derive(Debug)]
-pub struct Verified(ChainWalk);
+pub struct Verified(ChainVerifier);
 
 /// Walks the trail in `inputs`, files in the order given; signed heads are checked by `keys`.
 ///
 /// # Errors
 /// A file cannot be read, or says the first record that does not continue its chain.
 pub fn verify_audit(inputs: &[PathBuf], keys: Option<KeySet>) -> Result<Verified, VerifyError> {
-    let mut walk = ChainWalk::checking(keys);
+    let mut walk = ChainVerifier::with_keys(keys);
     each_line(inputs, |path, line, record| {
-        walk.take(record).map_err(|why| VerifyError::Broken {
+        walk.verify(record).map_err(|why| VerifyError::Broken {
             path: path.to_path_buf(),
             line,
             why,

@@ -3,7 +3,7 @@
 use super::entry::each;
 use super::reader::Reader;
 use crate::sources::time::parse_rfc3339;
-use credwatch_core::containment::exception::{Exception, Whom};
+use credwatch_core::containment::exception::{Exception, ExceptionScope};
 use credwatch_core::containment::guardrail::Guardrails;
 use credwatch_core::containment::policy::{Policy, Rule};
 use credwatch_core::containment::{Action, Mode};
@@ -56,8 +56,8 @@ fn exceptions_of(reader: &mut Reader<'_>) -> Vec<Exception> {
         ]);
         let named = |key: &str| entry.table.get(key).and_then(Value::as_str);
         let whom = match (named("identity"), named("group")) {
-            (Some(identity), None) => Some(Whom::Identity(identity.to_owned())),
-            (None, Some(group)) => Some(Whom::Group(group.to_owned())),
+            (Some(identity), None) => Some(ExceptionScope::Identity(identity.to_owned())),
+            (None, Some(group)) => Some(ExceptionScope::Group(group.to_owned())),
             _ => None,
         };
         if whom.is_none() {
@@ -69,8 +69,8 @@ fn exceptions_of(reader: &mut Reader<'_>) -> Vec<Exception> {
         let justification = entry.text("justification");
         Some(Exception {
             expires: entry.word("expires", &expires, moment)?,
-            whom: whom?,
-            at_most,
+            scope: whom?,
+            max_action: at_most,
             owner,
             justification,
         })
@@ -94,8 +94,8 @@ pub(super) fn guardrails_of(reader: &mut Reader<'_>, is_signed: bool) -> Guardra
         protected: reader.texts("containment.protected").into_iter().collect(),
         max_per_hour: reader.whole("containment.max_per_hour", 0, 1_000_000) as u32,
         max_share: reader.number("containment.max_share", 0.0, 1.0),
-        cool_down_ms: MS_PER_SEC * reader.whole("containment.cool_down_secs", 0, 86_400),
-        approval_from,
+        cooldown_ms: MS_PER_SEC * reader.whole("containment.cool_down_secs", 0, 86_400),
+        require_approval_from: approval_from,
         exceptions: exceptions_of(reader),
     }
 }
@@ -118,7 +118,7 @@ fn mode_of(reader: &mut Reader<'_>, is_signed: bool) -> Mode {
 mod tests {
     use crate::config::{Config, Sources};
     use credwatch_core::containment::Action;
-    use credwatch_core::containment::policy::Situation;
+    use credwatch_core::containment::policy::PolicyInput;
     use credwatch_core::event::{CredentialKind, IdentityKind};
     use credwatch_core::verdict::Severity;
 
@@ -175,7 +175,7 @@ mod tests {
         credential: Option<CredentialKind>,
     ) -> Action {
         let config = Config::load(&Sources::default()).unwrap();
-        let situation = Situation {
+        let situation = PolicyInput {
             severity,
             identity,
             credential,

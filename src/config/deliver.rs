@@ -4,7 +4,7 @@ use super::Secret;
 use super::entry::{Entry, each};
 use super::reader::Reader;
 use crate::crypto::{KeySet, Signer, SigningKey};
-use crate::feedback::signed_feedback::{Hearing, TrustedSigner};
+use crate::feedback::signed_feedback::{FeedbackVerifier, TrustedSigner};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default)]
 pub struct Feedback {
     /// What is believed of them.
-    pub hearing: Hearing,
+    pub verifier: FeedbackVerifier,
     /// What our own are signed with; `None`: they are not.
     pub key: Option<Arc<SigningKey>>,
 }
@@ -26,7 +26,7 @@ pub struct Endpoint {
     /// What it knows us by.
     pub secret: Secret,
     /// Whether it may be on this machine, or in a private or link-local network.
-    pub allows_private: bool,
+    pub allow_private_addresses: bool,
     /// Certificates, as PEM, that it may be proved by beside the public ones; empty: none.
     pub ca_file: String,
 }
@@ -57,9 +57,9 @@ pub struct Receiver {
     /// How.
     pub kind: ReceiverKind,
     /// Whether it gets alerts.
-    pub takes_alerts: bool,
+    pub receives_alerts: bool,
     /// Whether it gets orders.
-    pub takes_orders: bool,
+    pub receives_orders: bool,
 }
 
 /// A realm of Keycloak.
@@ -76,9 +76,9 @@ pub struct Realm {
     /// Topic for its events; empty: they are not asked for.
     pub topic: String,
     /// How often it is asked.
-    pub poll_every: Duration,
+    pub poll_interval: Duration,
     /// Whether orders are carried out.
-    pub carries_out: bool,
+    pub executes_orders: bool,
 }
 
 /// How things are carried.
@@ -91,9 +91,9 @@ pub struct Deliver {
     /// So many attempts, and then it is set aside.
     pub attempts: u32,
     /// After so many failures in a row a receiver is left alone.
-    pub breaker_failures: u32,
+    pub circuit_failures: u32,
     /// For so long.
-    pub breaker_rest: Duration,
+    pub circuit_open: Duration,
 }
 
 pub(super) fn feedback_of(reader: &mut Reader<'_>, signer: Option<&Signer>) -> Feedback {
@@ -131,7 +131,7 @@ pub(super) fn feedback_of(reader: &mut Reader<'_>, signer: Option<&Signer>) -> F
         reader.problems.push(problem.to_owned());
     }
     Feedback {
-        hearing: Hearing {
+        verifier: FeedbackVerifier {
             requires_signature,
             signers,
         },
@@ -147,7 +147,7 @@ fn endpoint(entry: &mut Entry<'_>) -> Endpoint {
     Endpoint {
         url: url.trim_end_matches('/').to_owned(),
         secret: entry.secret("secret_file"),
-        allows_private: entry.flag("allow_private"),
+        allow_private_addresses: entry.flag("allow_private"),
         ca_file: entry.text_or("ca_file", ""),
     }
 }
@@ -203,8 +203,8 @@ fn receiver(entry: &mut Entry<'_>) -> Option<Receiver> {
     Some(Receiver {
         name,
         kind,
-        takes_alerts,
-        takes_orders: if takes.is_empty() {
+        receives_alerts: takes_alerts,
+        receives_orders: if takes.is_empty() {
             !default
         } else {
             takes.contains(&false)
@@ -231,8 +231,8 @@ fn realm(entry: &mut Entry<'_>) -> Option<Realm> {
         realm: entry.text("realm"),
         client_id: entry.text("client_id"),
         topic: entry.text_or("topic", ""),
-        poll_every: Duration::from_millis(entry.whole_or("poll_ms", 250, 10, 3_600_000)),
-        carries_out: entry.flag("carry_out"),
+        poll_interval: Duration::from_millis(entry.whole_or("poll_ms", 250, 10, 3_600_000)),
+        executes_orders: entry.flag("carry_out"),
     })
 }
 
@@ -242,12 +242,12 @@ pub(super) fn realms_of(reader: &mut Reader<'_>) -> Vec<Realm> {
 
 pub(super) fn deliver_of(reader: &mut Reader<'_>, realms: &[Realm], is_signed: bool) -> Deliver {
     let mut receivers = each(reader, "deliver.receivers", receiver);
-    let carrying = realms.iter().filter(|realm| realm.carries_out);
+    let carrying = realms.iter().filter(|realm| realm.executes_orders);
     receivers.extend(carrying.map(|realm| Receiver {
         name: realm.name.clone(),
         kind: ReceiverKind::Keycloak(realm.clone()),
-        takes_alerts: false,
-        takes_orders: true,
+        receives_alerts: false,
+        receives_orders: true,
     }));
     let mut names: Vec<&str> = receivers.iter().map(|r| r.name.as_str()).collect();
     names.sort_unstable();
@@ -271,8 +271,8 @@ pub(super) fn deliver_of(reader: &mut Reader<'_>, realms: &[Realm], is_signed: b
         receivers,
         timeout: Duration::from_millis(reader.whole("deliver.timeout_ms", 10, 600_000) as u64),
         attempts: reader.whole("deliver.attempts", 1, 1_000) as u32,
-        breaker_failures: reader.whole("deliver.breaker_failures", 1, 1_000) as u32,
-        breaker_rest: Duration::from_millis(
+        circuit_failures: reader.whole("deliver.breaker_failures", 1, 1_000) as u32,
+        circuit_open: Duration::from_millis(
             reader.whole("deliver.breaker_rest_ms", 10, 86_400_000) as u64,
         ),
     }

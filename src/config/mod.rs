@@ -80,7 +80,7 @@ pub struct Topics {
 impl Topics {
     /// The topic that shards read which look at such entities.
     #[must_use]
-    pub fn of_view(&self, entity: EntityView) -> &str {
+    pub fn input_topic(&self, entity: EntityView) -> &str {
         match entity {
             EntityView::Identity => &self.events,
             EntityView::Source => &self.sightings,
@@ -107,7 +107,7 @@ pub struct Detect {
     /// Source networks over all partitions.
     pub max_sources: usize,
     /// Signals that do not speak.
-    pub signals_off: Vec<SignalName>,
+    pub disabled_signals: Vec<SignalName>,
     /// Model parameters, where not the embedded ones.
     pub model_file: Option<String>,
 }

@@ -21,7 +21,7 @@ impl Secret {
 
     /// Whether `given` is it. Takes the same time wherever they differ.
     #[must_use]
-    pub fn is(&self, given: &str) -> bool {
+    pub fn matches(&self, given: &str) -> bool {
         blake3::hash(self.0.as_bytes()) == blake3::hash(given.as_bytes())
     }
 
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn a_secret_is_compared_and_not_shown() {
         let secret = Secret::new("hunter2".to_owned());
-        assert!(secret.is("hunter2") && !secret.is("hunter") && !secret.is_empty());
+        assert!(secret.matches("hunter2") && !secret.matches("hunter") && !secret.is_empty());
         assert!(!format!("{secret:?}").contains("hunter2"));
     }
 }

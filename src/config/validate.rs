@@ -13,14 +13,14 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 /// Settings that shape decisions; their text goes into the configuration hash.
-const DECIDING: [&str; 2] = ["detect", "containment"];
+const HASHED_SECTIONS: [&str; 2] = ["detect", "containment"];
 
 pub(super) fn validate(table: &Table, problems: &mut Vec<String>) -> Option<Config> {
     if table.is_empty() {
         return None;
     }
     let mut hasher = blake3::Hasher::new();
-    for section in DECIDING {
+    for section in HASHED_SECTIONS {
         hasher.update(
             table
                 .get(section)
@@ -54,7 +54,7 @@ pub(super) fn validate(table: &Table, problems: &mut Vec<String>) -> Option<Conf
             alerts_per_day: reader.number("detect.alerts_per_day", 0.0, 100_000.0),
             max_identities: reader.whole("detect.max_identities", 1, 100_000_000) as usize,
             max_sources: reader.whole("detect.max_sources", 1, 100_000_000) as usize,
-            signals_off: signals_off(&mut reader),
+            disabled_signals: disabled_signals(&mut reader),
             model_file: Some(reader.text("detect.model_file")).filter(|file| !file.is_empty()),
         },
         checkpoint_every: Duration::from_secs(checkpoint_secs as u64),
@@ -170,7 +170,7 @@ fn ingest_of(reader: &mut Reader<'_>, realms: &[Realm]) -> Vec<Ingest> {
     ingest
 }
 
-fn signals_off(reader: &mut Reader<'_>) -> Vec<SignalName> {
+fn disabled_signals(reader: &mut Reader<'_>) -> Vec<SignalName> {
     let named = reader.texts("detect.signals_off");
     let mut off = Vec::new();
     for name in named {

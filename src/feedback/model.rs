@@ -4,14 +4,14 @@
 //! goes into the audit trail.
 
 use crate::crypto::SignatureError;
-use credwatch_core::containment::issued_orders::Outcome;
-use credwatch_core::engine::Opinion;
+use credwatch_core::containment::issued_orders::OrderOutcome;
+use credwatch_core::engine::AlertVerdict;
 use serde::{Deserialize, Serialize};
 
 /// One answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Answer {
+pub struct Feedback {
     /// The alert that is answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert_id: Option<String>,
@@ -35,7 +35,7 @@ pub struct Answer {
     pub forget: Option<String>,
     /// What enforcement is to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub containment: Option<Enforcement>,
+    pub containment: Option<ContainmentCommand>,
     /// Who says it.
     pub by: String,
     /// Why.
@@ -43,12 +43,12 @@ pub struct Answer {
     pub reason: Option<String>,
     /// Who signed it, where it was signed.
     #[serde(skip)]
-    pub proof: Option<Proof>,
+    pub signature: Option<SignatureInfo>,
 }
 
 /// By which key an answer is proved, and which one it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proof {
+pub struct SignatureInfo {
     /// Name of the key.
     pub kid: String,
     /// The answer among all that were signed.
@@ -72,11 +72,11 @@ pub enum Carried {
 impl Carried {
     /// The same for the engine.
     #[must_use]
-    pub fn outcome(self) -> Outcome {
+    pub fn outcome(self) -> OrderOutcome {
         match self {
-            Self::Done => Outcome::Done,
-            Self::Failed => Outcome::Failed,
-            Self::Refused => Outcome::Refused,
+            Self::Done => OrderOutcome::Done,
+            Self::Failed => OrderOutcome::Failed,
+            Self::Refused => OrderOutcome::Refused,
         }
     }
 }
@@ -98,12 +98,12 @@ pub enum Judgement {
 impl Judgement {
     /// The same for the engine.
     #[must_use]
-    pub fn opinion(self) -> Opinion {
+    pub fn opinion(self) -> AlertVerdict {
         match self {
-            Self::TruePositive => Opinion::TruePositive,
-            Self::FalsePositive => Opinion::FalsePositive,
-            Self::Expected => Opinion::Expected,
-            Self::Withdrawn => Opinion::Withdrawn,
+            Self::TruePositive => AlertVerdict::TruePositive,
+            Self::FalsePositive => AlertVerdict::FalsePositive,
+            Self::Expected => AlertVerdict::Expected,
+            Self::Withdrawn => AlertVerdict::Withdrawn,
         }
     }
 
@@ -122,7 +122,7 @@ impl Judgement {
 /// What is asked of enforcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Enforcement {
+pub enum ContainmentCommand {
     /// Nothing is to be carried out from now on.
     Pause,
     /// It goes on.
@@ -131,22 +131,22 @@ pub enum Enforcement {
 
 /// What an answer asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked<'a> {
+pub enum FeedbackCommand<'a> {
     /// To take an opinion on an alert.
-    Judge(&'a str, Judgement),
+    AlertVerdict(&'a str, Judgement),
     /// To take what became of an order.
-    Settle(&'a str, Carried),
+    OrderOutcome(&'a str, Carried),
     /// To approve an order.
     Approve(&'a str),
     /// To forget an identity.
     Forget(&'a str),
     /// To pause enforcement, or to let it go on.
-    Enforce(Enforcement),
+    Containment(ContainmentCommand),
 }
 
 /// Why an answer cannot be taken.
 #[derive(Debug, thiserror::Error)]
-pub enum AnswerError {
+pub enum FeedbackError {
     /// It is none.
     #[error("no answer: {0}; {SHAPES}")]
     Json(#[from] serde_json::Error),
@@ -155,7 +155,7 @@ pub enum AnswerError {
     Shape,
     /// Nobody says it.
     #[error("`by` is empty: an answer says who gives it")]
-    Nobody,
+    MissingAuthor,
     /// Nobody proves it.
     #[error(
         "it is not signed, and feedback.require_signature is set: sign it by feedback.key_file"
@@ -163,7 +163,7 @@ pub enum AnswerError {
     Unsigned,
     /// It proves to be somebody else's.
     #[error("it was signed by the key of {signer:?}, and says that it is {by:?}'s")]
-    Impostor {
+    AuthorMismatch {
         /// Whose key it is.
         signer: String,
         /// Who it says.
@@ -174,21 +174,21 @@ pub enum AnswerError {
     Signature(#[from] SignatureError),
     /// It was signed at another time than it was sent.
     #[error("it says that it was signed later than it was sent: is the clock of the sender right?")]
-    Early,
+    IssuedInFuture,
 }
 
 /// What an answer may be.
 const SHAPES: &str = "an answer holds `by` and alert_id with verdict, or order_id with outcome, or \
                       approve, or forget, or containment";
 
-impl Answer {
+impl Feedback {
     /// Reads one record.
     ///
     /// # Errors
     /// Says what is wrong with it.
-    pub fn parse(record: &[u8]) -> Result<Self, AnswerError> {
+    pub fn parse(record: &[u8]) -> Result<Self, FeedbackError> {
         let answer: Self = serde_json::from_slice(record)?;
-        answer.asked()?;
+        answer.command()?;
         Ok(answer)
     }
 
@@ -196,18 +196,18 @@ impl Answer {
     ///
     /// # Errors
     /// Says what is wrong with it.
-    pub fn asked(&self) -> Result<Asked<'_>, AnswerError> {
+    pub fn command(&self) -> Result<FeedbackCommand<'_>, FeedbackError> {
         if self.by.trim().is_empty() {
-            return Err(AnswerError::Nobody);
+            return Err(FeedbackError::MissingAuthor);
         }
         let judged = self.alert_id.as_deref().zip(self.verdict);
         let settled = self.order_id.as_deref().zip(self.outcome);
         let mut asked = [
-            judged.map(|(alert, verdict)| Asked::Judge(alert, verdict)),
-            settled.map(|(order, outcome)| Asked::Settle(order, outcome)),
-            self.approve.as_deref().map(Asked::Approve),
-            self.forget.as_deref().map(Asked::Forget),
-            self.containment.map(Asked::Enforce),
+            judged.map(|(alert, verdict)| FeedbackCommand::AlertVerdict(alert, verdict)),
+            settled.map(|(order, outcome)| FeedbackCommand::OrderOutcome(order, outcome)),
+            self.approve.as_deref().map(FeedbackCommand::Approve),
+            self.forget.as_deref().map(FeedbackCommand::Forget),
+            self.containment.map(FeedbackCommand::Containment),
         ]
         .into_iter()
         .flatten();
@@ -215,7 +215,7 @@ impl Answer {
             || self.order_id.is_some() != self.outcome.is_some();
         match (asked.next(), asked.next()) {
             (Some(one), None) if !is_half => Ok(one),
-            _ => Err(AnswerError::Shape),
+            _ => Err(FeedbackError::Shape),
         }
     }
 
@@ -232,24 +232,30 @@ mod tests {
 
     #[test]
     fn an_answer_says_one_thing_and_who_says_it() {
-        let parse = |text: &str| Answer::parse(text.as_bytes());
+        let parse = |text: &str| Feedback::parse(text.as_bytes());
         let good =
             r#"{"alert_id":"a1","verdict":"false_positive","by":"ada","reason":"new laptop"}"#;
         let answer = parse(good).unwrap();
         assert_eq!(
-            answer.asked().unwrap(),
-            Asked::Judge("a1", Judgement::FalsePositive)
+            answer.command().unwrap(),
+            FeedbackCommand::AlertVerdict("a1", Judgement::FalsePositive)
         );
-        assert_eq!(Answer::parse(&answer.to_json()).unwrap(), answer);
+        assert_eq!(Feedback::parse(&answer.to_json()).unwrap(), answer);
         let forget = parse(r#"{"forget":"svc-1","by":"bo"}"#).unwrap();
-        assert_eq!(forget.asked().unwrap(), Asked::Forget("svc-1"));
+        assert_eq!(forget.command().unwrap(), FeedbackCommand::Forget("svc-1"));
         let pause = parse(r#"{"containment":"pause","by":"bo"}"#).unwrap();
-        assert_eq!(pause.asked().unwrap(), Asked::Enforce(Enforcement::Pause));
+        assert_eq!(
+            pause.command().unwrap(),
+            FeedbackCommand::Containment(ContainmentCommand::Pause)
+        );
         let done =
             parse(r#"{"order_id":"o1","outcome":"done","took_ms":41,"by":"keycloak"}"#).unwrap();
-        assert_eq!(done.asked().unwrap(), Asked::Settle("o1", Carried::Done));
+        assert_eq!(
+            done.command().unwrap(),
+            FeedbackCommand::OrderOutcome("o1", Carried::Done)
+        );
         let approve = parse(r#"{"approve":"o1","by":"bo"}"#).unwrap();
-        assert_eq!(approve.asked().unwrap(), Asked::Approve("o1"));
+        assert_eq!(approve.command().unwrap(), FeedbackCommand::Approve("o1"));
         for (bad, why) in [
             (r#"{"order_id":"o1","by":"x"}"#, "order_id with outcome"),
             (r#"{"containment":"stop","by":"bo"}"#, "stop"),

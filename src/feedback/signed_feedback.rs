@@ -2,20 +2,20 @@
 //! and the moment of signing. What is trusted, and whether anything else is taken, is the operator's.
 
 use crate::crypto::{KeySet, SignatureError, SigningKey};
-use crate::feedback::model::{Answer, AnswerError, Proof};
+use crate::feedback::model::{Feedback, FeedbackError, SignatureInfo};
 use credwatch_core::units::{EventTime, MS_PER_SEC};
 use serde::{Deserialize, Serialize};
 
 /// Type of the token, in its header.
 const TYPE: &str = "credwatch-answer+jwt";
 /// A sender's clock may be ahead of the broker's by this, in seconds.
-const AHEAD_SECS: i64 = 300;
+const MAX_CLOCK_SKEW_SECS: i64 = 300;
 
 #[derive(Serialize, Deserialize)]
-struct Statement {
+struct FeedbackClaims {
     iat: i64,
     jti: String,
-    answer: Answer,
+    answer: Feedback,
 }
 
 /// Somebody whose signature is believed.
@@ -29,7 +29,7 @@ pub struct TrustedSigner {
 
 /// What is believed of answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hearing {
+pub struct FeedbackVerifier {
     /// Whether answers without signature are passed by.
     pub requires_signature: bool,
     /// Whose signatures are believed.
@@ -38,13 +38,13 @@ pub struct Hearing {
 
 /// The record of `answer`, signed with `key` at `now`.
 #[must_use]
-pub fn sign(answer: &Answer, key: &SigningKey, now: EventTime) -> Option<Vec<u8>> {
+pub fn sign(answer: &Feedback, key: &SigningKey, now: EventTime) -> Option<Vec<u8>> {
     let iat = now.epoch_ms().div_euclid(MS_PER_SEC);
     let mut hasher = blake3::Hasher::new();
     hasher.update(&answer.to_json());
     hasher.update(&now.epoch_ms().to_le_bytes());
     hasher.update(&std::process::id().to_le_bytes());
-    let statement = Statement {
+    let statement = FeedbackClaims {
         iat,
         jti: hasher.finalize().to_hex()[..32].to_owned(),
         answer: answer.clone(),
@@ -54,33 +54,33 @@ pub fn sign(answer: &Answer, key: &SigningKey, now: EventTime) -> Option<Vec<u8>
     Some(token.into_bytes())
 }
 
-impl Hearing {
+impl FeedbackVerifier {
     /// Reads one record, sent at `sent_secs` if that is known: an answer, or a signed one.
     ///
     /// # Errors
     /// Says why it is not taken.
-    pub fn read(&self, record: &[u8], sent_secs: Option<i64>) -> Result<Answer, AnswerError> {
+    pub fn verify(&self, record: &[u8], sent_secs: Option<i64>) -> Result<Feedback, FeedbackError> {
         let record = record.trim_ascii();
         if !record.starts_with(b"eyJ") {
-            let answer = Answer::parse(record)?;
+            let answer = Feedback::parse(record)?;
             return if self.requires_signature {
-                Err(AnswerError::Unsigned)
+                Err(FeedbackError::Unsigned)
             } else {
                 Ok(answer)
             };
         }
-        let token = std::str::from_utf8(record).map_err(|_| SignatureError::Shape)?;
-        let (signer, opened) = self.opened(token)?;
-        let statement: Statement = serde_json::from_slice(&opened.payload)?;
-        if sent_secs.is_some_and(|sent| statement.iat > sent.saturating_add(AHEAD_SECS)) {
-            return Err(AnswerError::Early);
+        let token = std::str::from_utf8(record).map_err(|_| SignatureError::Malformed)?;
+        let (signer, opened) = self.verify_signature(token)?;
+        let statement: FeedbackClaims = serde_json::from_slice(&opened.payload)?;
+        if sent_secs.is_some_and(|sent| statement.iat > sent.saturating_add(MAX_CLOCK_SKEW_SECS)) {
+            return Err(FeedbackError::IssuedInFuture);
         }
         let mut answer = statement.answer;
-        answer.asked()?;
+        answer.command()?;
         if let Some(name) = &signer.by
             && *name != answer.by
         {
-            return Err(AnswerError::Impostor {
+            return Err(FeedbackError::AuthorMismatch {
                 signer: name.clone(),
                 by: answer.by,
             });
@@ -88,7 +88,7 @@ impl Hearing {
         let id = blake3::hash(format!("{}\n{}", opened.kid, statement.jti).as_bytes());
         let mut short = [0; 16];
         short.copy_from_slice(&id.as_bytes()[..16]);
-        answer.proof = Some(Proof {
+        answer.signature = Some(SignatureInfo {
             kid: opened.kid,
             token: short,
             issued_secs: statement.iat,
@@ -96,11 +96,14 @@ impl Hearing {
         Ok(answer)
     }
 
-    fn opened(&self, token: &str) -> Result<(&TrustedSigner, Opened), SignatureError> {
+    fn verify_signature(
+        &self,
+        token: &str,
+    ) -> Result<(&TrustedSigner, VerifiedPayload), SignatureError> {
         let mut why = SignatureError::UnknownKey(String::new());
         for signer in &self.signers {
-            match signer.keys.open_named(TYPE, token) {
-                Ok((kid, payload)) => return Ok((signer, Opened { kid, payload })),
+            match signer.keys.verify_named(TYPE, token) {
+                Ok((kid, payload)) => return Ok((signer, VerifiedPayload { kid, payload })),
                 Err(error @ SignatureError::UnknownKey(_)) => why = error,
                 Err(error) => return Err(error),
             }
@@ -109,7 +112,7 @@ impl Hearing {
     }
 }
 
-struct Opened {
+struct VerifiedPayload {
     kid: String,
     payload: Vec<u8>,
 }
@@ -118,16 +121,16 @@ struct Opened {
 mod tests {
     use super::*;
 
-    fn answer(by: &str) -> Answer {
-        Answer {
+    fn answer(by: &str) -> Feedback {
+        Feedback {
             forget: Some("svc".to_owned()),
             by: by.to_owned(),
-            ..Answer::default()
+            ..Feedback::default()
         }
     }
 
-    fn hearing(key: &SigningKey, by: Option<&str>) -> Hearing {
-        Hearing {
+    fn hearing(key: &SigningKey, by: Option<&str>) -> FeedbackVerifier {
+        FeedbackVerifier {
             requires_signature: true,
             signers: vec![TrustedSigner {
                 by: by.map(str::to_owned),
@@ -145,19 +148,22 @@ mod tests {
         let key = SigningKey::for_tests(1);
         let hearing = hearing(&key, Some("ada"));
         let record = sign(&answer("ada"), &key, NOW).unwrap();
-        let read = hearing.read(&record, None).unwrap();
-        assert_eq!(read.proof.as_ref().unwrap().kid, key.public().kid);
+        let read = hearing.verify(&record, None).unwrap();
+        assert_eq!(read.signature.as_ref().unwrap().kid, key.public().kid);
         assert_eq!(read.forget.as_deref(), Some("svc"));
         let later = sign(&answer("ada"), &key, NOW.saturating_add_ms(1)).unwrap();
-        let later = hearing.read(&later, None).unwrap();
-        assert_ne!(read.proof.unwrap().token, later.proof.unwrap().token);
+        let later = hearing.verify(&later, None).unwrap();
+        assert_ne!(
+            read.signature.unwrap().token,
+            later.signature.unwrap().token
+        );
     }
 
     #[test]
     fn what_is_forged_is_told() {
         let (key, other) = (SigningKey::for_tests(1), SigningKey::for_tests(2));
         let hearing = hearing(&key, Some("ada"));
-        let told = |record: &[u8]| hearing.read(record, None).unwrap_err().to_string();
+        let told = |record: &[u8]| hearing.verify(record, None).unwrap_err().to_string();
         assert!(told(&answer("ada").to_json()).contains("not signed"));
         assert!(told(&sign(&answer("eve"), &key, NOW).unwrap()).contains("\"ada\""));
         assert!(told(&sign(&answer("ada"), &other, NOW).unwrap()).contains("does not hold"));
@@ -168,7 +174,7 @@ mod tests {
         assert!(told(b"eyJ.x").contains("no signed token"));
         let future = sign(&answer("ada"), &key, NOW.saturating_add_ms(3_600_000)).unwrap();
         let sent = NOW.epoch_ms() / 1_000;
-        let early = hearing.read(&future, Some(sent)).unwrap_err().to_string();
+        let early = hearing.verify(&future, Some(sent)).unwrap_err().to_string();
         assert!(early.contains("later than it was sent"), "{early}");
     }
 }

@@ -109,7 +109,7 @@ const PART_BYTES: usize = 128 << 10;
 const HEAD_BYTES: usize = 4_096;
 
 /// A document in parts: whole lines of a log as they come, or an array at once.
-pub struct Parts {
+pub struct DocumentReader {
     path: PathBuf,
     plain: Box<dyn Read>,
     /// The beginning of a line whose end is still to come.
@@ -121,7 +121,7 @@ pub struct Parts {
 ///
 /// # Errors
 /// It cannot be read.
-pub fn open(path: &Path) -> Result<Parts, InputError> {
+pub fn open(path: &Path) -> Result<DocumentReader, InputError> {
     let mut raw: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(io::stdin().lock())
     } else {
@@ -142,7 +142,7 @@ pub fn open(path: &Path) -> Result<Parts, InputError> {
     } else {
         Box::new(whole)
     };
-    Ok(Parts {
+    Ok(DocumentReader {
         path: path.to_path_buf(),
         plain,
         begun: Vec::new(),
@@ -150,7 +150,7 @@ pub fn open(path: &Path) -> Result<Parts, InputError> {
     })
 }
 
-impl Parts {
+impl DocumentReader {
     /// The next part; `None` at the end.
     ///
     /// # Errors
@@ -169,7 +169,7 @@ impl Parts {
             }
             let is_log = *self
                 .is_log
-                .get_or_insert_with(|| !source_format::is_bag(&self.begun));
+                .get_or_insert_with(|| !source_format::is_json_array(&self.begun));
             if !is_log {
                 continue;
             }
@@ -246,7 +246,7 @@ mod tests {
                 self.0.read(&mut buffer[..most])
             }
         }
-        let mut parts = Parts {
+        let mut parts = DocumentReader {
             path: PathBuf::from("x"),
             plain: Box::new(Slow(io::Cursor::new(text.as_bytes().to_vec()))),
             begun: Vec::new(),

@@ -2,7 +2,7 @@
 
 use crate::persistence::snapshot;
 use crate::persistence::snapshot::SnapshotError;
-use crate::shard::{Blueprint, Shard, ShardId};
+use crate::shard::{Shard, ShardFactory, ShardId};
 use credwatch_core::verdict::EntityView;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind};
@@ -68,7 +68,7 @@ impl StateFolder {
     ///
     /// # Errors
     /// The state is damaged, of another version, or of another number of partitions.
-    pub fn load(&self, blueprint: &Blueprint, id: ShardId) -> Result<Option<Shard>, StateError> {
+    pub fn load(&self, blueprint: &ShardFactory, id: ShardId) -> Result<Option<Shard>, StateError> {
         let path = self.file_of(id);
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -96,7 +96,7 @@ impl StateFolder {
     pub fn partitions(&self) -> Result<u32, StateError> {
         let path = self.file_of(ShardId::of_identities(0));
         match File::open(&path) {
-            Ok(file) => snapshot::header(file)
+            Ok(file) => snapshot::read_header(file)
                 .map(|header| header.partitions)
                 .map_err(|why| StateError::Snapshot { path, why }),
             Err(why) if why.kind() == ErrorKind::NotFound => Err(StateError::Empty(self.0.clone())),

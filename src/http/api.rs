@@ -1,9 +1,9 @@
 //! `/v1`: questions to the shards at work, and answers to them. On loopback only, and only with the token.
 
-use super::{Pages, Wish};
+use super::{AppState, FeedbackRequest};
 use crate::config::Secret;
-use crate::feedback::model::{Answer, Enforcement};
-use crate::query_router::InquiryError;
+use crate::feedback::model::{ContainmentCommand, Feedback};
+use crate::query_router::QueryError;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, Request, State};
@@ -20,34 +20,34 @@ pub(super) const NOT_LOOPBACK: &str = "this is answered on loopback only, for ht
 
 /// Whom a question is about.
 #[derive(Deserialize)]
-pub(super) struct Whom {
+pub(super) struct ExplainQuery {
     identity: String,
 }
 
-pub(super) fn refusal(status: StatusCode, why: &str) -> Response {
+pub(super) fn problem(status: StatusCode, why: &str) -> Response {
     (status, Json(json!({ "error": why }))).into_response()
 }
 
 /// Whether a request bears the token.
-pub(super) fn bears(headers: &HeaderMap, expected: &Secret) -> bool {
+pub(super) fn has_bearer_token(headers: &HeaderMap, expected: &Secret) -> bool {
     let given = headers.get(header::AUTHORIZATION);
     let given = given.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    !expected.is_empty() && given.is_some_and(|given| expected.is(given))
+    !expected.is_empty() && given.is_some_and(|given| expected.matches(given))
 }
 
 /// Lets nobody pass without the token.
-pub(super) async fn guard(State(pages): State<Pages>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(pages): State<AppState>, request: Request, next: Next) -> Response {
     let Some(expected) = pages.token.as_ref().filter(|token| !token.is_empty()) else {
         let why = "the API is off: set http.token_file, or CREDWATCH_HTTP__TOKEN";
-        return refusal(StatusCode::FORBIDDEN, why);
+        return problem(StatusCode::FORBIDDEN, why);
     };
     if !pages.is_loopback {
-        return refusal(StatusCode::FORBIDDEN, NOT_LOOPBACK);
+        return problem(StatusCode::FORBIDDEN, NOT_LOOPBACK);
     }
-    if bears(request.headers(), expected) {
+    if has_bearer_token(request.headers(), expected) {
         next.run(request).await
     } else {
-        refusal(
+        problem(
             StatusCode::UNAUTHORIZED,
             "a bearer token is needed: that of http.token_file",
         )
@@ -56,92 +56,99 @@ pub(super) async fn guard(State(pages): State<Pages>, request: Request, next: Ne
 
 /// What is known of an identity, and what the events in the body would score.
 pub(super) async fn explain(
-    State(pages): State<Pages>,
-    Query(whom): Query<Whom>,
+    State(pages): State<AppState>,
+    Query(whom): Query<ExplainQuery>,
     events: Bytes,
 ) -> Response {
     let Some(desk) = &pages.desk else {
-        return refusal(StatusCode::NOT_FOUND, "this process does not detect");
+        return problem(StatusCode::NOT_FOUND, "this process does not detect");
     };
-    match desk.ask(&whom.identity, &events).await {
+    match desk.explain_identity(&whom.identity, &events).await {
         Ok(explained) => Json(explained).into_response(),
         Err(error) => {
             let status = match error {
-                InquiryError::Unknown(_) | InquiryError::Elsewhere { .. } => StatusCode::NOT_FOUND,
-                InquiryError::NoEvent(_) => StatusCode::UNPROCESSABLE_ENTITY,
-                InquiryError::Moving => StatusCode::SERVICE_UNAVAILABLE,
+                QueryError::Unknown(_) | QueryError::Elsewhere { .. } => StatusCode::NOT_FOUND,
+                QueryError::NoEvent(_) => StatusCode::UNPROCESSABLE_ENTITY,
+                QueryError::Moving => StatusCode::SERVICE_UNAVAILABLE,
             };
-            refusal(status, &error.to_string())
+            problem(status, &error.to_string())
         }
     }
 }
 
 /// How long back.
 #[derive(Deserialize)]
-pub(super) struct Since {
+pub(super) struct DriftQuery {
     days: u16,
 }
 
 /// What nobody has used for a while.
-pub(super) async fn drift(State(pages): State<Pages>, Query(since): Query<Since>) -> Response {
+pub(super) async fn drift(
+    State(pages): State<AppState>,
+    Query(since): Query<DriftQuery>,
+) -> Response {
     let Some(desk) = &pages.desk else {
-        return refusal(StatusCode::NOT_FOUND, "this process does not detect");
+        return problem(StatusCode::NOT_FOUND, "this process does not detect");
     };
-    match desk.unused(since.days).await {
+    match desk.unused_privileges(since.days).await {
         Ok(unused) => Json(unused).into_response(),
-        Err(error) => refusal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
 }
 
 /// Who asks, and why.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Who {
+pub(super) struct AuthorBody {
     by: String,
     reason: Option<String>,
 }
 
 /// An answer, as the feedback topic has it.
-pub(super) async fn feedback(State(pages): State<Pages>, record: Bytes) -> Response {
-    match Answer::parse(&record) {
+pub(super) async fn feedback(State(pages): State<AppState>, record: Bytes) -> Response {
+    match Feedback::parse(&record) {
         Ok(answer) => publish(&pages, answer).await,
-        Err(error) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
+        Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
     }
 }
 
 /// Nothing is to be enforced from now on.
-pub(super) async fn pause(State(pages): State<Pages>, Json(who): Json<Who>) -> Response {
-    enforce(&pages, Enforcement::Pause, who).await
+pub(super) async fn pause(State(pages): State<AppState>, Json(who): Json<AuthorBody>) -> Response {
+    set_containment(&pages, ContainmentCommand::Pause, who).await
 }
 
 /// Enforcement goes on.
-pub(super) async fn resume(State(pages): State<Pages>, Json(who): Json<Who>) -> Response {
-    enforce(&pages, Enforcement::Resume, who).await
+pub(super) async fn resume(State(pages): State<AppState>, Json(who): Json<AuthorBody>) -> Response {
+    set_containment(&pages, ContainmentCommand::Resume, who).await
 }
 
-async fn enforce(pages: &Pages, containment: Enforcement, who: Who) -> Response {
-    let answer = Answer {
+async fn set_containment(
+    pages: &AppState,
+    containment: ContainmentCommand,
+    who: AuthorBody,
+) -> Response {
+    let answer = Feedback {
         containment: Some(containment),
         by: who.by,
         reason: who.reason,
-        ..Answer::default()
+        ..Feedback::default()
     };
-    match answer.asked() {
+    match answer.command() {
         Ok(_) => publish(pages, answer).await,
-        Err(error) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
+        Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
     }
 }
 
-async fn publish(pages: &Pages, answer: Answer) -> Response {
+async fn publish(pages: &AppState, answer: Feedback) -> Response {
     let Some(wishes) = &pages.wishes else {
-        return refusal(StatusCode::NOT_FOUND, "this process publishes nothing");
+        return problem(StatusCode::NOT_FOUND, "this process publishes nothing");
     };
     let (done, told) = oneshot::channel();
-    let is_taken = wishes.send(Wish { answer, done }).await.is_ok();
+    let is_taken = wishes.send(FeedbackRequest { answer, done }).await.is_ok();
     match told.await {
         Ok(Ok(told)) if is_taken => Json(json!({"told": told.trim()})).into_response(),
-        Ok(Err(why)) => refusal(StatusCode::SERVICE_UNAVAILABLE, &why),
-        _ => refusal(
+        Ok(Err(why)) => problem(StatusCode::SERVICE_UNAVAILABLE, &why),
+        _ => problem(
             StatusCode::SERVICE_UNAVAILABLE,
             "the service is about to end",
         ),

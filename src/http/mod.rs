@@ -5,10 +5,10 @@ mod ssf;
 
 use crate::config::Secret;
 use crate::crypto::{KeySet, Signer};
-use crate::feedback::model::Answer;
+use crate::feedback::model::Feedback;
 use crate::metrics::Metrics;
-use crate::query_router::Desk;
-use crate::receivers::poll_queue::Mailbox;
+use crate::query_router::QueryRouter;
+use crate::receivers::poll_queue::PollQueue;
 use crate::status::{Readiness, Status};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -24,19 +24,19 @@ use tokio::sync::oneshot;
 
 /// What the pages tell of.
 #[derive(Clone)]
-pub struct Pages {
+pub struct AppState {
     /// Metrics.
     pub metrics: Metrics,
     /// Where each partition stands; `None` where nothing is read from Kafka.
     pub status: Option<Arc<Status>>,
     /// Where shards at work can be asked; `None` where there are none.
-    pub desk: Option<Arc<Desk>>,
+    pub desk: Option<Arc<QueryRouter>>,
     /// What orders are signed with; `None` where they are not.
     pub signer: Option<Arc<Signer>>,
     /// What waits for receivers that fetch it.
-    pub mailboxes: Vec<Arc<Mailbox>>,
+    pub mailboxes: Vec<Arc<PollQueue>>,
     /// Where answers are published; `None` where there is no Kafka.
-    pub wishes: Option<Sender<Wish>>,
+    pub wishes: Option<Sender<FeedbackRequest>>,
     /// What opens `/v1`; `None`: it stays closed.
     pub token: Option<Secret>,
     /// Whether only this machine can reach the pages.
@@ -44,9 +44,9 @@ pub struct Pages {
 }
 
 /// An answer to be published, and who waits for that.
-pub struct Wish {
+pub struct FeedbackRequest {
     /// The answer.
-    pub answer: Answer,
+    pub answer: Feedback,
     /// Takes what is told of it, or why it was not published.
     pub done: oneshot::Sender<Result<String, String>>,
 }
@@ -78,7 +78,7 @@ impl Server {
     ///
     /// # Errors
     /// It is taken, or not ours.
-    pub async fn bind(address: SocketAddr, pages: Pages) -> Result<Self, HttpError> {
+    pub async fn bind(address: SocketAddr, pages: AppState) -> Result<Self, HttpError> {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|why| HttpError::Bind { address, why })?;
@@ -119,12 +119,12 @@ impl Server {
     }
 }
 
-async fn keys(State(pages): State<Pages>) -> Json<KeySet> {
+async fn keys(State(pages): State<AppState>) -> Json<KeySet> {
     let keys = pages.signer.map(|signer| signer.keys().clone());
     Json(keys.unwrap_or_default())
 }
 
-async fn metrics(State(pages): State<Pages>) -> impl IntoResponse {
+async fn metrics(State(pages): State<AppState>) -> impl IntoResponse {
     if let Some(status) = &pages.status {
         pages.metrics.assigned.set(status.assigned() as f64);
     }
@@ -132,7 +132,7 @@ async fn metrics(State(pages): State<Pages>) -> impl IntoResponse {
     (kind, pages.metrics.text())
 }
 
-async fn ready(State(pages): State<Pages>) -> impl IntoResponse {
+async fn ready(State(pages): State<AppState>) -> impl IntoResponse {
     let Some(status) = &pages.status else {
         return (StatusCode::OK, "ready\n".to_owned());
     };

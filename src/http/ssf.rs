@@ -1,7 +1,7 @@
 //! Shared Signals: what we offer (`/.well-known/ssf-configuration`), and tokens for receivers that fetch
 //! them (`/ssf/poll/<name>`, RFC 8936).
 
-use super::{Pages, api};
+use super::{AppState, api};
 use crate::clock::Stopwatch;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -13,16 +13,16 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 /// Tokens of one answer.
-const MOST: usize = 64;
+const MAX_SETS: usize = 64;
 /// Who asks to wait is answered after this, with nothing if need be.
-const WAIT: Duration = Duration::from_secs(20);
+const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often it is looked for news meanwhile.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const LONG_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What a receiver asks (RFC 8936, section 2.2).
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Ask {
+pub(super) struct PollRequest {
     max_events: Option<usize>,
     return_immediately: bool,
     ack: Vec<String>,
@@ -30,10 +30,10 @@ pub(super) struct Ask {
 }
 
 /// What we offer.
-pub(super) async fn configuration(State(pages): State<Pages>) -> Response {
+pub(super) async fn configuration(State(pages): State<AppState>) -> Response {
     let Some(issuer) = pages.signer.as_ref().map(|signer| &signer.issuer) else {
         let why = "orders are not signed: there is no signing.key_file";
-        return api::refusal(StatusCode::NOT_FOUND, why);
+        return api::problem(StatusCode::NOT_FOUND, why);
     };
     let base = issuer.trim_end_matches('/');
     Json(json!({
@@ -49,38 +49,42 @@ pub(super) async fn configuration(State(pages): State<Pages>) -> Response {
 
 /// Tokens for the receiver `name`; what it acknowledges waits no longer.
 pub(super) async fn poll(
-    State(pages): State<Pages>,
+    State(pages): State<AppState>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    Json(ask): Json<Ask>,
+    Json(ask): Json<PollRequest>,
 ) -> Response {
     if !pages.is_loopback {
-        return api::refusal(StatusCode::FORBIDDEN, api::NOT_LOOPBACK);
+        return api::problem(StatusCode::FORBIDDEN, api::NOT_LOOPBACK);
     }
     let found = pages.mailboxes.iter().find(|known| known.name == name);
-    let Some(mailbox) = found.filter(|known| api::bears(&headers, &known.secret)) else {
+    let Some(mailbox) = found.filter(|known| api::has_bearer_token(&headers, &known.secret)) else {
         let why = "there is no such receiver, or this is not its token";
-        return api::refusal(StatusCode::UNAUTHORIZED, why);
+        return api::problem(StatusCode::UNAUTHORIZED, why);
     };
     for id in &ask.ack {
-        if mailbox.settle(id) {
+        if mailbox.acknowledge(id) {
             info!(receiver = name, id, "fetched");
             pages.metrics.add_delivery(&name, "done");
         }
     }
     for (id, problem) in &ask.set_errs {
-        if mailbox.settle(id) {
+        if mailbox.acknowledge(id) {
             warn!(receiver = name, id, "not taken: {problem}");
             pages.metrics.add_delivery(&name, "failed");
         }
     }
-    let most = ask.max_events.unwrap_or(MOST).min(MOST);
+    let most = ask.max_events.unwrap_or(MAX_SETS).min(MAX_SETS);
     let since = Stopwatch::start();
     // Who asks for none only acknowledges.
-    while most > 0 && mailbox.is_empty() && !ask.return_immediately && since.elapsed() < WAIT {
-        tokio::time::sleep(LOOK_EVERY).await;
+    while most > 0
+        && mailbox.is_empty()
+        && !ask.return_immediately
+        && since.elapsed() < LONG_POLL_TIMEOUT
+    {
+        tokio::time::sleep(LONG_POLL_INTERVAL).await;
     }
-    let (sets, more) = mailbox.look(most);
+    let (sets, more) = mailbox.peek(most);
     let sets: Map<String, Value> = sets.into_iter().map(|(id, set)| (id, json!(set))).collect();
     let mut answer = json!({ "sets": sets });
     if more {

@@ -6,13 +6,13 @@
 //! or outputs whose events are read again in silence. And with it go the group's offsets, as they
 //! stand, and its generation: who lost the partitions meanwhile is refused.
 
-use crate::checkpointing::duty_cycle::Pace;
+use crate::checkpointing::duty_cycle::DutyCycle;
 use crate::clock::Stopwatch;
 use crate::kafka::KafkaError;
 use crate::kafka::producer::TransactionalProducer;
-use crate::kafka::transaction::repeat;
+use crate::kafka::transaction::retry;
 use crate::metrics::Metrics;
-use crate::shard::Outgoing;
+use crate::shard::OutputRecord;
 use prometheus::IntGauge;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
@@ -22,64 +22,68 @@ use tracing::warn;
 
 /// Planned checkpoints take at most one part in so many of the worker's time: a tenth of the throughput, for
 /// client and broker take as much again where all of them share two cores.
-const ONE_IN: u32 = 24;
+const CHECKPOINT_DUTY: u32 = 24;
 /// While one is made it takes at most one part in so many of its worker's time.
-const ONE_IN_WHILE_MADE: u32 = 4;
+const WRITE_DUTY: u32 = 4;
 /// It is spread over half of its turn, and this at most, so that neither the worker nor the broker notices.
-const MADE_WITHIN: Duration = Duration::from_secs(2);
+const MAX_WRITE_TIME: Duration = Duration::from_secs(2);
 /// What is sent between two looks at the watch.
-const SLICE_BYTES: usize = 32 * 1024;
+const CHUNK_BYTES: usize = 32 * 1024;
 /// An event does not wait longer than this for what is sent before it, and a slice.
-const AT_ONCE: Duration = Duration::from_millis(1);
+const MAX_PAUSE: Duration = Duration::from_millis(1);
 /// While so many records wait for the broker no more are sent.
-const MOST_ON_THEIR_WAY: usize = 10_000;
+const MAX_IN_FLIGHT: usize = 10_000;
 /// One that is not sent by then is sent as fast as may be: its transaction is ended by the broker at 10 s.
-const LATE_AFTER: Duration = Duration::from_secs(4);
+const OVERDUE_AFTER: Duration = Duration::from_secs(4);
 
 /// Takes partition, key and value of a record of state.
-pub type SendBaseline<'s> = dyn FnMut(i32, &[u8], Option<&[u8]>) -> io::Result<()> + 's;
+pub type StateRecordSink<'s> = dyn FnMut(i32, &[u8], Option<&[u8]>) -> io::Result<()> + 's;
 
 /// What a checkpoint keeps of what has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
+pub enum Scope {
     /// That whose turn it is.
-    Turn,
+    Scheduled,
     /// What cannot wait.
-    Pressing,
+    Urgent,
 }
 
 /// State that is kept beside the log.
-pub trait State {
+pub trait CheckpointSource {
     /// Whether some of what has changed cannot wait for its turn.
-    fn is_pressing(&self) -> bool;
+    fn has_urgent(&self) -> bool;
 
     /// How many checkpoints it takes until everything that has changed is kept, one after the other.
-    fn turns(&self) -> u32;
+    fn pending_shards(&self) -> u32;
 
     /// Chooses what the next checkpoint keeps; returns what is to be published with it, and whether there is
     /// something to keep.
-    fn choose(&mut self, extent: Extent) -> (Vec<Outgoing>, bool);
+    fn select(&mut self, extent: Scope) -> (Vec<OutputRecord>, bool);
 
     /// Begins a checkpoint of what was chosen, as it is now; returns about how many bytes are to follow.
     ///
     /// # Errors
     /// `send` fails.
-    fn begin(&mut self, send: &mut SendBaseline<'_>) -> io::Result<usize>;
+    fn begin(&mut self, send: &mut StateRecordSink<'_>) -> io::Result<usize>;
 
     /// Sends some `most_bytes` more of it; says whether all of it is sent.
     ///
     /// # Errors
     /// `send` fails.
-    fn go_on(&mut self, most_bytes: usize, send: &mut SendBaseline<'_>) -> io::Result<bool>;
+    fn write_chunk(
+        &mut self,
+        most_bytes: usize,
+        send: &mut StateRecordSink<'_>,
+    ) -> io::Result<bool>;
 
     /// Topics and partitions of what was chosen, with the offsets of the records to take next.
     fn positions(&self) -> Vec<(&str, i32, i64)>;
 
     /// The checkpoint was committed.
-    fn mark_kept(&mut self);
+    fn commit(&mut self);
 
     /// The checkpoint was not committed: what it held belongs to a later one.
-    fn give_up(&mut self);
+    fn abort(&mut self);
 }
 
 /// One worker's checkpoints.
@@ -88,53 +92,53 @@ pub(super) struct Checkpoints<'c> {
     open_producer: Box<dyn Fn() -> Result<TransactionalProducer, KafkaError> + 'c>,
     producer: TransactionalProducer,
     metrics: Metrics,
-    pace: Pace,
-    made: Option<Made>,
+    duty_cycle: DutyCycle,
+    in_flight: Option<InFlightCheckpoint>,
 }
 
 /// A checkpoint that is being made.
-struct Made {
+struct InFlightCheckpoint {
     since: Stopwatch,
     /// How much of the worker's time it took so far.
-    took: Duration,
+    worker_time: Duration,
     /// How long it is to take from its begin.
-    within: Duration,
+    target: Duration,
     /// About how many bytes it is.
     bytes: usize,
-    bytes_sent: usize,
-    is_sent: bool,
-    open: IntGauge,
+    bytes_written: usize,
+    is_written: bool,
+    gauge: IntGauge,
 }
 
-impl Drop for Made {
+impl Drop for InFlightCheckpoint {
     fn drop(&mut self) {
-        self.open.dec();
+        self.gauge.dec();
     }
 }
 
-impl Made {
+impl InFlightCheckpoint {
     /// Of `bytes` that are to be sent `within` so long from the start of `since`, counted in `open` while it
     /// is being made.
-    fn begun(since: Stopwatch, within: Duration, bytes: usize, open: &IntGauge) -> Self {
+    fn start(since: Stopwatch, target: Duration, bytes: usize, open: &IntGauge) -> Self {
         open.inc();
         Self {
             since,
-            took: since.elapsed(),
-            within,
+            worker_time: since.elapsed(),
+            target,
             bytes,
-            bytes_sent: 0,
-            is_sent: false,
-            open: open.clone(),
+            bytes_written: 0,
+            is_written: false,
+            gauge: open.clone(),
         }
     }
 
     /// Whether more of it is to be sent now, while `on_their_way` records wait for the broker.
-    fn is_its_time(&self, on_their_way: usize) -> bool {
+    fn should_write(&self, on_their_way: usize) -> bool {
         let lasts = self.since.elapsed();
-        let share = lasts.as_secs_f64() / self.within.as_secs_f64();
-        let is_behind = share >= 1.0 || (self.bytes_sent as f64) < share * self.bytes as f64;
-        let is_calm = self.took * ONE_IN_WHILE_MADE <= lasts && on_their_way < MOST_ON_THEIR_WAY;
-        lasts > LATE_AFTER || (is_behind && is_calm)
+        let share = lasts.as_secs_f64() / self.target.as_secs_f64();
+        let is_behind = share >= 1.0 || (self.bytes_written as f64) < share * self.bytes as f64;
+        let is_calm = self.worker_time * WRITE_DUTY <= lasts && on_their_way < MAX_IN_FLIGHT;
+        lasts > OVERDUE_AFTER || (is_behind && is_calm)
     }
 }
 
@@ -152,8 +156,8 @@ impl<'c> Checkpoints<'c> {
             producer: open_producer()?,
             open_producer: Box::new(open_producer),
             metrics,
-            pace: Pace::new(every, ONE_IN, Duration::ZERO),
-            made: None,
+            duty_cycle: DutyCycle::new(every, CHECKPOINT_DUTY, Duration::ZERO),
+            in_flight: None,
         })
     }
 
@@ -162,27 +166,30 @@ impl<'c> Checkpoints<'c> {
     ///
     /// # Errors
     /// The producer cannot be replaced.
-    pub(super) fn proceed(&mut self, state: &mut dyn State) -> Result<Vec<Outgoing>, KafkaError> {
-        if self.made.is_some() {
-            return self.go_on(state).map(|()| Vec::new());
+    pub(super) fn poll(
+        &mut self,
+        state: &mut dyn CheckpointSource,
+    ) -> Result<Vec<OutputRecord>, KafkaError> {
+        if self.in_flight.is_some() {
+            return self.write_chunks(state).map(|()| Vec::new());
         }
-        let turns = state.turns();
-        if !self.pace.is_turn(turns) || !self.pace.is_within_its_part() {
+        let turns = state.pending_shards();
+        if !self.duty_cycle.is_due(turns) || !self.duty_cycle.has_budget() {
             return Ok(Vec::new());
         }
         let since = Stopwatch::start();
-        let (said, has_some) = state.choose(Extent::Turn);
+        let (said, has_some) = state.select(Scope::Scheduled);
         if !has_some {
-            self.pace.done(since, since.elapsed());
+            self.duty_cycle.record(since, since.elapsed());
             return Ok(said);
         }
         let begun = self.producer.begin();
-        let begun = begun.and_then(|()| sending(&self.producer, |send| state.begin(send)));
+        let begun = begun.and_then(|()| with_sink(&self.producer, |send| state.begin(send)));
         match begun {
             Ok(bytes) => {
-                let within = MADE_WITHIN.min(self.pace.turn(turns) / 2);
-                let open = &self.metrics.checkpoints_open;
-                self.made = Some(Made::begun(since, within, bytes, open));
+                let within = MAX_WRITE_TIME.min(self.duty_cycle.slot(turns) / 2);
+                let open = &self.metrics.checkpoints_in_progress;
+                self.in_flight = Some(InFlightCheckpoint::start(since, within, bytes, open));
             }
             Err(error) => self.fail(state, since, &error)?,
         }
@@ -190,32 +197,32 @@ impl<'c> Checkpoints<'c> {
     }
 
     /// Whether one is being made that is not sent to its end.
-    pub(super) fn is_sending(&self) -> bool {
-        self.made.as_ref().is_some_and(|made| !made.is_sent)
+    pub(super) fn is_writing(&self) -> bool {
+        self.in_flight.as_ref().is_some_and(|made| !made.is_written)
     }
 
-    fn go_on(&mut self, state: &mut dyn State) -> Result<(), KafkaError> {
-        let Some(made) = &mut self.made else {
+    fn write_chunks(&mut self, state: &mut dyn CheckpointSource) -> Result<(), KafkaError> {
+        let Some(made) = &mut self.in_flight else {
             return Ok(());
         };
         let (now, mut step) = (Stopwatch::start(), Stopwatch::start());
-        while !made.is_sent && made.is_its_time(self.producer.on_their_way()) {
-            let sent = sending(&self.producer, |send| {
-                state.go_on(SLICE_BYTES, &mut |partition, key, value| {
-                    made.bytes_sent += value.map_or(0, <[u8]>::len);
+        while !made.is_written && made.should_write(self.producer.in_flight()) {
+            let sent = with_sink(&self.producer, |send| {
+                state.write_chunk(CHUNK_BYTES, &mut |partition, key, value| {
+                    made.bytes_written += value.map_or(0, <[u8]>::len);
                     send(partition, key, value)
                 })
             });
-            made.took += step.elapsed();
+            made.worker_time += step.elapsed();
             step = Stopwatch::start();
             match sent {
-                Ok(is_sent) => made.is_sent = is_sent,
+                Ok(is_sent) => made.is_written = is_sent,
                 Err(error) => {
                     let since = made.since;
                     return self.fail(state, since, &error);
                 }
             }
-            if now.elapsed() >= AT_ONCE {
+            if now.elapsed() >= MAX_PAUSE {
                 break;
             }
         }
@@ -227,37 +234,38 @@ impl<'c> Checkpoints<'c> {
     ///
     /// # Errors
     /// The producer cannot be replaced.
-    pub(super) fn finish(
+    pub(super) fn commit_if_written(
         &mut self,
-        state: &mut dyn State,
+        state: &mut dyn CheckpointSource,
         group: impl Fn() -> Option<ConsumerGroupMetadata>,
     ) -> Result<(), KafkaError> {
-        let is_ready = |made: &Made| made.is_sent && self.producer.on_their_way() == 0;
-        if !self.made.as_ref().is_some_and(is_ready) {
+        let is_ready =
+            |made: &InFlightCheckpoint| made.is_written && self.producer.in_flight() == 0;
+        if !self.in_flight.as_ref().is_some_and(is_ready) {
             return Ok(());
         }
-        self.finish_made(state, group)
+        self.commit_in_flight(state, group)
     }
 
-    fn finish_made(
+    fn commit_in_flight(
         &mut self,
-        state: &mut dyn State,
+        state: &mut dyn CheckpointSource,
         group: impl Fn() -> Option<ConsumerGroupMetadata>,
     ) -> Result<(), KafkaError> {
-        let Some(made) = self.made.take() else {
+        let Some(made) = self.in_flight.take() else {
             return Ok(());
         };
         let step = Stopwatch::start();
-        let rest = sending(&self.producer, |send| state.go_on(usize::MAX, send));
+        let rest = with_sink(&self.producer, |send| state.write_chunk(usize::MAX, send));
         let committed =
             rest.and_then(|_| self.producer.commit(state.positions(), group().as_ref()));
         if let Err(error) = committed {
             return self.fail(state, made.since, &error);
         }
-        state.mark_kept();
-        let took = made.took + step.elapsed();
+        state.commit();
+        let took = made.worker_time + step.elapsed();
         self.metrics.checkpoint_seconds.observe(took.as_secs_f64());
-        self.pace.done(made.since, took);
+        self.duty_cycle.record(made.since, took);
         Ok(())
     }
 
@@ -266,31 +274,31 @@ impl<'c> Checkpoints<'c> {
     ///
     /// # Errors
     /// It cannot be committed.
-    pub(super) fn keep_now(
+    pub(super) fn checkpoint_now(
         &mut self,
-        state: &mut dyn State,
-        extent: Extent,
+        state: &mut dyn CheckpointSource,
+        extent: Scope,
         group: impl Fn() -> Option<ConsumerGroupMetadata>,
     ) -> Result<(), KafkaError> {
-        self.finish_made(state, &group)?;
+        self.commit_in_flight(state, &group)?;
         let since = Stopwatch::start();
-        let (said, has_some) = state.choose(extent);
+        let (said, has_some) = state.select(extent);
         if !has_some {
             return Ok(());
         }
         let producer = &self.producer;
-        repeat(producer, &self.metrics, || {
+        retry(producer, &self.metrics, || {
             let attempted = attempt(producer, state, &said, group().as_ref());
             if attempted.is_err() {
-                state.give_up();
+                state.abort();
             }
             attempted
         })?;
-        state.mark_kept();
+        state.commit();
         let took = since.elapsed();
         self.metrics.checkpoint_seconds.observe(took.as_secs_f64());
-        if extent == Extent::Turn {
-            self.pace.done(since, took);
+        if extent == Scope::Scheduled {
+            self.duty_cycle.record(since, took);
         }
         Ok(())
     }
@@ -299,8 +307,11 @@ impl<'c> Checkpoints<'c> {
     ///
     /// # Errors
     /// The producer cannot be replaced.
-    pub(super) fn give_up(&mut self, state: &mut dyn State) -> Result<(), KafkaError> {
-        match self.made.take() {
+    pub(super) fn abort_in_flight(
+        &mut self,
+        state: &mut dyn CheckpointSource,
+    ) -> Result<(), KafkaError> {
+        match self.in_flight.take() {
             Some(_) => self.abort(state),
             None => Ok(()),
         }
@@ -309,19 +320,19 @@ impl<'c> Checkpoints<'c> {
     /// What changed is kept at a later turn.
     fn fail(
         &mut self,
-        state: &mut dyn State,
+        state: &mut dyn CheckpointSource,
         since: Stopwatch,
         error: &ClientError,
     ) -> Result<(), KafkaError> {
-        self.made = None;
+        self.in_flight = None;
         self.metrics.commit_retries.inc();
         warn!(%error, "checkpoint is made anew at its next turn");
-        self.pace.done(since, Duration::ZERO);
+        self.duty_cycle.record(since, Duration::ZERO);
         self.abort(state)
     }
 
-    fn abort(&mut self, state: &mut dyn State) -> Result<(), KafkaError> {
-        state.give_up();
+    fn abort(&mut self, state: &mut dyn CheckpointSource) -> Result<(), KafkaError> {
+        state.abort();
         if self.producer.abort().is_err() {
             // The broker ended the transaction already, or whether it was committed is not known: either
             // way what is kept holds together, and a new producer begins from there.
@@ -333,21 +344,21 @@ impl<'c> Checkpoints<'c> {
 
 fn attempt(
     producer: &TransactionalProducer,
-    state: &mut dyn State,
-    said: &[Outgoing],
+    state: &mut dyn CheckpointSource,
+    said: &[OutputRecord],
     group: Option<&ConsumerGroupMetadata>,
 ) -> Result<(), ClientError> {
     producer.begin()?;
     said.iter().try_for_each(|output| producer.send(output))?;
-    sending(producer, |send| state.begin(send))?;
-    sending(producer, |send| state.go_on(usize::MAX, send))?;
+    with_sink(producer, |send| state.begin(send))?;
+    with_sink(producer, |send| state.write_chunk(usize::MAX, send))?;
     producer.commit(state.positions(), group)
 }
 
 /// Has `save` send by way of `producer`.
-fn sending<T>(
+fn with_sink<T>(
     producer: &TransactionalProducer,
-    save: impl FnOnce(&mut SendBaseline<'_>) -> io::Result<T>,
+    save: impl FnOnce(&mut StateRecordSink<'_>) -> io::Result<T>,
 ) -> Result<T, ClientError> {
     let mut failed = None;
     let saved = save(&mut |partition, key, value| {

@@ -8,13 +8,13 @@ use rdkafka::{ClientConfig, ClientContext};
 use tracing::warn;
 
 /// A reader that comes to the end of a partition again and again, and does not call that an error.
-pub type Reader = BaseConsumer<AtEase>;
+pub type Reader = BaseConsumer<EofTolerantContext>;
 
 /// The context of a [`Reader`].
 #[derive(Clone, Copy, Debug)]
-pub struct AtEase;
+pub struct EofTolerantContext;
 
-impl ClientContext for AtEase {
+impl ClientContext for EofTolerantContext {
     fn error(&self, error: ClientError, reason: &str) {
         let is_end =
             error.rdkafka_error_code() == Some(rdkafka::error::RDKafkaErrorCode::PartitionEOF);
@@ -24,7 +24,7 @@ impl ClientContext for AtEase {
     }
 }
 
-impl ConsumerContext for AtEase {}
+impl ConsumerContext for EofTolerantContext {}
 
 /// A client with `settings`; what the operator set wins.
 fn client(kafka: &Kafka, settings: &[(&str, &str)]) -> ClientConfig {
@@ -91,13 +91,13 @@ pub fn reader(kafka: &Kafka, group: &str) -> ClientConfig {
 /// A property is wrong.
 pub fn open(config: &ClientConfig) -> Result<Reader, KafkaError> {
     config
-        .create_with_context(AtEase)
+        .create_with_context(EofTolerantContext)
         .map_err(KafkaError::Client)
 }
 
 /// The same, that sees what is not committed yet.
 #[must_use]
-pub fn unsettled(kafka: &Kafka, group: &str) -> ClientConfig {
+pub fn read_uncommitted_reader(kafka: &Kafka, group: &str) -> ClientConfig {
     let mut config = reader(kafka, group);
     config.set("isolation.level", "read_uncommitted");
     config

@@ -4,15 +4,15 @@
 use crate::clock::wall_time;
 use crate::config::Config;
 use crate::kafka::KafkaError;
-use crate::kafka::checkpoint::{Extent, SendBaseline, State};
-use crate::kafka::feedback_consumer::Answers;
-use crate::kafka::shard_handoff::Pool;
-use crate::kafka::shard_recovery::Restorer;
-use crate::kafka::worker::{MOST_TOGETHER, Processed, Record, Shared, Stage};
+use crate::kafka::checkpoint::{CheckpointSource, Scope, StateRecordSink};
+use crate::kafka::feedback_consumer::FeedbackConsumer;
+use crate::kafka::shard_handoff::ShardHandoff;
+use crate::kafka::shard_recovery::ShardRecovery;
+use crate::kafka::worker::{MAX_BATCH, Processed, Record, Shared, Stage};
 use crate::metrics::Metrics;
 use crate::outputs::dead_letter::DeadLetter;
-use crate::query_router::{Desk, Inquiry};
-use crate::shard::{Blueprint, Outgoing, Pending, Shard, ShardId};
+use crate::query_router::{QueryRouter, ShardQuery};
+use crate::shard::{OutputRecord, PendingRecord, Shard, ShardFactory, ShardId};
 use arrayvec::ArrayVec;
 use credwatch_core::engine::Detail;
 use credwatch_core::enrich::Keys;
@@ -26,47 +26,54 @@ use std::sync::mpsc::{Receiver, Sender};
 use tracing::{info, warn};
 
 /// A reason for a record of a partition that was never assigned, which the client rules out.
-const NOT_OURS: &str = "record of a partition that this worker does not own";
+const NOT_ASSIGNED: &str = "record of a partition that this worker does not own";
 /// A reason for a record without value.
 const NO_VALUE: &str = "record without value";
 
 /// Shards of one worker.
 pub struct Detect {
-    blueprint: Blueprint,
-    restorer: Restorer,
+    shard_factory: ShardFactory,
+    restorer: ShardRecovery,
     config: Arc<Config>,
     shards: BTreeMap<ShardId, Shard>,
-    pool: Arc<Pool>,
+    handoff: Arc<ShardHandoff>,
     metrics: Metrics,
     readings: Vec<u64>,
-    answers: Option<Answers>,
-    has_answers: bool,
-    chosen: BTreeSet<ShardId>,
-    last_turn: Option<ShardId>,
-    desk: Arc<Desk>,
-    own_inbox: Sender<Inquiry>,
-    inbox: Receiver<Inquiry>,
+    feedback: Option<FeedbackConsumer>,
+    has_feedback: bool,
+    selected: BTreeSet<ShardId>,
+    last_checkpointed: Option<ShardId>,
+    query_router: Arc<QueryRouter>,
+    own_inbox: Sender<ShardQuery>,
+    inbox: Receiver<ShardQuery>,
 }
 
 impl Detect {
     /// A stage that owns nothing yet.
     #[must_use]
-    pub fn new(blueprint: Blueprint, group: &str, pool: Arc<Pool>, shared: &Shared) -> Self {
-        let (own_inbox, inbox) = Desk::inbox();
-        shared.desk.set_partitions(blueprint.partitions());
+    pub fn new(
+        shard_factory: ShardFactory,
+        group: &str,
+        handoff: Arc<ShardHandoff>,
+        shared: &Shared,
+    ) -> Self {
+        let (own_inbox, inbox) = QueryRouter::inbox();
+        shared
+            .query_router
+            .set_partitions(shard_factory.partitions());
         Self {
-            blueprint,
-            restorer: Restorer::new(Arc::clone(&shared.config), group.to_owned()),
+            shard_factory,
+            restorer: ShardRecovery::new(Arc::clone(&shared.config), group.to_owned()),
             config: Arc::clone(&shared.config),
             shards: BTreeMap::new(),
-            pool,
+            handoff,
             metrics: shared.metrics.clone(),
             readings: vec![0; SIGNALS.len()],
-            answers: None,
-            has_answers: false,
-            chosen: BTreeSet::new(),
-            last_turn: None,
-            desk: Arc::clone(&shared.desk),
+            feedback: None,
+            has_feedback: false,
+            selected: BTreeSet::new(),
+            last_checkpointed: None,
+            query_router: Arc::clone(&shared.query_router),
             own_inbox,
             inbox,
         }
@@ -74,8 +81,8 @@ impl Detect {
 
     /// The same, which takes in what people answer.
     #[must_use]
-    pub fn heeding(mut self, answers: Answers) -> Self {
-        self.answers = Some(answers);
+    pub fn with_feedback(mut self, answers: FeedbackConsumer) -> Self {
+        self.feedback = Some(answers);
         self
     }
 
@@ -97,17 +104,17 @@ impl Detect {
         shard.is_some_and(|shard| record.offset < shard.next_offset())
     }
 
-    fn read<'r>(&self, record: &Record<'r>) -> Result<Pending<'r>, String> {
+    fn decode<'r>(&self, record: &Record<'r>) -> Result<PendingRecord<'r>, String> {
         if record.payload.is_empty() {
             return Err(NO_VALUE.to_owned());
         }
-        let shard = self.shard_of(record).ok_or(NOT_OURS)?;
-        let read = shard.read(record.payload, record.offset);
+        let shard = self.shard_of(record).ok_or(NOT_ASSIGNED)?;
+        let read = shard.decode(record.payload, record.offset);
         read.map_err(|error| error.to_string())
     }
 
     /// Has each shard ask memory for what its records will need.
-    fn expect(&self, records: &[Record<'_>], pending: &[Result<Pending<'_>, String>]) {
+    fn prefetch(&self, records: &[Record<'_>], pending: &[Result<PendingRecord<'_>, String>]) {
         for (id, shard) in &self.shards {
             let of_shard = records.iter().zip(pending);
             let of_shard =
@@ -115,41 +122,46 @@ impl Detect {
             let keys: Vec<Keys> = of_shard
                 .filter_map(|(_, pending)| pending.as_ref().ok().map(|pending| pending.keys))
                 .collect();
-            shard.expect(&keys);
+            shard.prefetch(&keys);
         }
     }
 
-    fn judge(&mut self, record: &Record<'_>, pending: Pending<'_>, processed: &mut Processed) {
+    fn process_record(
+        &mut self,
+        record: &Record<'_>,
+        pending: PendingRecord<'_>,
+        processed: &mut Processed,
+    ) {
         let id = self.id_of(record.topic, record.partition);
         let Some(shard) = self.shards.get_mut(&id) else {
             return;
         };
-        let handled = shard.judge(pending, Detail::Score);
+        let handled = shard.process(pending, Detail::Score);
         processed.outputs.extend(handled.sighting);
         for (signal, count) in self.readings.iter_mut().enumerate() {
-            *count += u64::from(handled.stepped.spoke >> signal & 1);
+            *count += u64::from(handled.step.contributing_signals >> signal & 1);
         }
         if handled.unknown_members > 0 {
             self.metrics
-                .unknown_members
+                .unknown_fields
                 .inc_by(handled.unknown_members.into());
         }
         if record.key != handled.event.identity.id.as_bytes() {
-            self.metrics.foreign_keys.inc();
+            self.metrics.key_mismatches.inc();
         }
         let (activity, outcome) = (handled.event.activity, handled.event.outcome);
-        if matches!(activity, Activity::Rotate | Activity::Refresh) && !handled.stepped.duplicate {
+        if matches!(activity, Activity::Rotate | Activity::Refresh) && !handled.step.duplicate {
             let labels = [activity.as_str(), outcome.as_str()];
             self.metrics.rotations.with_label_values(&labels).inc();
         }
-        for notice in &handled.stepped.notices {
+        for notice in &handled.step.notices {
             self.metrics.notices.inc();
             info!(partition = record.partition, "{notice}");
         }
-        if let Some(news) = handled.stepped.budget_news {
+        if let Some(news) = handled.step.budget_alert {
             warn!(partition = record.partition, "{news}");
         }
-        let alerts = handled.stepped.alerts;
+        let alerts = handled.step.alerts;
         if alerts.is_empty() {
             return;
         }
@@ -157,17 +169,17 @@ impl Detect {
             .iter()
             .for_each(|alert| self.metrics.add_alert(alert));
         processed.urgent |= alerts.iter().any(|alert| !alert.decisions.is_empty());
-        let outputs = shard.publications(&alerts, Some(wall_time()), Some(record.payload));
+        let outputs = shard.output_records(&alerts, Some(wall_time()), Some(record.payload));
         processed.outputs.extend(outputs);
     }
 
     /// Has shards say that they were upgraded, and take in what people answer.
-    fn take_answers(&mut self) -> Vec<Outgoing> {
-        self.has_answers = false;
-        let upgrades = self.shards.values_mut().filter_map(Shard::announce_upgrade);
-        let mut said: Vec<Outgoing> = upgrades.collect();
-        if let Some(answers) = &self.answers {
-            said.extend(answers.hand_to(&mut self.shards));
+    fn apply_feedback(&mut self) -> Vec<OutputRecord> {
+        self.has_feedback = false;
+        let upgrades = self.shards.values_mut().filter_map(Shard::audit_upgrade);
+        let mut said: Vec<OutputRecord> = upgrades.collect();
+        if let Some(answers) = &self.feedback {
+            said.extend(answers.drain_into(&mut self.shards));
         }
         said
     }
@@ -179,36 +191,36 @@ impl Detect {
 
     /// Chooses the shards that the next checkpoint keeps. A turn is of one shard, so that its transaction is
     /// not open for long.
-    fn choose_shards(&mut self, extent: Extent) {
-        self.chosen = match extent {
-            Extent::Pressing => {
-                let pressing = self.shards.iter().filter(|(_, shard)| shard.is_pressing());
+    fn select_shards(&mut self, extent: Scope) {
+        self.selected = match extent {
+            Scope::Urgent => {
+                let pressing = self.shards.iter().filter(|(_, shard)| shard.is_urgent());
                 pressing.map(|(id, _)| *id).collect()
             }
-            Extent::Turn => {
-                let after = self.changed().find(|id| Some(*id) > self.last_turn);
+            Scope::Scheduled => {
+                let after = self.changed().find(|id| Some(*id) > self.last_checkpointed);
                 let next = after.or_else(|| self.changed().next());
-                self.last_turn = next;
+                self.last_checkpointed = next;
                 next.into_iter().collect()
             }
         };
     }
 
-    fn chosen_shards(&mut self) -> impl Iterator<Item = (&ShardId, &mut Shard)> {
+    fn selected_shards(&mut self) -> impl Iterator<Item = (&ShardId, &mut Shard)> {
         let shards = self.shards.iter_mut();
-        shards.filter(|(id, _)| self.chosen.contains(id))
+        shards.filter(|(id, _)| self.selected.contains(id))
     }
 
-    fn close_desk(&self, id: ShardId) {
+    fn unregister(&self, id: ShardId) {
         if id.entity == EntityView::Identity {
-            self.desk.close(id.partition);
+            self.query_router.unregister(id.partition);
         }
     }
 
-    fn set_aside(&mut self, record: &Record<'_>, reason: &str) -> Outgoing {
+    fn dead_letter(&mut self, record: &Record<'_>, reason: &str) -> OutputRecord {
         let id = self.id_of(record.topic, record.partition);
         if let Some(shard) = self.shards.get_mut(&id) {
-            shard.pass(record.offset);
+            shard.skip(record.offset);
         }
         self.metrics
             .dead_letters
@@ -216,7 +228,7 @@ impl Detect {
             .inc();
         let coordinates = (record.topic, record.partition, record.offset);
         let letter = DeadLetter::new(reason, "detect", coordinates, record.payload);
-        Outgoing::dead_letter(&letter)
+        OutputRecord::dead_letter(&letter)
     }
 }
 
@@ -231,18 +243,18 @@ impl Stage for Detect {
     }
 
     fn process(&mut self, records: &[Record<'_>]) -> Processed {
-        let records: ArrayVec<Record<'_>, MOST_TOGETHER> = records
+        let records: ArrayVec<Record<'_>, MAX_BATCH> = records
             .iter()
             .filter(|record| !self.is_known(record))
             .copied()
             .collect();
-        let pending: Vec<_> = records.iter().map(|record| self.read(record)).collect();
-        self.expect(&records, &pending);
+        let pending: Vec<_> = records.iter().map(|record| self.decode(record)).collect();
+        self.prefetch(&records, &pending);
         let mut processed = Processed::default();
         for (record, pending) in records.iter().zip(pending) {
             match pending {
-                Ok(pending) => self.judge(record, pending, &mut processed),
-                Err(reason) => processed.outputs.push(self.set_aside(record, &reason)),
+                Ok(pending) => self.process_record(record, pending, &mut processed),
+                Err(reason) => processed.outputs.push(self.dead_letter(record, &reason)),
             }
         }
         processed
@@ -250,104 +262,110 @@ impl Stage for Detect {
 
     fn assign(&mut self, topic: &str, partition: i32) -> Result<(), KafkaError> {
         let id = self.id_of(topic, partition);
-        let known = self.pool.take(id);
-        let is_cold = self.pool.starts_cold(id);
-        let shard = self.restorer.shard(&self.blueprint, id, known, is_cold)?;
+        let known = self.handoff.take(id);
+        let is_cold = self.handoff.starts_cold(id);
+        let shard = self
+            .restorer
+            .shard(&self.shard_factory, id, known, is_cold)?;
         self.shards.insert(id, shard);
         if id.entity == EntityView::Identity {
-            self.desk.open(partition, &self.own_inbox);
+            self.query_router.register(partition, &self.own_inbox);
         }
         Ok(())
     }
 
-    fn state(&mut self) -> Option<&mut dyn State> {
+    fn state(&mut self) -> Option<&mut dyn CheckpointSource> {
         Some(self)
     }
 
     fn revoke(&mut self, topic: &str, partition: i32) {
         let id = self.id_of(topic, partition);
         if let Some(shard) = self.shards.remove(&id) {
-            self.close_desk(id);
-            self.pool.park(shard);
+            self.unregister(id);
+            self.handoff.hand_off(shard);
         }
         self.metrics.drop_shard(id);
     }
 
-    fn attend(&mut self) {
+    fn serve_queries(&mut self) {
         while let Ok(inquiry) = self.inbox.try_recv() {
             let id = ShardId::of_identities(inquiry.partition());
             let shard = self.shards.get(&id);
-            inquiry.answer(shard);
+            inquiry.run(shard);
         }
     }
 
     fn tick(&mut self) {
         self.metrics.add_readings(&self.readings);
         self.readings.fill(0);
-        self.pool.expire();
+        self.handoff.expire();
         // An answer may be an order to stop: it is taken in at a checkpoint, and that does not wait.
-        let answers = self.answers.as_ref();
-        self.has_answers = answers.is_some_and(|answers| answers.has_news(&self.shards));
+        let answers = self.feedback.as_ref();
+        self.has_feedback = answers.is_some_and(|answers| answers.has_pending(&self.shards));
         for (id, shard) in &self.shards {
             self.metrics.set_health(*id, &shard.health());
         }
     }
 }
 
-impl State for Detect {
-    fn is_pressing(&self) -> bool {
-        self.has_answers || self.shards.values().any(Shard::has_upgrade)
+impl CheckpointSource for Detect {
+    fn has_urgent(&self) -> bool {
+        self.has_feedback || self.shards.values().any(Shard::has_upgrade)
     }
 
-    fn turns(&self) -> u32 {
+    fn pending_shards(&self) -> u32 {
         self.changed().count() as u32
     }
 
-    fn choose(&mut self, extent: Extent) -> (Vec<Outgoing>, bool) {
+    fn select(&mut self, extent: Scope) -> (Vec<OutputRecord>, bool) {
         let mut said = match extent {
-            Extent::Turn => Vec::new(),
-            Extent::Pressing => self.take_answers(),
+            Scope::Scheduled => Vec::new(),
+            Scope::Urgent => self.apply_feedback(),
         };
-        self.choose_shards(extent);
-        let heads = self.chosen_shards();
-        said.extend(heads.filter_map(|(_, shard)| shard.sign_audit(wall_time())));
-        (said, !self.chosen.is_empty())
+        self.select_shards(extent);
+        let heads = self.selected_shards();
+        said.extend(heads.filter_map(|(_, shard)| shard.sign_audit_head(wall_time())));
+        (said, !self.selected.is_empty())
     }
 
-    fn begin(&mut self, send: &mut SendBaseline<'_>) -> io::Result<usize> {
-        let begun = self.chosen_shards().map(|(id, shard)| {
+    fn begin(&mut self, send: &mut StateRecordSink<'_>) -> io::Result<usize> {
+        let begun = self.selected_shards().map(|(id, shard)| {
             shard.begin_checkpoint(&mut |key, value| send(id.partition, key, value))
         });
         begun.sum()
     }
 
-    fn go_on(&mut self, most_bytes: usize, send: &mut SendBaseline<'_>) -> io::Result<bool> {
+    fn write_chunk(
+        &mut self,
+        most_bytes: usize,
+        send: &mut StateRecordSink<'_>,
+    ) -> io::Result<bool> {
         let mut is_sent = true;
-        for (id, shard) in self.chosen_shards() {
+        for (id, shard) in self.selected_shards() {
             let send = &mut |key: &[u8], value: Option<&[u8]>| send(id.partition, key, value);
-            is_sent &= shard.continue_checkpoint(most_bytes, send)?;
+            is_sent &= shard.write_checkpoint_chunk(most_bytes, send)?;
         }
         Ok(is_sent)
     }
 
     fn positions(&self) -> Vec<(&str, i32, i64)> {
-        let chosen = self.chosen.iter().filter_map(|id| {
-            let topic = self.config.topics.of_view(id.entity);
+        let chosen = self.selected.iter().filter_map(|id| {
+            let topic = self.config.topics.input_topic(id.entity);
             Some((topic, id.partition, self.shards.get(id)?.next_offset()))
         });
         chosen.collect()
     }
 
-    fn mark_kept(&mut self) {
+    fn commit(&mut self) {
         // What has not changed was not sent, the empty tables of a new shard among it.
-        self.chosen_shards()
-            .for_each(|(_, shard)| shard.mark_kept());
-        self.chosen.clear();
+        self.selected_shards()
+            .for_each(|(_, shard)| shard.commit_checkpoint());
+        self.selected.clear();
     }
 
-    fn give_up(&mut self) {
-        self.chosen_shards()
-            .for_each(|(_, shard)| shard.give_checkpoint_up());
+    fn abort(&mut self) {
+        self.selected_shards()
+            .for_each(|(_, shard)| shard.abort_checkpoint());
     }
 }
 
@@ -356,8 +374,8 @@ impl State for Detect {
 impl Drop for Detect {
     fn drop(&mut self) {
         for id in self.shards.keys() {
-            self.close_desk(*id);
-            self.pool.forget(*id);
+            self.unregister(*id);
+            self.handoff.forget(*id);
         }
     }
 }
@@ -366,26 +384,31 @@ impl Drop for Detect {
 mod tests {
     use super::*;
     use crate::config::Sources;
-    use crate::feedback::model::{Answer, Enforcement};
+    use crate::feedback::model::{ContainmentCommand, Feedback};
     use crate::shard::load_model;
 
     fn of_three_shards() -> Detect {
         let config = Config::load(&Sources::default()).unwrap();
-        let blueprint = Blueprint::new(&config, load_model(&config).unwrap(), 3);
+        let blueprint = ShardFactory::new(&config, load_model(&config).unwrap(), 3);
         let shared = Shared::new(config, Metrics::new("test").unwrap());
         let made = (0..3).map(|partition| {
             let id = ShardId::of_identities(partition);
             (id, blueprint.shard(id))
         });
         let shards = made.collect();
-        let mut detect = Detect::new(blueprint, "test", Arc::new(Pool::new(true)), &shared);
+        let mut detect = Detect::new(
+            blueprint,
+            "test",
+            Arc::new(ShardHandoff::new(true)),
+            &shared,
+        );
         detect.shards = shards;
         detect
     }
 
     /// Makes one checkpoint; returns whose partitions it kept.
-    fn kept(detect: &mut Detect, extent: Extent) -> Vec<i32> {
-        let (_, has_some) = detect.choose(extent);
+    fn kept(detect: &mut Detect, extent: Scope) -> Vec<i32> {
+        let (_, has_some) = detect.select(extent);
         let partitions: Vec<i32> = detect.positions().iter().map(|(_, p, _)| *p).collect();
         assert_eq!(has_some, !partitions.is_empty());
         let mut sent = BTreeSet::new();
@@ -394,8 +417,8 @@ mod tests {
             Ok(())
         };
         detect.begin(&mut send).unwrap();
-        while !detect.go_on(1, &mut send).unwrap() {}
-        detect.mark_kept();
+        while !detect.write_chunk(1, &mut send).unwrap() {}
+        detect.commit();
         assert_eq!(sent.into_iter().collect::<Vec<_>>(), partitions);
         partitions
     }
@@ -403,38 +426,38 @@ mod tests {
     fn pass(detect: &mut Detect, partitions: &[i32], offset: i64) {
         for partition in partitions {
             let id = ShardId::of_identities(*partition);
-            detect.shards.get_mut(&id).unwrap().pass(offset);
+            detect.shards.get_mut(&id).unwrap().skip(offset);
         }
     }
 
     #[test]
     fn shards_are_kept_in_turn_and_those_unchanged_have_none() {
         let mut detect = of_three_shards();
-        assert_eq!(detect.turns(), 0);
-        assert!(kept(&mut detect, Extent::Turn).is_empty());
+        assert_eq!(detect.pending_shards(), 0);
+        assert!(kept(&mut detect, Scope::Scheduled).is_empty());
         pass(&mut detect, &[0, 2], 7);
-        assert_eq!(detect.turns(), 2);
-        assert_eq!(kept(&mut detect, Extent::Turn), [0]);
+        assert_eq!(detect.pending_shards(), 2);
+        assert_eq!(kept(&mut detect, Scope::Scheduled), [0]);
         pass(&mut detect, &[0, 1], 8);
         for turn in [1, 2, 0] {
-            assert_eq!(kept(&mut detect, Extent::Turn), [turn]);
+            assert_eq!(kept(&mut detect, Scope::Scheduled), [turn]);
         }
-        assert_eq!(detect.turns(), 0);
+        assert_eq!(detect.pending_shards(), 0);
     }
 
     #[test]
     fn what_was_answered_is_kept_before_the_next_event() {
         let mut detect = of_three_shards();
         pass(&mut detect, &[0, 1, 2], 7);
-        assert!(kept(&mut detect, Extent::Pressing).is_empty());
-        let pause = Answer {
-            containment: Some(Enforcement::Pause),
+        assert!(kept(&mut detect, Scope::Urgent).is_empty());
+        let pause = Feedback {
+            containment: Some(ContainmentCommand::Pause),
             by: "ada".to_owned(),
-            ..Answer::default()
+            ..Feedback::default()
         };
         let shard = detect.shards.get_mut(&ShardId::of_identities(1)).unwrap();
-        assert!(shard.take_answer(&pause, (0, 0), None).is_some());
-        assert_eq!(kept(&mut detect, Extent::Pressing), [1]);
-        assert!(kept(&mut detect, Extent::Pressing).is_empty());
+        assert!(shard.apply_feedback(&pause, (0, 0), None).is_some());
+        assert_eq!(kept(&mut detect, Scope::Urgent), [1]);
+        assert!(kept(&mut detect, Scope::Urgent).is_empty());
     }
 }

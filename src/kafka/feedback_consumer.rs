@@ -3,14 +3,14 @@
 
 use crate::clock::wall_time;
 use crate::config::Config;
-use crate::feedback::model::{Answer, Asked};
-use crate::feedback::signed_feedback::Hearing;
+use crate::feedback::model::{Feedback, FeedbackCommand};
+use crate::feedback::signed_feedback::FeedbackVerifier;
 use crate::kafka::KafkaError;
 use crate::kafka::client;
 use crate::kafka::client::Reader;
-use crate::kafka::shard_recovery::read_on;
+use crate::kafka::shard_recovery::consume_until;
 use crate::metrics::Metrics;
-use crate::shard::{Outgoing, Shard, ShardId};
+use crate::shard::{OutputRecord, Shard, ShardId};
 use rdkafka::Offset;
 use rdkafka::consumer::Consumer;
 use rdkafka::message::Message;
@@ -19,21 +19,21 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 /// How long a broker may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Looking for answers may take this long.
-const LOOKED_WITHIN: Duration = Duration::from_secs(1);
+const WATERMARK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A reader of the feedback topic.
-pub struct Answers {
+pub struct FeedbackConsumer {
     reader: Reader,
     topic: String,
     partitions: i32,
-    hearing: Hearing,
+    verifier: FeedbackVerifier,
     metrics: Metrics,
 }
 
-impl Answers {
+impl FeedbackConsumer {
     /// A reader for the consumer group `group`.
     ///
     /// # Errors
@@ -48,19 +48,21 @@ impl Answers {
             reader: client::open(&client::reader(&config.kafka, group))?,
             topic: config.topics.feedback.clone(),
             partitions,
-            hearing: config.feedback.hearing.clone(),
+            verifier: config.feedback.verifier.clone(),
             metrics,
         })
     }
 
     /// Whether there are answers that `shards` have not taken.
     #[must_use]
-    pub fn has_news(&self, shards: &BTreeMap<ShardId, Shard>) -> bool {
+    pub fn has_pending(&self, shards: &BTreeMap<ShardId, Shard>) -> bool {
         (0..self.partitions).any(|partition| {
-            let next = shards.values().map(|shard| shard.next_answer(partition));
+            let next = shards
+                .values()
+                .map(|shard| shard.next_feedback_offset(partition));
             let ends = self
                 .reader
-                .fetch_watermarks(&self.topic, partition, LOOKED_WITHIN);
+                .fetch_watermarks(&self.topic, partition, WATERMARK_TIMEOUT);
             let end = ends.map_or(0, |(_, end)| end);
             next.min().is_some_and(|next| next < end)
         })
@@ -68,12 +70,14 @@ impl Answers {
 
     /// Has `shards` take in what they have not taken; returns what is to be published. What cannot be
     /// read now is read at the next checkpoint.
-    pub fn hand_to(&self, shards: &mut BTreeMap<ShardId, Shard>) -> Vec<Outgoing> {
+    pub fn drain_into(&self, shards: &mut BTreeMap<ShardId, Shard>) -> Vec<OutputRecord> {
         let mut published = Vec::new();
         for partition in 0..self.partitions {
-            let next = shards.values().map(|shard| shard.next_answer(partition));
+            let next = shards
+                .values()
+                .map(|shard| shard.next_feedback_offset(partition));
             let Some(next) = next.min() else { continue };
-            if let Err(error) = self.hand_on(shards, partition, next, &mut published) {
+            if let Err(error) = self.drain_partition(shards, partition, next, &mut published) {
                 warn!("answers in {} are read later: {error}", self.topic);
             }
         }
@@ -81,55 +85,58 @@ impl Answers {
     }
 
     /// Tells of an answer that `shards` shards took in.
-    fn account(&self, answer: &Answer, shards: usize) {
+    fn record_metrics(&self, answer: &Feedback, shards: usize) {
         if shards == 0 {
             return;
         }
         let by = &answer.by;
         info!(by, "an answer is taken in");
-        let (what, verdict) = match answer.asked() {
-            Ok(Asked::Judge(_, judgement)) => ("judgement", Some(judgement)),
-            Ok(Asked::Settle(..)) => ("outcome", None),
-            Ok(Asked::Approve(_)) => ("approval", None),
-            Ok(Asked::Forget(_)) => ("forget", None),
-            Ok(Asked::Enforce(_)) | Err(_) => ("switch", None),
+        let (what, verdict) = match answer.command() {
+            Ok(FeedbackCommand::AlertVerdict(_, judgement)) => ("judgement", Some(judgement)),
+            Ok(FeedbackCommand::OrderOutcome(..)) => ("outcome", None),
+            Ok(FeedbackCommand::Approve(_)) => ("approval", None),
+            Ok(FeedbackCommand::Forget(_)) => ("forget", None),
+            Ok(FeedbackCommand::Containment(_)) | Err(_) => ("switch", None),
         };
-        self.metrics.answers.with_label_values(&[what]).inc();
+        self.metrics.feedback.with_label_values(&[what]).inc();
         if let Some(verdict) = verdict {
             let verdict = verdict.as_str();
-            self.metrics.judgements.with_label_values(&[verdict]).inc();
+            self.metrics
+                .alert_verdicts
+                .with_label_values(&[verdict])
+                .inc();
         }
     }
 
-    fn hand_on(
+    fn drain_partition(
         &self,
         shards: &mut BTreeMap<ShardId, Shard>,
         partition: i32,
         next: i64,
-        published: &mut Vec<Outgoing>,
+        published: &mut Vec<OutputRecord>,
     ) -> Result<(), KafkaError> {
         let ends = self
             .reader
-            .fetch_watermarks(&self.topic, partition, ANSWER_WITHIN);
+            .fetch_watermarks(&self.topic, partition, BROKER_TIMEOUT);
         let (first, end) = ends.map_err(KafkaError::Consumer)?;
         if next >= end {
             return Ok(());
         }
         let start = Offset::Offset(next.max(first));
-        read_on(&self.reader, &self.topic, partition, start, |message| {
+        consume_until(&self.reader, &self.topic, partition, start, |message| {
             let (record, offset) = (message.payload().unwrap_or_default(), message.offset());
             let sent_secs = message.timestamp().to_millis().map(|ms| ms / 1_000);
-            match self.hearing.read(record, sent_secs) {
+            match self.verifier.verify(record, sent_secs) {
                 Ok(answer) => {
                     let taken = shards.values_mut().filter_map(|shard| {
-                        shard.take_answer(&answer, (partition, offset), Some(wall_time()))
+                        shard.apply_feedback(&answer, (partition, offset), Some(wall_time()))
                     });
-                    let outputs: Vec<Vec<Outgoing>> = taken.collect();
-                    self.account(&answer, outputs.len());
+                    let outputs: Vec<Vec<OutputRecord>> = taken.collect();
+                    self.record_metrics(&answer, outputs.len());
                     published.extend(outputs.into_iter().flatten());
                 }
                 Err(why) => {
-                    self.metrics.answers.with_label_values(&["refused"]).inc();
+                    self.metrics.feedback.with_label_values(&["refused"]).inc();
                     warn!(partition, offset, "passed by in {}: {why}", self.topic);
                 }
             }

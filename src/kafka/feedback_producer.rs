@@ -2,7 +2,7 @@
 
 use crate::clock::wall_time;
 use crate::config::Config;
-use crate::feedback::model::Answer;
+use crate::feedback::model::Feedback;
 use crate::feedback::signed_feedback;
 use crate::kafka::{KafkaError, client};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -11,15 +11,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a broker may take to take it.
-const TAKEN_WITHIN: Duration = Duration::from_secs(10);
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends records one by one.
-pub struct Sender {
+pub struct RecordProducer {
     config: Arc<Config>,
     producer: FutureProducer,
 }
 
-impl Sender {
+impl RecordProducer {
     /// A sender under `config`.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Sender {
             .key(key)
             .payload(payload)
             .headers(own);
-        let delivered = self.producer.send(record, TAKEN_WITHIN).await;
+        let delivered = self.producer.send(record, SEND_TIMEOUT).await;
         let delivery = delivered.map_err(|(why, _)| KafkaError::Unreachable {
             servers: self.config.kafka.bootstrap_servers.clone(),
             why,
@@ -63,7 +63,11 @@ impl Sender {
     ///
     /// # Errors
     /// No broker takes it.
-    pub async fn answer(&self, key: &str, answer: &Answer) -> Result<(i32, i64), KafkaError> {
+    pub async fn send_feedback(
+        &self,
+        key: &str,
+        answer: &Feedback,
+    ) -> Result<(i32, i64), KafkaError> {
         let signing = self.config.feedback.key.as_ref();
         let signed = signing.and_then(|key| signed_feedback::sign(answer, key, wall_time()));
         let record = signed.unwrap_or_else(|| answer.to_json());

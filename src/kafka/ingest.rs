@@ -1,12 +1,12 @@
 //! The ingest stage: raw logs in, native events keyed by identity out.
 
 use crate::config::Ingest as Source;
-use crate::ingest::{Native, expand};
+use crate::ingest::{NativeRecord, expand};
 use crate::kafka::KafkaError;
 use crate::kafka::worker::{Processed, Record, Stage};
 use crate::metrics::Metrics;
 use crate::outputs::dead_letter::DeadLetter;
-use crate::shard::{Outgoing, Stream};
+use crate::shard::{OutputRecord, Stream};
 use crate::sources::source_format::Format;
 
 /// The raw topics of one worker.
@@ -27,40 +27,40 @@ impl Ingest {
         source.map_or(Format::Native, |source| source.format)
     }
 
-    fn set_aside(&self, record: &Record<'_>, raw: &[u8], reason: &str) -> Outgoing {
+    fn dead_letter(&self, record: &Record<'_>, raw: &[u8], reason: &str) -> OutputRecord {
         self.metrics
             .dead_letters
             .with_label_values(&["ingest"])
             .inc();
         let coordinates = (record.topic, record.partition, record.offset);
-        Outgoing::dead_letter(&DeadLetter::new(reason, "ingest", coordinates, raw))
+        OutputRecord::dead_letter(&DeadLetter::new(reason, "ingest", coordinates, raw))
     }
 }
 
 impl Ingest {
     /// The events of one record, and what of it had to be set aside.
-    fn expand(&self, record: &Record<'_>) -> Vec<Outgoing> {
+    fn expand(&self, record: &Record<'_>) -> Vec<OutputRecord> {
         let items = expand(record.payload, self.format_of(record.topic));
         if items.is_empty() {
-            return vec![self.set_aside(record, record.payload, "record without events")];
+            return vec![self.dead_letter(record, record.payload, "record without events")];
         }
         let made = items.into_iter().map(|item| {
             let raw = item.raw;
             let event = item.outcome.and_then(|native| self.event(native));
-            event.unwrap_or_else(|reason| self.set_aside(record, raw, &reason))
+            event.unwrap_or_else(|reason| self.dead_letter(record, raw, &reason))
         });
         made.collect()
     }
 
-    fn event(&self, native: Native<'_>) -> Result<Outgoing, String> {
+    fn event(&self, native: NativeRecord<'_>) -> Result<OutputRecord, String> {
         let key = native
             .key()
             .map_err(|error| error.to_string())?
             .into_owned();
         self.metrics
-            .unread_expiries
-            .inc_by(u64::from(native.expiry_unread));
-        Ok(Outgoing {
+            .unparsed_expiries
+            .inc_by(u64::from(native.expiry_unparsed));
+        Ok(OutputRecord {
             stream: Stream::Events,
             partition: None,
             key,
@@ -96,7 +96,7 @@ impl Stage for Ingest {
 
     fn revoke(&mut self, _: &str, _: i32) {}
 
-    fn attend(&mut self) {}
+    fn serve_queries(&mut self) {}
 
     fn tick(&mut self) {}
 }

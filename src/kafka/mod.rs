@@ -55,10 +55,10 @@ pub enum KafkaError {
     Topic(String),
     /// Somebody's transaction does not end, or the broker does not answer.
     #[error("{0} partition {1} does not come to rest: a transaction is open, or a broker is down")]
-    Unsettled(String, i32),
+    UnstableOffset(String, i32),
     /// The group took the partitions away without asking.
     #[error("partitions were lost: the group did not hear from this consumer in time")]
-    Lost,
+    PartitionsLost,
     /// A receiver's settings cannot be used.
     #[error("deliver: {0}")]
     Receiver(String),

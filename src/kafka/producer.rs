@@ -3,7 +3,7 @@
 use crate::clock::Stopwatch;
 use crate::config::{Kafka, Topics};
 use crate::kafka::{KafkaError, client};
-use crate::shard::Outgoing;
+use crate::shard::OutputRecord;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders, ToBytes};
@@ -12,9 +12,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use std::time::Duration;
 
 /// One attempt may take this long.
-const ATTEMPT_WITHIN: Duration = Duration::from_secs(10);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Transactions are initialised within this.
-const INITIALISED_WITHIN: Duration = Duration::from_secs(20);
+const INIT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A producer whose transactions are initialised.
 pub(super) struct TransactionalProducer {
@@ -37,7 +37,7 @@ impl TransactionalProducer {
             .create()
             .map_err(KafkaError::Client)?;
         client
-            .init_transactions(INITIALISED_WITHIN)
+            .init_transactions(INIT_TIMEOUT)
             .map_err(KafkaError::Transaction)?;
         let topics = topics.clone();
         Ok(Self { client, topics })
@@ -49,7 +49,7 @@ impl TransactionalProducer {
     }
 
     /// Sends an output.
-    pub(super) fn send(&self, output: &Outgoing) -> Result<(), ClientError> {
+    pub(super) fn send(&self, output: &OutputRecord) -> Result<(), ClientError> {
         let mut headers = OwnedHeaders::new_with_capacity(output.headers.len());
         for (key, value) in &output.headers {
             let value = Some(value.as_str());
@@ -88,7 +88,7 @@ impl TransactionalProducer {
                 Ok(()) => return Ok(()),
                 Err((error, returned)) => {
                     let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
-                    if !full || since.elapsed() > ATTEMPT_WITHIN {
+                    if !full || since.elapsed() > ATTEMPT_TIMEOUT {
                         return Err(error);
                     }
                     self.client.poll(Duration::from_millis(1));
@@ -99,7 +99,7 @@ impl TransactionalProducer {
     }
 
     /// How many records the broker has not confirmed yet.
-    pub(super) fn on_their_way(&self) -> usize {
+    pub(super) fn in_flight(&self) -> usize {
         self.client.poll(Duration::ZERO);
         self.client.in_flight_count().max(0) as usize
     }
@@ -120,8 +120,8 @@ impl TransactionalProducer {
             next.add_partition_offset(topic, partition, Offset::Offset(offset))?;
         }
         self.client
-            .send_offsets_to_transaction(&next, group, ATTEMPT_WITHIN)?;
-        self.client.commit_transaction(ATTEMPT_WITHIN)
+            .send_offsets_to_transaction(&next, group, ATTEMPT_TIMEOUT)?;
+        self.client.commit_transaction(ATTEMPT_TIMEOUT)
     }
 
     /// Serves delivery reports until none is outstanding. Left to `commit_transaction`, an
@@ -129,7 +129,7 @@ impl TransactionalProducer {
     fn wait_for_deliveries(&self) -> Result<(), ClientError> {
         let since = Stopwatch::start();
         while self.client.in_flight_count() > 0 {
-            if since.elapsed() > ATTEMPT_WITHIN {
+            if since.elapsed() > ATTEMPT_TIMEOUT {
                 return Err(ClientError::Flush(RDKafkaErrorCode::OperationTimedOut));
             }
             self.client.poll(Duration::from_millis(1));
@@ -139,6 +139,6 @@ impl TransactionalProducer {
 
     /// Aborts the transaction.
     pub(super) fn abort(&self) -> Result<(), ClientError> {
-        self.client.abort_transaction(ATTEMPT_WITHIN)
+        self.client.abort_transaction(ATTEMPT_TIMEOUT)
     }
 }

@@ -10,16 +10,16 @@ use rdkafka::{ClientContext, Statistics, TopicPartitionList};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A partition that came or went inside `poll`.
-pub(super) struct Move {
+pub(super) struct PartitionChange {
     pub(super) topic: String,
     pub(super) partition: i32,
-    pub(super) came: bool,
+    pub(super) is_assigned: bool,
 }
 
 /// Shared between the loop and the rebalance callback, which runs inside the loop's own `poll`.
-pub(super) struct Owner {
+pub(super) struct RebalanceState {
     pub(super) transaction: Mutex<Transaction>,
-    pub(super) moves: Mutex<Vec<Move>>,
+    pub(super) changes: Mutex<Vec<PartitionChange>>,
     pub(super) failed: Mutex<Option<KafkaError>>,
     pub(super) status: Arc<Status>,
     pub(super) metrics: Metrics,
@@ -30,7 +30,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// What the client calls back.
-pub(super) struct Context(pub(super) Arc<Owner>);
+pub(super) struct Context(pub(super) Arc<RebalanceState>);
 
 impl ClientContext for Context {
     fn stats(&self, statistics: Statistics) {
@@ -71,12 +71,12 @@ impl ConsumerContext for Context {
         if consumer.assignment_lost() {
             // Somebody else reads them already; committing would be refused.
             transaction.discard();
-            lock(&self.0.failed).get_or_insert(KafkaError::Lost);
+            lock(&self.0.failed).get_or_insert(KafkaError::PartitionsLost);
         } else if let Err(error) = transaction.commit(|| consumer.group_metadata()) {
             transaction.discard();
             lock(&self.0.failed).get_or_insert(error);
         }
-        let mut moves = lock(&self.0.moves);
+        let mut moves = lock(&self.0.changes);
         for (topic, partition) in names(partitions) {
             self.0.status.revoke(&topic, partition);
             let _ = self
@@ -84,10 +84,10 @@ impl ConsumerContext for Context {
                 .metrics
                 .lag
                 .remove_label_values(&[&topic, &partition.to_string()]);
-            moves.push(Move {
+            moves.push(PartitionChange {
                 topic,
                 partition,
-                came: false,
+                is_assigned: false,
             });
         }
     }
@@ -95,10 +95,10 @@ impl ConsumerContext for Context {
     fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         if let Rebalance::Assign(partitions) = rebalance {
             for (topic, partition) in names(partitions) {
-                lock(&self.0.moves).push(Move {
+                lock(&self.0.changes).push(PartitionChange {
                     topic,
                     partition,
-                    came: true,
+                    is_assigned: true,
                 });
             }
         }

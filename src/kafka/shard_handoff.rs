@@ -10,30 +10,30 @@ use dashmap::DashMap;
 use std::time::Duration;
 
 /// A shard that nobody asked for is let go after this.
-const PARKED_FOR: Duration = Duration::from_secs(60);
+const PARKED_TIMEOUT: Duration = Duration::from_secs(60);
 /// A worker may take this long to give a shard up after its partition was taken away.
-const GIVEN_UP_WITHIN: Duration = Duration::from_secs(5);
+const HANDOFF_TIMEOUT: Duration = Duration::from_secs(5);
 
-enum Place {
+enum Slot {
     /// A worker has it.
-    Held,
+    Owned,
     /// Nobody has it.
     Parked(Box<Shard>, Stopwatch),
 }
 
 /// Where the shards of a process are.
-pub struct Pool {
-    places: DashMap<ShardId, Place>,
+pub struct ShardHandoff {
+    slots: DashMap<ShardId, Slot>,
     is_cold: bool,
     begun: DashMap<ShardId, ()>,
 }
 
-impl Pool {
+impl ShardHandoff {
     /// No shard yet; with `is_cold` each shard begins without its baselines.
     #[must_use]
     pub fn new(is_cold: bool) -> Self {
         Self {
-            places: DashMap::new(),
+            slots: DashMap::new(),
             is_cold,
             begun: DashMap::new(),
         }
@@ -51,32 +51,32 @@ impl Pool {
     pub fn take(&self, id: ShardId) -> Option<Shard> {
         let waiting = Stopwatch::start();
         loop {
-            match self.places.insert(id, Place::Held) {
+            match self.slots.insert(id, Slot::Owned) {
                 None => return None,
-                Some(Place::Parked(shard, _)) => return Some(*shard),
-                Some(Place::Held) if waiting.elapsed() > GIVEN_UP_WITHIN => return None,
-                Some(Place::Held) => std::thread::sleep(Duration::from_millis(1)),
+                Some(Slot::Parked(shard, _)) => return Some(*shard),
+                Some(Slot::Owned) if waiting.elapsed() > HANDOFF_TIMEOUT => return None,
+                Some(Slot::Owned) => std::thread::sleep(Duration::from_millis(1)),
             }
         }
     }
 
     /// Gives a shard up.
-    pub fn park(&self, shard: Shard) {
+    pub fn hand_off(&self, shard: Shard) {
         let id = shard.id();
-        let place = Place::Parked(Box::new(shard), Stopwatch::start());
-        self.places.insert(id, place);
+        let place = Slot::Parked(Box::new(shard), Stopwatch::start());
+        self.slots.insert(id, place);
     }
 
     /// The worker that held `id` failed: what it knew is lost.
     pub fn forget(&self, id: ShardId) {
-        self.places.remove(&id);
+        self.slots.remove(&id);
     }
 
     /// Lets go what nobody asked for.
     pub fn expire(&self) {
-        self.places.retain(|_, place| match place {
-            Place::Held => true,
-            Place::Parked(_, since) => since.elapsed() < PARKED_FOR,
+        self.slots.retain(|_, place| match place {
+            Slot::Owned => true,
+            Slot::Parked(_, since) => since.elapsed() < PARKED_TIMEOUT,
         });
     }
 }

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::kafka::KafkaError;
 use crate::kafka::client;
 use crate::kafka::client::Reader;
-use crate::shard::{Blueprint, Restoration, Shard, ShardId};
+use crate::shard::{Shard, ShardFactory, ShardId, ShardRestore};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::{BorrowedMessage, Message};
@@ -22,15 +22,15 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 /// How long a broker may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(20);
 /// What a killed process left open is ended by the broker within this.
-const SETTLED_WITHIN: Duration = Duration::from_secs(60);
+const STABLE_OFFSET_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause before looking again whether it is.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
+const STABLE_OFFSET_RETRY: Duration = Duration::from_millis(50);
 
 /// Takes shards up for one group. Its clients are made when they are first needed, and kept: to connect
 /// takes longer than to read a small shard.
-pub struct Restorer {
+pub struct ShardRecovery {
     config: Arc<Config>,
     group: String,
     readers: OnceCell<Readers>,
@@ -38,12 +38,12 @@ pub struct Restorer {
 
 struct Readers {
     /// Of what is committed.
-    settled: Reader,
+    committed: Reader,
     /// Of what is not committed yet, too.
-    unsettled: Reader,
+    uncommitted: Reader,
 }
 
-impl Restorer {
+impl ShardRecovery {
     /// For the consumer group `group`.
     #[must_use]
     pub fn new(config: Arc<Config>, group: String) -> Self {
@@ -60,8 +60,8 @@ impl Restorer {
         }
         let kafka = &self.config.kafka;
         let made = Readers {
-            settled: client::open(&client::reader(kafka, &self.group))?,
-            unsettled: client::open(&client::unsettled(kafka, &self.group))?,
+            committed: client::open(&client::reader(kafka, &self.group))?,
+            uncommitted: client::open(&client::read_uncommitted_reader(kafka, &self.group))?,
         };
         Ok(self.readers.get_or_init(|| made))
     }
@@ -74,20 +74,20 @@ impl Restorer {
     /// The broker does not answer, or the baselines cannot be read.
     pub fn shard(
         &self,
-        blueprint: &Blueprint,
+        blueprint: &ShardFactory,
         id: ShardId,
         known: Option<Shard>,
         is_cold: bool,
     ) -> Result<Shard, KafkaError> {
         let partition = id.partition;
-        let topic = self.config.topics.of_view(id.entity);
+        let topic = self.config.topics.input_topic(id.entity);
         let committed = self.committed(topic, partition)?;
         let is_good = |shard: &Shard| Some(shard.next_offset()) == committed;
         if let Some(shard) = known.filter(is_good) {
             return Ok(shard);
         }
         let since = Stopwatch::start();
-        let (first, end) = self.settled(&self.config.topics.baselines, partition)?;
+        let (first, end) = self.wait_for_stable_offset(&self.config.topics.baselines, partition)?;
         let kept = if is_cold || first == end {
             None
         } else {
@@ -96,13 +96,13 @@ impl Restorer {
         let is_new = kept.is_none();
         let mut shard = kept.unwrap_or_else(|| {
             let mut shard = blueprint.shard(id);
-            shard.begin_pieces_at(end);
+            shard.set_first_record_offset(end);
             shard
         });
         shard.track_changes();
         let kept_at = shard.next_offset();
         if let Some(committed) = committed {
-            self.catch_up(&mut shard, topic, committed)?;
+            self.replay_to(&mut shard, topic, committed)?;
         }
         let (identities, took) = (shard.health().identities, since.elapsed().as_secs_f64());
         let again = shard.next_offset() - kept_at;
@@ -123,8 +123,8 @@ impl Restorer {
         wanted.add_partition(topic, partition);
         let found = self
             .readers()?
-            .settled
-            .committed_offsets(wanted, ANSWER_WITHIN)
+            .committed
+            .committed_offsets(wanted, BROKER_TIMEOUT)
             .map_err(KafkaError::Consumer)?;
         let offset = found.elements().first().map(|element| element.offset());
         Ok(offset.and_then(|offset| match offset {
@@ -133,17 +133,21 @@ impl Restorer {
         }))
     }
 
-    fn baselines(&self, blueprint: &Blueprint, id: ShardId) -> Result<Option<Shard>, KafkaError> {
+    fn baselines(
+        &self,
+        blueprint: &ShardFactory,
+        id: ShardId,
+    ) -> Result<Option<Shard>, KafkaError> {
         let (topic, partition) = (&self.config.topics.baselines, id.partition);
-        let mut restoration = Restoration::new(blueprint, id);
-        read_on(
-            &self.readers()?.settled,
+        let mut restoration = ShardRestore::new(blueprint, id);
+        consume_until(
+            &self.readers()?.committed,
             topic,
             partition,
             Offset::Beginning,
             |message| {
                 let key = message.key().unwrap_or_default();
-                restoration.take(key, message.payload(), message.offset());
+                restoration.apply(key, message.payload(), message.offset());
                 Ok(true)
             },
         )?;
@@ -151,32 +155,36 @@ impl Restorer {
     }
 
     /// First offset and present end of a partition, up to which every transaction is ended.
-    fn settled(&self, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
+    fn wait_for_stable_offset(
+        &self,
+        topic: &str,
+        partition: i32,
+    ) -> Result<(i64, i64), KafkaError> {
         let readers = self.readers()?;
         let ends = |consumer: &Reader| {
-            let found = consumer.fetch_watermarks(topic, partition, ANSWER_WITHIN);
+            let found = consumer.fetch_watermarks(topic, partition, BROKER_TIMEOUT);
             found.map_err(KafkaError::Consumer)
         };
-        let (first, end) = ends(&readers.unsettled)?;
+        let (first, end) = ends(&readers.uncommitted)?;
         let waiting = Stopwatch::start();
-        while ends(&readers.settled)?.1 < end {
-            if waiting.elapsed() > SETTLED_WITHIN {
-                return Err(KafkaError::Unsettled(topic.to_owned(), partition));
+        while ends(&readers.committed)?.1 < end {
+            if waiting.elapsed() > STABLE_OFFSET_TIMEOUT {
+                return Err(KafkaError::UnstableOffset(topic.to_owned(), partition));
             }
-            std::thread::sleep(LOOK_AGAIN_AFTER);
+            std::thread::sleep(STABLE_OFFSET_RETRY);
         }
         Ok((first, end))
     }
 
     /// Takes the events before `until` in, without a word to anybody.
-    fn catch_up(&self, shard: &mut Shard, topic: &str, until: i64) -> Result<(), KafkaError> {
+    fn replay_to(&self, shard: &mut Shard, topic: &str, until: i64) -> Result<(), KafkaError> {
         let (partition, from) = (shard.id().partition, shard.next_offset());
         if from >= until {
             return Ok(());
         }
-        let reader = &self.readers()?.settled;
+        let reader = &self.readers()?.committed;
         let (first, _) = reader
-            .fetch_watermarks(topic, partition, ANSWER_WITHIN)
+            .fetch_watermarks(topic, partition, BROKER_TIMEOUT)
             .map_err(KafkaError::Consumer)?;
         if first > from {
             let missing = first.min(until) - from;
@@ -187,22 +195,22 @@ impl Restorer {
             );
         }
         let start = Offset::Offset(from.max(first));
-        read_on(reader, topic, partition, start, |message| {
+        consume_until(reader, topic, partition, start, |message| {
             let offset = message.offset();
             if offset < until {
-                shard.take_silently(message.payload().unwrap_or_default(), offset);
+                shard.replay(message.payload().unwrap_or_default(), offset);
             }
             Ok(offset + 1 < until)
         })?;
         if shard.next_offset() < until {
-            shard.pass(until - 1);
+            shard.skip(until - 1);
         }
         Ok(())
     }
 }
 
 /// Reads a partition from `start` on, to its end or until `take` says that it is enough.
-pub(crate) fn read_on(
+pub(crate) fn consume_until(
     reader: &Reader,
     topic: &str,
     partition: i32,
@@ -228,8 +236,8 @@ pub(crate) fn read_on(
                 return Err(KafkaError::Consumer(error));
             }
             Some(Err(error)) => warn!(%error, "consumer"),
-            None if waiting.elapsed() > SETTLED_WITHIN => {
-                return Err(KafkaError::Unsettled(topic.to_owned(), partition));
+            None if waiting.elapsed() > STABLE_OFFSET_TIMEOUT => {
+                return Err(KafkaError::UnstableOffset(topic.to_owned(), partition));
             }
             None => {}
         }

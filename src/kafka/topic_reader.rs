@@ -1,7 +1,7 @@
 //! A whole topic, for commands.
 
 use crate::config::Config;
-use crate::kafka::shard_recovery::read_on;
+use crate::kafka::shard_recovery::consume_until;
 use crate::kafka::{KafkaError, client, topics};
 use rdkafka::Offset;
 use rdkafka::consumer::Consumer;
@@ -9,7 +9,7 @@ use rdkafka::message::Message;
 use std::time::Duration;
 
 /// How long a broker may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The committed values of a topic, partition by partition, up to its present end.
 ///
@@ -21,12 +21,12 @@ pub fn read_all(config: &Config, topic: &String) -> Result<Vec<Vec<u8>>, KafkaEr
     let reader = client::open(&client::reader(&config.kafka, &group))?;
     let mut values = Vec::new();
     for partition in 0..partitions as i32 {
-        let ends = reader.fetch_watermarks(topic, partition, ANSWER_WITHIN);
+        let ends = reader.fetch_watermarks(topic, partition, BROKER_TIMEOUT);
         let (first, end) = ends.map_err(KafkaError::Consumer)?;
         if first == end {
             continue;
         }
-        read_on(&reader, topic, partition, Offset::Beginning, |message| {
+        consume_until(&reader, topic, partition, Offset::Beginning, |message| {
             values.push(message.payload().unwrap_or_default().to_vec());
             Ok(message.offset() + 1 < end)
         })?;

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 const COMPACT: &str = "compact";
 /// How long a broker may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(8);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A topic as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct RequiredTopic {
     /// Name.
     pub name: String,
     /// `delete` or `compact`.
@@ -27,7 +27,7 @@ pub struct Wanted {
 
 /// All topics that `topics create` makes.
 #[must_use]
-pub fn wanted(config: &Config) -> Vec<Wanted> {
+pub fn required_topics(config: &Config) -> Vec<RequiredTopic> {
     let topics = &config.topics;
     let own = [
         (&topics.events, "delete", true),
@@ -41,14 +41,14 @@ pub fn wanted(config: &Config) -> Vec<Wanted> {
     ];
     let own = own
         .into_iter()
-        .map(|(name, cleanup, co_partitioned)| Wanted {
+        .map(|(name, cleanup, co_partitioned)| RequiredTopic {
             name: name.clone(),
             cleanup,
             partitions: topics.partitions,
             co_partitioned,
         });
     // A log has an order, and keeps it in one partition.
-    let raw = config.ingest.iter().map(|ingest| Wanted {
+    let raw = config.ingest.iter().map(|ingest| RequiredTopic {
         name: ingest.topic.clone(),
         cleanup: "delete",
         partitions: 1,
@@ -66,7 +66,7 @@ pub fn partitions(config: &Config, names: &[String]) -> Result<Vec<Option<usize>
         .create()
         .map_err(KafkaError::Client)?;
     let metadata = consumer
-        .fetch_metadata(None, ANSWER_WITHIN)
+        .fetch_metadata(None, BROKER_TIMEOUT)
         .map_err(|why| KafkaError::Unreachable {
             servers: config.kafka.bootstrap_servers.clone(),
             why,
@@ -154,7 +154,7 @@ pub async fn require_compaction(config: &Config) -> Result<(), KafkaError> {
     let admin: AdminClient<DefaultClientContext> = client::base(&config.kafka)
         .create()
         .map_err(KafkaError::Client)?;
-    let options = AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN));
+    let options = AdminOptions::new().operation_timeout(Some(BROKER_TIMEOUT));
     let cleanup = cleanup_policy(&admin, &options, &topics.baselines).await?;
     if cleanup != COMPACT {
         let name = &topics.baselines;
@@ -173,17 +173,17 @@ pub async fn require_compaction(config: &Config) -> Result<(), KafkaError> {
 /// # Errors
 /// No broker answers, or it refuses.
 pub async fn create(config: &Config) -> Result<(Vec<String>, usize), KafkaError> {
-    let wanted = wanted(config);
+    let wanted = required_topics(config);
     let names: Vec<String> = wanted.iter().map(|topic| topic.name.clone()).collect();
     let found = partitions(config, &names)?;
     let admin: AdminClient<DefaultClientContext> = client::base(&config.kafka)
         .create()
         .map_err(KafkaError::Client)?;
-    let options = AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN));
+    let options = AdminOptions::new().operation_timeout(Some(BROKER_TIMEOUT));
     let (mut lines, mut differing) = (Vec::new(), 0);
     for (topic, found) in wanted.iter().zip(found) {
         let line = match found {
-            None => make(&admin, &options, config, topic).await?,
+            None => create_topic(&admin, &options, config, topic).await?,
             Some(partitions) => {
                 let difference = compare(&admin, &options, config, topic, partitions).await?;
                 differing += usize::from(difference.is_some());
@@ -195,11 +195,11 @@ pub async fn create(config: &Config) -> Result<(Vec<String>, usize), KafkaError>
     Ok((lines, differing))
 }
 
-async fn make(
+async fn create_topic(
     admin: &AdminClient<DefaultClientContext>,
     options: &AdminOptions,
     config: &Config,
-    topic: &Wanted,
+    topic: &RequiredTopic,
 ) -> Result<String, KafkaError> {
     let partitions = topic.partitions;
     let replication = TopicReplication::Fixed(config.topics.replication);
@@ -247,7 +247,7 @@ async fn compare(
     admin: &AdminClient<DefaultClientContext>,
     options: &AdminOptions,
     config: &Config,
-    topic: &Wanted,
+    topic: &RequiredTopic,
     partitions: usize,
 ) -> Result<Option<String>, KafkaError> {
     let cleanup = cleanup_policy(admin, options, &topic.name).await?;

@@ -7,7 +7,7 @@ use crate::clock::Stopwatch;
 use crate::kafka::KafkaError;
 use crate::kafka::producer::TransactionalProducer;
 use crate::metrics::Metrics;
-use crate::shard::Outgoing;
+use crate::shard::OutputRecord;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::KafkaError as ClientError;
 use std::collections::BTreeMap;
@@ -16,15 +16,15 @@ use std::time::Duration;
 use tracing::warn;
 
 /// A transaction is repeated for this long before it is given up.
-const REPEAT_WITHIN: Duration = Duration::from_secs(60);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause before a repetition.
-const REPEAT_AFTER: Duration = Duration::from_millis(200);
+const RETRY_DELAY: Duration = Duration::from_millis(200);
 
 /// What is to be committed next.
 pub(super) struct Transaction {
     producer: TransactionalProducer,
     metrics: Metrics,
-    outputs: Vec<Outgoing>,
+    outputs: Vec<OutputRecord>,
     next_offsets: BTreeMap<(Arc<str>, i32), i64>,
 }
 
@@ -52,7 +52,7 @@ impl Transaction {
     }
 
     /// Adds outputs.
-    pub(super) fn push(&mut self, outputs: impl IntoIterator<Item = Outgoing>) {
+    pub(super) fn push(&mut self, outputs: impl IntoIterator<Item = OutputRecord>) {
         self.outputs.extend(outputs);
     }
 
@@ -87,7 +87,7 @@ impl Transaction {
             return Ok(());
         }
         let since = Stopwatch::start();
-        repeat(&self.producer, &self.metrics, || {
+        retry(&self.producer, &self.metrics, || {
             self.attempt(group().as_ref())
         })?;
         self.metrics
@@ -112,19 +112,19 @@ impl Transaction {
 ///
 /// # Errors
 /// It cannot be repeated, or has been for too long.
-pub(super) fn repeat(
+pub(super) fn retry(
     producer: &TransactionalProducer,
     metrics: &Metrics,
     mut attempt: impl FnMut() -> Result<(), ClientError>,
 ) -> Result<(), KafkaError> {
     let since = Stopwatch::start();
     while let Err(error) = attempt() {
-        if !can_repeat(producer, &error) || since.elapsed() > REPEAT_WITHIN {
+        if !can_repeat(producer, &error) || since.elapsed() > RETRY_TIMEOUT {
             return Err(KafkaError::Transaction(error));
         }
         metrics.commit_retries.inc();
         warn!(%error, "transaction is repeated");
-        std::thread::sleep(REPEAT_AFTER);
+        std::thread::sleep(RETRY_DELAY);
     }
     Ok(())
 }

@@ -6,17 +6,17 @@
 //! where this one stopped and nothing is published twice. Offsets go with the generation of the
 //! group: a worker that lost its partitions without noticing cannot commit.
 
-use crate::checkpointing::duty_cycle::Pace;
-use crate::clock::{ClockWatch, Stopwatch, wall_time};
+use crate::checkpointing::duty_cycle::DutyCycle;
+use crate::clock::{ClockJumpDetector, Stopwatch, wall_time};
 use crate::config::Config;
-use crate::kafka::checkpoint::{Checkpoints, Extent, State};
+use crate::kafka::checkpoint::{CheckpointSource, Checkpoints, Scope};
 use crate::kafka::producer::TransactionalProducer;
-use crate::kafka::rebalance::{Context, Move, Owner, lock, names};
+use crate::kafka::rebalance::{Context, PartitionChange, RebalanceState, lock, names};
 use crate::kafka::transaction::Transaction;
 use crate::kafka::{KafkaError, client};
 use crate::metrics::Metrics;
-use crate::query_router::Desk;
-use crate::shard::Outgoing;
+use crate::query_router::QueryRouter;
+use crate::shard::OutputRecord;
 use crate::status::Status;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Message};
@@ -26,17 +26,17 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 /// Outputs that force a commit.
-const MOST_OUTPUTS: usize = 20_000;
+const MAX_OUTPUTS: usize = 20_000;
 /// Records that are at hand are taken together, up to so many.
-pub const MOST_TOGETHER: usize = 32;
+pub const MAX_BATCH: usize = 32;
 /// Urgent commits take at most one part in so many of the time: under a pile of them they wait,
-const URGENT_ONE_IN: u32 = 2;
+const URGENT_DUTY: u32 = 2;
 /// but not after single ones that take longer than usual.
-const URGENT_AT_ONCE: Duration = Duration::from_millis(50);
+const URGENT_ALLOWANCE: Duration = Duration::from_millis(50);
 /// How long one poll may wait.
-const POLL_WITHIN: Duration = Duration::from_millis(20);
+const POLL_TIMEOUT: Duration = Duration::from_millis(20);
 /// The same while a checkpoint is sent between polls: where no events come its time would be spent waiting.
-const POLL_WITHIN_SENDING: Duration = Duration::from_millis(1);
+const POLL_TIMEOUT_CHECKPOINTING: Duration = Duration::from_millis(1);
 
 /// One record as a stage takes it.
 #[derive(Clone, Copy)]
@@ -57,7 +57,7 @@ pub struct Record<'m> {
 #[derive(Default)]
 pub struct Processed {
     /// To be published.
-    pub outputs: Vec<Outgoing>,
+    pub outputs: Vec<OutputRecord>,
     /// Whether to commit at once.
     pub urgent: bool,
 }
@@ -83,12 +83,12 @@ pub trait Stage {
     fn revoke(&mut self, topic: &str, partition: i32);
 
     /// What is kept beside the log; `None` where a stage knows nothing that it would not read again.
-    fn state(&mut self) -> Option<&mut dyn State> {
+    fn state(&mut self) -> Option<&mut dyn CheckpointSource> {
         None
     }
 
     /// Called between batches, for what people ask.
-    fn attend(&mut self);
+    fn serve_queries(&mut self);
 
     /// Called about once a second, for what is too dear to do at every record.
     fn tick(&mut self);
@@ -104,7 +104,7 @@ pub struct Shared {
     /// Where partitions stand.
     pub status: Arc<Status>,
     /// Where people ask.
-    pub desk: Arc<Desk>,
+    pub query_router: Arc<QueryRouter>,
     /// Set when the process is asked to end.
     pub stop: Arc<AtomicBool>,
 }
@@ -117,7 +117,7 @@ impl Shared {
             config: Arc::new(config),
             metrics,
             status: Arc::default(),
-            desk: Arc::default(),
+            query_router: Arc::default(),
             stop: Arc::default(),
         }
     }
@@ -150,9 +150,9 @@ pub fn run(
             Some(Checkpoints::new(every, metrics, move || open(&id))?)
         }
     };
-    let owner = Arc::new(Owner {
+    let owner = Arc::new(RebalanceState {
         transaction: Mutex::new(transaction),
-        moves: Mutex::default(),
+        changes: Mutex::default(),
         failed: Mutex::default(),
         status: Arc::clone(&shared.status),
         metrics: shared.metrics.clone(),
@@ -167,15 +167,15 @@ pub fn run(
         stage,
         owner,
         consumer,
-        commits: Pace::new(
+        commits: DutyCycle::new(
             Duration::from_millis(kafka.commit_interval_ms),
-            URGENT_ONE_IN,
-            URGENT_AT_ONCE,
+            URGENT_DUTY,
+            URGENT_ALLOWANCE,
         ),
         checkpoints,
         name: transactional_id.to_owned(),
         since_tick: Stopwatch::start(),
-        clock: ClockWatch::start(),
+        clock: ClockJumpDetector::start(),
         topic_name: Arc::from(""),
         oldest_ms: None,
         shared,
@@ -188,13 +188,13 @@ pub fn run(
 
 struct Worker<'w> {
     stage: &'w mut dyn Stage,
-    owner: Arc<Owner>,
+    owner: Arc<RebalanceState>,
     consumer: BaseConsumer<Context>,
-    commits: Pace,
+    commits: DutyCycle,
     checkpoints: Option<Checkpoints<'w>>,
     name: String,
     since_tick: Stopwatch,
-    clock: ClockWatch,
+    clock: ClockJumpDetector,
     topic_name: Arc<str>,
     oldest_ms: Option<i64>,
     shared: &'w Shared,
@@ -216,34 +216,34 @@ impl Worker<'_> {
         let mut urgent = false;
         while !self.shared.stopping() {
             let checkpoints = self.checkpoints.as_ref();
-            let within = match checkpoints.is_some_and(Checkpoints::is_sending) {
-                true => POLL_WITHIN_SENDING,
-                false => POLL_WITHIN,
+            let within = match checkpoints.is_some_and(Checkpoints::is_writing) {
+                true => POLL_TIMEOUT_CHECKPOINTING,
+                false => POLL_TIMEOUT,
             };
             urgent |= self.take(self.commits.wait().min(within))?;
             self.settle_rebalance()?;
-            self.stage.attend();
-            if self.stage.state().is_some_and(|state| state.is_pressing()) {
-                self.keep_now(Extent::Pressing)?;
+            self.stage.serve_queries();
+            if self.stage.state().is_some_and(|state| state.has_urgent()) {
+                self.checkpoint_now(Scope::Urgent)?;
                 urgent = false;
                 continue;
             }
             self.proceed_with_checkpoint()?;
-            let is_urgent = urgent && self.commits.is_within_its_part();
+            let is_urgent = urgent && self.commits.has_budget();
             if is_urgent || self.commits.wait().is_zero() {
                 self.commit()?;
                 self.finish_checkpoint()?;
                 urgent = false;
             }
         }
-        self.keep_now(Extent::Pressing)?;
-        let turns = self.stage.state().map_or(0, |state| state.turns());
-        (0..turns).try_for_each(|_| self.keep_now(Extent::Turn))
+        self.checkpoint_now(Scope::Urgent)?;
+        let turns = self.stage.state().map_or(0, |state| state.pending_shards());
+        (0..turns).try_for_each(|_| self.checkpoint_now(Scope::Scheduled))
     }
 
     fn proceed_with_checkpoint(&mut self) -> Result<(), KafkaError> {
         if let (Some(checkpoints), Some(state)) = (&mut self.checkpoints, self.stage.state()) {
-            let said = checkpoints.proceed(state)?;
+            let said = checkpoints.poll(state)?;
             lock(&self.owner.transaction).push(said);
         }
         Ok(())
@@ -252,30 +252,33 @@ impl Worker<'_> {
     fn finish_checkpoint(&mut self) -> Result<(), KafkaError> {
         let group = || self.consumer.group_metadata();
         match (&mut self.checkpoints, self.stage.state()) {
-            (Some(checkpoints), Some(state)) => checkpoints.finish(state, group),
+            (Some(checkpoints), Some(state)) => checkpoints.commit_if_written(state, group),
             _ => Ok(()),
         }
     }
 
     /// Commits everything, and makes a whole checkpoint.
-    fn keep_now(&mut self, extent: Extent) -> Result<(), KafkaError> {
+    fn checkpoint_now(&mut self, extent: Scope) -> Result<(), KafkaError> {
         self.commit()?;
         let group = || self.consumer.group_metadata();
         match (&mut self.checkpoints, self.stage.state()) {
-            (Some(checkpoints), Some(state)) => checkpoints.keep_now(state, extent, group),
+            (Some(checkpoints), Some(state)) => checkpoints.checkpoint_now(state, extent, group),
             _ => Ok(()),
         }
     }
 
     /// Waits for a record, and takes it with those that are at hand.
     fn take(&mut self, wait: Duration) -> Result<bool, KafkaError> {
-        let mut messages: Vec<BorrowedMessage<'_>> = Vec::with_capacity(MOST_TOGETHER);
+        let mut messages: Vec<BorrowedMessage<'_>> = Vec::with_capacity(MAX_BATCH);
         let mut within = wait;
-        while messages.len() < MOST_TOGETHER {
+        while messages.len() < MAX_BATCH {
             let polled = self.consumer.poll(within);
             // Partitions may have changed hands inside `poll`: what was read of those that went,
             // and is not processed, is their next owner's.
-            for moved in lock(&self.owner.moves).iter().filter(|moved| !moved.came) {
+            for moved in lock(&self.owner.changes)
+                .iter()
+                .filter(|moved| !moved.is_assigned)
+            {
                 let went = |m: &BorrowedMessage<'_>| {
                     m.partition() == moved.partition && m.topic() == moved.topic
                 };
@@ -284,11 +287,11 @@ impl Worker<'_> {
             match polled {
                 None => break,
                 Some(Ok(message)) => messages.push(message),
-                Some(Err(error)) => Self::complain(&error)?,
+                Some(Err(error)) => Self::log_consumer_error(&error)?,
             }
             within = Duration::ZERO;
         }
-        Self::settle(&self.owner, self.stage, self.checkpoints.as_mut())?;
+        Self::apply_rebalance(&self.owner, self.stage, self.checkpoints.as_mut())?;
         if messages.is_empty() {
             return Ok(false);
         }
@@ -305,33 +308,33 @@ impl Worker<'_> {
         let first_ms = messages.first().and_then(|m| m.timestamp().to_millis());
         self.oldest_ms = self.oldest_ms.or(first_ms);
         self.taken += messages.len() as u64;
-        Ok(processed.urgent || transaction.len() >= MOST_OUTPUTS)
+        Ok(processed.urgent || transaction.len() >= MAX_OUTPUTS)
     }
 
     fn settle_rebalance(&mut self) -> Result<(), KafkaError> {
-        Self::settle(&self.owner, self.stage, self.checkpoints.as_mut())
+        Self::apply_rebalance(&self.owner, self.stage, self.checkpoints.as_mut())
     }
 
     /// Does what a rebalance inside `poll` left to do. Where its commit failed, the stage has seen
     /// more than is committed and must not go on.
-    fn settle(
-        owner: &Owner,
+    fn apply_rebalance(
+        owner: &RebalanceState,
         stage: &mut dyn Stage,
         checkpoints: Option<&mut Checkpoints<'_>>,
     ) -> Result<(), KafkaError> {
         if let Some(error) = lock(&owner.failed).take() {
             return Err(error);
         }
-        let moves: Vec<Move> = lock(&owner.moves).drain(..).collect();
-        if moves.iter().any(|moved| !moved.came)
+        let moves: Vec<PartitionChange> = lock(&owner.changes).drain(..).collect();
+        if moves.iter().any(|moved| !moved.is_assigned)
             && let (Some(checkpoints), Some(state)) = (checkpoints, stage.state())
         {
-            checkpoints.give_up(state)?;
+            checkpoints.abort_in_flight(state)?;
         }
         for moved in moves {
             let (topic, partition) = (moved.topic.as_str(), moved.partition);
             let stage_name = stage.name();
-            if moved.came {
+            if moved.is_assigned {
                 info!(topic, partition, stage = stage_name, "partition assigned");
                 stage.assign(topic, partition)?;
                 owner.status.assign(topic, partition);
@@ -350,7 +353,7 @@ impl Worker<'_> {
     }
 
     /// Errors that pass by themselves are told; others end the worker.
-    fn complain(error: &rdkafka::error::KafkaError) -> Result<(), KafkaError> {
+    fn log_consumer_error(error: &rdkafka::error::KafkaError) -> Result<(), KafkaError> {
         if let rdkafka::error::KafkaError::MessageConsumptionFatal(_) = error {
             return Err(KafkaError::Consumer(error.clone()));
         }
@@ -367,13 +370,13 @@ impl Worker<'_> {
         let committed = lock(&self.owner.transaction).commit(group);
         status.end_commit(&self.name);
         committed?;
-        self.commits.done_since(since);
-        self.account();
+        self.commits.record_since(since);
+        self.record_metrics();
         Ok(())
     }
 
     /// Counts what has just been committed.
-    fn account(&mut self) {
+    fn record_metrics(&mut self) {
         let name = self.stage.name();
         self.shared
             .metrics
@@ -396,7 +399,7 @@ impl Worker<'_> {
     }
 
     fn watch_clock(&mut self) {
-        if let Some(jump) = self.clock.look() {
+        if let Some(jump) = self.clock.check() {
             self.shared.metrics.clock_jumps.inc();
             warn!("{jump}");
         }
@@ -415,11 +418,7 @@ impl Worker<'_> {
 }
 
 /// Runs `work` again and again, with growing pauses, until the process is asked to end.
-pub fn keep_running(
-    stage: &str,
-    shared: &Shared,
-    mut work: impl FnMut() -> Result<(), KafkaError>,
-) {
+pub fn supervise(stage: &str, shared: &Shared, mut work: impl FnMut() -> Result<(), KafkaError>) {
     let mut pause = Duration::from_millis(500);
     while !shared.stopping() {
         let since = Stopwatch::start();

@@ -3,32 +3,32 @@
 
 use crate::clock::Stopwatch;
 use crate::config::{Realm, Secret};
-use crate::http_client::{Outbound, OutboundError, Reply};
+use crate::http_client::{HttpClient, HttpClientError, HttpResponse};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Largest answer; a page of events is far below.
-const MOST_BYTES: u64 = 16 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: u64 = 16 * 1024 * 1024;
 /// A token is taken for over so long before it is.
-const EARLY: Duration = Duration::from_secs(10);
+const TOKEN_EXPIRY_MARGIN: Duration = Duration::from_secs(10);
 /// A session is ended so often at most.
-const ENDED_AGAIN: u32 = 60;
+const MAX_DELETE_ATTEMPTS: u32 = 60;
 /// It is away once it was not found so often in a row,
-const AWAY: u32 = 3;
+const ABSENT_CONFIRMATIONS: u32 = 3;
 /// with so long in between: refreshes that were under way are over by then.
-const AWAY_FOR: Duration = Duration::from_millis(50);
+const ABSENT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Why the realm did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum KeycloakError {
     /// It does not answer.
     #[error(transparent)]
-    Outbound(#[from] OutboundError),
+    Outbound(#[from] HttpClientError),
     /// It does not let us in, or not do this.
     #[error("Keycloak refuses {what}: {answer}; {hint}")]
-    Refused {
+    Rejected {
         /// What was asked.
         what: String,
         /// What it answered.
@@ -41,7 +41,7 @@ pub enum KeycloakError {
     Absent(String),
     /// It has trouble of its own.
     #[error("Keycloak fails at {what}: {answer}")]
-    Trouble {
+    Unavailable {
         /// What was asked.
         what: String,
         /// What it answered.
@@ -52,14 +52,14 @@ pub enum KeycloakError {
 impl KeycloakError {
     /// Whether the same may succeed later.
     #[must_use]
-    pub fn passes(&self) -> bool {
-        matches!(self, Self::Outbound(_) | Self::Trouble { .. })
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Outbound(_) | Self::Unavailable { .. })
     }
 }
 
 /// Events of users, or of administrators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventsOf {
+pub enum EventKind {
     /// Logins, refreshes and the like.
     Users,
     /// What administrators did.
@@ -74,20 +74,20 @@ struct Token {
 
 /// A client of one realm.
 #[derive(Debug)]
-pub struct Admin {
-    http: Outbound,
+pub struct AdminClient {
+    http: HttpClient,
     realm: Realm,
     token: Option<(Secret, Stopwatch, Duration)>,
 }
 
-impl Admin {
+impl AdminClient {
     /// A client of `realm`, whose answers take no longer than `timeout`.
     ///
     /// # Errors
     /// The certificates cannot be read.
     pub fn new(realm: &Realm, timeout: Duration) -> Result<Self, KeycloakError> {
         Ok(Self {
-            http: Outbound::new(&realm.endpoint, timeout, MOST_BYTES)?,
+            http: HttpClient::new(&realm.endpoint, timeout, MAX_RESPONSE_BYTES)?,
             realm: realm.clone(),
             token: None,
         })
@@ -99,18 +99,18 @@ impl Admin {
     /// The realm does not answer, or lets nobody see them.
     pub fn events(
         &mut self,
-        of: EventsOf,
+        of: EventKind,
         since_ms: i64,
         first: usize,
         most: usize,
     ) -> Result<Vec<Box<RawValue>>, KeycloakError> {
         let path = match of {
-            EventsOf::Users => "events",
-            EventsOf::Administrators => "admin-events",
+            EventKind::Users => "events",
+            EventKind::Administrators => "admin-events",
         };
         let query = format!("dateFrom={since_ms}&direction=asc&first={first}&max={most}");
         let reply = self.call("GET", &format!("{path}?{query}"), None)?;
-        serde_json::from_slice(&reply.body).map_err(|why| KeycloakError::Trouble {
+        serde_json::from_slice(&reply.body).map_err(|why| KeycloakError::Unavailable {
             what: path.to_owned(),
             answer: why.to_string(),
         })
@@ -134,20 +134,20 @@ impl Admin {
     fn end(&mut self, session: &str) -> Result<(), KeycloakError> {
         let path = format!("sessions/{}", segment(session)?);
         let mut away = 0;
-        for _ in 0..ENDED_AGAIN {
+        for _ in 0..MAX_DELETE_ATTEMPTS {
             match self.call("DELETE", &path, None) {
                 Ok(_) => away = 0,
                 Err(KeycloakError::Absent(_)) => away += 1,
                 Err(error) => return Err(error),
             }
-            if away == AWAY {
+            if away == ABSENT_CONFIRMATIONS {
                 return Ok(());
             }
-            std::thread::sleep(AWAY_FOR);
+            std::thread::sleep(ABSENT_INTERVAL);
         }
-        Err(KeycloakError::Trouble {
+        Err(KeycloakError::Unavailable {
             what: format!("DELETE {path}"),
-            answer: format!("it came back, {ENDED_AGAIN} times"),
+            answer: format!("it came back, {MAX_DELETE_ATTEMPTS} times"),
         })
     }
 
@@ -160,7 +160,7 @@ impl Admin {
         let reply = self.call("GET", &path, None)?;
         // Not to understand it must not read as: there is none.
         let sessions = serde_json::from_slice(&reply.body);
-        let sessions: Vec<Session> = sessions.map_err(|why| KeycloakError::Trouble {
+        let sessions: Vec<Session> = sessions.map_err(|why| KeycloakError::Unavailable {
             what: path,
             answer: why.to_string(),
         })?;
@@ -205,7 +205,7 @@ impl Admin {
         let path = format!("users/{}", segment(user)?);
         let reply = self.call("GET", &path, None)?;
         let user = serde_json::from_slice(&reply.body);
-        let mut user: Value = user.map_err(|why| KeycloakError::Trouble {
+        let mut user: Value = user.map_err(|why| KeycloakError::Unavailable {
             what: path.clone(),
             answer: why.to_string(),
         })?;
@@ -219,14 +219,14 @@ impl Admin {
         method: &str,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<Reply, KeycloakError> {
+    ) -> Result<HttpResponse, KeycloakError> {
         let had_token = self.token.is_some();
         let mut reply = self.call_once(method, path, body)?;
         if reply.status == 401 && had_token {
             self.token = None;
             reply = self.call_once(method, path, body)?;
         }
-        judged(&format!("{method} {}", without_query(path)), reply)
+        check_status(&format!("{method} {}", without_query(path)), reply)
     }
 
     fn call_once(
@@ -234,7 +234,7 @@ impl Admin {
         method: &str,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<Reply, KeycloakError> {
+    ) -> Result<HttpResponse, KeycloakError> {
         let bearer = format!("Bearer {}", self.bearer()?);
         let (base, realm) = (&self.realm.endpoint.url, &self.realm.realm);
         let url = format!("{base}/admin/realms/{realm}/{path}");
@@ -248,7 +248,7 @@ impl Admin {
 
     fn bearer(&mut self) -> Result<String, KeycloakError> {
         if let Some((token, since, lasts)) = &self.token
-            && since.elapsed() + EARLY < *lasts
+            && since.elapsed() + TOKEN_EXPIRY_MARGIN < *lasts
         {
             return Ok(token.reveal().to_owned());
         }
@@ -261,10 +261,10 @@ impl Admin {
         );
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let reply = self.http.send("POST", &url, &headers, form.as_bytes())?;
-        let reply = judged("a token", reply)?;
+        let reply = check_status("a token", reply)?;
         let token = serde_json::from_slice(&reply.body);
         // What the answer holds is secret: it is not told.
-        let token: Token = token.map_err(|_| KeycloakError::Trouble {
+        let token: Token = token.map_err(|_| KeycloakError::Unavailable {
             what: "a token".to_owned(),
             answer: "no token in its answer".to_owned(),
         })?;
@@ -275,18 +275,18 @@ impl Admin {
     }
 }
 
-fn judged(what: &str, reply: Reply) -> Result<Reply, KeycloakError> {
+fn check_status(what: &str, reply: HttpResponse) -> Result<HttpResponse, KeycloakError> {
     let what = what.to_owned();
     match reply.status {
         200..=299 => Ok(reply),
         404 => Err(KeycloakError::Absent(what)),
-        408 | 429 | 500..=599 => Err(KeycloakError::Trouble {
+        408 | 429 | 500..=599 => Err(KeycloakError::Unavailable {
             what,
-            answer: reply.told(),
+            answer: reply.summary(),
         }),
-        _ => Err(KeycloakError::Refused {
+        _ => Err(KeycloakError::Rejected {
             what,
-            answer: reply.told(),
+            answer: reply.summary(),
             hint: "look at client_id, secret_file and the roles of its service account",
         }),
     }

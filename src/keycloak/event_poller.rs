@@ -3,11 +3,11 @@
 //! one asks that owns the topic's partition.
 
 use crate::config::Realm;
-use crate::kafka::feedback_producer::Sender;
-use crate::kafka::shard_recovery::read_on;
+use crate::kafka::feedback_producer::RecordProducer;
+use crate::kafka::shard_recovery::consume_until;
 use crate::kafka::worker::Shared;
 use crate::kafka::{KafkaError, client};
-use crate::keycloak::admin_client::{Admin, EventsOf};
+use crate::keycloak::admin_client::{AdminClient, EventKind};
 use rdkafka::Offset;
 use rdkafka::consumer::Consumer;
 use rdkafka::message::Message;
@@ -20,18 +20,18 @@ use tokio::runtime::Handle;
 use tracing::info;
 
 /// Events of one request.
-const PAGE: usize = 500;
+const PAGE_SIZE: usize = 500;
 /// An event may become visible so much later than others of its time, in milliseconds.
-const LATE_MS: i64 = 10_000;
+const MAX_LATENESS_MS: i64 = 10_000;
 /// So many records at the end of the topic say what was published.
-const TAIL: i64 = 5_000;
+const TAIL_RECORDS: i64 = 5_000;
 /// How long a broker may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is read of an event here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Stamp {
+struct EventHeader {
     id: String,
     time: i64,
     #[serde(default)]
@@ -40,25 +40,25 @@ struct Stamp {
 
 /// Where one kind of event was left off.
 #[derive(Default)]
-struct Position {
+struct Cursor {
     /// Time of the newest event that was published, in milliseconds.
     newest_ms: i64,
     /// Events published of the time that is asked for again: id and time.
     published: BTreeMap<String, i64>,
 }
 
-impl Position {
-    fn note(&mut self, stamp: Stamp) {
+impl Cursor {
+    fn note(&mut self, stamp: EventHeader) {
         self.newest_ms = self.newest_ms.max(stamp.time);
         self.published.insert(stamp.id, stamp.time);
     }
 
-    fn asked_from(&self) -> i64 {
-        (self.newest_ms - LATE_MS).max(0)
+    fn query_from_ms(&self) -> i64 {
+        (self.newest_ms - MAX_LATENESS_MS).max(0)
     }
 
     fn forget_old(&mut self) {
-        let from = self.asked_from();
+        let from = self.query_from_ms();
         self.published.retain(|_, time| *time >= from);
     }
 }
@@ -69,10 +69,10 @@ const PARTITION: i32 = 0;
 /// One realm that is asked.
 pub struct Poller<'p> {
     realm: Realm,
-    admin: Admin,
-    sender: Sender,
-    users: Position,
-    administrators: Position,
+    admin: AdminClient,
+    sender: RecordProducer,
+    users: Cursor,
+    administrators: Cursor,
     runtime: Handle,
     shared: &'p Shared,
 }
@@ -84,35 +84,35 @@ impl<'p> Poller<'p> {
     /// A setting cannot be used.
     pub fn new(realm: &Realm, shared: &'p Shared, runtime: Handle) -> Result<Self, KafkaError> {
         let config = &shared.config;
-        let admin = Admin::new(realm, config.deliver.timeout);
+        let admin = AdminClient::new(realm, config.deliver.timeout);
         Ok(Self {
-            admin: admin.map_err(|why| refused(realm, why))?,
+            admin: admin.map_err(|why| keycloak_error(realm, why))?,
             realm: realm.clone(),
-            sender: Sender::new(Arc::clone(config))?,
-            users: Position::default(),
-            administrators: Position::default(),
+            sender: RecordProducer::new(Arc::clone(config))?,
+            users: Cursor::default(),
+            administrators: Cursor::default(),
             runtime,
             shared,
         })
     }
 
     /// Reads what the topic ends with.
-    fn recall(&mut self) -> Result<(), KafkaError> {
+    fn restore_cursor(&mut self) -> Result<(), KafkaError> {
         let config = &self.shared.config;
         let group = format!("{}-keycloak", config.kafka.group_id);
         let reader = client::open(&client::reader(&config.kafka, &group))?;
         let topic = &self.realm.topic;
-        let ends = reader.fetch_watermarks(topic, PARTITION, ANSWER_WITHIN);
+        let ends = reader.fetch_watermarks(topic, PARTITION, BROKER_TIMEOUT);
         let (first, end) = ends.map_err(KafkaError::Consumer)?;
-        let start = first.max(end - TAIL);
+        let start = first.max(end - TAIL_RECORDS);
         if start >= end {
             return Ok(());
         }
         let (users, administrators) = (&mut self.users, &mut self.administrators);
         let start = Offset::Offset(start);
-        read_on(&reader, topic, PARTITION, start, |message| {
+        consume_until(&reader, topic, PARTITION, start, |message| {
             let record = message.payload().unwrap_or_default();
-            if let Ok(stamp) = serde_json::from_slice::<Stamp>(record) {
+            if let Ok(stamp) = serde_json::from_slice::<EventHeader>(record) {
                 match stamp.operation_type {
                     Some(_) => administrators.note(stamp),
                     None => users.note(stamp),
@@ -133,38 +133,39 @@ impl<'p> Poller<'p> {
             let is_owner = status.owns(&self.realm.topic, PARTITION);
             if is_owner {
                 if !has_asked {
-                    self.recall()?;
+                    self.restore_cursor()?;
                 }
-                self.ask_all()?;
+                self.poll_all()?;
             }
             status.recover("keycloak");
             has_asked = is_owner;
-            std::thread::sleep(self.realm.poll_every);
+            std::thread::sleep(self.realm.poll_interval);
         }
         info!(realm = self.realm.name, "asks no more");
         Ok(())
     }
 
-    fn ask_all(&mut self) -> Result<(), KafkaError> {
-        let published = self.ask(EventsOf::Users)? + self.ask(EventsOf::Administrators)?;
+    fn poll_all(&mut self) -> Result<(), KafkaError> {
+        let published =
+            self.poll_kind(EventKind::Users)? + self.poll_kind(EventKind::Administrators)?;
         let records = &self.shared.metrics.records;
         records.with_label_values(&["keycloak"]).inc_by(published);
         Ok(())
     }
 
     /// Publishes what is new; returns how much.
-    fn ask(&mut self, of: EventsOf) -> Result<u64, KafkaError> {
+    fn poll_kind(&mut self, of: EventKind) -> Result<u64, KafkaError> {
         let position = match of {
-            EventsOf::Users => &mut self.users,
-            EventsOf::Administrators => &mut self.administrators,
+            EventKind::Users => &mut self.users,
+            EventKind::Administrators => &mut self.administrators,
         };
-        let since_ms = position.asked_from();
+        let since_ms = position.query_from_ms();
         let (mut first, mut published) = (0, 0);
         loop {
-            let page = self.admin.events(of, since_ms, first, PAGE);
-            let page = page.map_err(|why| refused(&self.realm, why))?;
+            let page = self.admin.events(of, since_ms, first, PAGE_SIZE);
+            let page = page.map_err(|why| keycloak_error(&self.realm, why))?;
             for event in &page {
-                let Ok(stamp) = serde_json::from_str::<Stamp>(event.get()) else {
+                let Ok(stamp) = serde_json::from_str::<EventHeader>(event.get()) else {
                     continue;
                 };
                 if position.published.contains_key(&stamp.id) {
@@ -178,7 +179,7 @@ impl<'p> Poller<'p> {
                 published += 1;
             }
             first += page.len();
-            if page.len() < PAGE {
+            if page.len() < PAGE_SIZE {
                 break;
             }
         }
@@ -187,7 +188,7 @@ impl<'p> Poller<'p> {
     }
 }
 
-fn refused(realm: &Realm, why: crate::keycloak::admin_client::KeycloakError) -> KafkaError {
+fn keycloak_error(realm: &Realm, why: crate::keycloak::admin_client::KeycloakError) -> KafkaError {
     KafkaError::Keycloak {
         realm: realm.name.clone(),
         why,
@@ -206,8 +207,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    fn stamp(id: &str, time: i64) -> Stamp {
-        Stamp {
+    fn stamp(id: &str, time: i64) -> EventHeader {
+        EventHeader {
             id: id.to_owned(),
             time,
             operation_type: None,
@@ -216,15 +217,15 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_again_is_known() {
-        let mut position = Position::default();
+        let mut position = Cursor::default();
         for n in 0..100 {
             position.note(stamp(&n.to_string(), 1_000_000 + n * 1_000));
         }
         position.forget_old();
         let known: BTreeSet<i64> = position.published.values().copied().collect();
-        assert_eq!(known.first(), Some(&position.asked_from()));
+        assert_eq!(known.first(), Some(&position.query_from_ms()));
         assert_eq!(known.last(), Some(&position.newest_ms));
-        assert_eq!(known.len() as i64, LATE_MS / 1_000 + 1);
+        assert_eq!(known.len() as i64, MAX_LATENESS_MS / 1_000 + 1);
     }
 
     #[test]

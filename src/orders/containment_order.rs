@@ -63,7 +63,7 @@ struct Signed<'a> {
 #[must_use]
 pub fn reason(alert: &Alert) -> String {
     let sentences: Vec<&str> = alert
-        .case
+        .incident
         .signals
         .iter()
         .take(3)
@@ -87,11 +87,11 @@ pub fn to_json(
     let subject = &decision.subject;
     let order = Order {
         order_id: &decision.order_id,
-        alert_id: &alert.case.alert_id,
+        alert_id: &alert.incident.alert_id,
         issued_at: format_rfc3339(issued_at),
         not_after: format_rfc3339(issued_at.saturating_add_ms(VALID_FOR_MS)),
-        mode: decision.allowed.mode.as_str(),
-        action: decision.allowed.action.as_str(),
+        mode: decision.guarded.mode.as_str(),
+        action: decision.guarded.action.as_str(),
         identity: OrderIdentity {
             id: &subject.id,
             kind: subject.kind.as_str(),
@@ -104,7 +104,7 @@ pub fn to_json(
                 kind: credential.kind.map(|kind| kind.as_str()),
                 issuer: credential.issuer.as_deref(),
             }),
-        severity: alert.case.severity.as_str(),
+        severity: alert.incident.severity.as_str(),
         event_time: format_rfc3339(alert.time),
         reason: reason(alert),
         policy: &decision.policy,
@@ -112,7 +112,7 @@ pub fn to_json(
     };
     let set = signer.and_then(|signer| {
         let (issuer, audience) = (&signer.issuer, &signer.audience);
-        let severity = alert.case.severity;
+        let severity = alert.incident.severity;
         let payload = security_event_token::payload(
             &order, severity, issuer, audience, issued_at, alert.time,
         );
@@ -122,7 +122,7 @@ pub fn to_json(
 }
 
 fn weakened_by(decision: &Decision) -> Vec<&'static str> {
-    let weakenings = &decision.allowed.weakened_by;
+    let weakenings = &decision.guarded.weakened_by;
     weakenings.iter().map(|w| w.as_str()).collect()
 }
 
@@ -131,9 +131,9 @@ fn weakened_by(decision: &Decision) -> Vec<&'static str> {
 pub fn decision(decision: &Decision) -> Value {
     json!({
         "policy": decision.policy,
-        "wanted": decision.wanted.as_str(),
-        "action": decision.allowed.action.as_str(),
-        "mode": decision.allowed.mode.as_str(),
+        "wanted": decision.requested_action.as_str(),
+        "action": decision.guarded.action.as_str(),
+        "mode": decision.guarded.mode.as_str(),
         "weakened_by": weakened_by(decision),
         "order_id": decision.order_id,
     })

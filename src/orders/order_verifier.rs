@@ -42,7 +42,7 @@ pub enum OrderFault {
 }
 
 /// Checks orders one after the other.
-pub struct OrderCheck<'k> {
+pub struct OrderVerifier<'k> {
     keys: &'k KeySet,
     audience: Option<&'k str>,
     seen: HashMap<String, Value>,
@@ -50,7 +50,7 @@ pub struct OrderCheck<'k> {
     repeated: usize,
 }
 
-impl<'k> OrderCheck<'k> {
+impl<'k> OrderVerifier<'k> {
     /// A check by `keys`; of orders for `audience` if one is given.
     #[must_use]
     pub fn new(keys: &'k KeySet, audience: Option<&'k str>) -> Self {
@@ -73,15 +73,16 @@ impl<'k> OrderCheck<'k> {
     ///
     /// # Errors
     /// Says why it must not be acted on.
-    pub fn take(&mut self, record: &[u8]) -> Result<(), OrderFault> {
+    pub fn verify(&mut self, record: &[u8]) -> Result<(), OrderFault> {
         let mut order: Value =
             serde_json::from_slice(record).map_err(|_| OrderFault::NotAnOrder)?;
         let members = order.as_object_mut().ok_or(OrderFault::NotAnOrder)?;
         let set = members.remove("set").ok_or(OrderFault::Unsigned)?;
         let payload = self
             .keys
-            .open(security_event_token::TYPE, set.as_str().unwrap_or_default())?;
-        let token: Value = serde_json::from_slice(&payload).map_err(|_| SignatureError::Shape)?;
+            .verify(security_event_token::TYPE, set.as_str().unwrap_or_default())?;
+        let token: Value =
+            serde_json::from_slice(&payload).map_err(|_| SignatureError::Malformed)?;
         if let Some(member) = difference(&order, &token[security_event_token::ORDER]) {
             return Err(OrderFault::Altered(member));
         }

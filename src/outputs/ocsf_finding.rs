@@ -60,7 +60,7 @@ fn anomaly_analysis(alert: &Alert, signal: &SignalVerdict) -> Value {
     let name = signal.name.as_str();
     let count = signal.reading.observations.round() as u64;
     json!({
-        "analysis_targets": [{"name": alert.case.subject.id, "type": alert.entity.as_str()}],
+        "analysis_targets": [{"name": alert.incident.subject.id, "type": alert.entity.as_str()}],
         "anomalies": [{
             "observation_parameter": name,
             "observation_type": "tail probability",
@@ -91,15 +91,15 @@ fn attack(technique: &ObservedTechnique) -> Value {
 }
 
 fn title(alert: &Alert) -> String {
-    let entity = &alert.case.subject.id;
-    let lead = alert.case.signals.first();
+    let entity = &alert.incident.subject.id;
+    let lead = alert.incident.signals.first();
     let what = lead.map_or("many small deviations within a short time", |lead| {
         &lead.explanation.sentence
     });
     match alert.entity {
         EntityView::Identity => format!("{entity}: {what}"),
         EntityView::Source => {
-            let reached = alert.reached.len() as u32 + alert.reached_unnamed;
+            let reached = alert.logins.len() as u32 + alert.additional_logins;
             format!("{entity}: {what}; {reached} identities succeeded from there")
         }
     }
@@ -108,7 +108,7 @@ fn title(alert: &Alert) -> String {
 /// The alert as JSON.
 #[must_use]
 pub fn to_json(alert: &Alert, hashes: Hashes<'_>) -> Vec<u8> {
-    let case = &alert.case;
+    let case = &alert.incident;
     let (activity_id, activity_name, status_id, status) = activity(alert.phase);
     let signals = &case.signals[..case.signals.len().min(SIGNALS_NAMED)];
     let analyses: Vec<Value> = signals.iter().map(|s| anomaly_analysis(alert, s)).collect();
@@ -158,13 +158,13 @@ pub fn to_json(alert: &Alert, hashes: Hashes<'_>) -> Vec<u8> {
 /// The event behind the publication; for a source also everyone whom it reached.
 fn evidences(alert: &Alert) -> Vec<Value> {
     let mut of_event = match alert.entity {
-        EntityView::Identity => json!({"actor": {"user": user(&alert.case.subject)}}),
-        EntityView::Source => json!({"src_endpoint": {"name": alert.case.subject.id}}),
+        EntityView::Identity => json!({"actor": {"user": user(&alert.incident.subject)}}),
+        EntityView::Source => json!({"src_endpoint": {"name": alert.incident.subject.id}}),
     };
     if let Some(event_id) = &alert.event_id {
         of_event["uid"] = json!(event_id);
     }
-    if let (EntityView::Identity, Some(deed)) = (alert.entity, &alert.deed) {
+    if let (EntityView::Identity, Some(deed)) = (alert.entity, &alert.context) {
         if deed.host.is_some() || deed.ip.is_some() {
             of_event["src_endpoint"] = json!({"hostname": deed.host, "ip": deed.ip});
             of_event["src_endpoint"]
@@ -176,7 +176,7 @@ fn evidences(alert: &Alert) -> Vec<Value> {
             of_event["api"] = json!({"operation": action});
         }
     }
-    let reached = alert.reached.iter().take(REACHED_NAMED);
+    let reached = alert.logins.iter().take(REACHED_NAMED);
     let of_reached = reached.map(|subject| json!({"actor": {"user": user(subject)}}));
     std::iter::once(of_event).chain(of_reached).collect()
 }
@@ -194,8 +194,8 @@ fn user(subject: &Subject) -> Value {
 }
 
 fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Value {
-    let case = &alert.case;
-    let source = alert.origin.as_ref().map(|origin| {
+    let case = &alert.incident;
+    let source = alert.position.as_ref().map(|origin| {
         json!({"topic": &*origin.topic, "partition": origin.partition, "offset": origin.offset})
     });
     let mut details = json!({
@@ -225,8 +225,8 @@ fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Valu
                 json!({"id": subject.id, "kind": subject.kind.as_str(), "credential": credential})
             };
             details["network"] = json!(case.subject.id);
-            details["reached"] = alert.reached.iter().map(reached).collect();
-            details["reached_unnamed"] = json!(alert.reached_unnamed);
+            details["reached"] = alert.logins.iter().map(reached).collect();
+            details["reached_unnamed"] = json!(alert.additional_logins);
             details["decisions"] = alert
                 .decisions
                 .iter()
@@ -247,6 +247,6 @@ pub fn publication_id(alert: &Alert) -> String {
         .or(decided)
         .unwrap_or_else(|| format_rfc3339(alert.time));
     let hash =
-        blake3::hash(format!("{}\n{:?}\n{cause}", alert.case.alert_id, alert.phase).as_bytes());
+        blake3::hash(format!("{}\n{:?}\n{cause}", alert.incident.alert_id, alert.phase).as_bytes());
     hash.to_hex()[..32].to_owned()
 }

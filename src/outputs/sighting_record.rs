@@ -126,7 +126,7 @@ pub fn decode(record: &[u8]) -> Result<Sighting<'_>, SightingError> {
         },
         credential: raw.credential.map(credential_of).transpose()?,
         outcome: Outcome::parse(&raw.outcome).ok_or(member("outcome"))?,
-        is_usual: raw.is_usual,
+        is_known_source: raw.is_usual,
         known_identities: raw.known_identities,
         position: raw.position,
     })
@@ -178,7 +178,7 @@ mod tests {
             (sighting.position, sighting.known_identities),
             ((3, 12), 70)
         );
-        assert!(sighting.is_usual && !sighting.is_everyday());
+        assert!(sighting.is_known_source && !sighting.is_routine());
     }
 
     #[test]

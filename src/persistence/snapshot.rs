@@ -7,7 +7,7 @@
 
 use crate::audit::record::AuditChain;
 use borsh::{BorshDeserialize, BorshSerialize};
-use credwatch_core::engine::{Engine, PieceKey, Restoring, Settings, bring_up};
+use credwatch_core::engine::{Engine, EngineRestore, RecordKey, Settings, bring_up};
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read, Write};
 
@@ -30,9 +30,9 @@ pub struct Header {
     pub next_offset: i64,
     /// Offset, in the topic of baselines, from which its pieces lie; what lies before is of a shard that
     /// was given up.
-    pub first_piece: i64,
+    pub first_record_offset: i64,
     /// Offsets of the next answers, by partition of the feedback topic.
-    pub answers: BTreeMap<i32, i64>,
+    pub feedback_offsets: BTreeMap<i32, i64>,
     /// Model and detection settings that it was made with.
     pub model_hash: String,
     /// Configuration that it was made with.
@@ -89,22 +89,22 @@ pub fn read(
     mut input: impl Read,
     settings: impl FnOnce(&Header) -> Settings,
 ) -> Result<(Header, Engine), SnapshotError> {
-    let version = greet(&mut input)?;
-    frame(input, version, settings).map_err(SnapshotError::Broken)
+    let version = read_preamble(&mut input)?;
+    read_frame(input, version, settings).map_err(SnapshotError::Broken)
 }
 
 /// Reads only where the shard stood.
 ///
 /// # Errors
 /// Says what is wrong with it, and the way out.
-pub fn header(mut input: impl Read) -> Result<Header, SnapshotError> {
-    greet(&mut input)?;
+pub fn read_header(mut input: impl Read) -> Result<Header, SnapshotError> {
+    read_preamble(&mut input)?;
     zstd::Decoder::new(input)
         .and_then(|mut frame| Header::deserialize_reader(&mut frame))
         .map_err(SnapshotError::Broken)
 }
 
-fn greet(input: &mut impl Read) -> Result<u32, SnapshotError> {
+fn read_preamble(input: &mut impl Read) -> Result<u32, SnapshotError> {
     let (mut magic, mut version) = ([0; MAGIC.len()], [0; 4]);
     let head = input.read_exact(&mut magic);
     head.and_then(|()| input.read_exact(&mut version))
@@ -119,24 +119,24 @@ fn greet(input: &mut impl Read) -> Result<u32, SnapshotError> {
     Ok(found)
 }
 
-fn frame(
+fn read_frame(
     input: impl Read,
     version: u32,
     settings: impl FnOnce(&Header) -> Settings,
 ) -> io::Result<(Header, Engine)> {
     let mut frame = BufReader::with_capacity(1 << 20, zstd::Decoder::new(input)?);
     let header = Header::deserialize_reader(&mut frame)?;
-    let mut restoring: Restoring = Engine::restoring(settings(&header));
+    let mut restoring: EngineRestore = Engine::restore(settings(&header));
     let mut bytes = Vec::new();
     while u8::deserialize_reader(&mut frame)? == 1 {
-        let key = PieceKey::deserialize_reader(&mut frame)?;
+        let key = RecordKey::deserialize_reader(&mut frame)?;
         let length = u32::deserialize_reader(&mut frame)?;
         bytes.clear();
         (&mut frame).take(length.into()).read_to_end(&mut bytes)?;
         if version == BEFORE {
             bring_up(key, &mut bytes);
         }
-        restoring.take(key, &bytes)?;
+        restoring.apply(key, &bytes)?;
     }
     // The checksum is looked at when the frame ends.
     match frame.read(&mut [0])? {
@@ -152,12 +152,12 @@ fn frame(
 mod tests {
     use super::*;
     use crate::config::{Config, Sources};
-    use crate::shard::{Blueprint, load_model};
+    use crate::shard::{ShardFactory, load_model};
 
     fn settings() -> Settings {
         let config = Config::load(&Sources::default()).unwrap();
         let model = load_model(&config).unwrap();
-        Blueprint::new(&config, model, 1).settings().clone()
+        ShardFactory::new(&config, model, 1).settings().clone()
     }
 
     fn written() -> Vec<u8> {
@@ -165,8 +165,8 @@ mod tests {
             partition: 0,
             partitions: 1,
             next_offset: 7,
-            first_piece: 0,
-            answers: BTreeMap::new(),
+            first_record_offset: 0,
+            feedback_offsets: BTreeMap::new(),
             model_hash: "m".to_owned(),
             configuration_hash: "c".to_owned(),
             audit: AuditChain::new(0),

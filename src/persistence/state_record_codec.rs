@@ -9,7 +9,7 @@
 
 use crate::persistence::snapshot::Header;
 use borsh::{BorshDeserialize, to_vec};
-use credwatch_core::engine::{PieceKey, bring_up};
+use credwatch_core::engine::{RecordKey, bring_up};
 use std::io;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -24,7 +24,7 @@ const HEAD_BYTES: usize = 11;
 
 /// Why a record cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum BaselineRecordError {
+pub enum StateRecordError {
     /// From another version.
     #[error(
         "format {found}, and this version reads {BEFORE} and {VERSION}; run the version that wrote it, \
@@ -43,26 +43,26 @@ pub enum BaselineRecordError {
     Broken(String),
 }
 
-fn broken(why: impl Into<String>) -> BaselineRecordError {
-    BaselineRecordError::Broken(why.into())
+fn damaged(why: impl Into<String>) -> StateRecordError {
+    StateRecordError::Broken(why.into())
 }
 
-fn unread(why: &io::Error) -> BaselineRecordError {
-    broken(why.to_string())
+fn undecodable(why: &io::Error) -> StateRecordError {
+    damaged(why.to_string())
 }
 
 /// Takes a record: its key and its value.
-pub type Send<'s> = dyn FnMut(&[u8], Option<&[u8]>) -> io::Result<()> + 's;
+pub type RecordSink<'s> = dyn FnMut(&[u8], Option<&[u8]>) -> io::Result<()> + 's;
 
 /// Writes one piece by way of `value`, which holds nothing to keep; `None` where it is no more.
 ///
 /// # Errors
 /// `send` fails.
 pub fn write(
-    key: PieceKey,
+    key: RecordKey,
     content: Option<&[u8]>,
     value: &mut Vec<u8>,
-    send: &mut Send<'_>,
+    send: &mut RecordSink<'_>,
 ) -> io::Result<()> {
     let Some(content) = content else {
         return send(&to_vec(&(key, 0u16))?, None);
@@ -71,7 +71,7 @@ pub fn write(
     let mut chunks = content.chunks(PART_BYTES);
     for part in 0..parts {
         let key = to_vec(&(key, part as u16))?;
-        seal_in(value, &key, parts as u16, chunks.next().unwrap_or_default());
+        encode_value(value, &key, parts as u16, chunks.next().unwrap_or_default());
         send(&key, Some(value))?;
     }
     Ok(())
@@ -81,68 +81,73 @@ pub fn write(
 ///
 /// # Errors
 /// `send` fails.
-pub fn write_marker(header: &Header, send: &mut Send<'_>) -> io::Result<()> {
+pub fn write_marker(header: &Header, send: &mut RecordSink<'_>) -> io::Result<()> {
     let mut value = Vec::new();
-    seal_in(&mut value, MARKER, 1, &to_vec(header)?);
+    encode_value(&mut value, MARKER, 1, &to_vec(header)?);
     send(MARKER, Some(&value))
 }
 
-fn seal(key: &[u8], parts: u16, content: &[u8]) -> u64 {
+fn checksum(key: &[u8], parts: u16, content: &[u8]) -> u64 {
     xxh3_64_with_seed(content, xxh3_64(key) ^ u64::from(parts))
 }
 
 /// Makes `value` a record of `content`.
-fn seal_in(value: &mut Vec<u8>, key: &[u8], parts: u16, content: &[u8]) {
+fn encode_value(value: &mut Vec<u8>, key: &[u8], parts: u16, content: &[u8]) {
     value.clear();
     value.push(VERSION);
     value.extend_from_slice(&parts.to_le_bytes());
-    value.extend_from_slice(&seal(key, parts, content).to_le_bytes());
+    value.extend_from_slice(&checksum(key, parts, content).to_le_bytes());
     value.extend_from_slice(content);
 }
 
 /// What a record holds.
 #[derive(Debug)]
-pub enum Found {
+pub enum DecodedRecord {
     /// Where the pieces stand.
     Marker(Box<Header>),
     /// A whole piece.
-    Piece(PieceKey, Vec<u8>),
+    Record(RecordKey, Vec<u8>),
     /// Part of a piece whose rest is still to come, or that is no more.
-    Nothing,
+    Incomplete,
 }
 
 /// Reads records in their order, and puts parts together.
 #[derive(Debug, Default)]
-pub struct Reader {
-    open: Option<(PieceKey, u16, Vec<u8>)>,
+pub struct StateRecordReader {
+    open: Option<(RecordKey, u16, Vec<u8>)>,
 }
 
-impl Reader {
+impl StateRecordReader {
     /// Takes the next record.
     ///
     /// # Errors
     /// Says what is wrong with it, and the way out.
-    pub fn take(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<Found, BaselineRecordError> {
+    pub fn read(
+        &mut self,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) -> Result<DecodedRecord, StateRecordError> {
         let Some(value) = value else {
-            return Ok(Found::Nothing);
+            return Ok(DecodedRecord::Incomplete);
         };
         let Some((head, content)) = value.split_at_checked(HEAD_BYTES) else {
-            return Err(broken("a record is too short"));
+            return Err(damaged("a record is too short"));
         };
         if head[0] != VERSION && head[0] != BEFORE {
-            return Err(BaselineRecordError::Version { found: head[0] });
+            return Err(StateRecordError::Version { found: head[0] });
         }
         let parts = u16::from_le_bytes([head[1], head[2]]);
-        if seal(key, parts, content).to_le_bytes() != head[3..] {
-            return Err(broken("a record is not what was written"));
+        if checksum(key, parts, content).to_le_bytes() != head[3..] {
+            return Err(damaged("a record is not what was written"));
         }
         if key == MARKER {
-            let header = Header::try_from_slice(content).map_err(|why| unread(&why))?;
-            return Ok(Found::Marker(Box::new(header)));
+            let header = Header::try_from_slice(content).map_err(|why| undecodable(&why))?;
+            return Ok(DecodedRecord::Marker(Box::new(header)));
         }
-        let (key, part) = <(PieceKey, u16)>::try_from_slice(key).map_err(|why| unread(&why))?;
+        let (key, part) =
+            <(RecordKey, u16)>::try_from_slice(key).map_err(|why| undecodable(&why))?;
         let mut found = self.join(key, part, parts, content);
-        if let (Found::Piece(key, content), BEFORE) = (&mut found, head[0]) {
+        if let (DecodedRecord::Record(key, content), BEFORE) = (&mut found, head[0]) {
             bring_up(*key, content);
         }
         Ok(found)
@@ -150,24 +155,24 @@ impl Reader {
 
     /// A part that does not continue what came before is left over from a longer piece, or what it
     /// continued was written anew and compacted away; then the whole comes again later.
-    fn join(&mut self, key: PieceKey, part: u16, parts: u16, content: &[u8]) -> Found {
+    fn join(&mut self, key: RecordKey, part: u16, parts: u16, content: &[u8]) -> DecodedRecord {
         if part == 0 {
             self.open = Some((key, 0, Vec::new()));
         }
         let Some((open, next, bytes)) = &mut self.open else {
-            return Found::Nothing;
+            return DecodedRecord::Incomplete;
         };
         if *open != key || *next != part {
-            return Found::Nothing;
+            return DecodedRecord::Incomplete;
         }
         bytes.extend_from_slice(content);
         *next += 1;
         if *next < parts {
-            return Found::Nothing;
+            return DecodedRecord::Incomplete;
         }
         let whole = std::mem::take(bytes);
         self.open = None;
-        Found::Piece(key, whole)
+        DecodedRecord::Record(key, whole)
     }
 }
 
@@ -175,7 +180,7 @@ impl Reader {
 mod tests {
     use super::*;
 
-    fn records(pieces: &[(PieceKey, Option<Vec<u8>>)]) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    fn records(pieces: &[(RecordKey, Option<Vec<u8>>)]) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
         let mut records = Vec::new();
         for (key, content) in pieces {
             let mut send = |key: &[u8], value: Option<&[u8]>| {
@@ -187,13 +192,13 @@ mod tests {
         records
     }
 
-    fn read(records: &[(Vec<u8>, Option<Vec<u8>>)]) -> Vec<(PieceKey, Vec<u8>)> {
-        let mut reader = Reader::default();
+    fn read(records: &[(Vec<u8>, Option<Vec<u8>>)]) -> Vec<(RecordKey, Vec<u8>)> {
+        let mut reader = StateRecordReader::default();
         let found = records
             .iter()
-            .map(|(key, value)| reader.take(key, value.as_deref()).unwrap());
+            .map(|(key, value)| reader.read(key, value.as_deref()).unwrap());
         let pieces = found.filter_map(|found| match found {
-            Found::Piece(key, content) => Some((key, content)),
+            DecodedRecord::Record(key, content) => Some((key, content)),
             _ => None,
         });
         pieces.collect()
@@ -202,13 +207,13 @@ mod tests {
     #[test]
     fn pieces_of_any_size_come_back_whole() {
         let pieces = [
-            (PieceKey::Engine, Some(vec![1; 10])),
+            (RecordKey::Engine, Some(vec![1; 10])),
             (
-                PieceKey::Population,
+                RecordKey::Population,
                 Some((0..=255).cycle().take(3 * PART_BYTES + 7).collect()),
             ),
-            (PieceKey::Identity(7), None),
-            (PieceKey::Crowd, Some(Vec::new())),
+            (RecordKey::Identity(7), None),
+            (RecordKey::SharedDeviations, Some(Vec::new())),
         ];
         let whole: Vec<_> = pieces
             .iter()
@@ -225,31 +230,34 @@ mod tests {
             value[0] = BEFORE;
             (key, Some(value))
         };
-        let found = read(&[record(PieceKey::Identity(7)), record(PieceKey::Crowd)]);
-        assert_eq!(found[1], (PieceKey::Crowd, vec![5; 40]));
+        let found = read(&[
+            record(RecordKey::Identity(7)),
+            record(RecordKey::SharedDeviations),
+        ]);
+        assert_eq!(found[1], (RecordKey::SharedDeviations, vec![5; 40]));
         let (key, content) = &found[0];
         assert_eq!(
             (*key, &content[..40]),
-            (PieceKey::Identity(7), [5; 40].as_slice())
+            (RecordKey::Identity(7), [5; 40].as_slice())
         );
         assert!(content.len() > 40 && content[40..].iter().all(|byte| *byte == 0));
     }
 
     #[test]
     fn what_a_longer_piece_left_over_is_passed_by() {
-        let long = records(&[(PieceKey::Crowd, Some(vec![1; 3 * PART_BYTES]))]);
-        let short = records(&[(PieceKey::Crowd, Some(vec![2; 5]))]);
+        let long = records(&[(RecordKey::SharedDeviations, Some(vec![1; 3 * PART_BYTES]))]);
+        let short = records(&[(RecordKey::SharedDeviations, Some(vec![2; 5]))]);
         // As compaction leaves it: the newest record of each key.
         let left: Vec<_> = long[1..].iter().chain(&short).cloned().collect();
-        assert_eq!(read(&left), vec![(PieceKey::Crowd, vec![2; 5])]);
+        assert_eq!(read(&left), vec![(RecordKey::SharedDeviations, vec![2; 5])]);
     }
 
     #[test]
     fn a_damaged_record_is_refused_with_the_way_out() {
-        let good = records(&[(PieceKey::SeenIds, Some(vec![5; 40]))]).remove(0);
+        let good = records(&[(RecordKey::EventIds, Some(vec![5; 40]))]).remove(0);
         let (key, value) = (good.0, good.1.unwrap());
         let error = |key: &[u8], value: &[u8]| {
-            let taken = Reader::default().take(key, Some(value));
+            let taken = StateRecordReader::default().read(key, Some(value));
             taken.map(|_| ()).unwrap_err().to_string()
         };
         for at in 1..value.len() {

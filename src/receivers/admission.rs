@@ -3,53 +3,53 @@
 
 use super::Order;
 use crate::crypto::Signer;
-use crate::orders::order_verifier::OrderCheck;
+use crate::orders::order_verifier::OrderVerifier;
 use crate::sources::time::parse_rfc3339;
 use credwatch_core::units::EventTime;
 
 /// What to do with an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Passage {
+pub enum Admission {
     /// It may be acted on until it is void, in epoch milliseconds.
-    Open {
+    Execute {
         /// When that is.
         void_ms: i64,
     },
     /// Nobody asks to act on it: it is a dry run, or only tells.
-    Quiet,
+    Skip,
     /// It was to be acted on, and its time is over.
-    Void(String),
+    Expired(String),
     /// It must not be acted on.
-    Refused(String),
+    Rejected(String),
 }
 
 /// Looks at one order, read from `record`, at the moment `now`; `paused_by` has paused enforcement.
 #[must_use]
-pub fn look(
+pub fn admit(
     order: &Order,
     record: &[u8],
     signer: Option<&Signer>,
     now: EventTime,
     paused_by: Option<&str>,
-) -> Passage {
+) -> Admission {
     if order.mode != "enforce" || order.action == "notify" {
-        return Passage::Quiet;
+        return Admission::Skip;
     }
     let Some(signer) = signer else {
-        return Passage::Refused("there is no key to check it with".to_owned());
+        return Admission::Rejected("there is no key to check it with".to_owned());
     };
-    let mut check = OrderCheck::new(signer.keys(), Some(&signer.audience));
-    if let Err(fault) = check.take(record) {
-        return Passage::Refused(fault.to_string());
+    let mut check = OrderVerifier::new(signer.keys(), Some(&signer.audience));
+    if let Err(fault) = check.verify(record) {
+        return Admission::Rejected(fault.to_string());
     }
     let Some(void_ms) = parse_rfc3339(&order.not_after) else {
-        return Passage::Refused("its end is no time".to_owned());
+        return Admission::Rejected("its end is no time".to_owned());
     };
     if now.epoch_ms() >= void_ms {
-        return Passage::Void(format!("it is void since {}", order.not_after));
+        return Admission::Expired(format!("it is void since {}", order.not_after));
     }
     match paused_by {
-        Some(by) => Passage::Refused(format!("{by} has paused containment")),
-        None => Passage::Open { void_ms },
+        Some(by) => Admission::Rejected(format!("{by} has paused containment")),
+        None => Admission::Execute { void_ms },
     }
 }

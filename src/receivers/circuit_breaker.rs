@@ -22,13 +22,13 @@ pub fn pause(attempt: u32, salt: &str) -> Duration {
 
 /// Counts failures of one receiver in a row.
 #[derive(Clone, Copy, Debug)]
-pub struct Breaker {
+pub struct CircuitBreaker {
     failures: u32,
     most: u32,
     rest: Duration,
 }
 
-impl Breaker {
+impl CircuitBreaker {
     /// After `most` failures in a row the receiver rests for `rest`.
     #[must_use]
     pub fn new(most: u32, rest: Duration) -> Self {
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_breaker_opens_tries_once_and_closes() {
         let rest = Duration::from_secs(30);
-        let mut breaker = Breaker::new(3, rest);
+        let mut breaker = CircuitBreaker::new(3, rest);
         assert_eq!([breaker.fail(), breaker.fail()], [None, None]);
         assert_eq!([breaker.fail(), breaker.fail()], [Some(rest), Some(rest)]);
         assert!(breaker.is_open());

@@ -3,12 +3,12 @@
 
 use crate::clock::wall_time;
 use crate::config::Config;
-use crate::feedback::model::{Answer, Asked, Enforcement};
+use crate::feedback::model::{ContainmentCommand, Feedback, FeedbackCommand};
 use crate::kafka::KafkaError;
 use crate::kafka::client;
 use crate::kafka::client::Reader;
 use crate::receivers::Order;
-use crate::receivers::admission::{Passage, look};
+use crate::receivers::admission::{Admission, admit};
 use credwatch_core::units::{MS_PER_DAY, MS_PER_SEC};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError as ClientError;
@@ -20,22 +20,22 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 /// How long a broker may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 /// So far back is read at the start: orders from before are void.
-const LOOK_BACK_MS: i64 = MS_PER_DAY;
+const LOOKBACK_MS: i64 = MS_PER_DAY;
 
 /// A reader of the feedback topic that keeps in mind who has paused.
-pub struct PauseWatch {
+pub struct PauseTracker {
     reader: Reader,
     config: Arc<Config>,
     paused_by: Option<String>,
     /// Signed answers that were heard: one that comes again counts for nothing.
-    heard: BTreeSet<[u8; 16]>,
+    accepted: BTreeSet<[u8; 16]>,
     /// Partitions that are still to be read to their end.
     behind: BTreeSet<i32>,
 }
 
-impl PauseWatch {
+impl PauseTracker {
     /// A reader of all partitions.
     ///
     /// # Errors
@@ -44,7 +44,7 @@ impl PauseWatch {
         let group = format!("{}-deliver", config.kafka.group_id);
         let reader = client::open(&client::reader(&config.kafka, &group))?;
         let topic = &config.topics.feedback;
-        let since_ms = wall_time().epoch_ms() - LOOK_BACK_MS;
+        let since_ms = wall_time().epoch_ms() - LOOKBACK_MS;
         let mut wanted = TopicPartitionList::new();
         let unwatched = |why| KafkaError::Consumer(why);
         for partition in 0..partitions {
@@ -53,7 +53,7 @@ impl PauseWatch {
                 .add_partition_offset(topic, partition, offset)
                 .map_err(unwatched)?;
         }
-        let found = reader.offsets_for_times(wanted, ANSWER_WITHIN);
+        let found = reader.offsets_for_times(wanted, BROKER_TIMEOUT);
         reader
             .assign(&found.map_err(unwatched)?)
             .map_err(unwatched)?;
@@ -61,7 +61,7 @@ impl PauseWatch {
             reader,
             config,
             paused_by: None,
-            heard: BTreeSet::new(),
+            accepted: BTreeSet::new(),
             behind: (0..partitions).collect(),
         })
     }
@@ -71,7 +71,7 @@ impl PauseWatch {
     /// # Errors
     /// No broker answers: then nobody knows, and nothing may be done.
     pub fn paused_by(&mut self) -> Result<Option<String>, KafkaError> {
-        let mut within = ANSWER_WITHIN;
+        let mut within = BROKER_TIMEOUT;
         loop {
             if self.behind.is_empty() {
                 within = Duration::ZERO;
@@ -87,11 +87,11 @@ impl PauseWatch {
                 Some(Ok(message)) => {
                     let sent = message.timestamp().to_millis().map(|ms| ms / 1_000);
                     let record = message.payload().unwrap_or_default();
-                    self.config.feedback.hearing.read(record, sent).ok()
+                    self.config.feedback.verifier.verify(record, sent).ok()
                 }
             };
             if let Some(answer) = news {
-                self.take(&answer);
+                self.apply(&answer);
             }
         }
         Ok(self.paused_by.clone())
@@ -101,10 +101,10 @@ impl PauseWatch {
     ///
     /// # Errors
     /// No broker answers.
-    pub fn passage(&mut self, order: &Order, record: &[u8]) -> Result<Passage, KafkaError> {
+    pub fn admission(&mut self, order: &Order, record: &[u8]) -> Result<Admission, KafkaError> {
         let paused_by = self.paused_by()?;
         let signer = self.config.signer.as_deref();
-        Ok(look(
+        Ok(admit(
             order,
             record,
             signer,
@@ -113,24 +113,24 @@ impl PauseWatch {
         ))
     }
 
-    fn take(&mut self, answer: &Answer) {
-        let Ok(Asked::Enforce(enforcement)) = answer.asked() else {
+    fn apply(&mut self, answer: &Feedback) {
+        let Ok(FeedbackCommand::Containment(enforcement)) = answer.command() else {
             return;
         };
-        if let Some(proof) = &answer.proof {
+        if let Some(proof) = &answer.signature {
             // What was signed before all that is remembered here may have been heard already.
-            let since_secs = (wall_time().epoch_ms() - LOOK_BACK_MS) / MS_PER_SEC;
-            if proof.issued_secs < since_secs || !self.heard.insert(proof.token) {
+            let since_secs = (wall_time().epoch_ms() - LOOKBACK_MS) / MS_PER_SEC;
+            if proof.issued_secs < since_secs || !self.accepted.insert(proof.token) {
                 return;
             }
         }
         let by = &answer.by;
         self.paused_by = match enforcement {
-            Enforcement::Pause => {
+            ContainmentCommand::Pause => {
                 warn!(by, "containment is paused: nothing is carried out");
                 Some(by.clone())
             }
-            Enforcement::Resume => {
+            ContainmentCommand::Resume => {
                 info!(by, "containment goes on");
                 None
             }

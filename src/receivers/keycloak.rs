@@ -10,17 +10,17 @@
 //! Access tokens that were handed out stay good until they expire, as everywhere with tokens that nobody
 //! asks about; refreshing fails at once.
 
-use super::{Carrier, Failure, Order, Parcel};
+use super::{Delivery, DeliveryError, Order, ReceiverClient};
 use crate::config::Realm;
-use crate::keycloak::admin_client::{Admin, KeycloakError};
+use crate::keycloak::admin_client::{AdminClient, KeycloakError};
 use std::time::Duration;
 
 /// Identities that are no users of the realm begin so (see [`crate::sources::keycloak`]).
-const NO_USERS: [&str; 2] = ["name/", "client/"];
+const NON_USER_PREFIXES: [&str; 2] = ["name/", "client/"];
 
 /// One realm.
 pub struct Keycloak {
-    admin: Admin,
+    admin: AdminClient,
     realm: String,
 }
 
@@ -31,7 +31,7 @@ impl Keycloak {
     /// Its certificates cannot be read.
     pub fn new(realm: &Realm, timeout: Duration) -> Result<Self, KeycloakError> {
         Ok(Self {
-            admin: Admin::new(realm, timeout)?,
+            admin: AdminClient::new(realm, timeout)?,
             realm: realm.realm.clone(),
         })
     }
@@ -70,30 +70,38 @@ impl Keycloak {
     }
 }
 
-impl Carrier for Keycloak {
-    fn acts(&self) -> bool {
+impl ReceiverClient for Keycloak {
+    fn executes_orders(&self) -> bool {
         true
     }
 
-    fn carry(&mut self, parcel: &Parcel<'_>) -> Result<String, Failure> {
-        let order = parcel.order.ok_or(Failure::NotOurs)?;
-        let credential = order.credential.as_ref().ok_or(Failure::NotOurs)?;
+    fn deliver(&mut self, parcel: &Delivery<'_>) -> Result<String, DeliveryError> {
+        let order = parcel.order.ok_or(DeliveryError::NotApplicable)?;
+        let credential = order
+            .credential
+            .as_ref()
+            .ok_or(DeliveryError::NotApplicable)?;
         if credential.issuer.as_deref() != Some(self.realm.as_str()) {
-            return Err(Failure::NotOurs);
+            return Err(DeliveryError::NotApplicable);
         }
         let id = &order.identity.id;
-        if NO_USERS.iter().any(|prefix| id.starts_with(prefix)) {
-            return Err(Failure::Refused(format!("{id} is no user of the realm")));
+        if NON_USER_PREFIXES
+            .iter()
+            .any(|prefix| id.starts_with(prefix))
+        {
+            return Err(DeliveryError::Rejected(format!(
+                "{id} is no user of the realm"
+            )));
         }
         if credential.kind.as_deref() == Some("api_key") {
             let why =
                 "the secret of a client is for a person to replace: whoever uses it would stop";
-            return Err(Failure::Refused(why.to_owned()));
+            return Err(DeliveryError::Rejected(why.to_owned()));
         }
         self.perform(order).map_err(|error| match &error {
-            KeycloakError::Absent(_) => Failure::Refused(error.to_string()),
-            _ if error.passes() => Failure::Again(error.to_string()),
-            _ => Failure::Never(error.to_string()),
+            KeycloakError::Absent(_) => DeliveryError::Rejected(error.to_string()),
+            _ if error.is_retryable() => DeliveryError::Retryable(error.to_string()),
+            _ => DeliveryError::Permanent(error.to_string()),
         })
     }
 }

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 /// Something to be carried.
 #[derive(Clone, Copy, Debug)]
-pub struct Parcel<'p> {
+pub struct Delivery<'p> {
     /// The idempotency key.
     pub id: &'p str,
     /// The record, as it was published.
@@ -68,25 +68,25 @@ pub struct OrderCredential {
 
 /// Why something was not carried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub enum DeliveryError {
     /// It may go better later.
     #[error("{0}")]
-    Again(String),
+    Retryable(String),
     /// It will not.
     #[error("{0}")]
-    Never(String),
+    Permanent(String),
     /// It must not be done, as the receiver sees it.
     #[error("{0}")]
-    Refused(String),
+    Rejected(String),
     /// It is no business of this receiver.
     #[error("it is for somebody else")]
-    NotOurs,
+    NotApplicable,
 }
 
 /// A way to carry things to one receiver.
-pub trait Carrier: Send {
+pub trait ReceiverClient: Send {
     /// Whether it carries orders out, and so is to answer for them.
-    fn acts(&self) -> bool {
+    fn executes_orders(&self) -> bool {
         false
     }
 
@@ -94,14 +94,17 @@ pub trait Carrier: Send {
     ///
     /// # Errors
     /// Says why it was not carried, and whether it may be tried again.
-    fn carry(&mut self, parcel: &Parcel<'_>) -> Result<String, Failure>;
+    fn deliver(&mut self, parcel: &Delivery<'_>) -> Result<String, DeliveryError>;
 }
 
 /// The carrier for `receiver`.
 ///
 /// # Errors
 /// Says what of its settings cannot be used.
-pub fn carrier(receiver: &Receiver, deliver: &Deliver) -> Result<Box<dyn Carrier>, String> {
+pub fn receiver_client(
+    receiver: &Receiver,
+    deliver: &Deliver,
+) -> Result<Box<dyn ReceiverClient>, String> {
     let timeout = deliver.timeout;
     let told = |error: &dyn std::fmt::Display| format!("{}: {error}", receiver.name);
     Ok(match &receiver.kind {
@@ -121,15 +124,15 @@ pub fn carrier(receiver: &Receiver, deliver: &Deliver) -> Result<Box<dyn Carrier
 }
 
 /// What an answer of a web server means.
-fn judged(reply: &crate::http_client::Reply) -> Result<String, Failure> {
+fn classify_status(reply: &crate::http_client::HttpResponse) -> Result<String, DeliveryError> {
     match reply.status {
         200..=299 => Ok(format!("status {}", reply.status)),
-        300..=399 => Err(Failure::Never(format!(
+        300..=399 => Err(DeliveryError::Permanent(format!(
             "{}: redirects are not followed",
-            reply.told()
+            reply.summary()
         ))),
         // Who does not let us in may do so once the operator has mended it.
-        401 | 403 | 408 | 425 | 429 | 500..=599 => Err(Failure::Again(reply.told())),
-        _ => Err(Failure::Never(reply.told())),
+        401 | 403 | 408 | 425 | 429 | 500..=599 => Err(DeliveryError::Retryable(reply.summary())),
+        _ => Err(DeliveryError::Permanent(reply.summary())),
     }
 }

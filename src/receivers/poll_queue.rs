@@ -10,7 +10,7 @@ pub const CAPACITY: usize = 256;
 
 /// What waits for one receiver.
 #[derive(Debug)]
-pub struct Mailbox {
+pub struct PollQueue {
     /// The receiver's name.
     pub name: String,
     /// What it knows us by.
@@ -25,7 +25,7 @@ struct Inner {
     waiting: BTreeMap<u64, (String, String)>,
 }
 
-impl Mailbox {
+impl PollQueue {
     /// An empty mailbox for the receiver `name`, opened by `secret`.
     #[must_use]
     pub fn new(name: String, secret: Secret) -> Self {
@@ -53,14 +53,14 @@ impl Mailbox {
 
     /// The oldest `most` tokens with their ids, and whether there are more.
     #[must_use]
-    pub fn look(&self, most: usize) -> (Vec<(String, String)>, bool) {
+    pub fn peek(&self, most: usize) -> (Vec<(String, String)>, bool) {
         let inner = self.inner();
         let oldest = inner.waiting.values().take(most).cloned();
         (oldest.collect(), inner.waiting.len() > most)
     }
 
     /// The receiver has the token `id`, or will not have it; says whether it was there.
-    pub fn settle(&self, id: &str) -> bool {
+    pub fn acknowledge(&self, id: &str) -> bool {
         let mut inner = self.inner();
         let before = inner.waiting.len();
         inner.waiting.retain(|_, (known, _)| known != id);
@@ -68,13 +68,13 @@ impl Mailbox {
     }
 
     /// Takes what lies at `place` out again; says whether it was still there.
-    pub fn take_back(&self, place: u64) -> bool {
+    pub fn withdraw(&self, place: u64) -> bool {
         self.inner().waiting.remove(&place).is_some()
     }
 
     /// Whether what was put at `place` is settled.
     #[must_use]
-    pub fn is_settled(&self, place: u64) -> bool {
+    pub fn is_acknowledged(&self, place: u64) -> bool {
         !self.inner().waiting.contains_key(&place)
     }
 
@@ -97,17 +97,21 @@ mod tests {
 
     #[test]
     fn tokens_wait_in_order_until_they_are_settled() {
-        let mailbox = Mailbox::new("siem".to_owned(), Secret::default());
+        let mailbox = PollQueue::new("siem".to_owned(), Secret::default());
         let places: Vec<u64> = ["a", "b", "c"].map(|id| mailbox.put(id, "token")).to_vec();
-        let (seen, more) = mailbox.look(2);
+        let (seen, more) = mailbox.peek(2);
         assert_eq!(
             (seen[0].0.as_str(), seen[1].0.as_str(), more),
             ("a", "b", true)
         );
-        assert!(mailbox.settle("a") && !mailbox.settle("a") && mailbox.is_settled(places[0]));
-        assert!(mailbox.take_back(places[1]) && mailbox.len() == 1);
+        assert!(
+            mailbox.acknowledge("a")
+                && !mailbox.acknowledge("a")
+                && mailbox.is_acknowledged(places[0])
+        );
+        assert!(mailbox.withdraw(places[1]) && mailbox.len() == 1);
         assert_eq!(
-            mailbox.look(5),
+            mailbox.peek(5),
             (vec![("c".to_owned(), "token".to_owned())], false)
         );
     }

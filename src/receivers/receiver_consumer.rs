@@ -4,16 +4,16 @@
 
 use crate::clock::{Stopwatch, wall_time};
 use crate::config::{Config, Receiver, ReceiverKind};
-use crate::feedback::model::{Answer, Carried};
-use crate::kafka::feedback_producer::Sender;
+use crate::feedback::model::{Carried, Feedback};
+use crate::kafka::feedback_producer::RecordProducer;
 use crate::kafka::worker::Shared;
 use crate::kafka::{KafkaError, client};
 use crate::outputs::dead_letter::DeadLetter;
-use crate::receivers::admission::Passage;
-use crate::receivers::circuit_breaker::{Breaker, pause};
-use crate::receivers::containment_pause::PauseWatch;
-use crate::receivers::{Carrier, Failure, Order, Parcel, carrier};
-use crate::shard::{Outgoing, Stream};
+use crate::receivers::admission::Admission;
+use crate::receivers::circuit_breaker::{CircuitBreaker, pause};
+use crate::receivers::containment_pause::PauseTracker;
+use crate::receivers::{Delivery, DeliveryError, Order, ReceiverClient, receiver_client};
+use crate::shard::{OutputRecord, Stream};
 use crate::sources::time::parse_rfc3339;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError as ClientError;
@@ -26,40 +26,40 @@ use tokio::runtime::Handle;
 use tracing::{info, warn};
 
 /// How long one poll may wait.
-const POLL_WITHIN: Duration = Duration::from_millis(50);
+const POLL_TIMEOUT: Duration = Duration::from_millis(50);
 /// Orders that were settled lately; one that comes again is not carried again.
-const REMEMBERED: usize = 4_096;
+const MAX_COMPLETED: usize = 4_096;
 
 /// How a record ended.
-enum End {
+enum DeliveryOutcome {
     /// It was carried.
     Done(String),
     /// It was not, and will not be.
     Failed(String),
     /// It must not be.
-    Refused(String),
+    Rejected(String),
     /// There is nothing to do.
     Skipped,
     /// The process is asked to end: somebody carries it later.
-    Left,
+    Interrupted,
 }
 
 /// One receiver's lane.
-pub struct Lane<'l> {
+pub struct ReceiverWorker<'l> {
     receiver: Receiver,
-    carrier: Box<dyn Carrier>,
-    breaker: Breaker,
+    client: Box<dyn ReceiverClient>,
+    circuit: CircuitBreaker,
     consumer: BaseConsumer,
     /// What came while a receiver was left alone.
-    waiting: VecDeque<OwnedMessage>,
-    sender: Sender,
-    paused: Option<PauseWatch>,
-    settled: VecDeque<String>,
+    buffered: VecDeque<OwnedMessage>,
+    producer: RecordProducer,
+    containment_pause: Option<PauseTracker>,
+    completed: VecDeque<String>,
     runtime: Handle,
     shared: &'l Shared,
 }
 
-impl<'l> Lane<'l> {
+impl<'l> ReceiverWorker<'l> {
     /// A lane to `receiver`; the feedback topic has so many partitions.
     ///
     /// # Errors
@@ -72,26 +72,26 @@ impl<'l> Lane<'l> {
     ) -> Result<Self, KafkaError> {
         let config = &shared.config;
         let deliver = &config.deliver;
-        let carrier = carrier(receiver, deliver).map_err(KafkaError::Receiver)?;
+        let carrier = receiver_client(receiver, deliver).map_err(KafkaError::Receiver)?;
         let topics = &config.topics;
         let mut wanted = Vec::new();
-        if receiver.takes_alerts {
+        if receiver.receives_alerts {
             wanted.push(topics.alerts.as_str());
         }
         let mut paused = None;
-        if receiver.takes_orders {
+        if receiver.receives_orders {
             wanted.push(topics.revocations.as_str());
-            paused = Some(PauseWatch::new(Arc::clone(config), feedback_partitions)?);
+            paused = Some(PauseTracker::new(Arc::clone(config), feedback_partitions)?);
         }
         Ok(Self {
             consumer: consumer_of(receiver, config, &wanted)?,
             receiver: receiver.clone(),
-            carrier,
-            breaker: Breaker::new(deliver.breaker_failures, deliver.breaker_rest),
-            waiting: VecDeque::new(),
-            sender: Sender::new(Arc::clone(config))?,
-            paused,
-            settled: VecDeque::new(),
+            client: carrier,
+            circuit: CircuitBreaker::new(deliver.circuit_failures, deliver.circuit_open),
+            buffered: VecDeque::new(),
+            producer: RecordProducer::new(Arc::clone(config))?,
+            containment_pause: paused,
+            completed: VecDeque::new(),
             runtime,
             shared,
         })
@@ -101,13 +101,13 @@ impl<'l> Lane<'l> {
     ///
     /// # Errors
     /// Kafka is gone. What was not committed is carried again.
-    pub fn work(&mut self) -> Result<(), KafkaError> {
+    pub fn run(&mut self) -> Result<(), KafkaError> {
         self.shared.status.recover("deliver");
         while !self.shared.stopping() {
             let Some(message) = self.next()? else {
                 continue;
             };
-            if !self.take(&message)? {
+            if !self.process(&message)? {
                 break;
             }
             let mut next = TopicPartitionList::new();
@@ -123,10 +123,10 @@ impl<'l> Lane<'l> {
     }
 
     fn next(&mut self) -> Result<Option<OwnedMessage>, KafkaError> {
-        if let Some(message) = self.waiting.pop_front() {
+        if let Some(message) = self.buffered.pop_front() {
             return Ok(Some(message));
         }
-        match self.consumer.poll(POLL_WITHIN) {
+        match self.consumer.poll(POLL_TIMEOUT) {
             None => Ok(None),
             Some(Ok(message)) => Ok(Some(message.detach())),
             Some(Err(why @ ClientError::MessageConsumptionFatal(_))) => {
@@ -135,14 +135,14 @@ impl<'l> Lane<'l> {
             Some(Err(why)) => {
                 let receiver = &self.receiver.name;
                 warn!(receiver, "consumer: {why}");
-                std::thread::sleep(POLL_WITHIN);
+                std::thread::sleep(POLL_TIMEOUT);
                 Ok(None)
             }
         }
     }
 
     /// Settles one record; false where the process is asked to end before that.
-    fn take(&mut self, message: &OwnedMessage) -> Result<bool, KafkaError> {
+    fn process(&mut self, message: &OwnedMessage) -> Result<bool, KafkaError> {
         let json = message.payload().unwrap_or_default();
         let is_order = message.topic() == self.shared.config.topics.revocations;
         let order: Option<Order> = is_order
@@ -152,93 +152,95 @@ impl<'l> Lane<'l> {
             Some(order) => order.order_id.clone(),
             None => id_of(message),
         };
-        let parcel = Parcel {
+        let parcel = Delivery {
             id: &id,
             json,
             order: order.as_ref(),
         };
         let end = if is_order && order.is_none() {
-            End::Failed("this is no order".to_owned())
-        } else if self.settled.contains(&id) {
-            End::Skipped
+            DeliveryOutcome::Failed("this is no order".to_owned())
+        } else if self.completed.contains(&id) {
+            DeliveryOutcome::Skipped
         } else {
-            self.settle(&parcel)?
+            self.deliver(&parcel)?
         };
-        if matches!(end, End::Left) {
+        if matches!(end, DeliveryOutcome::Interrupted) {
             return Ok(false);
         }
-        self.account(message, &parcel, &end)?;
-        if self.settled.len() == REMEMBERED {
-            self.settled.pop_front();
+        self.record_outcome(message, &parcel, &end)?;
+        if self.completed.len() == MAX_COMPLETED {
+            self.completed.pop_front();
         }
-        self.settled.push_back(id);
+        self.completed.push_back(id);
         Ok(true)
     }
 
     /// Carries one thing, again where that may help, until it is settled.
-    fn settle(&mut self, parcel: &Parcel<'_>) -> Result<End, KafkaError> {
+    fn deliver(&mut self, parcel: &Delivery<'_>) -> Result<DeliveryOutcome, KafkaError> {
         let most = self.shared.config.deliver.attempts;
         let mut failed: Option<String> = None;
         for attempt in 1..=most {
             if self.shared.stopping() {
-                return Ok(End::Left);
+                return Ok(DeliveryOutcome::Interrupted);
             }
-            match self.passage(parcel)? {
-                None | Some(Passage::Open { .. }) => {}
-                Some(Passage::Quiet) => return Ok(End::Skipped),
+            match self.admission(parcel)? {
+                None | Some(Admission::Execute { .. }) => {}
+                Some(Admission::Skip) => return Ok(DeliveryOutcome::Skipped),
                 // It was tried until it was void.
-                Some(Passage::Void(why)) => {
-                    return Ok(failed.map_or(End::Refused(why), End::Failed));
+                Some(Admission::Expired(why)) => {
+                    return Ok(
+                        failed.map_or(DeliveryOutcome::Rejected(why), DeliveryOutcome::Failed)
+                    );
                 }
-                Some(Passage::Refused(why)) => return Ok(End::Refused(why)),
+                Some(Admission::Rejected(why)) => return Ok(DeliveryOutcome::Rejected(why)),
             }
-            let carried = self.carrier.carry(parcel);
-            if !matches!(carried, Err(Failure::Again(_))) {
-                self.breaker.close();
-                self.show_breaker();
+            let carried = self.client.deliver(parcel);
+            if !matches!(carried, Err(DeliveryError::Retryable(_))) {
+                self.circuit.close();
+                self.update_circuit_gauge();
             }
             let why = match carried {
-                Ok(note) => return Ok(End::Done(note)),
-                Err(Failure::NotOurs) => return Ok(End::Skipped),
-                Err(Failure::Refused(why)) => return Ok(End::Refused(why)),
-                Err(Failure::Never(why)) => return Ok(End::Failed(why)),
-                Err(Failure::Again(why)) => why,
+                Ok(note) => return Ok(DeliveryOutcome::Done(note)),
+                Err(DeliveryError::NotApplicable) => return Ok(DeliveryOutcome::Skipped),
+                Err(DeliveryError::Rejected(why)) => return Ok(DeliveryOutcome::Rejected(why)),
+                Err(DeliveryError::Permanent(why)) => return Ok(DeliveryOutcome::Failed(why)),
+                Err(DeliveryError::Retryable(why)) => why,
             };
             self.count("again");
-            let rest = self.breaker.fail();
-            self.show_breaker();
+            let rest = self.circuit.fail();
+            self.update_circuit_gauge();
             let receiver = &self.receiver.name;
             warn!(receiver, attempt, "not carried yet: {why}");
             failed = Some(why);
             if attempt < most {
-                self.wait(rest.unwrap_or_else(|| pause(attempt + 1, parcel.id)))?;
+                self.back_off(rest.unwrap_or_else(|| pause(attempt + 1, parcel.id)))?;
             }
         }
-        Ok(End::Failed(failed.unwrap_or_default()))
+        Ok(DeliveryOutcome::Failed(failed.unwrap_or_default()))
     }
 
     /// Whether an order may be acted on now; `None` for what nobody acts on: alerts, and what a webhook is
     /// told of.
-    fn passage(&mut self, parcel: &Parcel<'_>) -> Result<Option<Passage>, KafkaError> {
-        let (Some(order), Some(paused)) = (parcel.order, &mut self.paused) else {
+    fn admission(&mut self, parcel: &Delivery<'_>) -> Result<Option<Admission>, KafkaError> {
+        let (Some(order), Some(paused)) = (parcel.order, &mut self.containment_pause) else {
             return Ok(None);
         };
         if matches!(self.receiver.kind, ReceiverKind::Webhook(_)) {
             return Ok(None);
         }
-        paused.passage(order, parcel.json).map(Some)
+        paused.admission(order, parcel.json).map(Some)
     }
 
     /// Leaves the receiver alone for a while, and stays in the group meanwhile.
-    fn wait(&mut self, rest: Duration) -> Result<(), KafkaError> {
+    fn back_off(&mut self, rest: Duration) -> Result<(), KafkaError> {
         let since = Stopwatch::start();
         while since.elapsed() < rest && !self.shared.stopping() {
             let owned = self.consumer.assignment().map_err(KafkaError::Consumer)?;
             self.consumer.pause(&owned).map_err(KafkaError::Consumer)?;
-            let within = POLL_WITHIN.min(rest.saturating_sub(since.elapsed()));
+            let within = POLL_TIMEOUT.min(rest.saturating_sub(since.elapsed()));
             if let Some(Ok(message)) = self.consumer.poll(within) {
                 let message = message.detach();
-                self.waiting.push_back(message);
+                self.buffered.push_back(message);
             }
         }
         let owned = self.consumer.assignment().map_err(KafkaError::Consumer)?;
@@ -250,75 +252,80 @@ impl<'l> Lane<'l> {
         self.shared.metrics.add_delivery(name, outcome);
     }
 
-    fn show_breaker(&self) {
-        let gauge = &self.shared.metrics.breakers_open;
+    fn update_circuit_gauge(&self) {
+        let gauge = &self.shared.metrics.circuits_open;
         let gauge = gauge.with_label_values(&[self.receiver.name.as_str()]);
-        gauge.set(i64::from(self.breaker.is_open()));
+        gauge.set(i64::from(self.circuit.is_open()));
     }
 
     /// Tells how a record ended: in metrics, to the feedback topic where it was an order to be carried out,
     /// and to the dead letters where it was given up.
-    fn account(
+    fn record_outcome(
         &self,
         message: &OwnedMessage,
-        parcel: &Parcel<'_>,
-        end: &End,
+        parcel: &Delivery<'_>,
+        end: &DeliveryOutcome,
     ) -> Result<(), KafkaError> {
         let (outcome, told) = match end {
-            End::Done(told) => (Carried::Done, told),
-            End::Failed(told) => (Carried::Failed, told),
-            End::Refused(told) => (Carried::Refused, told),
-            End::Skipped | End::Left => {
+            DeliveryOutcome::Done(told) => (Carried::Done, told),
+            DeliveryOutcome::Failed(told) => (Carried::Failed, told),
+            DeliveryOutcome::Rejected(told) => (Carried::Refused, told),
+            DeliveryOutcome::Skipped | DeliveryOutcome::Interrupted => {
                 self.count("skipped");
                 return Ok(());
             }
         };
         let (receiver, id) = (&self.receiver.name, parcel.id);
         self.count(outcome.outcome().as_str());
-        let acting = parcel.order.filter(|_| self.carrier.acts());
+        let acting = parcel.order.filter(|_| self.client.executes_orders());
         if let Some(order) = acting {
-            self.answer(order, outcome, told)?;
+            self.report_outcome(order, outcome, told)?;
         }
         match end {
-            End::Failed(why) => {
+            DeliveryOutcome::Failed(why) => {
                 warn!(receiver, id, "given up: {why}");
-                self.set_aside(message, why)?;
+                self.dead_letter(message, why)?;
             }
-            End::Refused(why) => warn!(receiver, id, "refused: {why}"),
+            DeliveryOutcome::Rejected(why) => warn!(receiver, id, "refused: {why}"),
             _ => info!(receiver, id, "carried: {told}"),
         }
         Ok(())
     }
 
-    fn answer(&self, order: &Order, outcome: Carried, told: &str) -> Result<(), KafkaError> {
+    fn report_outcome(
+        &self,
+        order: &Order,
+        outcome: Carried,
+        told: &str,
+    ) -> Result<(), KafkaError> {
         let happened = parse_rfc3339(&order.event_time);
         let took_ms = happened.map(|ms| wall_time().epoch_ms().saturating_sub(ms).max(0));
         if let Some(took_ms) = took_ms.filter(|_| outcome == Carried::Done) {
             let seconds = took_ms as f64 / 1_000.0;
             self.shared.metrics.contain_seconds.observe(seconds);
         }
-        let answer = Answer {
+        let answer = Feedback {
             order_id: Some(order.order_id.clone()),
             outcome: Some(outcome),
             took_ms,
             by: self.receiver.name.clone(),
             reason: Some(told.to_owned()).filter(|told| !told.is_empty()),
-            ..Answer::default()
+            ..Feedback::default()
         };
-        let sending = self.sender.answer(&order.order_id, &answer);
+        let sending = self.producer.send_feedback(&order.order_id, &answer);
         self.runtime.block_on(sending).map(drop)
     }
 
-    fn set_aside(&self, message: &OwnedMessage, why: &str) -> Result<(), KafkaError> {
+    fn dead_letter(&self, message: &OwnedMessage, why: &str) -> Result<(), KafkaError> {
         let dead = &self.shared.metrics.dead_letters;
         dead.with_label_values(&["deliver"]).inc();
         let place = (message.topic(), message.partition(), message.offset());
         let why = format!("{}: {why}", self.receiver.name);
         let json = message.payload().unwrap_or_default();
-        let letter = Outgoing::dead_letter(&DeadLetter::new(&why, "deliver", place, json));
+        let letter = OutputRecord::dead_letter(&DeadLetter::new(&why, "deliver", place, json));
         let topic = Stream::DeadLetter.topic(&self.shared.config.topics);
         let sending = self
-            .sender
+            .producer
             .send(topic, &letter.key, &letter.headers, &letter.payload);
         self.runtime.block_on(sending).map(drop)
     }

@@ -7,9 +7,9 @@ use crate::config::Receiver;
 use crate::kafka::KafkaError;
 use crate::kafka::worker::Shared;
 use crate::receivers::Order;
-use crate::receivers::admission::Passage;
-use crate::receivers::containment_pause::PauseWatch;
-use crate::receivers::poll_queue::{CAPACITY, Mailbox};
+use crate::receivers::admission::Admission;
+use crate::receivers::containment_pause::PauseTracker;
+use crate::receivers::poll_queue::{CAPACITY, PollQueue};
 use crate::receivers::receiver_consumer::consumer_of;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Message, OwnedMessage};
@@ -20,33 +20,33 @@ use std::time::Duration;
 use tracing::warn;
 
 /// How long one poll may wait.
-const POLL_WITHIN: Duration = Duration::from_millis(50);
+const POLL_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// An order that is not settled, or stands behind one.
 struct Outstanding {
     next_offset: i64,
     /// Its place in the mailbox, and when it is void, in epoch milliseconds.
-    letter: Option<(u64, i64)>,
+    entry: Option<(u64, i64)>,
 }
 
 /// Fills the mailbox of one receiver.
-pub struct Postman<'p> {
+pub struct PollQueueFeeder<'p> {
     receiver: Receiver,
-    mailbox: Arc<Mailbox>,
+    queue: Arc<PollQueue>,
     consumer: BaseConsumer,
-    paused: PauseWatch,
+    containment_pause: PauseTracker,
     outstanding: BTreeMap<i32, VecDeque<Outstanding>>,
     shared: &'p Shared,
 }
 
-impl<'p> Postman<'p> {
+impl<'p> PollQueueFeeder<'p> {
     /// A postman for `receiver`; the feedback topic has so many partitions.
     ///
     /// # Errors
     /// No broker answers.
     pub fn new(
         receiver: &Receiver,
-        mailbox: Arc<Mailbox>,
+        mailbox: Arc<PollQueue>,
         shared: &'p Shared,
         feedback_partitions: i32,
     ) -> Result<Self, KafkaError> {
@@ -55,8 +55,8 @@ impl<'p> Postman<'p> {
         Ok(Self {
             consumer: consumer_of(receiver, config, &[topic])?,
             receiver: receiver.clone(),
-            mailbox,
-            paused: PauseWatch::new(Arc::clone(config), feedback_partitions)?,
+            queue: mailbox,
+            containment_pause: PauseTracker::new(Arc::clone(config), feedback_partitions)?,
             outstanding: BTreeMap::new(),
             shared,
         })
@@ -66,21 +66,21 @@ impl<'p> Postman<'p> {
     ///
     /// # Errors
     /// Kafka is gone.
-    pub fn work(&mut self) -> Result<(), KafkaError> {
+    pub fn run(&mut self) -> Result<(), KafkaError> {
         self.shared.status.recover("deliver");
         while !self.shared.stopping() {
             let owned = self.consumer.assignment().map_err(KafkaError::Consumer)?;
-            let is_full = self.mailbox.len() >= CAPACITY;
+            let is_full = self.queue.len() >= CAPACITY;
             let flow = if is_full {
                 self.consumer.pause(&owned)
             } else {
                 self.consumer.resume(&owned)
             };
             flow.map_err(KafkaError::Consumer)?;
-            match self.consumer.poll(POLL_WITHIN) {
+            match self.consumer.poll(POLL_TIMEOUT) {
                 Some(Ok(message)) => {
                     let message = message.detach();
-                    self.take(&message)?;
+                    self.process(&message)?;
                 }
                 Some(Err(why)) => {
                     let receiver = &self.receiver.name;
@@ -88,32 +88,32 @@ impl<'p> Postman<'p> {
                 }
                 None => {}
             }
-            self.look_after()?;
+            self.withdraw_expired()?;
             self.commit()?;
         }
         self.consumer.unsubscribe();
         Ok(())
     }
 
-    fn take(&mut self, message: &OwnedMessage) -> Result<(), KafkaError> {
+    fn process(&mut self, message: &OwnedMessage) -> Result<(), KafkaError> {
         let record = message.payload().unwrap_or_default();
         let order = serde_json::from_slice::<Order>(record);
         let passage = match &order {
-            Ok(order) => self.paused.passage(order, record)?,
-            Err(_) => Passage::Refused("this is no order".to_owned()),
+            Ok(order) => self.containment_pause.admission(order, record)?,
+            Err(_) => Admission::Rejected("this is no order".to_owned()),
         };
         let mut letter = None;
         match (order, passage) {
-            (Ok(order), Passage::Open { void_ms }) => {
+            (Ok(order), Admission::Execute { void_ms }) => {
                 let token = order.set.as_deref().unwrap_or_default();
-                letter = Some((self.mailbox.put(&order.order_id, token), void_ms));
+                letter = Some((self.queue.put(&order.order_id, token), void_ms));
             }
-            (_, Passage::Refused(why) | Passage::Void(why)) => self.refuse(&why),
+            (_, Admission::Rejected(why) | Admission::Expired(why)) => self.reject(&why),
             _ => self.count("skipped"),
         }
         let outstanding = Outstanding {
             next_offset: message.offset() + 1,
-            letter,
+            entry: letter,
         };
         self.outstanding
             .entry(message.partition())
@@ -123,14 +123,14 @@ impl<'p> Postman<'p> {
     }
 
     /// Takes back what must not be fetched any more: it is void, or somebody has paused containment.
-    fn look_after(&mut self) -> Result<(), KafkaError> {
-        let paused_by = self.paused.paused_by()?;
+    fn withdraw_expired(&mut self) -> Result<(), KafkaError> {
+        let paused_by = self.containment_pause.paused_by()?;
         let now_ms = wall_time().epoch_ms();
         let letters = self.outstanding.values().flatten();
-        for (place, void_ms) in letters.filter_map(|one| one.letter) {
+        for (place, void_ms) in letters.filter_map(|one| one.entry) {
             let is_over = now_ms >= void_ms || paused_by.is_some();
-            if is_over && self.mailbox.take_back(place) {
-                self.refuse(match paused_by {
+            if is_over && self.queue.withdraw(place) {
+                self.reject(match paused_by {
                     Some(_) => "somebody has paused containment",
                     None => "it is void",
                 });
@@ -139,7 +139,7 @@ impl<'p> Postman<'p> {
         Ok(())
     }
 
-    fn refuse(&self, why: &str) {
+    fn reject(&self, why: &str) {
         let receiver = &self.receiver.name;
         warn!(receiver, "refused: {why}");
         self.count("refused");
@@ -158,8 +158,8 @@ impl<'p> Postman<'p> {
             let mut next = None;
             while let Some(first) = orders.front()
                 && first
-                    .letter
-                    .is_none_or(|(place, _)| self.mailbox.is_settled(place))
+                    .entry
+                    .is_none_or(|(place, _)| self.queue.is_acknowledged(place))
             {
                 next = Some(first.next_offset);
                 orders.pop_front();

@@ -1,15 +1,15 @@
 //! Security Event Tokens, pushed to a receiver of Shared Signals (RFC 8935).
 
-use super::webhook::ANSWER_BYTES;
-use super::{Carrier, Failure, Parcel, judged};
+use super::webhook::MAX_RESPONSE_BYTES;
+use super::{Delivery, DeliveryError, ReceiverClient, classify_status};
 use crate::config::Endpoint;
-use crate::http_client::{Outbound, OutboundError, Reply};
+use crate::http_client::{HttpClient, HttpClientError, HttpResponse};
 use serde::Deserialize;
 use std::time::Duration;
 
 /// One receiver.
 pub struct SsfPush {
-    http: Outbound,
+    http: HttpClient,
     url: String,
     bearer: Option<String>,
 }
@@ -19,10 +19,10 @@ impl SsfPush {
     ///
     /// # Errors
     /// Its certificates cannot be read.
-    pub fn new(endpoint: &Endpoint, timeout: Duration) -> Result<Self, OutboundError> {
+    pub fn new(endpoint: &Endpoint, timeout: Duration) -> Result<Self, HttpClientError> {
         let secret = &endpoint.secret;
         Ok(Self {
-            http: Outbound::new(endpoint, timeout, ANSWER_BYTES)?,
+            http: HttpClient::new(endpoint, timeout, MAX_RESPONSE_BYTES)?,
             url: endpoint.url.clone(),
             bearer: (!secret.is_empty()).then(|| format!("Bearer {}", secret.reveal())),
         })
@@ -37,7 +37,7 @@ struct Problem {
     description: String,
 }
 
-fn told(reply: &Reply) -> Result<String, Failure> {
+fn classify_response(reply: &HttpResponse) -> Result<String, DeliveryError> {
     if reply.status == 400
         && let Ok(problem) = serde_json::from_slice::<Problem>(&reply.body)
     {
@@ -45,24 +45,27 @@ fn told(reply: &Reply) -> Result<String, Failure> {
         let why = format!("the receiver does not take it: {err}: {description}");
         // It may know the key, or let us in, a little later.
         return Err(match err.as_str() {
-            "invalid_key" | "authentication_failed" | "access_denied" => Failure::Again(why),
-            _ => Failure::Never(why),
+            "invalid_key" | "authentication_failed" | "access_denied" => {
+                DeliveryError::Retryable(why)
+            }
+            _ => DeliveryError::Permanent(why),
         });
     }
-    judged(reply)
+    classify_status(reply)
 }
 
-impl Carrier for SsfPush {
-    fn carry(&mut self, parcel: &Parcel<'_>) -> Result<String, Failure> {
+impl ReceiverClient for SsfPush {
+    fn deliver(&mut self, parcel: &Delivery<'_>) -> Result<String, DeliveryError> {
         let set = parcel.order.and_then(|order| order.set.as_deref());
-        let set = set.ok_or_else(|| Failure::Never("there is no token to push".to_owned()))?;
+        let set =
+            set.ok_or_else(|| DeliveryError::Permanent("there is no token to push".to_owned()))?;
         let mut headers = vec![
             ("content-type", "application/secevent+jwt"),
             ("accept", "application/json"),
         ];
         headers.extend(self.bearer.as_deref().map(|text| ("authorization", text)));
         let sent = self.http.send("POST", &self.url, &headers, set.as_bytes());
-        told(&sent.map_err(|why| Failure::Again(why.to_string()))?)
+        classify_response(&sent.map_err(|why| DeliveryError::Retryable(why.to_string()))?)
     }
 }
 
@@ -72,22 +75,30 @@ mod tests {
 
     #[test]
     fn a_receiver_that_explains_itself_is_understood() {
-        let reply = |status, body: &str| Reply {
+        let reply = |status, body: &str| HttpResponse {
             status,
             body: body.as_bytes().to_vec(),
         };
-        assert!(told(&reply(202, "")).is_ok());
-        let malformed = told(&reply(
+        assert!(classify_response(&reply(202, "")).is_ok());
+        let malformed = classify_response(&reply(
             400,
             r#"{"err":"invalid_request","description":"no"}"#,
         ));
-        assert!(matches!(malformed, Err(Failure::Never(why)) if why.contains("invalid_request")));
-        let no_key = told(&reply(400, r#"{"err":"invalid_key"}"#));
-        assert!(matches!(no_key, Err(Failure::Again(_))));
-        assert!(matches!(told(&reply(400, "?")), Err(Failure::Never(_))));
-        assert!(matches!(told(&reply(503, "")), Err(Failure::Again(_))));
         assert!(
-            matches!(told(&reply(302, "")), Err(Failure::Never(why)) if why.contains("redirects"))
+            matches!(malformed, Err(DeliveryError::Permanent(why)) if why.contains("invalid_request"))
+        );
+        let no_key = classify_response(&reply(400, r#"{"err":"invalid_key"}"#));
+        assert!(matches!(no_key, Err(DeliveryError::Retryable(_))));
+        assert!(matches!(
+            classify_response(&reply(400, "?")),
+            Err(DeliveryError::Permanent(_))
+        ));
+        assert!(matches!(
+            classify_response(&reply(503, "")),
+            Err(DeliveryError::Retryable(_))
+        ));
+        assert!(
+            matches!(classify_response(&reply(302, "")), Err(DeliveryError::Permanent(why)) if why.contains("redirects"))
         );
     }
 }

@@ -1,10 +1,10 @@
 //! Webhooks: the record as JSON, signed as Standard Webhooks has it: `webhook-id`, `webhook-timestamp`,
 //! and in `webhook-signature` HMAC-SHA256 over id, time stamp and body, joined by dots.
 
-use super::{Carrier, Failure, Parcel, judged};
+use super::{Delivery, DeliveryError, ReceiverClient, classify_status};
 use crate::clock::wall_time;
 use crate::config::Endpoint;
-use crate::http_client::{Outbound, OutboundError};
+use crate::http_client::{HttpClient, HttpClientError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use credwatch_core::units::MS_PER_SEC;
@@ -12,13 +12,13 @@ use ring::hmac;
 use std::time::Duration;
 
 /// Of an answer only its beginning is of interest; one that is larger is no answer.
-pub(super) const ANSWER_BYTES: u64 = 64 * 1024;
+pub(super) const MAX_RESPONSE_BYTES: u64 = 64 * 1024;
 /// How secrets of Standard Webhooks begin; the rest is base64.
 const SECRET_PREFIX: &str = "whsec_";
 
 /// One webhook.
 pub struct Webhook {
-    http: Outbound,
+    http: HttpClient,
     url: String,
     key: Option<hmac::Key>,
 }
@@ -28,10 +28,10 @@ impl Webhook {
     ///
     /// # Errors
     /// Its certificates cannot be read.
-    pub fn new(endpoint: &Endpoint, timeout: Duration) -> Result<Self, OutboundError> {
+    pub fn new(endpoint: &Endpoint, timeout: Duration) -> Result<Self, HttpClientError> {
         let key = (!endpoint.secret.is_empty()).then(|| key(endpoint.secret.reveal()));
         Ok(Self {
-            http: Outbound::new(endpoint, timeout, ANSWER_BYTES)?,
+            http: HttpClient::new(endpoint, timeout, MAX_RESPONSE_BYTES)?,
             url: endpoint.url.clone(),
             key,
         })
@@ -53,8 +53,8 @@ fn signature(key: &hmac::Key, id: &str, timestamp: &str, body: &[u8]) -> String 
     format!("v1,{}", BASE64.encode(signed.sign()))
 }
 
-impl Carrier for Webhook {
-    fn carry(&mut self, parcel: &Parcel<'_>) -> Result<String, Failure> {
+impl ReceiverClient for Webhook {
+    fn deliver(&mut self, parcel: &Delivery<'_>) -> Result<String, DeliveryError> {
         let timestamp = wall_time().epoch_ms().div_euclid(MS_PER_SEC).to_string();
         let signature = self
             .key
@@ -67,7 +67,7 @@ impl Carrier for Webhook {
         ];
         headers.extend(signature.as_deref().map(|text| ("webhook-signature", text)));
         let sent = self.http.send("POST", &self.url, &headers, parcel.json);
-        judged(&sent.map_err(|why| Failure::Again(why.to_string()))?)
+        classify_status(&sent.map_err(|why| DeliveryError::Retryable(why.to_string()))?)
     }
 }
 

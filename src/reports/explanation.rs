@@ -2,7 +2,7 @@
 //! people.
 
 use crate::sources::time::format_rfc3339;
-use credwatch_core::engine::{Case, Portrait};
+use credwatch_core::engine::{IncidentSummary, ProfileReport};
 use credwatch_core::units::{EventTime, Span};
 use credwatch_core::verdict::{SignalVerdict, Verdict};
 use serde::{Deserialize, Serialize};
@@ -10,22 +10,22 @@ use std::fmt;
 
 /// The answer to a person who asks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Explained {
+pub struct BaselineExplanation {
     /// Whom it is about.
     pub identity: String,
     /// What is known; `null` where nothing is.
-    pub known: Option<Known>,
+    pub known: Option<ProfileSummary>,
     /// Alerts begin here.
     pub threshold_nats: f64,
     /// How much of the threshold is learned, 0 to 1.
     pub threshold_learned_share: f64,
     /// What events would score, in the order given.
-    pub events: Vec<Considered>,
+    pub events: Vec<ScoredEvent>,
 }
 
 /// What is known of an identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Known {
+pub struct ProfileSummary {
     /// Events seen.
     pub events: u32,
     /// First event.
@@ -48,7 +48,7 @@ pub struct Known {
 
 /// What one event would score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Considered {
+pub struct ScoredEvent {
     /// Which.
     pub event_id: String,
     /// With what has accumulated.
@@ -56,12 +56,12 @@ pub struct Considered {
     /// The event alone.
     pub event_nats: f64,
     /// What each signal says, the strongest first.
-    pub signals: Vec<Said>,
+    pub signals: Vec<SignalExplanation>,
 }
 
 /// What one signal says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Said {
+pub struct SignalExplanation {
     /// Its name.
     pub name: String,
     /// Tail probability.
@@ -72,14 +72,14 @@ pub struct Said {
     pub sentence: String,
 }
 
-impl Known {
+impl ProfileSummary {
     /// Of a portrait.
     #[must_use]
-    pub fn of(portrait: Portrait) -> Self {
+    pub fn of(portrait: ProfileReport) -> Self {
         let time = |time: EventTime| format_rfc3339(time);
         let ms = portrait.last_seen.ms_since(portrait.first_seen);
-        let (case_nats, alert) = match portrait.case {
-            Some(Case {
+        let (case_nats, alert) = match portrait.incident {
+            Some(IncidentSummary {
                 evidence_nats,
                 alert,
             }) => (Some(evidence_nats), alert),
@@ -102,13 +102,13 @@ impl Known {
     }
 }
 
-impl Considered {
+impl ScoredEvent {
     /// Of a verdict.
     #[must_use]
     pub fn of(event_id: String, mut verdict: Verdict) -> Self {
         let p = |signal: &SignalVerdict| signal.reading.p;
         verdict.signals.sort_by(|a, b| p(a).total_cmp(&p(b)));
-        let said = |signal: SignalVerdict| Said {
+        let said = |signal: SignalVerdict| SignalExplanation {
             name: signal.name.as_str().to_owned(),
             p: signal.reading.p,
             surprise_nats: signal.reading.surprise_nats(),
@@ -123,7 +123,7 @@ impl Considered {
     }
 }
 
-impl fmt::Display for Explained {
+impl fmt::Display for BaselineExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.identity)?;
         match &self.known {
@@ -140,7 +140,7 @@ impl fmt::Display for Explained {
     }
 }
 
-impl fmt::Display for Known {
+impl fmt::Display for ProfileSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -162,7 +162,7 @@ impl fmt::Display for Known {
     }
 }
 
-impl Considered {
+impl ScoredEvent {
     fn write(&self, f: &mut fmt::Formatter<'_>, threshold_nats: f64) -> fmt::Result {
         let would = if self.score_nats >= threshold_nats {
             "reaches"

@@ -10,11 +10,11 @@ use std::fmt;
 
 /// One thing that happened.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Entry {
+pub struct TimelineEntry {
     /// When, by event time, RFC 3339.
     pub time: String,
     /// What.
-    pub what: String,
+    pub description: String,
 }
 
 /// What an event can be found and proved by.
@@ -30,7 +30,7 @@ pub struct Evidence {
 
 /// One case.
 #[derive(Debug, Serialize)]
-pub struct CaseFile {
+pub struct IncidentReport {
     /// The alert's id.
     pub alert_id: String,
     /// Its last title.
@@ -40,7 +40,7 @@ pub struct CaseFile {
     /// Where it stands.
     pub status: String,
     /// What happened, in order.
-    pub timeline: Vec<Entry>,
+    pub timeline: Vec<TimelineEntry>,
     /// Why, strongest first.
     pub reasons: Vec<String>,
     /// What to keep.
@@ -55,7 +55,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-impl CaseFile {
+impl IncidentReport {
     /// Puts the case of `alert_id` together from alerts and audit records, in the order of their topics;
     /// `None` where there is no such alert.
     #[must_use]
@@ -86,9 +86,9 @@ impl CaseFile {
     }
 
     fn note(&mut self, time: &str, what: String) {
-        self.timeline.push(Entry {
+        self.timeline.push(TimelineEntry {
             time: time.to_owned(),
-            what,
+            description: what,
         });
     }
 
@@ -121,7 +121,7 @@ impl CaseFile {
         }
         if what == "decision" {
             orders.insert(text(&entry["decision"]["order_id"]).to_owned());
-            self.note(time, decided(entry));
+            self.note(time, describe_decision(entry));
             if entry["event_id"].is_string() {
                 self.evidence.insert(evidence(entry));
             }
@@ -130,7 +130,7 @@ impl CaseFile {
         if what == "containment_done" {
             self.contained_ms = self.contained_ms.or(entry["took_ms"].as_i64());
         }
-        self.note(time, answered(entry));
+        self.note(time, describe_feedback(entry));
     }
 }
 
@@ -139,13 +139,13 @@ fn texts(list: &Value) -> Vec<String> {
     list.map(|entry| text(entry).to_owned()).collect()
 }
 
-fn decided(entry: &Value) -> String {
+fn describe_decision(entry: &Value) -> String {
     let decision = &entry["decision"];
     let (action, wanted) = (text(&decision["action"]), text(&decision["wanted"]));
     let mut told = format!(
         "decided for {}{}: {action}, {}, by \"{}\"",
         text(&entry["identity"]),
-        deed(&entry["deed"]),
+        describe_event(&entry["deed"]),
         text(&decision["mode"]),
         text(&decision["policy"])
     );
@@ -157,7 +157,7 @@ fn decided(entry: &Value) -> String {
 }
 
 /// ` (iam:CreateAccessKey, from vps-1 203.0.113.9, for job/7)`; empty where nothing is said.
-fn deed(deed: &Value) -> String {
+fn describe_event(deed: &Value) -> String {
     let from: Vec<&str> = [&deed["host"], &deed["ip"]].map(text).to_vec();
     let from = from.join(" ").trim().to_owned();
     let parts = [
@@ -173,7 +173,7 @@ fn deed(deed: &Value) -> String {
     format!(" ({})", said.join(", "))
 }
 
-fn answered(entry: &Value) -> String {
+fn describe_feedback(entry: &Value) -> String {
     let mut told = format!("{} says ", text(&entry["by"]));
     told += match text(&entry["what"]) {
         "feedback" => text(&entry["verdict"]),
@@ -211,7 +211,7 @@ fn evidence(entry: &Value) -> Evidence {
     }
 }
 
-impl fmt::Display for CaseFile {
+impl fmt::Display for IncidentReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -220,7 +220,7 @@ impl fmt::Display for CaseFile {
         )?;
         writeln!(f, "{}\n\nTimeline", self.title)?;
         for entry in &self.timeline {
-            writeln!(f, "  {}  {}", entry.time, entry.what)?;
+            writeln!(f, "  {}  {}", entry.time, entry.description)?;
         }
         if let Some(ms) = self.contained_ms {
             writeln!(
@@ -290,7 +290,7 @@ mod tests {
             json!({"entry": {"what": "feedback", "time": "2026-03-02T08:01:00Z", "alert_id": "a1", "by": "ada",
                 "verdict": "true_positive"}}),
         ];
-        let case = CaseFile::collect("a1", &alerts, &audit).unwrap();
+        let case = IncidentReport::collect("a1", &alerts, &audit).unwrap();
         assert_eq!((case.timeline.len(), case.contained_ms), (5, Some(340)));
         let told = case.to_string();
         for part in [
@@ -304,6 +304,6 @@ mod tests {
         ] {
             assert!(told.contains(part), "{part}: {told}");
         }
-        assert!(CaseFile::collect("a2", &alerts, &audit).is_none());
+        assert!(IncidentReport::collect("a2", &alerts, &audit).is_none());
     }
 }

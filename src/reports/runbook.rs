@@ -70,7 +70,7 @@ impl Runbook {
             return self.techniques.iter().any(|technique| technique == SOURCE);
         }
         let listed = |id: &str| self.techniques.iter().any(|technique| technique == id);
-        let mut techniques = alert.case.techniques.iter();
+        let mut techniques = alert.incident.techniques.iter();
         self.techniques.is_empty()
             || techniques.any(|technique| listed(&technique.id) || listed(parent(&technique.id)))
     }
@@ -100,7 +100,7 @@ pub fn of(alert: &Alert) -> Value {
 }
 
 fn controls(alert: &Alert) -> Vec<String> {
-    let signals = alert.case.signals.iter();
+    let signals = alert.incident.signals.iter();
     let proposed = signals.filter_map(|signal| {
         let text = PROPOSED.get(signal.name.as_str())?;
         Some(filled(text, alert, &signal.explanation.expected))
@@ -109,7 +109,7 @@ fn controls(alert: &Alert) -> Vec<String> {
 }
 
 fn filled(text: &str, alert: &Alert, expected: &str) -> String {
-    let subject = &alert.case.subject;
+    let subject = &alert.incident.subject;
     let credential = subject.credential.as_ref().map_or_else(
         || "the credential in use".to_owned(),
         |credential| format!("credential {}", credential.id),

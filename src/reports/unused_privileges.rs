@@ -1,13 +1,13 @@
 //! Privileges that nobody uses any more: JSON for programs, words for people.
 
 use crate::sources::time::format_rfc3339;
-use credwatch_core::engine::Unused as OfIdentity;
+use credwatch_core::engine::UnusedPrivileges as OfIdentity;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unused {
+pub struct UnusedPrivilegesReport {
     /// Not used for so many days, up to the latest event of the shard.
     pub days: u16,
     /// Partitions that were looked at.
@@ -15,12 +15,12 @@ pub struct Unused {
     /// All partitions; others are with other instances.
     pub of_partitions: usize,
     /// Identities that could do with less.
-    pub identities: Vec<Narrower>,
+    pub identities: Vec<SuggestedPermissions>,
 }
 
 /// What one identity could do without.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Narrower {
+pub struct SuggestedPermissions {
     /// Whose.
     pub identity: String,
     /// Actions with the day of their last use.
@@ -31,7 +31,7 @@ pub struct Narrower {
     pub proposed: Vec<String>,
 }
 
-impl Unused {
+impl UnusedPrivilegesReport {
     /// An empty report.
     #[must_use]
     pub fn new(days: u16, partitions: usize, of_partitions: usize) -> Self {
@@ -47,7 +47,7 @@ impl Unused {
     pub fn add(&mut self, of_shard: Vec<OfIdentity>) {
         self.identities.extend(of_shard.into_iter().map(|of| {
             let day = |(action, at)| (action, format_rfc3339(at)[..10].to_owned());
-            Narrower {
+            SuggestedPermissions {
                 identity: of.identity,
                 unused: of.actions.into_iter().map(day).collect(),
                 scopes_without_use: of.scopes,
@@ -58,7 +58,7 @@ impl Unused {
     }
 }
 
-impl fmt::Display for Unused {
+impl fmt::Display for UnusedPrivilegesReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.partitions < self.of_partitions {
             let (here, all) = (self.partitions, self.of_partitions);

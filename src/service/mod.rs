@@ -2,21 +2,21 @@
 
 use crate::commands::publish_feedback;
 use crate::config::{Config, Realm, Receiver, ReceiverKind};
-use crate::http::{HttpError, Pages, Server};
+use crate::http::{AppState, HttpError, Server};
 use crate::kafka::detect::Detect;
-use crate::kafka::feedback_consumer::Answers;
+use crate::kafka::feedback_consumer::FeedbackConsumer;
 use crate::kafka::ingest::Ingest;
-use crate::kafka::shard_handoff::Pool;
+use crate::kafka::shard_handoff::ShardHandoff;
 use crate::kafka::worker;
 use crate::kafka::worker::Shared;
 use crate::kafka::{KafkaError, client, topics};
 use crate::keycloak::event_poller::Poller;
 use crate::metrics::{Metrics, MetricsError};
 use crate::model::Model;
-use crate::receivers::poll_queue::Mailbox;
-use crate::receivers::receiver_consumer::Lane;
-use crate::receivers::ssf_poll_consumer::Postman;
-use crate::shard::{Blueprint, LoadModelError, load_model, model_hash};
+use crate::receivers::poll_queue::PollQueue;
+use crate::receivers::receiver_consumer::ReceiverWorker;
+use crate::receivers::ssf_poll_consumer::PollQueueFeeder;
+use crate::shard::{LoadModelError, ShardFactory, load_model, model_hash};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -24,7 +24,7 @@ use tokio::runtime::Handle;
 use tracing::{info, warn};
 
 /// Answers by HTTP that may wait to be published.
-const WISHES_WAITING: usize = 64;
+const MAX_PENDING_REQUESTS: usize = 64;
 
 /// Which stages this process runs.
 #[derive(Clone, Copy, Debug)]
@@ -73,13 +73,13 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
         .build()?;
     let config = &shared.config;
     let receivers = config.deliver.receivers.iter();
-    let mailboxes: Vec<Arc<Mailbox>> = receivers.filter_map(mailbox_of).collect();
-    let (wishes, wished) = tokio::sync::mpsc::channel(WISHES_WAITING);
-    let pages = Pages {
+    let mailboxes: Vec<Arc<PollQueue>> = receivers.filter_map(poll_queue_of).collect();
+    let (wishes, wished) = tokio::sync::mpsc::channel(MAX_PENDING_REQUESTS);
+    let pages = AppState {
         wishes: Some(wishes),
         metrics,
         status: Some(Arc::clone(&shared.status)),
-        desk: Some(Arc::clone(&shared.desk)),
+        desk: Some(Arc::clone(&shared.query_router)),
         signer: config.signer.clone(),
         mailboxes: mailboxes.clone(),
         token: Some(config.http.token.clone()),
@@ -92,7 +92,7 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
     let (mode, hash) = (config.guardrails.mode, &config.hash);
     info!("model {model_hash}, configuration {hash}, containment {mode}");
     let threads = start(&shared, &model, stages, &mailboxes, runtime.handle())?;
-    runtime.block_on(asked_to_end());
+    runtime.block_on(shutdown_requested());
     info!("asked to end: draining");
     shared.stop.store(true, Ordering::Relaxed);
     for thread in threads {
@@ -109,7 +109,7 @@ fn start(
     shared: &Shared,
     model: &Model,
     stages: Stages,
-    mailboxes: &[Arc<Mailbox>],
+    mailboxes: &[Arc<PollQueue>],
     runtime: &Handle,
 ) -> Result<Vec<JoinHandle<()>>, RunError> {
     let mut threads = Vec::new();
@@ -134,7 +134,7 @@ fn start(
         }
     }
     if stages.detect {
-        let pool = Arc::new(Pool::new(stages.is_cold));
+        let pool = Arc::new(ShardHandoff::new(stages.is_cold));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let configured = shared.config.kafka.workers;
         let workers = if configured == 0 { cores } else { configured };
@@ -157,7 +157,7 @@ fn spawn(
 ) -> Result<JoinHandle<()>, RunError> {
     let shared = shared.clone();
     let thread = std::thread::Builder::new().name(format!("{name}-{worker}"));
-    let body = move || worker::keep_running(name, &shared, || work(&shared, worker));
+    let body = move || worker::supervise(name, &shared, || work(&shared, worker));
     Ok(thread.spawn(body)?)
 }
 
@@ -175,18 +175,18 @@ fn poll_once(shared: &Shared, realm: &Realm, runtime: &Handle) -> Result<(), Kaf
     Poller::new(realm, shared, runtime.clone())?.work()
 }
 
-fn mailbox_of(receiver: &Receiver) -> Option<Arc<Mailbox>> {
+fn poll_queue_of(receiver: &Receiver) -> Option<Arc<PollQueue>> {
     let ReceiverKind::SsfPoll(secret) = &receiver.kind else {
         return None;
     };
-    let mailbox = Mailbox::new(receiver.name.clone(), secret.clone());
+    let mailbox = PollQueue::new(receiver.name.clone(), secret.clone());
     Some(Arc::new(mailbox))
 }
 
 fn deliver_once(
     shared: &Shared,
     receiver: &Receiver,
-    mailbox: Option<&Arc<Mailbox>>,
+    mailbox: Option<&Arc<PollQueue>>,
     runtime: &Handle,
 ) -> Result<(), KafkaError> {
     let topics = &shared.config.topics;
@@ -198,15 +198,17 @@ fn deliver_once(
     ];
     let partitions = topics::require(&shared.config, &needed)? as i32;
     match mailbox {
-        Some(mailbox) => Postman::new(receiver, Arc::clone(mailbox), shared, partitions)?.work(),
-        None => Lane::new(receiver, shared, partitions, runtime.clone())?.work(),
+        Some(mailbox) => {
+            PollQueueFeeder::new(receiver, Arc::clone(mailbox), shared, partitions)?.run()
+        }
+        None => ReceiverWorker::new(receiver, shared, partitions, runtime.clone())?.run(),
     }
 }
 
 fn detect_once(
     shared: &Shared,
     model: &Model,
-    pool: &Arc<Pool>,
+    pool: &Arc<ShardHandoff>,
     worker: usize,
     runtime: &Handle,
 ) -> Result<(), KafkaError> {
@@ -214,18 +216,18 @@ fn detect_once(
     let needed = topics::needed(&config.topics, config, false, true);
     let partitions = topics::require(config, &needed)?;
     runtime.block_on(topics::require_baselines(config, partitions))?;
-    let blueprint = Blueprint::new(config, model.clone(), partitions as u32);
+    let blueprint = ShardFactory::new(config, model.clone(), partitions as u32);
     let group = format!("{}-detect", config.kafka.group_id);
     let feedback = topics::require(config, std::slice::from_ref(&config.topics.feedback))?;
-    let answers = Answers::new(config, &group, feedback as i32, shared.metrics.clone())?;
+    let answers = FeedbackConsumer::new(config, &group, feedback as i32, shared.metrics.clone())?;
     let stage = Detect::new(blueprint, &group, Arc::clone(pool), shared);
-    let mut stage = stage.heeding(answers);
+    let mut stage = stage.with_feedback(answers);
     let id = client::transactional_id(&config.kafka, "detect", worker);
     worker::run(&mut stage, &group, &id, shared)
 }
 
 /// Waits for SIGTERM or SIGINT.
-async fn asked_to_end() {
+async fn shutdown_requested() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut term), Ok(mut int)) = (
         signal(SignalKind::terminate()),

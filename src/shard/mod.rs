@@ -6,9 +6,9 @@ mod feedback;
 mod output_record;
 mod shard_factory;
 
-pub use checkpoint::{Restoration, RestoreError};
-pub use output_record::{Outgoing, Stream};
-pub use shard_factory::{Blueprint, LoadModelError, load_model, model_hash};
+pub use checkpoint::{RestoreError, ShardRestore};
+pub use output_record::{OutputRecord, Stream};
+pub use shard_factory::{LoadModelError, ShardFactory, load_model, model_hash};
 
 use crate::audit::record::AuditChain;
 use crate::crypto::Signer;
@@ -20,7 +20,8 @@ use crate::outputs::sighting_record::SightingError;
 use crate::sources::native;
 use crate::sources::native::NativeError;
 use credwatch_core::engine::{
-    Alert, Detail, Engine, Health, Opinion, Origin, Portrait, Stepped, Unused,
+    Alert, AlertVerdict, Detail, Engine, Health, ProfileReport, SourcePosition, StepOutput,
+    UnusedPrivileges,
 };
 use credwatch_core::enrich::Keys;
 use credwatch_core::event::Event;
@@ -67,17 +68,17 @@ pub struct Shard {
     engine: Engine,
     audit: AuditChain,
     /// Where the record stands that was taken last.
-    origin: Origin,
+    position: SourcePosition,
     /// Offset of the next record when the state was kept last.
-    kept_offset: i64,
+    checkpointed_offset: i64,
     /// The same when the checkpoint began that is being made.
     checkpoint_offset: i64,
     /// Offset in the topic of baselines from which its pieces lie.
-    first_piece: i64,
+    first_record_offset: i64,
     /// Offsets of the next answers, by partition of the feedback topic.
-    answers: BTreeMap<i32, i64>,
+    feedback_offsets: BTreeMap<i32, i64>,
     /// Whether answers were taken in since the state was kept last.
-    has_answers: bool,
+    has_feedback: bool,
     /// What it was made with, where that is not what it runs with.
     upgrade: Option<Upgrade>,
     configuration_hash: Arc<str>,
@@ -95,16 +96,16 @@ pub struct Upgrade {
 }
 
 /// A record that was read and is still to be judged.
-pub struct Pending<'r> {
-    taken: Taken<'r>,
+pub struct PendingRecord<'r> {
+    decoded: DecodedRecord<'r>,
     /// Of its records in the engine.
     pub keys: Keys,
     offset: i64,
-    unknown_members: u32,
+    unknown_fields: u32,
 }
 
 /// What a record holds.
-enum Taken<'r> {
+enum DecodedRecord<'r> {
     /// An event, for shards of identities.
     Event(Event<'r>),
     /// An authentication at its source, for shards of sources.
@@ -123,13 +124,13 @@ pub enum ReadError {
 }
 
 /// What one record gave.
-pub struct Handled<'r> {
+pub struct ProcessedRecord<'r> {
     /// The event; of a sighting, as one of the source.
     pub event: Event<'r>,
     /// The event as it is seen at its source, to be published.
-    pub sighting: Option<Outgoing>,
+    pub sighting: Option<OutputRecord>,
     /// What the engine made of it.
-    pub stepped: Stepped,
+    pub step: StepOutput,
     /// Members of the record that this version does not know.
     pub unknown_members: u32,
 }
@@ -139,22 +140,26 @@ impl Shard {
     ///
     /// # Errors
     /// Says what is wrong with the record.
-    pub fn read<'r>(&self, record: &'r [u8], offset: i64) -> Result<Pending<'r>, ReadError> {
+    pub fn decode<'r>(
+        &self,
+        record: &'r [u8],
+        offset: i64,
+    ) -> Result<PendingRecord<'r>, ReadError> {
         if self.entity == EntityView::Source {
             let sighting = sighting_record::decode(record)?;
-            return Ok(Pending {
+            return Ok(PendingRecord {
                 keys: Keys::of(&sighting.as_event()),
-                taken: Taken::Sighting(sighting),
+                decoded: DecodedRecord::Sighting(sighting),
                 offset,
-                unknown_members: 0,
+                unknown_fields: 0,
             });
         }
         let (event, unknown_members) = self.event(record, offset)?;
-        Ok(Pending {
+        Ok(PendingRecord {
             keys: Keys::of(&event),
-            taken: Taken::Event(event),
+            decoded: DecodedRecord::Event(event),
             offset,
-            unknown_members,
+            unknown_fields: unknown_members,
         })
     }
 
@@ -162,17 +167,17 @@ impl Shard {
         let decoded = native::decode(record)?;
         let mut event = decoded.event;
         if event.event_id.is_empty() {
-            let Origin {
+            let SourcePosition {
                 topic, partition, ..
-            } = &self.origin;
+            } = &self.position;
             event.event_id = Cow::Owned(format!("{topic}-{partition}-{offset}"));
         }
-        Ok((event, decoded.unknown_members))
+        Ok((event, decoded.unknown_fields))
     }
 
     /// Asks memory for what the next records will need; changes nothing.
-    pub fn expect(&self, next: &[Keys]) {
-        self.engine.expect(next);
+    pub fn prefetch(&self, next: &[Keys]) {
+        self.engine.prefetch(next);
     }
 
     /// Which shard this is.
@@ -180,59 +185,67 @@ impl Shard {
     pub fn id(&self) -> ShardId {
         ShardId {
             entity: self.entity,
-            partition: self.origin.partition,
+            partition: self.position.partition,
         }
     }
 
     /// Offset of the record to take next.
     #[must_use]
     pub fn next_offset(&self) -> i64 {
-        self.origin.offset + 1
+        self.position.offset + 1
     }
 
     /// The record at `offset` is no event: the next one comes after it.
-    pub fn pass(&mut self, offset: i64) {
-        self.origin.offset = offset;
+    pub fn skip(&mut self, offset: i64) {
+        self.position.offset = offset;
     }
 
     /// Takes one record in.
-    pub fn judge<'r>(&mut self, pending: Pending<'r>, detail: Detail) -> Handled<'r> {
-        self.origin.offset = pending.offset;
-        let Pending { taken, keys, .. } = pending;
+    pub fn process<'r>(
+        &mut self,
+        pending: PendingRecord<'r>,
+        detail: Detail,
+    ) -> ProcessedRecord<'r> {
+        self.position.offset = pending.offset;
+        let PendingRecord {
+            decoded: taken,
+            keys,
+            ..
+        } = pending;
         let (event, stepped, sighting) = match taken {
-            Taken::Event(event) => {
-                let stepped = self.engine.step(&event, keys, &self.origin, detail);
+            DecodedRecord::Event(event) => {
+                let stepped = self.engine.step(&event, keys, &self.position, detail);
                 let sighting = self.sighting(&event, &stepped);
                 (event, stepped, sighting)
             }
-            Taken::Sighting(sighting) => {
+            DecodedRecord::Sighting(sighting) => {
                 let (partition, offset) = sighting.position;
-                let origin = Origin {
-                    topic: Arc::clone(&self.origin.topic),
+                let origin = SourcePosition {
+                    topic: Arc::clone(&self.position.topic),
                     partition,
                     offset,
                 };
-                let stepped = self.engine.sight(&sighting, &origin, detail);
+                let stepped = self.engine.step_sighting(&sighting, &origin, detail);
                 (sighting.into_event(), stepped, None)
             }
         };
-        Handled {
+        ProcessedRecord {
             event,
             sighting,
-            stepped,
-            unknown_members: pending.unknown_members,
+            step: stepped,
+            unknown_members: pending.unknown_fields,
         }
     }
 
-    fn sighting(&self, event: &Event<'_>, stepped: &Stepped) -> Option<Outgoing> {
+    fn sighting(&self, event: &Event<'_>, stepped: &StepOutput) -> Option<OutputRecord> {
         if stepped.duplicate {
             return None;
         }
-        let position = (self.origin.partition, self.origin.offset);
+        let position = (self.position.partition, self.position.offset);
         let known = self.engine.entities() as u64;
         let (network, record) =
-            sighting_record::of_event(event, stepped.is_usual_source, known, position)?;
-        Some(Outgoing::sighting(network, record))
+            sighting_record::of_event(event, stepped.is_known_source, known, position)?;
+        Some(OutputRecord::sighting(network, record))
     }
 
     /// Reads one record and takes it in.
@@ -244,33 +257,33 @@ impl Shard {
         record: &'r [u8],
         offset: i64,
         detail: Detail,
-    ) -> Result<Handled<'r>, ReadError> {
-        Ok(self.judge(self.read(record, offset)?, detail))
+    ) -> Result<ProcessedRecord<'r>, ReadError> {
+        Ok(self.process(self.decode(record, offset)?, detail))
     }
 
     /// Takes a record in that was taken and published before: what it gives is thrown away.
-    pub fn take_silently(&mut self, record: &[u8], offset: i64) {
+    pub fn replay(&mut self, record: &[u8], offset: i64) {
         match self.handle(record, offset, Detail::Score) {
             Ok(handled) => {
-                let alerts = handled.stepped.alerts;
-                self.publications(&alerts, None, Some(record));
+                let alerts = handled.step.alerts;
+                self.output_records(&alerts, None, Some(record));
             }
-            Err(_) => self.pass(offset),
+            Err(_) => self.skip(offset),
         }
     }
 
     /// Records to publish for `alerts`, in order. Orders are issued at `issued_at`, or at event
     /// time where there is no wall clock to go by. `record` is what was read when they were raised: its
     /// hash goes into the audit trail, so that what was kept of it can be proved.
-    pub fn publications(
+    pub fn output_records(
         &mut self,
         alerts: &[Alert],
         issued_at: Option<EventTime>,
         record: Option<&[u8]>,
-    ) -> Vec<Outgoing> {
+    ) -> Vec<OutputRecord> {
         let mut outgoing = Vec::new();
         for alert in alerts {
-            let key = alert.case.subject.id.as_str();
+            let key = alert.incident.subject.id.as_str();
             let hashes = Hashes {
                 model: self.engine.model_hash(),
                 configuration: &self.configuration_hash,
@@ -278,7 +291,7 @@ impl Shard {
             let payload = ocsf_finding::to_json(alert, hashes);
             let id = ocsf_finding::publication_id(alert);
             let (stream, time) = (Stream::Alerts, alert.time);
-            outgoing.push(Outgoing::cloud_event(
+            outgoing.push(OutputRecord::cloud_event(
                 stream,
                 key,
                 "alert.v1",
@@ -296,7 +309,7 @@ impl Shard {
                 );
                 let order_id = decision.order_id.clone();
                 let stream = Stream::Revocations;
-                outgoing.push(Outgoing::cloud_event(
+                outgoing.push(OutputRecord::cloud_event(
                     stream, key, "order.v1", order_id, time, payload,
                 ));
                 let model_hash = self.engine.model_hash();
@@ -306,8 +319,9 @@ impl Shard {
                     0 => id.clone(),
                     _ => format!("{id}-{nth}"),
                 };
-                let record = Outgoing::cloud_event(stream, key, "decision.v1", id, time, payload);
-                outgoing.push(record.in_partition(self.origin.partition));
+                let record =
+                    OutputRecord::cloud_event(stream, key, "decision.v1", id, time, payload);
+                outgoing.push(record.in_partition(self.position.partition));
             }
         }
         outgoing
@@ -317,26 +331,30 @@ impl Shard {
     ///
     /// # Errors
     /// Says what is wrong with the record.
-    pub fn consider(&self, record: &[u8]) -> Result<(String, Verdict), NativeError> {
-        let (event, _) = self.event(record, self.origin.offset)?;
-        Ok((event.event_id.to_string(), self.engine.consider(&event)))
+    pub fn score_only(&self, record: &[u8]) -> Result<(String, Verdict), NativeError> {
+        let (event, _) = self.event(record, self.position.offset)?;
+        Ok((event.event_id.to_string(), self.engine.score_only(&event)))
     }
 
     /// Takes what somebody answers to an alert; see [`Engine::heed`].
-    pub fn heed(&mut self, alert_id: &str, opinion: Opinion) -> Option<Option<Alert>> {
-        self.engine.heed(alert_id, opinion)
+    pub fn apply_alert_verdict(
+        &mut self,
+        alert_id: &str,
+        opinion: AlertVerdict,
+    ) -> Option<Option<Alert>> {
+        self.engine.apply_alert_verdict(alert_id, opinion)
     }
 
     /// What is known of an identity.
     #[must_use]
-    pub fn portrait(&self, identity: &str) -> Option<Portrait> {
-        self.engine.portrait(identity)
+    pub fn profile_report(&self, identity: &str) -> Option<ProfileReport> {
+        self.engine.profile_report(identity)
     }
 
     /// What identities have not used for `days` days; O(identities).
     #[must_use]
-    pub fn unused(&self, days: u16) -> Vec<Unused> {
-        self.engine.unused(days)
+    pub fn unused_privileges(&self, days: u16) -> Vec<UnusedPrivileges> {
+        self.engine.unused_privileges(days)
     }
 
     /// Where alerts begin now, and how much of that is learned, 0 to 1.

@@ -39,7 +39,7 @@ impl Stream {
 
 /// One record to publish.
 #[derive(Clone, Debug)]
-pub struct Outgoing {
+pub struct OutputRecord {
     /// Where to.
     pub stream: Stream,
     /// Partition, where it is not the key's.
@@ -52,7 +52,7 @@ pub struct Outgoing {
     pub payload: Vec<u8>,
 }
 
-impl Outgoing {
+impl OutputRecord {
     /// A record with CloudEvents headers. `time` is event time, so that a repeated run writes the
     /// same bytes.
     #[must_use]

@@ -7,18 +7,18 @@ use crate::crypto::Signer;
 use crate::model::{Model, ModelError};
 use crate::persistence::snapshot;
 use crate::persistence::snapshot::{Header, SnapshotError};
-use credwatch_core::engine::{Engine, Origin, Settings};
+use credwatch_core::engine::{Engine, Settings, SourcePosition};
 use credwatch_core::verdict::EntityView;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
 /// Share of the alerts that the view by source may raise.
-const SOURCES_SHARE: f64 = 0.1;
+const SOURCE_VIEW_SHARE: f64 = 0.1;
 
 /// Everything that shards of one process share.
 #[derive(Clone, Debug)]
-pub struct Blueprint {
+pub struct ShardFactory {
     settings: Settings,
     max_sources: usize,
     configuration_hash: Arc<str>,
@@ -27,7 +27,7 @@ pub struct Blueprint {
     signer: Option<Arc<Signer>>,
 }
 
-impl Blueprint {
+impl ShardFactory {
     /// What shards are made of, for `partitions` partitions of the events topic.
     ///
     /// # Errors
@@ -44,10 +44,10 @@ impl Blueprint {
                 parameters: Arc::new(model.parameters),
                 catalogue: Arc::new(model.catalogue),
                 model_hash: model_hash.into(),
-                alerts_per_day: (1.0 - SOURCES_SHARE) * detect.alerts_per_day
+                alerts_per_day: (1.0 - SOURCE_VIEW_SHARE) * detect.alerts_per_day
                     / f64::from(partitions),
                 max_identities: (detect.max_identities / partitions as usize).max(1),
-                signals_off: detect.signals_off.clone(),
+                disabled_signals: detect.disabled_signals.clone(),
                 policy: Arc::clone(&config.policy),
                 guardrails: config.guardrails.clone(),
             },
@@ -74,14 +74,14 @@ impl Blueprint {
     #[must_use]
     pub fn shard(&self, id: ShardId) -> Shard {
         let engine = Engine::new(self.settings_of(id));
-        self.assemble(id.entity, engine, self.beginning(id))
+        self.assemble(id.entity, engine, self.initial_header(id))
     }
 
     /// What the engine of a shard is told. The views share the alerts and the limits on containment:
     /// no limit is ever exceeded by both together.
     pub(super) fn settings_of(&self, id: ShardId) -> Settings {
         let index = u32::try_from(id.partition).unwrap_or(0);
-        let (of_identities, of_sources) = self.settings.guardrails.for_views();
+        let (of_identities, of_sources) = self.settings.guardrails.split_by_view();
         match id.entity {
             EntityView::Identity => Settings {
                 guardrails: of_identities.for_shard(index, self.partitions),
@@ -89,8 +89,8 @@ impl Blueprint {
             },
             EntityView::Source => Settings {
                 entity: EntityView::Source,
-                alerts_per_day: self.settings.alerts_per_day * SOURCES_SHARE
-                    / (1.0 - SOURCES_SHARE),
+                alerts_per_day: self.settings.alerts_per_day * SOURCE_VIEW_SHARE
+                    / (1.0 - SOURCE_VIEW_SHARE),
                 max_identities: self.max_sources,
                 guardrails: of_sources.for_shard(index, self.partitions),
                 ..self.settings.clone()
@@ -109,17 +109,17 @@ impl Blueprint {
         Shard {
             entity,
             engine,
-            audit: header.audit.of(entity),
-            origin: Origin {
+            audit: header.audit.for_entity(entity),
+            position: SourcePosition {
                 topic: Arc::clone(&self.events_topic),
                 partition: header.partition,
                 offset: header.next_offset - 1,
             },
-            kept_offset: header.next_offset,
+            checkpointed_offset: header.next_offset,
             checkpoint_offset: header.next_offset,
-            first_piece: header.first_piece,
-            answers: header.answers,
-            has_answers: false,
+            first_record_offset: header.first_record_offset,
+            feedback_offsets: header.feedback_offsets,
+            has_feedback: false,
             upgrade,
             configuration_hash: Arc::clone(hash),
             signer: self.signer.clone(),
@@ -128,14 +128,14 @@ impl Blueprint {
     }
 
     /// Where a shard stands that knows nothing yet.
-    fn beginning(&self, id: ShardId) -> Header {
+    fn initial_header(&self, id: ShardId) -> Header {
         let partition = id.partition;
         Header {
             partition,
             partitions: self.partitions,
             next_offset: 0,
-            first_piece: 0,
-            answers: BTreeMap::new(),
+            first_record_offset: 0,
+            feedback_offsets: BTreeMap::new(),
             model_hash: self.model_hash().to_owned(),
             configuration_hash: self.configuration_hash.to_string(),
             audit: AuditChain::new(partition),
@@ -168,7 +168,7 @@ pub fn model_hash(model: &Model, detect: &Detect) -> String {
     model.hash_with(
         detect.alerts_per_day,
         [detect.max_identities, detect.max_sources],
-        &detect.signals_off,
+        &detect.disabled_signals,
     )
 }
 

@@ -1,7 +1,7 @@
 //! What attackers do with credentials that are not theirs.
 
 use crate::simulation::SimulatedEvent;
-use crate::simulation::campaign_script::Script;
+use crate::simulation::campaign_script::CampaignScript;
 use crate::simulation::member::{Member, ON_CALL_GROUP, Work};
 use crate::simulation::organisation::{Organisation, as_refresh};
 use crate::simulation::places;
@@ -61,7 +61,7 @@ pub fn campaign(
         .cloned()
         .collect();
     let victim = victims[organisation.dice().below(victims.len())].clone();
-    let mut script = Script {
+    let mut script = CampaignScript {
         organisation,
         victim,
         scenario,
@@ -106,7 +106,7 @@ pub fn campaign(
     script.events
 }
 
-impl Script<'_> {
+impl CampaignScript<'_> {
     fn stolen_session(&mut self) {
         self.victim_works();
         let mut site = self.foreign_site();

@@ -8,7 +8,7 @@ use crate::sources::native::encode::NativeEvent;
 use credwatch_core::units::{EventTime, MS_PER_SEC};
 
 /// An attack that is being acted out.
-pub(super) struct Script<'o> {
+pub(super) struct CampaignScript<'o> {
     pub(super) organisation: &'o mut Organisation,
     pub(super) victim: Member,
     pub(super) scenario: &'static str,
@@ -16,7 +16,7 @@ pub(super) struct Script<'o> {
     pub(super) events: Vec<SimulatedEvent>,
 }
 
-impl Script<'_> {
+impl CampaignScript<'_> {
     /// A machine that the attacker hires; what is used there is the victim's usual credential.
     pub(super) fn foreign_site(&mut self) -> Site {
         let dice = self.organisation.dice();

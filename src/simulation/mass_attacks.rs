@@ -1,6 +1,6 @@
 //! Attacks on many identities at once, few tries each.
 
-use crate::simulation::campaign_script::Script;
+use crate::simulation::campaign_script::CampaignScript;
 use crate::simulation::member::{Member, Site, Work};
 use crate::simulation::organisation::as_login;
 
@@ -11,7 +11,7 @@ const PASSWORDS: usize = 2;
 /// Networks that a stuffing comes from.
 const NETWORKS: usize = 3;
 
-impl Script<'_> {
+impl CampaignScript<'_> {
     /// A few common passwords on everyone, one after the other; one or two fit.
     pub(super) fn password_spray(&mut self) {
         let (site, people) = (self.foreign_site(), self.people());

@@ -2,7 +2,7 @@
 
 use crate::simulation::places;
 use crate::simulation::places::Place;
-use crate::simulation::rng::Dice;
+use crate::simulation::rng::Rng;
 
 /// How an identity works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +149,7 @@ const PHONES: [&str; 2] = [
 pub const ON_CALL_GROUP: &str = "operations";
 
 /// Everyone at the beginning, `size` identities.
-pub fn everyone(size: usize, dice: &mut Dice) -> Vec<Member> {
+pub fn everyone(size: usize, dice: &mut Rng) -> Vec<Member> {
     let (people, nightly, workloads) = (size * 3 / 5, size / 10, size / 8);
     let work = |n: usize| match n {
         n if n < people => Work::Person,
@@ -165,7 +165,7 @@ pub fn everyone(size: usize, dice: &mut Dice) -> Vec<Member> {
 }
 
 /// Person number `n`.
-pub fn person(n: usize, dice: &mut Dice) -> Member {
+pub fn person(n: usize, dice: &mut Rng) -> Member {
     let (group, actions) = GROUPS[n % GROUPS.len()];
     let office = dice.below(3);
     let laptop = format!("laptop-{n:03}");
@@ -197,7 +197,7 @@ pub fn person(n: usize, dice: &mut Dice) -> Member {
 }
 
 /// The phone of person `n`, in the country of `office`.
-pub fn phone(n: usize, office: usize, dice: &mut Dice) -> Site {
+pub fn phone(n: usize, office: usize, dice: &mut Rng) -> Site {
     let host = format!("phone-{n:03}-{}", dice.below(100));
     Site {
         client: PHONES[dice.below(PHONES.len())].to_owned(),
@@ -207,7 +207,7 @@ pub fn phone(n: usize, office: usize, dice: &mut Dice) -> Site {
     }
 }
 
-fn machine(n: usize, work: Work, dice: &mut Dice) -> Member {
+fn machine(n: usize, work: Work, dice: &mut Rng) -> Member {
     let (name, group) = match work {
         Work::Nightly => ("job", "batch"),
         Work::Workload => ("pod", "mesh"),

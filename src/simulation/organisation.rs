@@ -4,7 +4,7 @@ use crate::simulation::SimulatedEvent;
 use crate::simulation::member::{Member, Site, Work, everyone};
 use crate::simulation::places;
 use crate::simulation::places::Place;
-use crate::simulation::rng::Dice;
+use crate::simulation::rng::Rng;
 use crate::sources::native::encode::{NativeCredential, NativeEvent, NativeIdentity, NativeSource};
 use crate::sources::time::format_rfc3339;
 use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
@@ -13,7 +13,7 @@ use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
 pub struct Organisation {
     /// Who works here.
     pub members: Vec<Member>,
-    dice: Dice,
+    dice: Rng,
     serial: u64,
     /// From and to, when a service behind many others fails; epoch milliseconds.
     pub outage: Option<(i64, i64)>,
@@ -26,7 +26,7 @@ impl Organisation {
     /// An organisation of about `size` identities.
     #[must_use]
     pub fn new(seed: u64, size: usize) -> Self {
-        let mut dice = Dice::new(seed);
+        let mut dice = Rng::new(seed);
         Self {
             members: everyone(size, &mut dice),
             dice,
@@ -323,7 +323,7 @@ impl Organisation {
     }
 
     /// The dice of this organisation.
-    pub fn dice(&mut self) -> &mut Dice {
+    pub fn dice(&mut self) -> &mut Rng {
         &mut self.dice
     }
 }

@@ -1,6 +1,6 @@
 //! Where people and machines are: offices, homes, journeys, and the networks that attackers hire.
 
-use crate::simulation::rng::Dice;
+use crate::simulation::rng::Rng;
 
 /// A network at a place.
 #[derive(Clone, Debug)]
@@ -114,13 +114,13 @@ pub(super) fn office(n: usize) -> Place {
     }
 }
 
-fn near(position: (f64, f64), degrees: f64, dice: &mut Dice) -> (f64, f64) {
+fn near(position: (f64, f64), degrees: f64, dice: &mut Rng) -> (f64, f64) {
     let mut off = || dice.between(-degrees, degrees);
     (position.0 + off(), position.1 + off())
 }
 
 /// A private line in the country of office `n`.
-pub(super) fn home(n: usize, dice: &mut Dice) -> Place {
+pub(super) fn home(n: usize, dice: &mut Rng) -> Place {
     let country = &COUNTRIES[n % COUNTRIES.len()];
     Place {
         prefix: format!("84.{}.{}", dice.below(250), dice.below(250)),
@@ -131,7 +131,7 @@ pub(super) fn home(n: usize, dice: &mut Dice) -> Place {
 }
 
 /// A phone's network in the country of office `n`, whose addresses and places are the carrier's.
-pub(super) fn mobile(n: usize, carrier: usize, dice: &mut Dice) -> Place {
+pub(super) fn mobile(n: usize, carrier: usize, dice: &mut Rng) -> Place {
     let country = &COUNTRIES[n % COUNTRIES.len()];
     Place {
         prefix: format!("100.{}.{}", 64 + carrier, dice.below(60)),
@@ -142,7 +142,7 @@ pub(super) fn mobile(n: usize, carrier: usize, dice: &mut Dice) -> Place {
 }
 
 /// A hotel abroad.
-pub(super) fn hotel(dice: &mut Dice) -> Place {
+pub(super) fn hotel(dice: &mut Rng) -> Place {
     let (country, asn, position) = *dice.favourite(&JOURNEYS);
     Place {
         prefix: format!("81.{}.{}", dice.below(250), dice.below(250)),
@@ -153,7 +153,7 @@ pub(super) fn hotel(dice: &mut Dice) -> Place {
 }
 
 /// A machine that an attacker hires.
-pub(super) fn hired(dice: &mut Dice) -> Place {
+pub(super) fn hired(dice: &mut Rng) -> Place {
     let (country, asn, position) = HIRED[dice.below(HIRED.len())];
     Place {
         prefix: format!("185.{}.{}", dice.below(250), dice.below(250)),

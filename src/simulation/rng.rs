@@ -1,12 +1,12 @@
 //! Seeded chance.
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::{Rng as _, SeedableRng};
 
 /// A source of chance that depends on its seed alone.
-pub struct Dice(ChaCha8Rng);
+pub struct Rng(ChaCha8Rng);
 
-impl Dice {
+impl Rng {
     /// Dice for `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {

@@ -33,9 +33,9 @@ impl<'de> Deserialize<'de> for Str<'de> {
 
 /// Any value, read over. Unlike [`IgnoredAny`] it recurses, so that the parser's nesting limit
 /// (128) holds for what is ignored too.
-pub struct Skip;
+pub struct IgnoredValue;
 
-impl<'de> Deserialize<'de> for Skip {
+impl<'de> Deserialize<'de> for IgnoredValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(SkipVisitor)
     }
@@ -44,46 +44,46 @@ impl<'de> Deserialize<'de> for Skip {
 struct SkipVisitor;
 
 impl<'de> Visitor<'de> for SkipVisitor {
-    type Value = Skip;
+    type Value = IgnoredValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Skip, E> {
-        Ok(Skip)
+    fn visit_bool<E: Error>(self, _: bool) -> Result<IgnoredValue, E> {
+        Ok(IgnoredValue)
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Skip, E> {
-        Ok(Skip)
+    fn visit_i64<E: Error>(self, _: i64) -> Result<IgnoredValue, E> {
+        Ok(IgnoredValue)
     }
 
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Skip, E> {
-        Ok(Skip)
+    fn visit_u64<E: Error>(self, _: u64) -> Result<IgnoredValue, E> {
+        Ok(IgnoredValue)
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Skip, E> {
-        Ok(Skip)
+    fn visit_f64<E: Error>(self, _: f64) -> Result<IgnoredValue, E> {
+        Ok(IgnoredValue)
     }
 
-    fn visit_str<E: Error>(self, _: &str) -> Result<Skip, E> {
-        Ok(Skip)
+    fn visit_str<E: Error>(self, _: &str) -> Result<IgnoredValue, E> {
+        Ok(IgnoredValue)
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Skip, E> {
-        Ok(Skip)
+    fn visit_unit<E: Error>(self) -> Result<IgnoredValue, E> {
+        Ok(IgnoredValue)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Skip, A::Error> {
-        while items.next_element::<Skip>()?.is_some() {}
-        Ok(Skip)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<IgnoredValue, A::Error> {
+        while items.next_element::<IgnoredValue>()?.is_some() {}
+        Ok(IgnoredValue)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Skip, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<IgnoredValue, A::Error> {
         while members.next_key::<IgnoredAny>()?.is_some() {
-            members.next_value::<Skip>()?;
+            members.next_value::<IgnoredValue>()?;
         }
-        Ok(Skip)
+        Ok(IgnoredValue)
     }
 }
 
@@ -123,7 +123,7 @@ macro_rules! object {
                                 })+
                                 _ => {
                                     object.unknown += 1;
-                                    members.next_value::<$crate::sources::json_object::Skip>()?;
+                                    members.next_value::<$crate::sources::json_object::IgnoredValue>()?;
                                 }
                             }
                         }

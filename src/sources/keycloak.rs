@@ -73,7 +73,7 @@ struct AuthDetails {
     ip_address: Option<String>,
 }
 
-fn cut(mut text: String) -> String {
+fn truncate(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(VALUE_BYTES));
     text
 }
@@ -117,13 +117,13 @@ fn of_user(record: &Record, time: EventTime) -> Result<NativeEvent, KeycloakEven
     let activity = activity(deed);
     let client = given(&record.client_id);
     Ok(NativeEvent {
-        event_id: given(&record.id).map(str::to_owned).map(cut),
+        event_id: given(&record.id).map(str::to_owned).map(truncate),
         time: format_rfc3339(time),
         identity: identity(record, deed)?,
         credential: credential(record, deed, activity, time),
         activity,
-        action: Some(cut(format!("keycloak:{deed}"))),
-        resource: client.map(|client| cut(format!("client/{client}"))),
+        action: Some(truncate(format!("keycloak:{deed}"))),
+        resource: client.map(|client| truncate(format!("client/{client}"))),
         source: source(&record.ip_address),
         purpose: None,
         outcome: if has_failed { "failure" } else { "success" },
@@ -163,10 +163,13 @@ fn identity(record: &Record, deed: &str) -> Result<NativeIdentity, KeycloakEvent
         (None, None, None) => return Err(KeycloakEventError::Principal),
     };
     Ok(NativeIdentity {
-        id: cut(id),
+        id: truncate(id),
         kind: if is_service { "service" } else { "human" },
         group: None,
-        owner: username.filter(|_| !is_service).map(str::to_owned).map(cut),
+        owner: username
+            .filter(|_| !is_service)
+            .map(str::to_owned)
+            .map(truncate),
     })
 }
 
@@ -177,9 +180,9 @@ fn credential(
     time: EventTime,
 ) -> Option<NativeCredential> {
     let issuer = given(&record.realm_name).or(given(&record.realm_id));
-    let issuer = issuer.map(str::to_owned).map(cut);
+    let issuer = issuer.map(str::to_owned).map(truncate);
     let of = |id: &str, kind| NativeCredential {
-        id: cut(id.to_owned()),
+        id: truncate(id.to_owned()),
         kind,
         issuer: issuer.clone(),
         ..NativeCredential::default()
@@ -199,7 +202,7 @@ fn credential(
         .into_iter()
         .flat_map(str::split_whitespace)
         .take(64)
-        .map(|scope| cut(scope.to_owned()))
+        .map(|scope| truncate(scope.to_owned()))
         .collect();
     if activity == "authenticate" {
         session.issued_at = Some(format_rfc3339(time));
@@ -231,21 +234,21 @@ fn of_admin(record: &Record, time: EventTime) -> Result<NativeEvent, KeycloakEve
     let target = path.strip_prefix("users/").filter(|_| widens);
     let target = target.and_then(|rest| rest.split('/').next());
     Ok(NativeEvent {
-        event_id: given(&record.id).map(str::to_owned).map(cut),
+        event_id: given(&record.id).map(str::to_owned).map(truncate),
         time: format_rfc3339(time),
         identity: NativeIdentity {
-            id: cut(id),
+            id: truncate(id),
             kind: "human",
             ..NativeIdentity::default()
         },
         credential: None,
         activity,
-        action: Some(cut(format!(
+        action: Some(truncate(format!(
             "keycloak-admin:{}{}",
             camel(operation),
             camel(kind)
         ))),
-        resource: Some(cut(target.unwrap_or(path).to_owned())).filter(|path| !path.is_empty()),
+        resource: Some(truncate(target.unwrap_or(path).to_owned())).filter(|path| !path.is_empty()),
         source: who.and_then(|who| source(&who.ip_address)),
         purpose: None,
         outcome: if record.error.is_some() {

@@ -22,7 +22,7 @@ pub fn head(document: &[u8]) -> &[u8] {
 
 /// Guesses the format of a record from the members that only one has.
 #[must_use]
-pub fn guess(record: &[u8]) -> Format {
+pub fn recognise(record: &[u8]) -> Format {
     let has = |needle: &[u8]| record.windows(needle.len()).any(|window| window == needle);
     if has(b"\"eventSource\"") || has(b"\"eventVersion\"") || has(b"\"userIdentity\"") {
         Format::CloudTrail
@@ -40,7 +40,7 @@ pub enum Document<'d> {
     Lines(Vec<&'d [u8]>),
     /// A JSON array or `{"Records":[…]}`: a bag without order. `cut_short` where its end is
     /// missing; the broken rest is the last record then.
-    Bag {
+    Array {
         /// The elements.
         records: Vec<&'d [u8]>,
         /// Whether the document ends within an element or before the array does.
@@ -67,7 +67,7 @@ pub fn split(document: &[u8]) -> Document<'_> {
 fn array_in(document: &[u8]) -> Option<&[u8]> {
     let trimmed = document.trim_ascii_start();
     match trimmed.first() {
-        Some(b'[') if !is_line_of_lines(trimmed) => Some(trimmed),
+        Some(b'[') if !looks_like_json_lines(trimmed) => Some(trimmed),
         Some(b'{') => records_member(trimmed),
         _ => None,
     }
@@ -75,13 +75,13 @@ fn array_in(document: &[u8]) -> Option<&[u8]> {
 
 /// Whether a document that begins so is an array or `{"Records":[…]}`, and no log of lines.
 #[must_use]
-pub fn is_bag(head: &[u8]) -> bool {
+pub fn is_json_array(head: &[u8]) -> bool {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     array_in(head).is_some()
 }
 
 /// Whether a document that begins with `[` is no array of objects but garbage by lines.
-fn is_line_of_lines(document: &[u8]) -> bool {
+fn looks_like_json_lines(document: &[u8]) -> bool {
     !matches!(document[1..].trim_ascii_start().first(), Some(b'{' | b']'))
 }
 
@@ -119,7 +119,7 @@ fn split_array(array: &[u8]) -> Document<'_> {
             _ => {}
         }
         if depth == 0 {
-            return Document::Bag {
+            return Document::Array {
                 records,
                 cut_short: false,
             };
@@ -128,7 +128,7 @@ fn split_array(array: &[u8]) -> Document<'_> {
     if let Some(from) = start {
         records.push(&array[from..]);
     }
-    Document::Bag {
+    Document::Array {
         records,
         cut_short: true,
     }
@@ -141,7 +141,7 @@ mod tests {
 
     fn bag(document: &str) -> (Vec<&str>, bool) {
         match split(document.as_bytes()) {
-            Document::Bag { records, cut_short } => (
+            Document::Array { records, cut_short } => (
                 records
                     .iter()
                     .map(|r| std::str::from_utf8(r).unwrap())
@@ -183,8 +183,8 @@ mod tests {
 
     #[test]
     fn formats_are_told_apart() {
-        assert_eq!(guess(br#"{"eventVersion":"1.08"}"#), Format::CloudTrail);
-        assert_eq!(guess(br#"{"time":1,"identity":{}}"#), Format::Native);
+        assert_eq!(recognise(br#"{"eventVersion":"1.08"}"#), Format::CloudTrail);
+        assert_eq!(recognise(br#"{"time":1,"identity":{}}"#), Format::Native);
     }
 
     proptest! {

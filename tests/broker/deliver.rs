@@ -7,7 +7,7 @@ use crate::support::{Running, Setup, wait_until};
 use base64::Engine as _;
 use credwatch::clock::wall_time;
 use credwatch::crypto::SigningKey;
-use credwatch::feedback::model::{Answer, Enforcement};
+use credwatch::feedback::model::{ContainmentCommand, Feedback};
 use credwatch::feedback::signed_feedback::sign;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
@@ -93,10 +93,10 @@ impl World {
     /// A resume that somebody signed, and recorded, two days ago.
     fn resume_of_days_ago(&self) -> Vec<u8> {
         let key = SigningKey::read(&self.path("order.pem").display().to_string()).unwrap();
-        let answer = Answer {
-            containment: Some(Enforcement::Resume),
+        let answer = Feedback {
+            containment: Some(ContainmentCommand::Resume),
             by: "bo".to_owned(),
-            ..Answer::default()
+            ..Feedback::default()
         };
         let signed_at = wall_time().saturating_add_ms(-2 * 86_400_000);
         sign(&answer, &key, signed_at).unwrap()

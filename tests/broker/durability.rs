@@ -3,7 +3,7 @@
 
 use crate::common::{credwatch, json_lines, text};
 use crate::support::{Read, Running, Setup, wait_until};
-use credwatch::simulation::rng::Dice;
+use credwatch::simulation::rng::Rng;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -42,7 +42,7 @@ fn traffic(folder: &Path) -> std::path::PathBuf {
 }
 
 /// One thing that goes wrong. Two instances are there before and after.
-fn go_wrong(setup: &Setup, instances: &mut Vec<Running>, dice: &mut Dice, at: usize) {
+fn go_wrong(setup: &Setup, instances: &mut Vec<Running>, dice: &mut Rng, at: usize) {
     let victim = dice.below(instances.len());
     let restart_broker = std::env::var("CREDWATCH_TEST_RESTART_BROKER").ok();
     match (dice.below(4), restart_broker) {
@@ -125,7 +125,7 @@ fn whatever_is_killed_or_moved_nothing_is_lost_and_nothing_comes_twice() {
     let log = traffic(setup.folder.path());
     // As they are written: the trail holds the hash of each record that decided something.
     let events = lines(&log);
-    let mut dice = Dice::new(11);
+    let mut dice = Rng::new(11);
     let mut instances = vec![setup.start("one"), setup.start("two")];
     let parts = faults() + 1;
     for (at, part) in events.chunks(events.len().div_ceil(parts)).enumerate() {

@@ -5,7 +5,7 @@ use crate::common::{credwatch, get};
 use crate::support::{Running, Setup, wait_until};
 use credwatch::config::{Config, Sources};
 use credwatch::receivers::keycloak::Keycloak;
-use credwatch::receivers::{Carrier, Failure, Order, Parcel};
+use credwatch::receivers::{Delivery, DeliveryError, Order, ReceiverClient};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -439,7 +439,7 @@ fn whatever_an_order_asks_for_keycloak_does_and_to_nobody_else() {
             "not_after": "2026-01-01T00:00:00Z", "set": null});
         let order: Order = serde_json::from_value(order).unwrap();
         let json = b"{}".as_slice();
-        executor.carry(&Parcel {
+        executor.deliver(&Delivery {
             id: "o",
             json,
             order: Some(&order),
@@ -483,20 +483,23 @@ fn whatever_an_order_asks_for_keycloak_does_and_to_nobody_else() {
     let elsewhere = json!({"id": "p", "kind": "password", "issuer": "another"});
     assert_eq!(
         carry("suspend", &users[4].id, elsewhere),
-        Err(Failure::NotOurs)
+        Err(DeliveryError::NotApplicable)
     );
     let stranger = carry(
         "suspend",
         "00000000-0000-4000-8000-000000000000",
         password(),
     );
-    assert!(matches!(stranger, Err(Failure::Refused(_))), "{stranger:?}");
+    assert!(
+        matches!(stranger, Err(DeliveryError::Rejected(_))),
+        "{stranger:?}"
+    );
     let path = carry("suspend", &format!("../realms/{}", realm.name), password());
-    assert!(matches!(path, Err(Failure::Refused(_))), "{path:?}");
+    assert!(matches!(path, Err(DeliveryError::Rejected(_))), "{path:?}");
     let client = json!({"id": "app", "kind": "api_key", "issuer": realm.name});
     assert!(matches!(
         carry("rotate", &users[4].id, client),
-        Err(Failure::Refused(_))
+        Err(DeliveryError::Rejected(_))
     ));
     assert!(
         is_alive(4) && is_alive(5) && may_login(4),

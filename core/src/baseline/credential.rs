@@ -3,26 +3,26 @@
 //! A bounded table per shard. At the limit the longest unused of the few records that share a place
 //! gives way; its next use then counts as a first one, which says nothing.
 
-use crate::baseline::dirty::{Durabilities, Durability};
-use crate::baseline::state_record::PieceKey;
+use crate::baseline::dirty::{DirtyState, DirtyTable};
+use crate::baseline::state_record::RecordKey;
 use crate::event::{Activity, Event};
 use crate::units::{EventTime, MS_PER_SEC};
 use borsh::{BorshDeserialize, BorshSerialize, to_vec};
 
 /// The few values of one feature that a credential has shown, the oldest first; 0 is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct Shown<const N: usize>([u32; N]);
+pub struct RecentValues<const N: usize>([u32; N]);
 
-impl<const N: usize> Default for Shown<N> {
+impl<const N: usize> Default for RecentValues<N> {
     fn default() -> Self {
         Self([0; N])
     }
 }
 
-impl<const N: usize> Shown<N> {
+impl<const N: usize> RecentValues<N> {
     /// Whether `key` would be a move: others were shown, this one was not.
     #[must_use]
-    pub fn is_move(&self, key: Option<u32>) -> bool {
+    pub fn is_relocation(&self, key: Option<u32>) -> bool {
         key.is_some_and(|key| self.0[0] != 0 && !self.0.contains(&key))
     }
 
@@ -55,11 +55,11 @@ impl<const N: usize> Shown<N> {
 pub struct CredentialRecord {
     key: u64,
     /// Hosts that it was used from.
-    pub hosts: Shown<3>,
+    pub hosts: RecentValues<3>,
     /// Networks.
-    pub networks: Shown<2>,
+    pub networks: RecentValues<2>,
     /// Client families.
-    pub clients: Shown<2>,
+    pub clients: RecentValues<2>,
     /// Issuer and kind.
     pub issuer: u32,
     /// Latest use.
@@ -91,11 +91,11 @@ pub fn secs(time: EventTime) -> u32 {
 }
 
 /// Buckets in one piece of what is kept; some 290 KB.
-pub(super) const BUCKETS_A_PIECE: usize = 512;
+pub(super) const BUCKETS_PER_CHUNK: usize = 512;
 /// Records that share one place by their key.
 pub(super) const WAYS: usize = 8;
 /// Buckets of a new table.
-const FEWEST_BUCKETS: usize = 8;
+const MIN_BUCKETS: usize = 8;
 
 /// One cache line: which records stand here, and when each was used last.
 #[derive(Clone, Copy, Debug, Default, BorshSerialize, BorshDeserialize)]
@@ -117,23 +117,23 @@ impl Bucket {
 /// All credentials of a shard, bounded: a set-associative table, so that a look-up costs one cache
 /// line and one record. It doubles while more than half full, up to its capacity.
 #[derive(Clone, Debug)]
-pub struct Credentials {
+pub struct CredentialTable {
     pub(super) buckets: Vec<Bucket>,
     pub(super) records: Vec<CredentialRecord>,
-    pub(super) held: usize,
-    most_buckets: usize,
+    pub(super) len: usize,
+    max_buckets: usize,
     pub(super) evicted: u64,
     /// How pieces of the table stand to what is kept of them.
-    pub(super) durability: Durabilities,
+    pub(super) dirty: DirtyTable,
     /// Pieces that were about to change while a checkpoint awaited them.
-    saved: Vec<(PieceKey, Vec<u8>)>,
+    copied: Vec<(RecordKey, Vec<u8>)>,
 }
 
 fn tag(key: u64) -> u32 {
     ((key >> 32) as u32).max(1)
 }
 
-impl Credentials {
+impl CredentialTable {
     /// An empty table of about `capacity` credentials at most.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
@@ -141,60 +141,60 @@ impl Credentials {
         let mut table = Self {
             buckets: Vec::new(),
             records: Vec::new(),
-            held: 0,
-            most_buckets: most,
+            len: 0,
+            max_buckets: most,
             evicted: 0,
-            durability: Durabilities::default(),
-            saved: Vec::new(),
+            dirty: DirtyTable::default(),
+            copied: Vec::new(),
         };
-        table.make(FEWEST_BUCKETS.min(most));
+        table.allocate(MIN_BUCKETS.min(most));
         table
     }
 
-    fn make(&mut self, buckets: usize) {
+    fn allocate(&mut self, buckets: usize) {
         self.buckets = vec![Bucket::default(); buckets];
         self.records = vec![CredentialRecord::default(); buckets * WAYS];
-        (0..buckets.div_ceil(BUCKETS_A_PIECE)).for_each(|piece| self.mark_piece(piece));
+        (0..buckets.div_ceil(BUCKETS_PER_CHUNK)).for_each(|piece| self.mark_chunk_dirty(piece));
     }
 
     /// The bucket at `bucket` is about to change.
-    fn mark(&mut self, bucket: usize) {
-        self.mark_piece(bucket / BUCKETS_A_PIECE);
+    fn mark_dirty(&mut self, bucket: usize) {
+        self.mark_chunk_dirty(bucket / BUCKETS_PER_CHUNK);
     }
 
-    fn mark_piece(&mut self, at: usize) {
-        if self.durability.set(at, Durability::Changed) == Durability::Awaited {
-            self.save_before(at);
+    fn mark_chunk_dirty(&mut self, at: usize) {
+        if self.dirty.set(at, DirtyState::Dirty) == DirtyState::InCheckpoint {
+            self.copy_before_write(at);
         }
     }
 
     #[cold]
-    fn save_before(&mut self, at: usize) {
-        if let Ok(bytes) = to_vec(&self.piece(at)) {
-            self.saved.push((PieceKey::Credentials(at as u32), bytes));
+    fn copy_before_write(&mut self, at: usize) {
+        if let Ok(bytes) = to_vec(&self.chunk(at)) {
+            self.copied.push((RecordKey::Credentials(at as u32), bytes));
         }
     }
 
     /// The piece at `at`, as it is kept.
-    pub(super) fn piece(&self, at: usize) -> (&[Bucket], &[CredentialRecord]) {
-        let buckets = self.buckets.chunks(BUCKETS_A_PIECE).nth(at);
-        let records = self.records.chunks(BUCKETS_A_PIECE * WAYS).nth(at);
+    pub(super) fn chunk(&self, at: usize) -> (&[Bucket], &[CredentialRecord]) {
+        let buckets = self.buckets.chunks(BUCKETS_PER_CHUNK).nth(at);
+        let records = self.records.chunks(BUCKETS_PER_CHUNK * WAYS).nth(at);
         (buckets.unwrap_or_default(), records.unwrap_or_default())
     }
 
     /// About how many bytes a piece is.
-    pub(super) fn piece_bytes(&self) -> usize {
-        self.memory_bytes() / self.pieces()
+    pub(super) fn chunk_bytes(&self) -> usize {
+        self.memory_bytes() / self.chunk_count()
     }
 
     /// How many pieces there are.
-    pub(super) fn pieces(&self) -> usize {
-        self.buckets.len().div_ceil(BUCKETS_A_PIECE)
+    pub(super) fn chunk_count(&self) -> usize {
+        self.buckets.len().div_ceil(BUCKETS_PER_CHUNK)
     }
 
     /// What was saved since this was last asked.
-    pub(super) fn take_saved(&mut self) -> Vec<(PieceKey, Vec<u8>)> {
-        std::mem::take(&mut self.saved)
+    pub(super) fn take_copied(&mut self) -> Vec<(RecordKey, Vec<u8>)> {
+        std::mem::take(&mut self.copied)
     }
 
     fn bucket_of(&self, key: u64) -> usize {
@@ -202,7 +202,7 @@ impl Credentials {
     }
 
     /// Asks memory for what the next look-up of `key` needs; changes nothing.
-    pub fn expect(&self, key: u64) {
+    pub fn prefetch(&self, key: u64) {
         let bucket = self.bucket_of(key);
         let way = self.buckets[bucket]
             .tags
@@ -223,13 +223,13 @@ impl Credentials {
     }
 
     /// The record of `key`, made if it is new, for a use at `now_secs`.
-    pub fn admit(&mut self, key: u64, now_secs: u32) -> usize {
+    pub fn get_or_insert(&mut self, key: u64, now_secs: u32) -> usize {
         let known = self.find(key);
-        let is_full = 2 * self.held >= self.records.len();
-        if known.is_none() && is_full && self.buckets.len() < self.most_buckets {
+        let is_full = 2 * self.len >= self.records.len();
+        if known.is_none() && is_full && self.buckets.len() < self.max_buckets {
             self.grow();
         }
-        self.mark(self.bucket_of(key));
+        self.mark_dirty(self.bucket_of(key));
         let slot = known.unwrap_or_else(|| {
             self.insert(CredentialRecord {
                 key,
@@ -247,7 +247,7 @@ impl Credentials {
         let bucket = &mut self.buckets[at];
         let way = bucket.next_way();
         if bucket.tags[way] == 0 {
-            self.held += 1;
+            self.len += 1;
         } else {
             self.evicted += 1;
         }
@@ -260,11 +260,11 @@ impl Credentials {
     /// Twice as many buckets; each old one parts in two, so that nothing is lost.
     #[cold]
     fn grow(&mut self) {
-        (0..self.pieces()).for_each(|piece| self.mark_piece(piece));
+        (0..self.chunk_count()).for_each(|piece| self.mark_chunk_dirty(piece));
         let buckets = std::mem::take(&mut self.buckets);
         let records = std::mem::take(&mut self.records);
-        self.make(2 * buckets.len());
-        self.held = 0;
+        self.allocate(2 * buckets.len());
+        self.len = 0;
         for (slot, record) in records.into_iter().enumerate() {
             let (bucket, way) = (&buckets[slot / WAYS], slot % WAYS);
             if bucket.tags[way] != 0 {
@@ -282,13 +282,19 @@ impl Credentials {
 
     /// The record at `slot`, to write to.
     pub fn record_mut(&mut self, slot: usize) -> &mut CredentialRecord {
-        self.mark(slot / WAYS);
+        self.mark_dirty(slot / WAYS);
         &mut self.records[slot]
     }
 
     /// Notes how the life of a credential goes on: its end, its revocation, and that the one used
     /// before (`previous`) was rotated away where the event names the new one.
-    pub fn follow(&mut self, slot: usize, issuer: u32, previous: Option<u64>, event: &Event<'_>) {
+    pub fn track_lifecycle(
+        &mut self,
+        slot: usize,
+        issuer: u32,
+        previous: Option<u64>,
+        event: &Event<'_>,
+    ) {
         let now = secs(event.time);
         let was_known = self.records[slot].is_known();
         let record = &mut self.records[slot];
@@ -312,8 +318,8 @@ impl Credentials {
 
     /// How many credentials are known.
     #[must_use]
-    pub fn held(&self) -> usize {
-        self.held
+    pub fn len(&self) -> usize {
+        self.len
     }
 
     /// Records that gave way.
@@ -337,13 +343,17 @@ mod tests {
 
     #[test]
     fn the_first_place_stays_and_a_move_is_seen() {
-        let mut shown = Shown::<3>::default();
-        assert!(!shown.is_move(Some(1)), "a first use is no move");
+        let mut shown = RecentValues::<3>::default();
+        assert!(!shown.is_relocation(Some(1)), "a first use is no move");
         for key in 1..=5 {
             shown.add(Some(key));
         }
-        assert!(!shown.is_move(Some(1)) && !shown.is_move(Some(5)) && !shown.is_move(None));
-        assert!(shown.is_move(Some(9)));
+        assert!(
+            !shown.is_relocation(Some(1))
+                && !shown.is_relocation(Some(5))
+                && !shown.is_relocation(None)
+        );
+        assert!(shown.is_relocation(Some(9)));
     }
 
     fn key(n: u64) -> u64 {
@@ -352,13 +362,13 @@ mod tests {
 
     #[test]
     fn the_table_is_bounded_and_the_recently_used_stay() {
-        let mut table = Credentials::new(64);
+        let mut table = CredentialTable::new(64);
         for n in 1..10_000u64 {
-            let slot = table.admit(key(n), n as u32);
+            let slot = table.get_or_insert(key(n), n as u32);
             table.record_mut(slot).last_secs = n as u32;
-            assert!(table.held() <= 64 && table.find(key(n)) == Some(slot));
+            assert!(table.len() <= 64 && table.find(key(n)) == Some(slot));
         }
-        assert_eq!(table.evicted() + table.held() as u64, 9_999);
+        assert_eq!(table.evicted() + table.len() as u64, 9_999);
         let recent = (9_979..10_000)
             .filter(|n| table.find(key(*n)).is_some())
             .count();
@@ -367,9 +377,9 @@ mod tests {
 
     #[test]
     fn growing_loses_nothing() {
-        let mut table = Credentials::new(100_000);
+        let mut table = CredentialTable::new(100_000);
         for n in 1..20_000u64 {
-            let slot = table.admit(key(n), 1);
+            let slot = table.get_or_insert(key(n), 1);
             table.record_mut(slot).issuer = n as u32;
         }
         let kept =

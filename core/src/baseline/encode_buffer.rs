@@ -4,34 +4,34 @@ use borsh::BorshSerialize;
 use borsh::io::{Result, Write};
 
 /// Room that is made at once.
-const ROOM: usize = 4 * 1024;
+const MIN_CAPACITY_BYTES: usize = 4 * 1024;
 
 /// A buffer that is written from its start again for each piece. A `Vec` asks for room at every number
 /// that is written, which is most of what writing a piece costs; here there nearly always is room.
 #[derive(Clone, Debug, Default)]
-pub struct PieceBuffer {
+pub struct EncodeBuffer {
     bytes: Vec<u8>,
     written: usize,
 }
 
-impl PieceBuffer {
+impl EncodeBuffer {
     /// The bytes of `piece`.
     ///
     /// # Errors
     /// `piece` cannot be written: a number is not one.
-    pub fn bytes_of(&mut self, piece: &impl BorshSerialize) -> Result<&[u8]> {
+    pub fn encode(&mut self, piece: &impl BorshSerialize) -> Result<&[u8]> {
         self.written = 0;
         piece.serialize(self)?;
         Ok(&self.bytes[..self.written])
     }
 
     #[cold]
-    fn make_room(&mut self, needed: usize) {
-        self.bytes.resize((2 * needed).max(ROOM), 0);
+    fn grow(&mut self, needed: usize) {
+        self.bytes.resize((2 * needed).max(MIN_CAPACITY_BYTES), 0);
     }
 }
 
-impl Write for PieceBuffer {
+impl Write for EncodeBuffer {
     #[inline(always)]
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         self.write_all(bytes)?;
@@ -42,7 +42,7 @@ impl Write for PieceBuffer {
     fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
         let end = self.written + bytes.len();
         if end > self.bytes.len() {
-            self.make_room(end);
+            self.grow(end);
         }
         self.bytes[self.written..end].copy_from_slice(bytes);
         self.written = end;

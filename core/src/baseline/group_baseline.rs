@@ -13,7 +13,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 /// What is known of a group.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
-pub struct Collective {
+pub struct GroupBaseline {
     /// Hosts.
     pub host: CategoryMap,
     /// Network prefixes.
@@ -57,9 +57,9 @@ pub struct Collective {
 }
 
 /// Days that the prior of a group's rhythm is worth.
-const PRIOR_DAYS: f32 = 3.0;
+const PRIOR_STRENGTH_DAYS: f32 = 3.0;
 
-impl Collective {
+impl GroupBaseline {
     /// A group of which nothing is known, keeping `values` values of each feature.
     #[must_use]
     pub fn new(values: usize) -> Self {
@@ -91,8 +91,8 @@ impl Collective {
     /// Counts one active hour of one identity, and the days that went by for it.
     pub fn add_hour(&mut self, bin: usize, days: [u8; 2], weight: f32, weight_now: f32) {
         self.hours.add(bin, weight);
-        self.hours.pass(days, weight);
-        self.rates = self.hours.rates(weight_now, None, PRIOR_DAYS);
+        self.hours.add_days(days, weight);
+        self.rates = self.hours.rates(weight_now, None, PRIOR_STRENGTH_DAYS);
     }
 
     /// When its members are active.
@@ -102,7 +102,7 @@ impl Collective {
     }
 
     /// Takes note of what a new member does as a rule, each value once with `weight`.
-    pub fn adopt(&mut self, member: &Profile, weight: f32) {
+    pub fn seed_from(&mut self, member: &Profile, weight: f32) {
         let tables = [
             member.host.strongest(),
             member.prefix.strongest(),

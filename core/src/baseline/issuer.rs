@@ -5,7 +5,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 /// How often credentials are seen on a second host, network or client, among days of use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
-pub struct MoveCounts {
+pub struct RelocationCounts {
     /// Days on which a known credential was used.
     pub days: f32,
     /// Moves to another host.
@@ -16,7 +16,7 @@ pub struct MoveCounts {
     pub client: f32,
 }
 
-impl MoveCounts {
+impl RelocationCounts {
     /// Adds `counts`, each with weight `weight`.
     pub fn add(&mut self, counts: &Self, weight: f32) {
         self.days += weight * counts.days;
@@ -44,5 +44,5 @@ pub struct IssuerBaseline {
     /// Lifetimes; `None` before one was stated.
     pub lifetimes: Option<LifetimeHistogram>,
     /// Moves.
-    pub moves: MoveCounts,
+    pub relocations: RelocationCounts,
 }

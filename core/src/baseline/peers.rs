@@ -11,26 +11,30 @@
 //! # Source
 //! Broder, "On the resemblance and containment of documents", SEQUENCES 1997.
 
-use crate::baseline::group_baseline::Collective;
+use crate::baseline::group_baseline::GroupBaseline;
 use crate::baseline::profile::Profile;
 use crate::stats::hash::hash64;
 
 const ELEMENT_SPACE: u64 = 0x9e;
 /// Fewer events are no habit.
-const ENOUGH_EVENTS: u32 = 30;
+const MIN_EVENTS: u32 = 30;
 /// A value is usual from this share of the uses on.
-const USUAL_SHARE: f64 = 0.05;
+const MIN_HABIT_SHARE: f64 = 0.05;
 /// A host is shared from so many identities on.
-const SHARED_BY: f64 = 2.0;
+const MIN_SHARING_IDENTITIES: f64 = 2.0;
 
 /// The learned group of an identity; 0 while none is.
 #[must_use]
-pub fn learned_group(profile: &Profile, population: &Collective, shared_weight: f32) -> u32 {
-    if profile.events < ENOUGH_EVENTS {
+pub fn learned_group(profile: &Profile, population: &GroupBaseline, shared_weight: f32) -> u32 {
+    if profile.events < MIN_EVENTS {
         return 0;
     }
-    let usual = |all: Vec<(u32, f64)>| all.into_iter().filter(|(_, share)| *share >= USUAL_SHARE);
-    let is_shared = |host: u32| population.host.weight(host, shared_weight) >= SHARED_BY;
+    let usual = |all: Vec<(u32, f64)>| {
+        all.into_iter()
+            .filter(|(_, share)| *share >= MIN_HABIT_SHARE)
+    };
+    let is_shared =
+        |host: u32| population.host.weight(host, shared_weight) >= MIN_SHARING_IDENTITIES;
     let actions = usual(profile.action.strongest()).map(|(key, _)| (0u8, key));
     let hosts = usual(profile.host.strongest()).filter(|(key, _)| is_shared(*key));
     let element = |(space, key): (u8, u32)| {
@@ -61,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_same_habits_are_the_same_group_and_private_hosts_part_nobody() {
-        let everyone = Collective::new(100);
+        let everyone = GroupBaseline::new(100);
         let group = |actions: &[u32], hosts: &[u32]| {
             learned_group(&profile(actions, hosts), &everyone, 1.0)
         };
@@ -72,7 +76,7 @@ mod tests {
 
     #[test]
     fn groups_are_shared_as_often_as_habits_are_alike() {
-        let everyone = Collective::new(100);
+        let everyone = GroupBaseline::new(100);
         let mut same = 0;
         for n in 0..2_000u32 {
             let (a, b) = (10 * n..10 * n + 6, 10 * n + 2..10 * n + 8);
@@ -89,6 +93,6 @@ mod tests {
     fn the_young_belong_to_their_kind() {
         let mut young = profile(&[1, 2], &[]);
         young.events = 5;
-        assert_eq!(learned_group(&young, &Collective::new(8), 1.0), 0);
+        assert_eq!(learned_group(&young, &GroupBaseline::new(8), 1.0), 0);
     }
 }

@@ -1,9 +1,9 @@
 //! The baseline of one identity: one fixed-size record, no pointers, so that an event touches a
 //! few neighbouring cache lines and memory is known in advance.
 
-use crate::baseline::dirty::Durability;
-use crate::baseline::issuer::MoveCounts;
-use crate::baseline::usage_history::{ACTIONS, Uses};
+use crate::baseline::dirty::DirtyState;
+use crate::baseline::issuer::RelocationCounts;
+use crate::baseline::usage_history::{MAX_ACTIONS, UsageHistory};
 use crate::catalogue::AccessLevel;
 use crate::stats::category::CategoryTable;
 use crate::stats::decay::{HalfLife, Landmark};
@@ -57,7 +57,7 @@ impl FailureCounts {
 
 /// Counts of the current hour, and how large they were in past active hours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
-pub struct Hourly {
+pub struct HourlyVolume {
     /// Hours since the epoch.
     pub hour: u32,
     /// Events in it.
@@ -70,7 +70,7 @@ pub struct Hourly {
     pub log_distinct: Moments,
 }
 
-impl Hourly {
+impl HourlyVolume {
     /// Whether `deed` was seen in the hour.
     #[must_use]
     pub fn has_seen(&self, deed: u8) -> bool {
@@ -78,13 +78,13 @@ impl Hourly {
     }
 
     /// Notes that `deed` was seen in the hour.
-    pub fn note(&mut self, deed: u8) {
+    pub fn mark_seen(&mut self, deed: u8) {
         self.seen[usize::from(deed / 64)] |= 1 << (deed % 64);
     }
 
     /// Classes of deeds seen in the hour.
     #[must_use]
-    pub fn classes(&self) -> u32 {
+    pub fn distinct_classes(&self) -> u32 {
         self.seen[0].count_ones() + self.seen[1].count_ones()
     }
 }
@@ -124,7 +124,7 @@ pub struct Profile {
     /// Key of the credential used last.
     pub last_credential: u64,
     /// Volume by the hour.
-    pub hourly: Hourly,
+    pub hourly: HourlyVolume,
     /// Events seen, undecayed.
     pub events: u32,
     /// Hours since the epoch of the last hour learned as active.
@@ -137,7 +137,7 @@ pub struct Profile {
     pub has_incident: bool,
     /// How it stands to what is kept of it.
     #[borsh(skip)]
-    pub durability: Durability,
+    pub dirty: DirtyState,
     /// Largest score of that day.
     pub day_peak_nats: f32,
     /// Largest surprise of each signal that day, in eighths of a nat.
@@ -163,11 +163,11 @@ pub struct Profile {
     /// Client families.
     pub client: CategoryTable<5>,
     /// Actions.
-    pub action: CategoryTable<ACTIONS>,
+    pub action: CategoryTable<MAX_ACTIONS>,
     /// Resource families.
     pub resource: CategoryTable<6>,
     /// How its credentials move.
-    pub moves: MoveCounts,
+    pub relocations: RelocationCounts,
     /// Natural logarithms of silences, in hours, longer than one hour.
     pub log_silence: Moments,
     /// Natural logarithms of seconds between refreshes or rotations.
@@ -179,7 +179,7 @@ pub struct Profile {
     /// Active hours.
     pub hours: HourProfile,
     /// Last uses of actions, and scopes. Last: states of before it was kept end here.
-    pub uses: Uses,
+    pub usage: UsageHistory,
 }
 
 impl Profile {
@@ -194,14 +194,14 @@ impl Profile {
             learned_group: 0,
             day: 0,
             has_incident: false,
-            durability: Durability::Kept,
+            dirty: DirtyState::Clean,
             day_peak_nats: 0.0,
             peaks: [0; PEAKS],
             last_credential: 0,
-            moves: MoveCounts::default(),
+            relocations: RelocationCounts::default(),
             log_refresh: Moments::default(),
             refreshed_secs: 0,
-            hourly: Hourly::default(),
+            hourly: HourlyVolume::default(),
             journey: Journey::default(),
             purposeless: 0.0,
             hostless: 0.0,
@@ -218,35 +218,35 @@ impl Profile {
             log_silence: Moments::default(),
             lifetimes: [IssuerLifetimes::default(); 3],
             hours: HourProfile::default(),
-            uses: Uses::default(),
+            usage: UsageHistory::default(),
         }
     }
 
     /// A sum over values in the cache lines that every event needs; the sum means nothing.
     #[inline]
     #[must_use]
-    pub fn touch(&self) -> f32 {
+    pub fn prefetch(&self) -> f32 {
         self.day_peak_nats
             + self.hourly.log_distinct.mean() as f32
             + self.levels[0]
-            + self.host.touch()
-            + self.prefix.touch()
-            + self.network.touch()
-            + self.country.touch()
-            + self.client.touch()
-            + self.action.touch()
-            + self.resource.touch()
+            + self.host.prefetch()
+            + self.prefix.prefetch()
+            + self.network.prefetch()
+            + self.country.prefetch()
+            + self.client.prefetch()
+            + self.action.prefetch()
+            + self.resource.prefetch()
     }
 
     /// The moment at which `time` finds this identity: late events never move it back.
     #[must_use]
-    pub fn now(&self, time: EventTime) -> EventTime {
+    pub fn effective_time(&self, time: EventTime) -> EventTime {
         time.max(self.last_seen)
     }
 
     /// Brings the record to `now` and says what an observation made now weighs in it.
-    pub fn weigh(&mut self, now: EventTime, half_life: HalfLife) -> f32 {
-        let weighing = self.landmark.weigh(now, half_life);
+    pub fn advance_decay(&mut self, now: EventTime, half_life: HalfLife) -> f32 {
+        let weighing = self.landmark.advance(now, half_life);
         if let Some(factor) = weighing.rescale {
             self.rescale(factor);
         }
@@ -269,7 +269,7 @@ impl Profile {
             .iter_mut()
             .for_each(|l| l.log_secs.rescale(factor));
         self.hours.rescale(factor);
-        self.moves.rescale(factor);
+        self.relocations.rescale(factor);
         self.log_refresh.rescale(factor);
         self.hourly.log_count.rescale(factor);
         self.hourly.log_distinct.rescale(factor);
@@ -281,7 +281,7 @@ impl Profile {
     }
 
     /// Keeps the largest surprise of a signal today.
-    pub fn keep_peak(&mut self, signal: usize, nats: f64) {
+    pub fn record_peak(&mut self, signal: usize, nats: f64) {
         let steps = (nats * PEAK_STEPS).clamp(0.0, 255.0) as u8;
         self.peaks[signal] = self.peaks[signal].max(steps);
     }
@@ -294,8 +294,8 @@ impl Profile {
 
     /// Decayed number of events, the measure of how useful this record is.
     #[must_use]
-    pub fn usefulness(&self, now: EventTime, half_life: HalfLife) -> f64 {
-        let weight_now = self.landmark.weight_at(self.now(now), half_life);
+    pub fn decayed_events(&self, now: EventTime, half_life: HalfLife) -> f64 {
+        let weight_now = self.landmark.weight_at(self.effective_time(now), half_life);
         f64::from(self.failures.tried / weight_now)
     }
 }
@@ -313,6 +313,6 @@ mod tests {
     #[test]
     fn late_events_do_not_move_time_back() {
         let now = EventTime::EARLIEST.saturating_add_ms(1_000);
-        assert_eq!(Profile::new(now).now(EventTime::EARLIEST), now);
+        assert_eq!(Profile::new(now).effective_time(EventTime::EARLIEST), now);
     }
 }

@@ -1,10 +1,10 @@
 //! The store in pieces that can be kept outside one by one, and put together again exactly: slots,
 //! hands and weights included, so that what follows is the same to the bit.
 
-use super::encode_buffer::PieceBuffer;
+use super::encode_buffer::EncodeBuffer;
 use super::usage_history;
-use crate::baseline::credential::{BUCKETS_A_PIECE, Bucket, CredentialRecord, WAYS};
-use crate::baseline::group_baseline::Collective;
+use crate::baseline::credential::{BUCKETS_PER_CHUNK, Bucket, CredentialRecord, WAYS};
+use crate::baseline::group_baseline::GroupBaseline;
 use crate::baseline::issuer::IssuerBaseline;
 use crate::baseline::store::{Entry, Store, StoreCounts};
 use crate::stats::decay::Landmark;
@@ -13,23 +13,23 @@ use borsh::{BorshDeserialize, BorshSerialize, from_slice, to_vec};
 use std::collections::BTreeMap;
 
 /// Takes a piece, or that a piece is no more.
-pub type Keep<'k> = dyn FnMut(PieceKey, Option<&[u8]>) -> Result<()> + 'k;
+pub type StateSink<'k> = dyn FnMut(RecordKey, Option<&[u8]>) -> Result<()> + 'k;
 
 /// What a piece of state is; the newest piece of a key holds.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
 )]
-pub enum PieceKey {
+pub enum RecordKey {
     /// Time, threshold, calibration and counters of the engine, and the shape of the store.
     Engine,
     /// Ids of the latest events.
-    SeenIds,
+    EventIds,
     /// Deviations that many share.
-    Crowd,
+    SharedDeviations,
     /// Running cases.
     Incidents,
     /// A text for explanations, by the key of what it names.
-    Name(u32),
+    Label(u32),
     /// Issuers of credentials.
     Issuers,
     /// Everyone.
@@ -41,18 +41,18 @@ pub enum PieceKey {
     /// One identity, by its key.
     Identity(u64),
     /// Whom sources reached.
-    Reached,
+    SourceLogins,
     /// Whether containment is paused, and what was last asked for whom.
-    Switch,
+    ContainmentState,
     /// Orders that were given lately.
-    Orders,
+    IssuedOrders,
     /// Signed answers that were heard.
-    Heard,
+    ReplayGuard,
 }
 
 /// Shape of a store: what pieces must fit.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
-pub struct Shape {
+pub struct StoreLayout {
     identities: u32,
     hand: u32,
     counts: StoreCounts,
@@ -67,38 +67,38 @@ pub struct Shape {
 }
 
 /// A piece as the format before wrote it, as it would be written now: of last uses it knew nothing.
-pub fn bring_up(key: PieceKey, bytes: &mut Vec<u8>) {
-    if let PieceKey::Identity(_) = key {
+pub fn bring_up(key: RecordKey, bytes: &mut Vec<u8>) {
+    if let RecordKey::Identity(_) = key {
         bytes.resize(bytes.len() + usage_history::KEPT_BYTES, 0);
     }
 }
 
-fn broken(why: String) -> Error {
+fn invalid_data(why: String) -> Error {
     Error::new(ErrorKind::InvalidData, why)
 }
 
 impl Store {
     /// What pieces of this store must fit.
     #[must_use]
-    pub fn shape(&self) -> Shape {
+    pub fn layout(&self) -> StoreLayout {
         let mut group_keys: Vec<(u64, u32)> = self
             .group_index
             .iter()
             .map(|(key, slot)| (*key, *slot as u32))
             .collect();
         group_keys.sort_unstable();
-        Shape {
+        StoreLayout {
             identities: self.entries.len() as u32,
-            hand: self.hand as u32,
+            hand: self.clock_hand as u32,
             counts: self.counts,
             group_keys,
             groups: self.groups.len() as u32,
             landmark: self.landmark,
-            weighed: self.weighed,
+            weighed: self.shared_decay,
             buckets: self.credentials.buckets.len() as u32,
-            credentials_held: self.credentials.held as u64,
+            credentials_held: self.credentials.len as u64,
             credentials_evicted: self.credentials.evicted,
-            names_refused: self.names.refused(),
+            names_refused: self.labels.dropped(),
         }
     }
 
@@ -106,23 +106,23 @@ impl Store {
     ///
     /// # Errors
     /// `keep` fails, or a number of the store is not one.
-    pub fn save(&self, keep: &mut Keep<'_>) -> Result<()> {
-        keep(PieceKey::Issuers, Some(&self.issuers_in_order()?))?;
-        keep(PieceKey::Population, Some(&to_vec(&self.population)?))?;
+    pub fn save(&self, keep: &mut StateSink<'_>) -> Result<()> {
+        keep(RecordKey::Issuers, Some(&self.issuers_in_order()?))?;
+        keep(RecordKey::Population, Some(&to_vec(&self.population)?))?;
         for (slot, group) in self.groups.iter().enumerate() {
-            keep(PieceKey::Group(slot as u32), Some(&to_vec(group)?))?;
+            keep(RecordKey::Group(slot as u32), Some(&to_vec(group)?))?;
         }
-        let buffer = &mut PieceBuffer::default();
-        for at in 0..self.credentials.pieces() {
-            let bytes = buffer.bytes_of(&self.credentials.piece(at))?;
-            keep(PieceKey::Credentials(at as u32), Some(bytes))?;
+        let buffer = &mut EncodeBuffer::default();
+        for at in 0..self.credentials.chunk_count() {
+            let bytes = buffer.encode(&self.credentials.chunk(at))?;
+            keep(RecordKey::Credentials(at as u32), Some(bytes))?;
         }
-        for (key, text) in self.names.all() {
-            keep(PieceKey::Name(key), Some(text.as_bytes()))?;
+        for (key, text) in self.labels.sorted() {
+            keep(RecordKey::Label(key), Some(text.as_bytes()))?;
         }
         for (slot, entry) in self.entries.iter().enumerate() {
-            let bytes = buffer.bytes_of(&(slot as u32, entry))?;
-            keep(PieceKey::Identity(entry.key()), Some(bytes))?;
+            let bytes = buffer.encode(&(slot as u32, entry))?;
+            keep(RecordKey::Identity(entry.key()), Some(bytes))?;
         }
         Ok(())
     }
@@ -135,17 +135,17 @@ impl Store {
 }
 
 /// Pieces of a store that are being put together, in any order.
-pub struct Pieces {
+pub struct StoreRestore {
     capacity: usize,
     entries: Vec<Option<Entry>>,
-    groups: BTreeMap<u32, Collective>,
+    groups: BTreeMap<u32, GroupBaseline>,
     credentials: BTreeMap<u32, (Vec<Bucket>, Vec<CredentialRecord>)>,
     issuers: BTreeMap<u32, IssuerBaseline>,
     names: Vec<(u32, Box<str>)>,
-    population: Option<Collective>,
+    population: Option<GroupBaseline>,
 }
 
-impl Pieces {
+impl StoreRestore {
     /// No piece yet of a store for at most `capacity` identities.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
@@ -164,42 +164,45 @@ impl Pieces {
     ///
     /// # Errors
     /// The bytes are no such piece.
-    pub fn take(&mut self, key: PieceKey, bytes: &[u8]) -> Result<()> {
+    pub fn apply(&mut self, key: RecordKey, bytes: &[u8]) -> Result<()> {
         match key {
-            PieceKey::Name(key) => {
-                let text = std::str::from_utf8(bytes).map_err(|why| broken(why.to_string()))?;
+            RecordKey::Label(key) => {
+                let text =
+                    std::str::from_utf8(bytes).map_err(|why| invalid_data(why.to_string()))?;
                 self.names.push((key, text.into()));
             }
-            PieceKey::Issuers => self.issuers = from_slice(bytes)?,
-            PieceKey::Population => self.population = Some(from_slice(bytes)?),
-            PieceKey::Group(slot) => {
+            RecordKey::Issuers => self.issuers = from_slice(bytes)?,
+            RecordKey::Population => self.population = Some(from_slice(bytes)?),
+            RecordKey::Group(slot) => {
                 self.groups.insert(slot, from_slice(bytes)?);
             }
-            PieceKey::Credentials(chunk) => {
+            RecordKey::Credentials(chunk) => {
                 self.credentials.insert(chunk, from_slice(bytes)?);
             }
-            PieceKey::Identity(key) => self.take_entry(key, from_slice(bytes)?)?,
-            PieceKey::Engine
-            | PieceKey::SeenIds
-            | PieceKey::Crowd
-            | PieceKey::Incidents
-            | PieceKey::Reached
-            | PieceKey::Switch
-            | PieceKey::Orders
-            | PieceKey::Heard => {}
+            RecordKey::Identity(key) => self.apply_entry(key, from_slice(bytes)?)?,
+            RecordKey::Engine
+            | RecordKey::EventIds
+            | RecordKey::SharedDeviations
+            | RecordKey::Incidents
+            | RecordKey::SourceLogins
+            | RecordKey::ContainmentState
+            | RecordKey::IssuedOrders
+            | RecordKey::ReplayGuard => {}
         }
         Ok(())
     }
 
-    fn take_entry(&mut self, key: u64, (slot, entry): (u32, Entry)) -> Result<()> {
+    fn apply_entry(&mut self, key: u64, (slot, entry): (u32, Entry)) -> Result<()> {
         let slot = slot as usize;
         if entry.key() != key {
-            return Err(broken(format!("identity {key:016x} is not what it says")));
+            return Err(invalid_data(format!(
+                "identity {key:016x} is not what it says"
+            )));
         }
         // In order they may be more than fit today; what leaps ahead must not ask for memory without end.
         if slot >= self.capacity.max(self.entries.len() + 1) {
             let why = "more identities than `detect.max_identities` over the partitions: raise it";
-            return Err(broken(why.to_owned()));
+            return Err(invalid_data(why.to_owned()));
         }
         if slot >= self.entries.len() {
             self.entries.resize_with(slot + 1, || None);
@@ -212,12 +215,12 @@ impl Pieces {
     ///
     /// # Errors
     /// Says which piece is missing.
-    pub fn fill(self, store: &mut Store, shape: &Shape) -> Result<()> {
-        let missing = |what: &str| broken(format!("{what} is missing"));
+    pub fn restore_into(self, store: &mut Store, shape: &StoreLayout) -> Result<()> {
+        let missing = |what: &str| invalid_data(format!("{what} is missing"));
         for (key, text) in self.names {
-            store.names.remember(key, || (*text).into());
+            store.labels.intern(key, || (*text).into());
         }
-        store.names.resume(shape.names_refused);
+        store.labels.restore_dropped(shape.names_refused);
         store.population = self.population.ok_or_else(|| missing("the population"))?;
         store.issuers = self.issuers.into_iter().collect();
         let groups = self.groups.into_iter();
@@ -230,13 +233,13 @@ impl Pieces {
             .map(|(k, s)| (*k, *s as usize))
             .collect();
         let table = &mut store.credentials;
-        let chunks = shape.buckets.div_ceil(BUCKETS_A_PIECE as u32);
+        let chunks = shape.buckets.div_ceil(BUCKETS_PER_CHUNK as u32);
         let kept = self.credentials.into_iter();
         let kept = kept.filter(|(chunk, _)| *chunk < chunks);
         let chunks: Vec<_> = kept.map(|(_, piece)| piece).collect();
         let (buckets, records): (Vec<_>, Vec<_>) = chunks.into_iter().unzip();
         (table.buckets, table.records) = (buckets.concat(), records.concat());
-        table.held = shape.credentials_held as usize;
+        table.len = shape.credentials_held as usize;
         table.evicted = shape.credentials_evicted;
         let identities = shape.identities as usize;
         store.entries = (self.entries.into_iter().take(identities).enumerate())
@@ -256,16 +259,16 @@ impl Pieces {
         if !is_whole {
             return Err(missing("a part"));
         }
-        (store.hand, store.counts) = (shape.hand as usize, shape.counts);
-        (store.landmark, store.weighed) = (shape.landmark, shape.weighed);
-        store.index_entries();
-        store.credentials.durability.clear();
-        store.names.added.clear();
+        (store.clock_hand, store.counts) = (shape.hand as usize, shape.counts);
+        (store.landmark, store.shared_decay) = (shape.landmark, shape.weighed);
+        store.rebuild_index();
+        store.credentials.dirty.clear();
+        store.labels.unsaved.clear();
         Ok(())
     }
 }
 
-fn table_is_whole(buckets: &[Bucket], records: &[CredentialRecord], shape: &Shape) -> bool {
+fn table_is_whole(buckets: &[Bucket], records: &[CredentialRecord], shape: &StoreLayout) -> bool {
     buckets.len() == shape.buckets as usize
         && buckets.len().is_power_of_two()
         && records.len() == WAYS * buckets.len()

@@ -4,11 +4,11 @@
 //! less than [`WORTH_KEEPING`] events by now; otherwise the newcomer is not admitted: it is scored
 //! against its peers and the population, and counted.
 
-use crate::baseline::cow_checkpoint::Changes;
-use crate::baseline::credential::{CredentialRecord, Credentials};
-use crate::baseline::group_baseline::Collective;
+use crate::baseline::cow_checkpoint::DirtySet;
+use crate::baseline::credential::{CredentialRecord, CredentialTable};
+use crate::baseline::group_baseline::GroupBaseline;
 use crate::baseline::issuer::IssuerBaseline;
-use crate::baseline::label_dictionary::Names;
+use crate::baseline::label_dictionary::LabelDictionary;
 use crate::baseline::peers::learned_group;
 use crate::baseline::profile::Profile;
 use crate::enrich::{Features, Keys, learned_group_key};
@@ -21,13 +21,13 @@ use hashbrown::hash_map::Entry as MapEntry;
 use hashbrown::{HashMap, HashTable};
 
 /// A record worth fewer decayed events than this may give way to a newcomer.
-pub const WORTH_KEEPING: f64 = 2.0;
+pub const MIN_RETAINED_EVENTS: f64 = 2.0;
 /// Places for groups that only kinds may take.
-const KINDS_RESERVED: usize = 4;
+const RESERVED_KIND_GROUPS: usize = 4;
 /// Records that one newcomer looks at.
-const HAND_STEPS: usize = 16;
+const CLOCK_STEPS: usize = 16;
 /// Most events that [`Store::expect`] looks ahead.
-pub const EXPECTED: usize = 32;
+pub const PREFETCH_MAX: usize = 32;
 
 /// One identity's record with its key and name.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
@@ -59,7 +59,7 @@ pub struct StoreCounts {
     /// Records that gave way.
     pub evicted: u64,
     /// Events of identities that found no room.
-    pub unadmitted: u64,
+    pub without_baseline: u64,
 }
 
 /// Identities, groups, population and names of one shard.
@@ -69,26 +69,26 @@ pub struct Store {
     /// Of all names of identities.
     id_bytes: usize,
     index: HashTable<u32>,
-    pub(super) hand: usize,
+    pub(super) clock_hand: usize,
     capacity: usize,
     pub(super) counts: StoreCounts,
-    pub(super) groups: Vec<Collective>,
+    pub(super) groups: Vec<GroupBaseline>,
     pub(super) group_index: HashMap<u64, usize>,
     group_capacity: usize,
     group_values: usize,
     pub(super) landmark: Option<Landmark>,
     /// The second for which the shared baselines were weighed last, and the weight.
-    pub(super) weighed: (i64, f32),
+    pub(super) shared_decay: (i64, f32),
     pub(super) issuers: HashMap<u32, IssuerBaseline>,
     issuer_capacity: usize,
     /// Single credentials.
-    pub credentials: Credentials,
+    pub credentials: CredentialTable,
     /// Everyone in the partition.
-    pub population: Collective,
+    pub population: GroupBaseline,
     /// Texts for explanations.
-    pub names: Names,
+    pub labels: LabelDictionary,
     /// What changed since it was kept last; `None` where nobody keeps it.
-    pub(super) changes: Option<Changes>,
+    pub(super) dirty: Option<DirtySet>,
 }
 
 impl Store {
@@ -100,7 +100,7 @@ impl Store {
             entries: Vec::new(),
             id_bytes: 0,
             index: HashTable::new(),
-            hand: 0,
+            clock_hand: 0,
             capacity: capacity.max(1),
             counts: StoreCounts::default(),
             groups: Vec::new(),
@@ -108,13 +108,13 @@ impl Store {
             group_capacity: bounds.groups.max(1),
             group_values: bounds.group_values,
             landmark: None,
-            weighed: (0, 1.0),
+            shared_decay: (0, 1.0),
             issuers: HashMap::new(),
             issuer_capacity: bounds.issuers,
-            credentials: Credentials::new(capacity / 2),
-            population: Collective::new(bounds.population_values),
-            names: Names::new(bounds.labels),
-            changes: None,
+            credentials: CredentialTable::new(capacity / 2),
+            population: GroupBaseline::new(bounds.population_values),
+            labels: LabelDictionary::new(bounds.labels),
+            dirty: None,
         }
     }
 
@@ -128,23 +128,23 @@ impl Store {
 
     /// Asks memory for the records of events to come, all at once, before they are needed one by
     /// one: at a million identities the waits then overlap instead of adding up. Changes nothing.
-    pub fn expect(&self, keys: &[Keys]) {
+    pub fn prefetch(&self, keys: &[Keys]) {
         // Any record with a fitting hash will do: it is nearly always the right one.
-        let next = || keys.iter().take(EXPECTED);
-        let slots: ArrayVec<u32, EXPECTED> = next()
+        let next = || keys.iter().take(PREFETCH_MAX);
+        let slots: ArrayVec<u32, PREFETCH_MAX> = next()
             .filter_map(|keys| self.index.find(keys.identity, |_| true).copied())
             .collect();
         for key in next().filter_map(|keys| keys.credential) {
-            self.credentials.expect(key);
+            self.credentials.prefetch(key);
         }
         for slot in slots {
             let entry = &self.entries[slot as usize];
-            std::hint::black_box((entry.key, entry.profile.touch()));
+            std::hint::black_box((entry.key, entry.profile.prefetch()));
         }
     }
 
     /// The record of an identity, made if it is new and there is room.
-    pub fn admit(
+    pub fn get_or_insert(
         &mut self,
         key: u64,
         id: &str,
@@ -162,38 +162,38 @@ impl Store {
         if self.entries.len() < self.capacity {
             let slot = self.entries.len();
             self.entries.push(entry);
-            self.enter(key, slot);
-            self.mark(slot);
+            self.index_insert(key, slot);
+            self.mark_dirty(slot);
             return Some(slot);
         }
-        let Some(slot) = self.least_useful(now, half_life) else {
-            self.counts.unadmitted += 1;
+        let Some(slot) = self.find_evictable(now, half_life) else {
+            self.counts.without_baseline += 1;
             return None;
         };
-        self.mark(slot);
-        self.leave(slot);
+        self.mark_dirty(slot);
+        self.index_remove(slot);
         self.counts.evicted += 1;
-        entry.profile.durability = self.entries[slot].profile.durability;
+        entry.profile.dirty = self.entries[slot].profile.dirty;
         self.entries[slot] = entry;
-        self.enter(key, slot);
+        self.index_insert(key, slot);
         Some(slot)
     }
 
-    fn least_useful(&mut self, now: EventTime, half_life: HalfLife) -> Option<usize> {
+    fn find_evictable(&mut self, now: EventTime, half_life: HalfLife) -> Option<usize> {
         let mut least: Option<(f64, usize)> = None;
-        for _ in 0..HAND_STEPS.min(self.entries.len()) {
-            self.hand = (self.hand + 1) % self.entries.len();
-            let profile = &self.entries[self.hand].profile;
-            let usefulness = profile.usefulness(now, half_life);
-            let evictable = !profile.has_incident && usefulness < WORTH_KEEPING;
+        for _ in 0..CLOCK_STEPS.min(self.entries.len()) {
+            self.clock_hand = (self.clock_hand + 1) % self.entries.len();
+            let profile = &self.entries[self.clock_hand].profile;
+            let usefulness = profile.decayed_events(now, half_life);
+            let evictable = !profile.has_incident && usefulness < MIN_RETAINED_EVENTS;
             if evictable && least.is_none_or(|(best, _)| usefulness < best) {
-                least = Some((usefulness, self.hand));
+                least = Some((usefulness, self.clock_hand));
             }
         }
         least.map(|(_, slot)| slot)
     }
 
-    fn enter(&mut self, key: u64, slot: usize) {
+    fn index_insert(&mut self, key: u64, slot: usize) {
         let entries = &self.entries;
         self.id_bytes += entries[slot].id.len();
         self.index
@@ -201,7 +201,7 @@ impl Store {
     }
 
     /// Finds entries by key again, after they were put in from outside.
-    pub(super) fn index_entries(&mut self) {
+    pub(super) fn rebuild_index(&mut self) {
         let entries = &self.entries;
         self.id_bytes = entries.iter().map(|entry| entry.id.len()).sum();
         self.index = HashTable::with_capacity(entries.len());
@@ -211,10 +211,10 @@ impl Store {
         }
     }
 
-    fn leave(&mut self, slot: usize) {
+    fn index_remove(&mut self, slot: usize) {
         let key = self.entries[slot].key;
         self.id_bytes -= self.entries[slot].id.len();
-        if let Some(changes) = &mut self.changes {
+        if let Some(changes) = &mut self.dirty {
             changes.remove(key);
         }
         if let Ok(found) = self.index.find_entry(key, |other| *other as usize == slot) {
@@ -228,9 +228,9 @@ impl Store {
             return false;
         };
         let last = self.entries.len() - 1;
-        self.mark(slot);
-        self.mark(last);
-        self.leave(slot);
+        self.mark_dirty(slot);
+        self.mark_dirty(last);
+        self.index_remove(slot);
         if slot != last {
             let moved = self.entries[last].key;
             let found = self.index.find_mut(moved, |other| *other as usize == last);
@@ -256,31 +256,31 @@ impl Store {
     /// Where the peers of an event of the identity at `slot` stand, made if they are new: those that
     /// the event names, else those that were learned; everyone of the kind before that, and beyond
     /// the limit.
-    pub fn group_slot(&mut self, features: &Features, slot: Option<usize>) -> usize {
+    pub fn group_slot_for(&mut self, features: &Features, slot: Option<usize>) -> usize {
         let kind = features.kind_group;
-        let wanted = self.wanted_group(features.group, kind, slot);
+        let wanted = self.group_key(features.group, kind, slot);
         // The last places are kept for the kinds themselves.
-        self.slot_of(wanted, KINDS_RESERVED)
-            .or_else(|| self.slot_of(kind, 0))
+        self.get_or_insert_group(wanted, RESERVED_KIND_GROUPS)
+            .or_else(|| self.get_or_insert_group(kind, 0))
             .unwrap_or_default()
     }
 
     /// Where the peers stand of the identity at `slot` whose events name `group`; `None` where
     /// nothing is known of them yet.
     #[must_use]
-    pub fn known_group(&self, group: Option<u64>, kind: u64, slot: Option<usize>) -> Option<usize> {
+    pub fn find_group(&self, group: Option<u64>, kind: u64, slot: Option<usize>) -> Option<usize> {
         let of = |key: u64| self.group_index.get(&key).copied();
-        of(self.wanted_group(group, kind, slot)).or_else(|| of(kind))
+        of(self.group_key(group, kind, slot)).or_else(|| of(kind))
     }
 
-    fn wanted_group(&self, group: Option<u64>, kind: u64, slot: Option<usize>) -> u64 {
+    fn group_key(&self, group: Option<u64>, kind: u64, slot: Option<usize>) -> u64 {
         let learned = slot.map_or(0, |slot| self.entries[slot].profile.learned_group);
         let learned = (learned != 0).then(|| learned_group_key(kind, learned));
         group.or(learned).unwrap_or(kind)
     }
 
     /// Where a group stands, made if it is new and `reserve` places are left besides.
-    fn slot_of(&mut self, key: u64, reserve: usize) -> Option<usize> {
+    fn get_or_insert_group(&mut self, key: u64, reserve: usize) -> Option<usize> {
         if let Some(slot) = self.group_index.get(&key) {
             return Some(*slot);
         }
@@ -288,29 +288,29 @@ impl Store {
             return None;
         }
         let slot = self.groups.len();
-        self.groups.push(Collective::new(self.group_values));
+        self.groups.push(GroupBaseline::new(self.group_values));
         self.group_index.insert(key, slot);
-        self.mark_group(slot);
+        self.mark_group_dirty(slot);
         Some(slot)
     }
 
     /// Finds out anew who the peers of the identity at `slot` are, and makes its habits known to new
     /// ones.
-    pub fn learn_peers(&mut self, slot: usize, kind_group: u64) {
+    pub fn update_learned_group(&mut self, slot: usize, kind_group: u64) {
         let weight = self.shared_weight();
         let profile = &self.entries[slot].profile;
         let group = learned_group(profile, &self.population, weight);
         if group == profile.learned_group {
             return;
         }
-        self.mark(slot);
+        self.mark_dirty(slot);
         self.entries[slot].profile.learned_group = group;
         let key = learned_group_key(kind_group, group);
         if group != 0
-            && let Some(at) = self.slot_of(key, KINDS_RESERVED)
+            && let Some(at) = self.get_or_insert_group(key, RESERVED_KIND_GROUPS)
         {
-            self.mark_group(at);
-            self.groups[at].adopt(&self.entries[slot].profile, weight);
+            self.mark_group_dirty(at);
+            self.groups[at].seed_from(&self.entries[slot].profile, weight);
         }
     }
 
@@ -322,67 +322,67 @@ impl Store {
 
     /// The peers at `slot`.
     #[must_use]
-    pub fn group(&self, slot: usize) -> &Collective {
+    pub fn group(&self, slot: usize) -> &GroupBaseline {
         &self.groups[slot]
     }
 
     /// Brings the shared baselines to `now`, to the second, and says what an observation weighs in
     /// them.
-    pub fn weigh_shared(&mut self, now: EventTime, half_life: HalfLife) -> f32 {
+    pub fn advance_shared_decay(&mut self, now: EventTime, half_life: HalfLife) -> f32 {
         let second = now.epoch_ms() / MS_PER_SEC;
-        if self.weighed.0 == second {
-            return self.weighed.1;
+        if self.shared_decay.0 == second {
+            return self.shared_decay.1;
         }
         let weighing = self
             .landmark
             .get_or_insert_with(|| Landmark::new(now))
-            .weigh(now, half_life);
+            .advance(now, half_life);
         if let Some(factor) = weighing.rescale {
-            (0..self.groups.len()).for_each(|slot| self.mark_group(slot));
+            (0..self.groups.len()).for_each(|slot| self.mark_group_dirty(slot));
             self.groups.iter_mut().for_each(|g| g.rescale(factor));
             self.population.rescale(factor);
             for issuer in self.issuers.values_mut() {
-                issuer.moves.rescale(factor);
+                issuer.relocations.rescale(factor);
             }
         }
-        self.weighed = (second, weighing.weight_now);
+        self.shared_decay = (second, weighing.weight_now);
         weighing.weight_now
     }
 
     /// What an observation made now weighs in the shared baselines.
     #[must_use]
     pub fn shared_weight(&self) -> f32 {
-        self.weighed.1
+        self.shared_decay.1
     }
 
     /// Everything that learning writes to, at once.
-    pub fn split(&mut self, slot: Option<usize>, group: usize) -> Learnt<'_> {
-        self.split_with(slot, group, None, None)
+    pub fn split(&mut self, slot: Option<usize>, group: usize) -> BaselineMut<'_> {
+        self.baselines_mut(slot, group, None, None)
     }
 
     /// The same with a credential and its issuer; an issuer beyond the limit stays unknown.
-    pub fn split_with(
+    pub fn baselines_mut(
         &mut self,
         slot: Option<usize>,
         group: usize,
         credential: Option<usize>,
         issuer: Option<u32>,
-    ) -> Learnt<'_> {
-        slot.into_iter().for_each(|slot| self.mark(slot));
-        self.mark_group(group);
+    ) -> BaselineMut<'_> {
+        slot.into_iter().for_each(|slot| self.mark_dirty(slot));
+        self.mark_group_dirty(group);
         let room = self.issuers.len() < self.issuer_capacity;
         let issuer = issuer.and_then(|key| match self.issuers.entry(key) {
             MapEntry::Occupied(known) => Some(known.into_mut()),
             MapEntry::Vacant(vacant) if room => Some(vacant.insert(IssuerBaseline::default())),
             MapEntry::Vacant(_) => None,
         });
-        Learnt {
+        BaselineMut {
             credential: credential.map(|slot| self.credentials.record_mut(slot)),
             issuer,
             profile: slot.map(|slot| &mut self.entries[slot].profile),
             peers: &mut self.groups[group],
             population: &mut self.population,
-            names: &mut self.names,
+            names: &mut self.labels,
         }
     }
 
@@ -425,16 +425,16 @@ impl Store {
             + self
                 .groups
                 .iter()
-                .map(Collective::memory_bytes)
+                .map(GroupBaseline::memory_bytes)
                 .sum::<usize>()
             + self.population.memory_bytes()
             + self.credentials.memory_bytes()
-            + self.names.memory_bytes()
+            + self.labels.memory_bytes()
     }
 }
 
 /// The parts of the store that one event teaches.
-pub struct Learnt<'s> {
+pub struct BaselineMut<'s> {
     /// The identity's; `None` where it found no room.
     pub profile: Option<&'s mut Profile>,
     /// The credential in use, where the event names one.
@@ -442,11 +442,11 @@ pub struct Learnt<'s> {
     /// Who issued it.
     pub issuer: Option<&'s mut IssuerBaseline>,
     /// Its peers'.
-    pub peers: &'s mut Collective,
+    pub peers: &'s mut GroupBaseline,
     /// Everyone's.
-    pub population: &'s mut Collective,
+    pub population: &'s mut GroupBaseline,
     /// Texts.
-    pub names: &'s mut Names,
+    pub names: &'s mut LabelDictionary,
 }
 
 #[cfg(test)]
@@ -462,9 +462,9 @@ mod tests {
         let mut store = Store::new(2, &Parameters::default());
         let now = EventTime::EARLIEST;
         for (key, events) in [(1, 50.0), (2, 50.0)] {
-            let slot = store.admit(key, "known", now, half_life()).unwrap();
+            let slot = store.get_or_insert(key, "known", now, half_life()).unwrap();
             let group = 0;
-            store.groups.push(Collective::new(8));
+            store.groups.push(GroupBaseline::new(8));
             store
                 .split(Some(slot), group)
                 .profile
@@ -472,12 +472,16 @@ mod tests {
                 .failures
                 .tried = events;
         }
-        assert_eq!(store.admit(3, "new", now, half_life()), None);
-        assert_eq!(store.counts().unadmitted, 1);
+        assert_eq!(store.get_or_insert(3, "new", now, half_life()), None);
+        assert_eq!(store.counts().without_baseline, 1);
         assert!(store.find(1).is_some() && store.find(2).is_some());
 
         let years_later = now.saturating_add_ms(3_650 * crate::units::MS_PER_DAY);
-        assert!(store.admit(3, "new", years_later, half_life()).is_some());
+        assert!(
+            store
+                .get_or_insert(3, "new", years_later, half_life())
+                .is_some()
+        );
         assert_eq!((store.counts().evicted, store.len()), (1, 2));
     }
 }

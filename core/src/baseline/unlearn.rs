@@ -1,11 +1,11 @@
 //! Values that turned out to be an attacker's are forgotten, wherever they were counted.
 
 use crate::baseline::credential::CredentialRecord;
-use crate::baseline::group_baseline::Collective;
+use crate::baseline::group_baseline::GroupBaseline;
 use crate::baseline::profile::Profile;
-use crate::baseline::store::Learnt;
+use crate::baseline::store::BaselineMut;
 
-impl Learnt<'_> {
+impl BaselineMut<'_> {
     /// Forgets the value whose key is `fact`: the identity and the credential wholly, peers and
     /// everyone by one adoption of `shared_weight`. What is no value is not found, and nothing
     /// happens.
@@ -41,7 +41,7 @@ impl CredentialRecord {
     }
 }
 
-impl Collective {
+impl GroupBaseline {
     fn retract(&mut self, key: u32, weight: f32) {
         for map in self.maps_mut() {
             map.retract(key, weight);

@@ -4,32 +4,32 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Actions of one identity that are kept, with their last use.
-pub const ACTIONS: usize = 14;
+pub const MAX_ACTIONS: usize = 14;
 /// Scopes that are kept.
-const SCOPES: usize = 6;
+const MAX_SCOPES: usize = 6;
 
 /// Last uses and scopes of one identity. All zeros know nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct Uses {
+pub struct UsageHistory {
     /// Day of the last use by slot of the table of actions, in days since 1970; 0 where unknown.
-    days: [u16; ACTIONS],
+    days: [u16; MAX_ACTIONS],
     /// Keys of scopes that credentials carried, as actions have them; 0 marks an empty slot.
-    scopes: [u32; SCOPES],
+    scopes: [u32; MAX_SCOPES],
 }
 
 /// Bytes of a [`Uses`] as it is kept.
-pub const KEPT_BYTES: usize = 2 * ACTIONS + 4 * SCOPES;
+pub const KEPT_BYTES: usize = 2 * MAX_ACTIONS + 4 * MAX_SCOPES;
 
-impl Uses {
+impl UsageHistory {
     /// The action in `slot` was used on `day`; days never move back.
-    pub fn note(&mut self, slot: usize, day: u16) {
+    pub fn record_use(&mut self, slot: usize, day: u16) {
         if let Some(known) = self.days.get_mut(slot) {
             *known = day.max(*known);
         }
     }
 
     /// The action in `slot` is another one from now on.
-    pub fn replace(&mut self, slot: usize, day: u16) {
+    pub fn reset(&mut self, slot: usize, day: u16) {
         if let Some(known) = self.days.get_mut(slot) {
             *known = day;
         }
@@ -37,13 +37,13 @@ impl Uses {
 
     /// Day of the last use of the action in `slot`; `None` where it is unknown.
     #[must_use]
-    pub fn day(&self, slot: usize) -> Option<u16> {
+    pub fn last_use_day(&self, slot: usize) -> Option<u16> {
         self.days.get(slot).copied().filter(|day| *day > 0)
     }
 
     /// A credential permits `scope`; says whether that was not known and is now. What finds no room is
     /// not kept.
-    pub fn permit(&mut self, scope: u32) -> bool {
+    pub fn add_scope(&mut self, scope: u32) -> bool {
         if self.scopes.contains(&scope) {
             return false;
         }
@@ -66,24 +66,27 @@ mod tests {
 
     #[test]
     fn all_zeros_know_nothing_and_are_what_is_kept_of_it() {
-        let bytes = borsh::to_vec(&Uses::default()).unwrap();
+        let bytes = borsh::to_vec(&UsageHistory::default()).unwrap();
         assert_eq!(bytes, vec![0; KEPT_BYTES]);
         assert_eq!(
-            (Uses::default().day(3), Uses::default().scopes().count()),
+            (
+                UsageHistory::default().last_use_day(3),
+                UsageHistory::default().scopes().count()
+            ),
             (None, 0)
         );
     }
 
     #[test]
     fn days_do_not_move_back_and_scopes_are_bounded() {
-        let mut uses = Uses::default();
-        uses.note(3, 20);
-        uses.note(3, 10);
-        assert_eq!(uses.day(3), Some(20));
-        uses.replace(3, 10);
-        assert_eq!(uses.day(3), Some(10));
-        uses.note(99, 1);
-        let kept = (1..20).filter(|scope| uses.permit(*scope)).count();
-        assert_eq!((kept, uses.permit(1)), (SCOPES, false));
+        let mut uses = UsageHistory::default();
+        uses.record_use(3, 20);
+        uses.record_use(3, 10);
+        assert_eq!(uses.last_use_day(3), Some(20));
+        uses.reset(3, 10);
+        assert_eq!(uses.last_use_day(3), Some(10));
+        uses.record_use(99, 1);
+        let kept = (1..20).filter(|scope| uses.add_scope(*scope)).count();
+        assert_eq!((kept, uses.add_scope(1)), (MAX_SCOPES, false));
     }
 }

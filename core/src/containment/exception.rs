@@ -5,7 +5,7 @@ use crate::units::EventTime;
 
 /// Whom an exception is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whom {
+pub enum ExceptionScope {
     /// One identity.
     Identity(String),
     /// A group of identities.
@@ -16,9 +16,9 @@ pub enum Whom {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exception {
     /// Whom it is for.
-    pub whom: Whom,
+    pub scope: ExceptionScope,
     /// The strongest action that remains; `notify` keeps it quiet.
-    pub at_most: Action,
+    pub max_action: Action,
     /// Who answers for it.
     pub owner: String,
     /// Why there is one.
@@ -30,10 +30,10 @@ pub struct Exception {
 impl Exception {
     /// Whether it holds for an identity, of `group` if it has one, at `now`.
     #[must_use]
-    pub fn holds(&self, identity: &str, group: Option<&str>, now: EventTime) -> bool {
-        let is_meant = match &self.whom {
-            Whom::Identity(id) => id == identity,
-            Whom::Group(name) => group == Some(name),
+    pub fn applies_to(&self, identity: &str, group: Option<&str>, now: EventTime) -> bool {
+        let is_meant = match &self.scope {
+            ExceptionScope::Identity(id) => id == identity,
+            ExceptionScope::Group(name) => group == Some(name),
         };
         is_meant && now < self.expires
     }
@@ -47,16 +47,18 @@ mod tests {
     fn it_holds_for_whom_it_is_and_until_it_ends() {
         let at = |ms| EventTime::EARLIEST.saturating_add_ms(ms);
         let exception = |whom| Exception {
-            whom,
-            at_most: Action::Notify,
+            scope: whom,
+            max_action: Action::Notify,
             owner: "ada".to_owned(),
             justification: "migration".to_owned(),
             expires: at(10),
         };
-        let one = exception(Whom::Identity("svc".to_owned()));
-        assert!(one.holds("svc", None, at(9)) && !one.holds("svc", None, at(10)));
-        assert!(!one.holds("other", Some("svc"), at(0)));
-        let many = exception(Whom::Group("ci".to_owned()));
-        assert!(many.holds("anyone", Some("ci"), at(0)) && !many.holds("ci", None, at(0)));
+        let one = exception(ExceptionScope::Identity("svc".to_owned()));
+        assert!(one.applies_to("svc", None, at(9)) && !one.applies_to("svc", None, at(10)));
+        assert!(!one.applies_to("other", Some("svc"), at(0)));
+        let many = exception(ExceptionScope::Group("ci".to_owned()));
+        assert!(
+            many.applies_to("anyone", Some("ci"), at(0)) && !many.applies_to("ci", None, at(0))
+        );
     }
 }

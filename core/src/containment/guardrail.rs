@@ -1,13 +1,13 @@
 //! What comes after policy and can only weaken it. Every weakening is named in the decision.
 
 use crate::containment::exception::Exception;
-use crate::containment::{Action, Mode, Weakening};
+use crate::containment::{Action, Mode, Restriction};
 use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// One in so many containments may be for the view by source.
-const VIEWS_RATIO: u32 = 4;
+const SOURCE_VIEW_DIVISOR: u32 = 4;
 
 /// Limits on containment, for one shard.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,9 +22,9 @@ pub struct Guardrails {
     pub max_share: f64,
     /// For so long after a containment the same identity gets none that is not stronger, in
     /// milliseconds.
-    pub cool_down_ms: i64,
+    pub cooldown_ms: i64,
     /// A person has to approve this action and stronger ones.
-    pub approval_from: Option<Action>,
+    pub require_approval_from: Option<Action>,
     /// Exceptions.
     pub exceptions: Vec<Exception>,
 }
@@ -32,12 +32,12 @@ pub struct Guardrails {
 impl Guardrails {
     /// What the view by identity and the view by source may use of the limits: three quarters, and one.
     #[must_use]
-    pub fn for_views(&self) -> (Self, Self) {
+    pub fn split_by_view(&self) -> (Self, Self) {
         let of_sources = match self.max_per_hour {
             0 | 1 => 0,
-            hourly => (hourly / VIEWS_RATIO).max(1),
+            hourly => (hourly / SOURCE_VIEW_DIVISOR).max(1),
         };
-        let share_of_sources = self.max_share / f64::from(VIEWS_RATIO);
+        let share_of_sources = self.max_share / f64::from(SOURCE_VIEW_DIVISOR);
         let with = |max_per_hour, max_share| Self {
             max_per_hour,
             max_share,
@@ -67,25 +67,25 @@ impl Guardrails {
 
 /// Containments asked for lately.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
-pub struct Recent {
-    asked: VecDeque<(EventTime, u64)>,
+pub struct ContainmentLog {
+    containments: VecDeque<(EventTime, u64)>,
 }
 
 /// What else containment remembers: whether somebody paused it, and what was last asked for whom.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
-pub struct Switch {
+pub struct ContainmentState {
     /// Nothing is enforced while this is set.
     pub is_paused: bool,
     last: BTreeMap<u64, (EventTime, Action)>,
 }
 
-impl Switch {
-    fn is_cooling(&self, key: u64, wanted: Action, now: EventTime, span_ms: i64) -> bool {
+impl ContainmentState {
+    fn is_cooling_down(&self, key: u64, wanted: Action, now: EventTime, span_ms: i64) -> bool {
         let last = self.last.get(&key);
         last.is_some_and(|(at, asked)| wanted <= *asked && now.ms_since(*at) < span_ms)
     }
 
-    fn note(&mut self, key: u64, action: Action, now: EventTime) {
+    fn record(&mut self, key: u64, action: Action, now: EventTime) {
         self.last
             .retain(|_, (at, _)| now.ms_since(*at) < MS_PER_DAY);
         self.last.insert(key, (now, action));
@@ -94,7 +94,7 @@ impl Switch {
 
 /// Whom a decision is about.
 #[derive(Clone, Copy, Debug)]
-pub struct Whom<'w> {
+pub struct Target<'w> {
     /// Identifier.
     pub id: &'w str,
     /// Its key.
@@ -109,100 +109,102 @@ pub struct Whom<'w> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Approval {
     /// Nobody has.
-    Open,
+    Pending,
     /// Somebody has: it neither waits for a person, nor for what was decided when it was asked for.
-    Given,
+    Granted,
 }
 
 /// What is left of a wish.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Allowed {
+pub struct GuardedAction {
     /// The action that remains.
     pub action: Action,
     /// Whether executors act.
     pub mode: Mode,
     /// Why it was weakened.
-    pub weakened_by: Vec<Weakening>,
+    pub weakened_by: Vec<Restriction>,
 }
 
-impl Recent {
+impl ContainmentLog {
     /// Weakens `wanted` as the guardrails demand, and counts what remains of it.
-    pub fn weaken(
+    pub fn restrict(
         &mut self,
-        switch: &mut Switch,
+        switch: &mut ContainmentState,
         wanted: Action,
-        whom: Whom<'_>,
+        whom: Target<'_>,
         now: EventTime,
         active_identities: usize,
         rails: &Guardrails,
-    ) -> Allowed {
+    ) -> GuardedAction {
         let mut weakened_by = Vec::new();
         let mut action = wanted;
         let excepted = rails
             .exceptions
             .iter()
-            .filter(|exception| exception.holds(whom.id, whom.group, now));
-        if let Some(most) = excepted.map(|exception| exception.at_most).min()
+            .filter(|exception| exception.applies_to(whom.id, whom.group, now));
+        if let Some(most) = excepted.map(|exception| exception.max_action).min()
             && most < action
         {
-            weakened_by.push(Weakening::Exception);
+            weakened_by.push(Restriction::Exception);
             action = most;
         }
         if action > Action::Notify {
             let mut stopped_by = Vec::new();
             if rails.protected.contains(whom.id) {
-                stopped_by.push(Weakening::Protected);
+                stopped_by.push(Restriction::Protected);
             }
-            if whom.approval == Approval::Open
-                && switch.is_cooling(whom.key, action, now, rails.cool_down_ms)
+            if whom.approval == Approval::Pending
+                && switch.is_cooling_down(whom.key, action, now, rails.cooldown_ms)
             {
-                stopped_by.push(Weakening::CoolDown);
+                stopped_by.push(Restriction::Cooldown);
             }
-            if self.within(now, MS_PER_HOUR) >= rails.max_per_hour as usize {
-                stopped_by.push(Weakening::RateCap);
+            if self.count_within(now, MS_PER_HOUR) >= rails.max_per_hour as usize {
+                stopped_by.push(Restriction::RateCap);
             }
-            if self.reaches_too_far(whom.key, now, active_identities, rails.max_share) {
-                stopped_by.push(Weakening::BlastRadius);
+            if self.exceeds_blast_radius(whom.key, now, active_identities, rails.max_share) {
+                stopped_by.push(Restriction::BlastRadius);
             }
             if stopped_by.is_empty() {
-                self.asked.push_back((now, whom.key));
-                switch.note(whom.key, action, now);
+                self.containments.push_back((now, whom.key));
+                switch.record(whom.key, action, now);
             } else {
                 action = Action::Notify;
                 weakened_by.extend(stopped_by);
             }
         }
         let mut mode = rails.mode;
-        if whom.approval == Approval::Open
+        if whom.approval == Approval::Pending
             && action > Action::Notify
-            && rails.approval_from.is_some_and(|from| action >= from)
+            && rails
+                .require_approval_from
+                .is_some_and(|from| action >= from)
         {
-            weakened_by.push(Weakening::ApprovalRequired);
+            weakened_by.push(Restriction::ApprovalRequired);
             mode = Mode::DryRun;
         }
         if switch.is_paused {
-            weakened_by.push(Weakening::Paused);
+            weakened_by.push(Restriction::Paused);
             mode = Mode::DryRun;
         }
         if rails.mode == Mode::DryRun {
-            weakened_by.push(Weakening::DryRun);
+            weakened_by.push(Restriction::DryRun);
         }
-        Allowed {
+        GuardedAction {
             action,
             mode,
             weakened_by,
         }
     }
 
-    fn within(&mut self, now: EventTime, span_ms: i64) -> usize {
+    fn count_within(&mut self, now: EventTime, span_ms: i64) -> usize {
         while self
-            .asked
+            .containments
             .front()
             .is_some_and(|(at, _)| now.ms_since(*at) > MS_PER_DAY)
         {
-            self.asked.pop_front();
+            self.containments.pop_front();
         }
-        self.asked
+        self.containments
             .iter()
             .filter(|(at, _)| now.ms_since(*at) < span_ms)
             .count()
@@ -210,7 +212,7 @@ impl Recent {
 
     /// Whether one more identity under containment would be too many. One always may be, or a
     /// small organisation could contain nothing.
-    fn reaches_too_far(
+    fn exceeds_blast_radius(
         &self,
         identity: u64,
         now: EventTime,
@@ -218,7 +220,7 @@ impl Recent {
         max_share: f64,
     ) -> bool {
         let mut contained: BTreeSet<u64> = self
-            .asked
+            .containments
             .iter()
             .filter(|(at, _)| now.ms_since(*at) < MS_PER_DAY)
             .map(|(_, key)| *key)
@@ -238,8 +240,8 @@ mod tests {
             protected: BTreeSet::from(["break-glass".to_owned()]),
             max_per_hour: 3,
             max_share: 0.05,
-            cool_down_ms: 0,
-            approval_from: None,
+            cooldown_ms: 0,
+            require_approval_from: None,
             exceptions: Vec::new(),
         }
     }
@@ -249,22 +251,28 @@ mod tests {
     /// Containment as one shard remembers it.
     #[derive(Default)]
     struct Desk {
-        recent: Recent,
-        switch: Switch,
+        recent: ContainmentLog,
+        switch: ContainmentState,
     }
 
     impl Desk {
-        fn ask(&mut self, wanted: Action, key: u64, at_ms: i64, rails: &Guardrails) -> Allowed {
+        fn ask(
+            &mut self,
+            wanted: Action,
+            key: u64,
+            at_ms: i64,
+            rails: &Guardrails,
+        ) -> GuardedAction {
             let id = if key == 1 { "break-glass" } else { "x" };
-            let whom = Whom {
+            let whom = Target {
                 id,
                 key,
                 group: Some("ops"),
-                approval: Approval::Open,
+                approval: Approval::Pending,
             };
             let now = NOW.saturating_add_ms(at_ms);
             self.recent
-                .weaken(&mut self.switch, wanted, whom, now, 1_000, rails)
+                .restrict(&mut self.switch, wanted, whom, now, 1_000, rails)
         }
     }
 
@@ -272,7 +280,7 @@ mod tests {
     fn a_protected_identity_is_told_about_and_nothing_else() {
         let allowed = Desk::default().ask(Action::Suspend, 1, 0, &rails(Mode::Enforce));
         assert_eq!(allowed.action, Action::Notify);
-        assert_eq!(allowed.weakened_by, [Weakening::Protected]);
+        assert_eq!(allowed.weakened_by, [Restriction::Protected]);
     }
 
     #[test]
@@ -296,7 +304,7 @@ mod tests {
         let mut ask = |key: u64| desk.ask(Action::Revoke, key, 0, &rails);
         assert_eq!(ask(2).action, Action::Revoke);
         assert_eq!(ask(2).action, Action::Revoke);
-        assert_eq!(ask(3).weakened_by, [Weakening::BlastRadius]);
+        assert_eq!(ask(3).weakened_by, [Restriction::BlastRadius]);
     }
 
     #[test]
@@ -306,13 +314,13 @@ mod tests {
             (allowed.mode, allowed.action),
             (Mode::DryRun, Action::Revoke)
         );
-        assert_eq!(allowed.weakened_by, [Weakening::DryRun]);
+        assert_eq!(allowed.weakened_by, [Restriction::DryRun]);
     }
 
     #[test]
     fn while_it_cools_down_only_more_is_asked_for() {
         let rails = Guardrails {
-            cool_down_ms: 60_000,
+            cooldown_ms: 60_000,
             ..rails(Mode::Enforce)
         };
         let mut desk = Desk::default();
@@ -320,7 +328,7 @@ mod tests {
         assert_eq!(ask(Action::StepUp, 0).action, Action::StepUp);
         assert_eq!(
             ask(Action::StepUp, 1_000).weakened_by,
-            [Weakening::CoolDown]
+            [Restriction::Cooldown]
         );
         assert_eq!(ask(Action::Revoke, 2_000).action, Action::Revoke);
         assert_eq!(ask(Action::Revoke, 62_001).action, Action::Revoke);
@@ -329,7 +337,7 @@ mod tests {
     #[test]
     fn what_needs_a_person_or_is_paused_is_published_and_not_enforced() {
         let careful = Guardrails {
-            approval_from: Some(Action::Suspend),
+            require_approval_from: Some(Action::Suspend),
             ..rails(Mode::Enforce)
         };
         let mut desk = Desk::default();
@@ -338,13 +346,13 @@ mod tests {
             (suspend.action, suspend.mode),
             (Action::Suspend, Mode::DryRun)
         );
-        assert_eq!(suspend.weakened_by, [Weakening::ApprovalRequired]);
+        assert_eq!(suspend.weakened_by, [Restriction::ApprovalRequired]);
         assert_eq!(desk.ask(Action::Revoke, 3, 0, &careful).mode, Mode::Enforce);
         desk.switch.is_paused = true;
         let paused = desk.ask(Action::Revoke, 4, 0, &careful);
         assert_eq!(
             (paused.mode, paused.weakened_by),
-            (Mode::DryRun, vec![Weakening::Paused])
+            (Mode::DryRun, vec![Restriction::Paused])
         );
     }
 
@@ -352,8 +360,8 @@ mod tests {
     fn an_exception_leaves_no_more_than_it_says_until_it_ends() {
         let rails = Guardrails {
             exceptions: vec![Exception {
-                whom: crate::containment::exception::Whom::Group("ops".to_owned()),
-                at_most: Action::StepUp,
+                scope: crate::containment::exception::ExceptionScope::Group("ops".to_owned()),
+                max_action: Action::StepUp,
                 owner: "ada".to_owned(),
                 justification: "migration".to_owned(),
                 expires: NOW.saturating_add_ms(1_000),
@@ -363,7 +371,7 @@ mod tests {
         let mut desk = Desk::default();
         let held = desk.ask(Action::Suspend, 2, 0, &rails);
         assert_eq!(held.action, Action::StepUp);
-        assert_eq!(held.weakened_by, [Weakening::Exception]);
+        assert_eq!(held.weakened_by, [Restriction::Exception]);
         assert_eq!(desk.ask(Action::Notify, 3, 0, &rails).weakened_by, []);
         assert_eq!(
             desk.ask(Action::Suspend, 4, 1_000, &rails).action,
@@ -385,7 +393,7 @@ mod tests {
                 max_per_hour,
                 ..whole.clone()
             };
-            let (identities, sources) = whole.for_views();
+            let (identities, sources) = whole.split_by_view();
             assert_eq!(identities.max_per_hour + sources.max_per_hour, hourly);
             assert!((identities.max_share + sources.max_share - whole.max_share).abs() < 1e-12);
         }

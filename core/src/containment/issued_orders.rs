@@ -9,13 +9,13 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
 /// Orders that one shard remembers; the oldest give way.
-const REMEMBERED: usize = 4_096;
+const MAX_ORDERS: usize = 4_096;
 /// An order is remembered for so long, in milliseconds of event time.
-const REMEMBERED_MS: i64 = 7 * MS_PER_DAY;
+const RETENTION_MS: i64 = 7 * MS_PER_DAY;
 
 string_enum! {
     /// What an executor says of an order.
-    Outcome {
+    OrderOutcome {
         /// It is carried out.
         Done = "done",
         /// It could not be carried out.
@@ -27,18 +27,18 @@ string_enum! {
 
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub enum OrderStanding {
+pub enum OrderState {
     /// Nobody has answered.
     Open,
     /// A person has to approve it.
-    AwaitsApproval,
+    AwaitingApproval,
     /// An answer has settled it.
-    Settled,
+    Closed,
 }
 
 /// An order that was given.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct Given {
+pub struct IssuedOrder {
     /// The alert that it comes from.
     pub alert_id: String,
     /// Whom it is about.
@@ -50,20 +50,20 @@ pub struct Given {
     /// When it was given.
     pub at: EventTime,
     /// Where it stands.
-    pub standing: OrderStanding,
+    pub state: OrderState,
 }
 
 /// The orders of one shard that are remembered, by id.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
-pub struct Orders(BTreeMap<String, Given>);
+pub struct IssuedOrders(BTreeMap<String, IssuedOrder>);
 
-impl Orders {
+impl IssuedOrders {
     /// Notes an order; one that is known stays as it is. O(orders), for they are few.
-    pub fn note(&mut self, order_id: &str, given: Given) {
+    pub fn insert(&mut self, order_id: &str, given: IssuedOrder) {
         let now = given.at;
         self.0
-            .retain(|_, known| now.ms_since(known.at) < REMEMBERED_MS);
-        if self.0.len() >= REMEMBERED {
+            .retain(|_, known| now.ms_since(known.at) < RETENTION_MS);
+        if self.0.len() >= MAX_ORDERS {
             let oldest = self.0.iter().min_by_key(|(id, known)| (known.at, *id));
             if let Some(id) = oldest.map(|(id, _)| id.clone()) {
                 self.0.remove(&id);
@@ -74,15 +74,15 @@ impl Orders {
 
     /// An order that is remembered.
     #[must_use]
-    pub fn get(&self, order_id: &str) -> Option<&Given> {
+    pub fn get(&self, order_id: &str) -> Option<&IssuedOrder> {
         self.0.get(order_id)
     }
 
     /// Settles an order; returns it as it stood before.
-    pub fn settle(&mut self, order_id: &str) -> Option<Given> {
+    pub fn close(&mut self, order_id: &str) -> Option<IssuedOrder> {
         let known = self.0.get_mut(order_id)?;
         let before = known.clone();
-        known.standing = OrderStanding::Settled;
+        known.state = OrderState::Closed;
         Some(before)
     }
 
@@ -93,21 +93,18 @@ impl Orders {
 
     /// Orders that nobody has answered, and those that wait for a person.
     #[must_use]
-    pub fn unsettled(&self) -> (usize, usize) {
+    pub fn open_orders(&self) -> (usize, usize) {
         let count = |standing| {
-            let of = self.0.values().filter(|given| given.standing == standing);
+            let of = self.0.values().filter(|given| given.state == standing);
             of.count()
         };
-        (
-            count(OrderStanding::Open),
-            count(OrderStanding::AwaitsApproval),
-        )
+        (count(OrderState::Open), count(OrderState::AwaitingApproval))
     }
 }
 
 /// What is asked for where `failed` could not be carried out; to tell a person where nothing is stronger.
 #[must_use]
-pub fn stronger(failed: Action) -> Action {
+pub fn escalate(failed: Action) -> Action {
     match failed {
         Action::Notify | Action::Suspend => Action::Notify,
         Action::StepUp | Action::Rotate => Action::Revoke,
@@ -120,8 +117,8 @@ mod tests {
     use super::*;
     use crate::event::IdentityKind;
 
-    fn given(at_ms: i64) -> Given {
-        Given {
+    fn given(at_ms: i64) -> IssuedOrder {
+        IssuedOrder {
             alert_id: "a".to_owned(),
             subject: Subject {
                 id: "svc".to_owned(),
@@ -133,38 +130,38 @@ mod tests {
             action: Action::Revoke,
             policy: "p".to_owned(),
             at: EventTime::EARLIEST.saturating_add_ms(at_ms),
-            standing: OrderStanding::Open,
+            state: OrderState::Open,
         }
     }
 
     #[test]
     fn orders_are_bounded_by_number_and_by_age() {
-        let mut orders = Orders::default();
-        for n in 0..REMEMBERED + 10 {
-            orders.note(&format!("{n:06}"), given(n as i64));
+        let mut orders = IssuedOrders::default();
+        for n in 0..MAX_ORDERS + 10 {
+            orders.insert(&format!("{n:06}"), given(n as i64));
         }
-        assert_eq!(orders.unsettled(), (REMEMBERED, 0));
+        assert_eq!(orders.open_orders(), (MAX_ORDERS, 0));
         assert!(orders.get("000009").is_none() && orders.get("000010").is_some());
-        orders.note("late", given(REMEMBERED_MS * 2));
-        assert_eq!(orders.unsettled(), (1, 0));
+        orders.insert("late", given(RETENTION_MS * 2));
+        assert_eq!(orders.open_orders(), (1, 0));
     }
 
     #[test]
     fn an_order_is_settled_once_and_forgotten_with_its_identity() {
-        let mut orders = Orders::default();
-        orders.note("o", given(0));
-        assert_eq!(orders.settle("o").unwrap().standing, OrderStanding::Open);
-        assert_eq!(orders.settle("o").unwrap().standing, OrderStanding::Settled);
-        orders.note("o", given(1));
-        assert_eq!(orders.unsettled(), (0, 0), "what is known stays as it is");
+        let mut orders = IssuedOrders::default();
+        orders.insert("o", given(0));
+        assert_eq!(orders.close("o").unwrap().state, OrderState::Open);
+        assert_eq!(orders.close("o").unwrap().state, OrderState::Closed);
+        orders.insert("o", given(1));
+        assert_eq!(orders.open_orders(), (0, 0), "what is known stays as it is");
         orders.forget("svc");
         assert!(orders.get("o").is_none());
     }
 
     #[test]
     fn what_fails_goes_on_to_something_stronger_and_ends_with_a_person() {
-        assert_eq!(stronger(Action::StepUp), Action::Revoke);
-        assert_eq!(stronger(stronger(Action::Rotate)), Action::Suspend);
-        assert_eq!(stronger(Action::Suspend), Action::Notify);
+        assert_eq!(escalate(Action::StepUp), Action::Revoke);
+        assert_eq!(escalate(escalate(Action::Rotate)), Action::Suspend);
+        assert_eq!(escalate(Action::Suspend), Action::Notify);
     }
 }

@@ -38,7 +38,7 @@ string_enum! {
 
 string_enum! {
     /// What weakened a decision.
-    Weakening {
+    Restriction {
         /// Dry run.
         DryRun = "dry_run",
         /// The identity is protected (break-glass).
@@ -50,7 +50,7 @@ string_enum! {
         /// Somebody owns an exception for it.
         Exception = "exception",
         /// The same or more was asked for it a short while ago.
-        CoolDown = "cool_down",
+        Cooldown = "cool_down",
         /// A person has to approve it.
         ApprovalRequired = "approval_required",
         /// Somebody has paused containment.

@@ -7,7 +7,7 @@ use crate::verdict::Severity;
 
 /// What a decision is made for.
 #[derive(Clone, Copy, Debug)]
-pub struct Situation<'s> {
+pub struct PolicyInput<'s> {
     /// How bad it is.
     pub severity: Severity,
     /// Kind of the identity.
@@ -40,12 +40,16 @@ pub struct Rule {
 }
 
 impl Rule {
-    fn fits(&self, of: &Situation<'_>) -> bool {
+    fn matches(&self, of: &PolicyInput<'_>) -> bool {
         fn has<T: PartialEq>(listed: &[T], value: &T) -> bool {
             listed.is_empty() || listed.contains(value)
         }
         let is_in_group = |group: &String| of.group == Some(group.as_str());
-        let is_shown = |wanted: &String| of.techniques.iter().any(|shown| is_part(shown, wanted));
+        let is_shown = |wanted: &String| {
+            of.techniques
+                .iter()
+                .any(|shown| is_or_refines(shown, wanted))
+        };
         has(&self.severities, &of.severity)
             && has(&self.identities, &of.identity)
             && has(&self.credentials, &of.credential)
@@ -55,7 +59,7 @@ impl Rule {
 }
 
 /// Whether `technique` is `wanted`, or one of its sub-techniques.
-fn is_part(technique: &str, wanted: &str) -> bool {
+fn is_or_refines(technique: &str, wanted: &str) -> bool {
     let rest = technique.strip_prefix(wanted);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
@@ -70,8 +74,8 @@ pub struct Policy(pub Vec<Rule>);
 impl Policy {
     /// What the policy asks for, and the name of the rule. O(rules).
     #[must_use]
-    pub fn action(&self, of: &Situation<'_>) -> (Action, &str) {
-        let rule = self.0.iter().find(|rule| rule.fits(of));
+    pub fn action(&self, of: &PolicyInput<'_>) -> (Action, &str) {
+        let rule = self.0.iter().find(|rule| rule.matches(of));
         rule.map_or((Action::Notify, NO_RULE), |rule| {
             (rule.action, rule.name.as_str())
         })
@@ -99,7 +103,7 @@ mod tests {
             rule("else", &[], &[], Action::StepUp),
         ]);
         let asked = |severity, group, techniques: &[&str]| {
-            let situation = Situation {
+            let situation = PolicyInput {
                 severity,
                 identity: IdentityKind::Human,
                 credential: None,

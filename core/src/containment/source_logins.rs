@@ -11,13 +11,13 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
 /// Identities kept for one source.
-pub const NAMED: usize = 256;
+pub const MAX_LOGINS_PER_SOURCE: usize = 256;
 /// Sources kept.
-pub const SOURCES: usize = 4_096;
+pub const MAX_SOURCES: usize = 4_096;
 
 /// One identity that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct ReachedIdentity {
+pub struct SourceLogin {
     /// Who, with the credential of the latest success.
     pub subject: Subject,
     /// Its key.
@@ -25,43 +25,43 @@ pub struct ReachedIdentity {
     /// When it succeeded first.
     pub time: EventTime,
     /// What the policy asked for, where it was asked.
-    pub wanted: Option<Action>,
+    pub requested_action: Option<Action>,
 }
 
 /// The identities that one source reached.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
-pub struct OfSource {
+pub struct SourceLogins {
     /// In the order of their first success.
-    pub identities: Vec<ReachedIdentity>,
+    pub identities: Vec<SourceLogin>,
     /// How many gave way at the limit.
-    pub unnamed: u32,
+    pub dropped: u32,
     latest: Option<EventTime>,
 }
 
 /// All that were reached lately, by source.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
-pub struct Reached {
-    sources: BTreeMap<u64, OfSource>,
+pub struct LoginsBySource {
+    sources: BTreeMap<u64, SourceLogins>,
     /// Identities known to each shard of identities that told of some.
     known: BTreeMap<i32, u64>,
 }
 
-impl Reached {
+impl LoginsBySource {
     /// Notes that the shard of `partition` knows so many identities.
-    pub fn note_known(&mut self, partition: i32, identities: u64) {
+    pub fn set_known_identities(&mut self, partition: i32, identities: u64) {
         self.known.insert(partition, identities);
     }
 
     /// Identities that are known to all shards, as far as they have told.
     #[must_use]
-    pub fn known(&self) -> u64 {
+    pub fn known_identities(&self) -> u64 {
         self.known.values().sum()
     }
 
     /// Notes that `subject`, whose key is `key`, succeeded from `source`.
-    pub fn note(&mut self, source: u64, subject: Subject, key: u64, time: EventTime) {
-        if self.sources.len() >= SOURCES && !self.sources.contains_key(&source) {
-            self.make_room();
+    pub fn record(&mut self, source: u64, subject: Subject, key: u64, time: EventTime) {
+        if self.sources.len() >= MAX_SOURCES && !self.sources.contains_key(&source) {
+            self.evict_quiet_half();
         }
         let of = self.sources.entry(source).or_default();
         of.latest = of.latest.max(Some(time));
@@ -69,15 +69,15 @@ impl Reached {
             known.subject = subject;
             return;
         }
-        if of.identities.len() >= NAMED {
+        if of.identities.len() >= MAX_LOGINS_PER_SOURCE {
             of.identities.remove(0);
-            of.unnamed += 1;
+            of.dropped += 1;
         }
-        of.identities.push(ReachedIdentity {
+        of.identities.push(SourceLogin {
             subject,
             key,
             time,
-            wanted: None,
+            requested_action: None,
         });
     }
 
@@ -95,17 +95,17 @@ impl Reached {
 
     /// Those that `source` reached.
     #[must_use]
-    pub fn of(&self, source: u64) -> Option<&OfSource> {
+    pub fn get(&self, source: u64) -> Option<&SourceLogins> {
         self.sources.get(&source)
     }
 
     /// The same, to be decided on.
-    pub fn of_mut(&mut self, source: u64) -> Option<&mut OfSource> {
+    pub fn get_mut(&mut self, source: u64) -> Option<&mut SourceLogins> {
         self.sources.get_mut(&source)
     }
 
     /// Lets go of successes that are older than a day at `now`, but for those of sources that `keeps`.
-    pub fn age(&mut self, now: EventTime, keeps: impl Fn(u64) -> bool) {
+    pub fn expire(&mut self, now: EventTime, keeps: impl Fn(u64) -> bool) {
         self.sources.retain(|source, of| {
             if !keeps(*source) {
                 of.identities
@@ -127,7 +127,7 @@ impl Reached {
     }
 
     #[cold]
-    fn make_room(&mut self) {
+    fn evict_quiet_half(&mut self) {
         let mut latest: Vec<(Option<EventTime>, u64)> = self
             .sources
             .iter()
@@ -161,28 +161,31 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_what_gave_way_is_counted() {
-        let mut reached = Reached::default();
-        for id in 0..(2 * NAMED as u64) {
-            reached.note(7, subject(id), id, at(0));
-            reached.note(7, subject(id), id, at(1));
+        let mut reached = LoginsBySource::default();
+        for id in 0..(2 * MAX_LOGINS_PER_SOURCE as u64) {
+            reached.record(7, subject(id), id, at(0));
+            reached.record(7, subject(id), id, at(1));
         }
-        let of = reached.of(7).unwrap();
-        assert_eq!((of.identities.len(), of.unnamed), (NAMED, NAMED as u32));
-        for source in 0..(3 * SOURCES as u64) {
-            reached.note(source, subject(0), 0, at(source as i64));
-            assert!(reached.sources.len() <= SOURCES);
+        let of = reached.get(7).unwrap();
+        assert_eq!(
+            (of.identities.len(), of.dropped),
+            (MAX_LOGINS_PER_SOURCE, MAX_LOGINS_PER_SOURCE as u32)
+        );
+        for source in 0..(3 * MAX_SOURCES as u64) {
+            reached.record(source, subject(0), 0, at(source as i64));
+            assert!(reached.sources.len() <= MAX_SOURCES);
         }
-        assert!(reached.of(7).is_none(), "the quiet ones give way");
-        assert!(reached.of(3 * SOURCES as u64 - 1).is_some());
+        assert!(reached.get(7).is_none(), "the quiet ones give way");
+        assert!(reached.get(3 * MAX_SOURCES as u64 - 1).is_some());
     }
 
     #[test]
     fn a_day_is_kept_and_longer_where_there_is_a_case() {
-        let mut reached = Reached::default();
-        reached.note(1, subject(5), 5, at(0));
-        reached.note(2, subject(5), 5, at(0));
-        reached.age(at(30), |source| source == 2);
-        assert!(reached.of(1).is_none() && reached.of(2).is_some());
+        let mut reached = LoginsBySource::default();
+        reached.record(1, subject(5), 5, at(0));
+        reached.record(2, subject(5), 5, at(0));
+        reached.expire(at(30), |source| source == 2);
+        assert!(reached.get(1).is_none() && reached.get(2).is_some());
         assert!(reached.forget(5) && !reached.forget(5));
     }
 }

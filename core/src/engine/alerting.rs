@@ -1,20 +1,20 @@
 //! The life of an alert: when it opens, grows and closes, and what is decided for it.
 
-use super::step_output::{Alert, Decision, Deed, Phase};
-use super::{Engine, Judged};
+use super::step_output::{Alert, Decision, EventContext, Phase};
+use super::{Engine, ScoredEvent};
 use crate::containment::Action;
-use crate::containment::guardrail::{Allowed, Approval, Whom};
-use crate::containment::policy::Situation;
+use crate::containment::guardrail::{Approval, GuardedAction, Target};
+use crate::containment::policy::PolicyInput;
 use crate::enrich::{Features, identity_key};
 use crate::event::{Activity, Event};
-use crate::score::incident::{AlertState, Weighed};
+use crate::score::incident::{AlertState, EventScore};
 use crate::score::severity::severity;
 use crate::score::subject::Subject;
 use crate::signal::{ACCOUNT_MANIPULATION, SIGNALS};
 use crate::verdict::{EntityView, ObservedTechnique, SignalVerdict, Technique};
 
 /// A signal is named in an alert, with its techniques, from this surprise on.
-const NAMED_FROM_NATS: f64 = 3.0;
+const MIN_SHOWN_NATS: f64 = 3.0;
 /// Hex digits of an alert id.
 const ID_DIGITS: usize = 32;
 
@@ -24,40 +24,41 @@ impl Engine {
         let threshold_nats = self.threshold_nats();
         let parameters = &self.settings.parameters;
         let closed = self.incidents.sweep(
-            self.time.now(),
+            self.clock.watermark(),
             threshold_nats,
             parameters,
-            &mut self.let_go,
+            &mut self.evicted,
         );
-        self.release();
-        alerts.extend(closed.into_iter().map(|case| self.closing(case)));
+        self.clear_incident_flag();
+        alerts.extend(closed.into_iter().map(|case| self.build_close(case)));
         let incidents = &self.incidents;
-        self.reached
-            .age(self.time.now(), |source| incidents.has_open_alert(source));
+        self.source_logins.expire(self.clock.watermark(), |source| {
+            incidents.has_open_alert(source)
+        });
     }
 
     /// The last publication of an alert.
-    pub(super) fn closing(&self, case: AlertState) -> Alert {
-        self.about(case, Phase::Closed)
+    pub(super) fn build_close(&self, case: AlertState) -> Alert {
+        self.build_update(case, Phase::Closed)
     }
 
     /// A publication without an event of its own.
-    pub(super) fn about(&self, case: AlertState, phase: Phase) -> Alert {
-        let (reached, reached_unnamed) = self.named(identity_key(&case.subject.id));
+    pub(super) fn build_update(&self, case: AlertState, phase: Phase) -> Alert {
+        let (reached, reached_unnamed) = self.successful_logins(identity_key(&case.subject.id));
         Alert {
             entity: self.settings.entity,
-            reached,
-            reached_unnamed,
+            logins: reached,
+            additional_logins: reached_unnamed,
             phase,
-            time: self.time.now(),
+            time: self.clock.watermark(),
             score_nats: case.published_nats,
             threshold_nats: self.threshold_nats(),
             threshold_learned_share: self.threshold.learned_share(),
-            case,
+            incident: case,
             decisions: Vec::new(),
             event_id: None,
-            origin: None,
-            deed: None,
+            position: None,
+            context: None,
         }
     }
 
@@ -67,41 +68,45 @@ impl Engine {
     }
 
     /// Whether this event opens an alert or is worth an update of one.
-    pub(super) fn alerting(&self, features: &Features, weighed: &Weighed) -> bool {
+    pub(super) fn should_alert(&self, features: &Features, weighed: &EventScore) -> bool {
         let score = weighed.score_nats;
-        if score < self.threshold.lowest_nats() || score < self.threshold_nats() {
+        if score < self.threshold.min_nats() || score < self.threshold_nats() {
             return false;
         }
         let law = &self.settings.parameters;
         match self.open_alert(features.identity) {
-            None => weighed.fresh,
+            None => weighed.is_new,
             Some(alert) => {
                 let now = severity(weighed.score_nats, self.threshold_nats(), &law.severity);
                 let growth = weighed.score_nats - alert.published_nats;
                 let technique = features.abuse.map(|abuse| abuse.technique);
                 let names_another =
                     technique.is_some_and(|t| !alert.techniques.iter().any(|known| *known == t));
-                let has_grown = weighed.fresh && growth >= law.incident.update_step_nats;
+                let has_grown = weighed.is_new && growth >= law.incident.update_step_nats;
                 now > alert.severity || names_another || has_grown
             }
         }
     }
 
-    pub(super) fn alert_id_of(&self, judged: &Judged<'_>) -> Option<String> {
+    pub(super) fn alert_id_of(&self, judged: &ScoredEvent<'_>) -> Option<String> {
         let from = self.settings.parameters.score.evidence_from_nats;
         self.open_alert(judged.features.identity)
-            .filter(|_| judged.weighed.event_nats >= from)
+            .filter(|_| judged.score.event_nats >= from)
             .map(|alert| alert.alert_id.clone())
     }
 
     /// Opens an alert, or updates the open one, and decides.
     #[cold]
-    pub(super) fn raise(&mut self, judged: &Judged<'_>, signals: &[SignalVerdict]) -> Alert {
-        let Judged {
+    pub(super) fn raise_alert(
+        &mut self,
+        judged: &ScoredEvent<'_>,
+        signals: &[SignalVerdict],
+    ) -> Alert {
+        let ScoredEvent {
             event,
-            origin,
+            position: origin,
             features,
-            weighed,
+            score: weighed,
             ..
         } = judged;
         let threshold_nats = self.threshold_nats();
@@ -137,38 +142,38 @@ impl Engine {
         let known = features.abuse.map(|abuse| abuse.technique);
         merge_techniques(&mut case.techniques, entity, event.activity, known, signals);
         if phase == Phase::Opened {
-            self.threshold.count_alert();
+            self.threshold.record_alert();
         }
         let decisions = match entity {
-            EntityView::Source => self.decide_reached(&case, features.identity),
+            EntityView::Source => self.decide_for_logins(&case, features.identity),
             EntityView::Identity if grew => {
                 vec![self.decide(&case, &case.subject, features.identity)]
             }
             EntityView::Identity => Vec::new(),
         };
-        let (reached, reached_unnamed) = self.named(features.identity);
+        let (reached, reached_unnamed) = self.successful_logins(features.identity);
         self.incidents.set_alert(features.identity, case.clone());
         Alert {
             phase,
             entity,
-            reached,
-            reached_unnamed,
+            logins: reached,
+            additional_logins: reached_unnamed,
             time: event.time,
             score_nats: weighed.score_nats,
             threshold_nats,
             threshold_learned_share: self.threshold.learned_share(),
-            case,
+            incident: case,
             decisions,
             event_id: Some(event.event_id.clone().into_owned()),
-            origin: Some((*origin).clone()),
-            deed: Some(Deed::of(event)),
+            position: Some((*origin).clone()),
+            context: Some(EventContext::of(event)),
         }
     }
 
     /// What the policy asks for about `subject` in the case, and by which rule.
-    pub(super) fn wanted(&self, case: &AlertState, subject: &Subject) -> (Action, String) {
+    pub(super) fn policy_action(&self, case: &AlertState, subject: &Subject) -> (Action, String) {
         let techniques: Vec<&str> = case.techniques.iter().map(|t| t.id.as_str()).collect();
-        let situation = Situation {
+        let situation = PolicyInput {
             severity: case.severity,
             identity: subject.kind,
             credential: subject.credential.as_ref().and_then(|c| c.kind),
@@ -180,29 +185,30 @@ impl Engine {
     }
 
     /// What the guardrails leave of `wanted` about `subject`, whose key is `key`.
-    pub(super) fn allow(
+    pub(super) fn apply_guardrails(
         &mut self,
         wanted: Action,
         subject: &Subject,
         key: u64,
         approval: Approval,
-    ) -> Allowed {
-        let whom = Whom {
+    ) -> GuardedAction {
+        let whom = Target {
             id: &subject.id,
             key,
             group: subject.group.as_deref(),
             approval,
         };
-        let (now, active) = (self.time.now(), self.active_identities());
-        let (switch, rails) = (&mut self.switch, &self.settings.guardrails);
-        self.recent.weaken(switch, wanted, whom, now, active, rails)
+        let (now, active) = (self.clock.watermark(), self.active_identities());
+        let (switch, rails) = (&mut self.containment_state, &self.settings.guardrails);
+        self.containment_log
+            .restrict(switch, wanted, whom, now, active, rails)
     }
 
     /// What is to be done about `subject`, whose key is `key`, in the case.
     pub(super) fn decide(&mut self, case: &AlertState, subject: &Subject, key: u64) -> Decision {
-        let (wanted, policy) = self.wanted(case, subject);
+        let (wanted, policy) = self.policy_action(case, subject);
         let credential = subject.credential.as_ref();
-        let allowed = self.allow(wanted, subject, key, Approval::Open);
+        let allowed = self.apply_guardrails(wanted, subject, key, Approval::Pending);
         let credential_id = credential.map_or("", |c| c.id.as_str());
         let action = allowed.action.as_str();
         let order_id = match self.settings.entity {
@@ -213,10 +219,10 @@ impl Engine {
             subject: subject.clone(),
             order_id,
             policy,
-            wanted,
-            allowed,
+            requested_action: wanted,
+            guarded: allowed,
         };
-        self.remember(&case.alert_id, &decision);
+        self.track_order(&case.alert_id, &decision);
         decision
     }
 }
@@ -224,7 +230,7 @@ impl Engine {
 /// Keeps each signal's strongest verdict, the strongest first.
 fn merge_signals(kept: &mut Vec<SignalVerdict>, new: &[SignalVerdict]) {
     for verdict in new {
-        if verdict.reading.surprise_nats() < NAMED_FROM_NATS {
+        if verdict.reading.surprise_nats() < MIN_SHOWN_NATS {
             continue;
         }
         match kept.iter_mut().find(|known| known.name == verdict.name) {
@@ -251,7 +257,7 @@ fn merge_techniques(
 ) {
     let speaking = signals
         .iter()
-        .filter(|verdict| verdict.reading.surprise_nats() >= NAMED_FROM_NATS)
+        .filter(|verdict| verdict.reading.surprise_nats() >= MIN_SHOWN_NATS)
         .filter_map(|verdict| SIGNALS.iter().find(|signal| signal.name() == verdict.name))
         .flat_map(|signal| signal.techniques(entity).iter().copied());
     let granting = (activity == Activity::Grant && known.is_none()).then_some(ACCOUNT_MANIPULATION);

@@ -10,12 +10,12 @@
 use super::Engine;
 use super::step_output::Alert;
 use crate::enrich::{group_key, identity_key, kind_group};
-use crate::score::incident::Standing;
+use crate::score::incident::AnalystVerdict;
 use crate::stats::hash::hash64;
 
 /// What somebody answers to an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opinion {
+pub enum AlertVerdict {
     /// An attack.
     TruePositive,
     /// No attack, and not to be told of again.
@@ -29,21 +29,25 @@ pub enum Opinion {
 impl Engine {
     /// Takes an answer to the alert `alert_id`; returns the closing of it where the answer closes
     /// it, or `None` where the alert is not known, or no longer. O(cases), for answers are few.
-    pub fn heed(&mut self, alert_id: &str, opinion: Opinion) -> Option<Option<Alert>> {
+    pub fn apply_alert_verdict(
+        &mut self,
+        alert_id: &str,
+        opinion: AlertVerdict,
+    ) -> Option<Option<Alert>> {
         let identity = self.incidents.identity_of(alert_id)?;
         let standing = match opinion {
-            Opinion::TruePositive => Standing::Confirmed,
-            Opinion::FalsePositive | Opinion::Expected => Standing::Accepted,
-            Opinion::Withdrawn => Standing::Unanswered,
+            AlertVerdict::TruePositive => AnalystVerdict::Confirmed,
+            AlertVerdict::FalsePositive | AlertVerdict::Expected => AnalystVerdict::Accepted,
+            AlertVerdict::Withdrawn => AnalystVerdict::Pending,
         };
-        self.incidents.answer(identity, standing);
+        self.incidents.set_analyst_verdict(identity, standing);
         match standing {
-            Standing::Confirmed => self.unlearn(identity),
-            Standing::Accepted => {
+            AnalystVerdict::Confirmed => self.unlearn(identity),
+            AnalystVerdict::Accepted => {
                 let closed = self.incidents.close(identity);
-                return Some(closed.map(|case| self.closing(case)));
+                return Some(closed.map(|case| self.build_close(case)));
             }
-            Standing::Unanswered => {}
+            AnalystVerdict::Pending => {}
         }
         Some(None)
     }
@@ -51,7 +55,7 @@ impl Engine {
     /// Stops enforcement, or lets it go on: what is decided while it is paused is published and not to be
     /// carried out.
     pub fn pause(&mut self, is_paused: bool) {
-        self.switch.is_paused = is_paused;
+        self.containment_state.is_paused = is_paused;
     }
 
     /// Forgets all that is known of an identity; says whether there was something. What it taught its
@@ -59,7 +63,7 @@ impl Engine {
     pub fn forget(&mut self, identity: &str) -> bool {
         let key = identity_key(identity);
         let had_case = self.incidents.remove(key);
-        let was_reached = self.reached.forget(key);
+        let was_reached = self.source_logins.forget(key);
         self.orders.forget(identity);
         self.store.forget(key) || had_case || was_reached
     }
@@ -72,14 +76,12 @@ impl Engine {
         else {
             return;
         };
-        let facts = case.facts();
+        let facts = case.deviation_keys();
         let subject = &alert.subject;
         let group = subject.group.as_deref();
         let group = group.map(|name| group_key(subject.kind, name));
         let slot = self.store.find(identity);
-        let group = self
-            .store
-            .known_group(group, kind_group(subject.kind), slot);
+        let group = self.store.find_group(group, kind_group(subject.kind), slot);
         let credential = subject
             .credential
             .as_ref()
@@ -87,8 +89,10 @@ impl Engine {
             .and_then(|key| self.store.credentials.find(key));
         let Some(group) = group else { return };
         let half_life = self.settings.parameters.decay.baseline_half_life;
-        let shared_weight = self.store.weigh_shared(self.time.now(), half_life);
-        let mut learnt = self.store.split_with(slot, group, credential, None);
+        let shared_weight = self
+            .store
+            .advance_shared_decay(self.clock.watermark(), half_life);
+        let mut learnt = self.store.baselines_mut(slot, group, credential, None);
         facts.for_each(|fact| learnt.forget(fact, shared_weight));
     }
 }

@@ -17,46 +17,49 @@ mod step_output;
 mod unused_privileges;
 mod what_if;
 
-pub use crate::baseline::state_record::{Keep, PieceKey, bring_up};
-pub use crate::baseline::store::EXPECTED;
-pub use analyst_feedback::Opinion;
-pub use profile_report::{Case, Portrait};
-pub use snapshot::Restoring;
-pub use step_output::{Alert, Decision, Deed, Detail, Health, Notice, Origin, Phase, Stepped};
-pub use unused_privileges::Unused;
+pub use crate::baseline::state_record::{RecordKey, StateSink, bring_up};
+pub use crate::baseline::store::PREFETCH_MAX;
+pub use analyst_feedback::AlertVerdict;
+pub use profile_report::{IncidentSummary, ProfileReport};
+pub use snapshot::EngineRestore;
+pub use step_output::{
+    Alert, Decision, Detail, EventContext, Health, Phase, PopulationNotice, SourcePosition,
+    StepOutput,
+};
+pub use unused_privileges::UnusedPrivileges;
 
 use crate::baseline::credential::secs;
-use crate::baseline::group_baseline::Collective;
+use crate::baseline::group_baseline::GroupBaseline;
 use crate::baseline::profile::Profile;
 use crate::baseline::store::Store;
 use crate::catalogue::Catalogue;
-use crate::containment::guardrail::{Guardrails, Recent, Switch};
-use crate::containment::issued_orders::Orders;
+use crate::containment::guardrail::{ContainmentLog, ContainmentState, Guardrails};
+use crate::containment::issued_orders::IssuedOrders;
 use crate::containment::policy::Policy;
-use crate::containment::source_logins::Reached;
+use crate::containment::source_logins::LoginsBySource;
 use crate::enrich::{Features, Keys, enrich};
 use crate::event::Event;
 use crate::parameters::Parameters;
 use crate::score::calibration::Calibration;
-use crate::score::deviation::{Facts, Prices};
-use crate::score::incident::{Incident, Incidents, Weighed, weigh};
-use crate::score::shared_deviations::Crowd;
+use crate::score::deviation::{DeviationContext, Deviations};
+use crate::score::incident::{EventScore, Incident, Incidents, score_event};
+use crate::score::shared_deviations::SharedDeviations;
 use crate::score::threshold::Threshold;
-use crate::signal::{SIGNALS, View};
+use crate::signal::{SIGNALS, ScoreContext};
 use crate::units::{EventTime, MS_PER_DAY};
 use crate::verdict::{EntityView, Reading, SignalName, Verdict};
 use arrayvec::ArrayVec;
-use event_clock::{SeenIds, ShardTime};
-use readings::{bits_of, is_usual_source, read, verdicts};
-use replay_guard::Heard;
+use event_clock::{DedupTable, EventClock};
+use readings::{is_known_source, read_signals, signal_mask, verdicts};
+use replay_guard::ReplayGuard;
 use std::sync::Arc;
 
 /// Cases are looked through for what has decayed every so often, in milliseconds of event time.
-const SWEEP_EVERY_MS: i64 = 600_000;
+const SWEEP_INTERVAL_MS: i64 = 600_000;
 /// Deviations from this probability on are counted towards a crowd.
-const CROWD_P: f64 = 0.01;
+const SHARED_DEVIATION_MAX_P: f64 = 0.01;
 /// So many identities with one deviation are told of, once a day.
-const NOTICED_FROM: f64 = 5.5;
+const NOTICE_MIN_IDENTITIES: f64 = 5.5;
 
 /// What an engine is told at birth.
 #[derive(Clone, Debug)]
@@ -76,7 +79,7 @@ pub struct Settings {
     /// Entities that this shard may keep.
     pub max_identities: usize,
     /// Signals that do not speak; they learn all the same.
-    pub signals_off: Vec<SignalName>,
+    pub disabled_signals: Vec<SignalName>,
     /// What is to be done when.
     pub policy: Arc<Policy>,
     /// Limits on containment, this shard's part.
@@ -89,43 +92,43 @@ pub struct Engine {
     settings: Settings,
     store: Store,
     calibration: Calibration,
-    crowd: Crowd,
-    time: ShardTime,
-    seen: SeenIds,
+    shared_deviations: SharedDeviations,
+    clock: EventClock,
+    dedup: DedupTable,
     incidents: Incidents,
     threshold: Threshold,
-    recent: Recent,
-    switch: Switch,
-    reached: Reached,
-    orders: Orders,
-    heard: Heard,
-    blank: Box<Profile>,
+    containment_log: ContainmentLog,
+    containment_state: ContainmentState,
+    source_logins: LoginsBySource,
+    orders: IssuedOrders,
+    replay_guard: ReplayGuard,
+    empty_profile: Box<Profile>,
     aged_day: i64,
     duplicates: u64,
     next_sweep: EventTime,
     late: u64,
-    let_go: Vec<u64>,
+    evicted: Vec<u64>,
     /// Signals that are on, one bit each by their place in [`SIGNALS`].
-    on: u32,
+    enabled: u32,
     /// Those that are on for what anybody can cause from outside.
-    on_outside: u32,
+    enabled_for_unauthenticated: u32,
 }
 
 /// What each signal answered that did not abstain, by its index in [`SIGNALS`].
 type Readings = ArrayVec<(usize, Reading), { SIGNALS.len() }>;
 
 /// One event with all that was made of it.
-struct Judged<'j> {
+struct ScoredEvent<'j> {
     event: &'j Event<'j>,
-    origin: &'j Origin,
+    position: &'j SourcePosition,
     features: &'j Features,
-    facts: &'j Facts,
-    weighed: Weighed,
-    place: Place,
+    deviations: &'j Deviations,
+    score: EventScore,
+    place: BaselineRef,
 }
 
 /// Where and with which weight an event meets the baselines.
-struct Place {
+struct BaselineRef {
     slot: Option<usize>,
     group: usize,
     credential: Option<usize>,
@@ -144,31 +147,34 @@ impl Engine {
         Self {
             store: Store::new(settings.max_identities, parameters),
             calibration: Calibration::default(),
-            crowd: Crowd::default(),
-            time: ShardTime::default(),
-            seen: SeenIds::default(),
+            shared_deviations: SharedDeviations::default(),
+            clock: EventClock::default(),
+            dedup: DedupTable::default(),
             incidents: Incidents::default(),
             threshold: Threshold::new(settings.alerts_per_day, law, &parameters.decay),
-            recent: Recent::default(),
-            switch: Switch::default(),
-            reached: Reached::default(),
-            orders: Orders::default(),
-            heard: Heard::default(),
-            blank: Box::new(Profile::new(EventTime::EARLIEST)),
+            containment_log: ContainmentLog::default(),
+            containment_state: ContainmentState::default(),
+            source_logins: LoginsBySource::default(),
+            orders: IssuedOrders::default(),
+            replay_guard: ReplayGuard::default(),
+            empty_profile: Box::new(Profile::new(EventTime::EARLIEST)),
             aged_day: 0,
             duplicates: 0,
             next_sweep: EventTime::EARLIEST,
             late: 0,
-            let_go: Vec::new(),
-            on: bits_of(settings.entity, &settings.signals_off),
-            on_outside: bits_of(EntityView::Source, &settings.signals_off),
+            evicted: Vec::new(),
+            enabled: signal_mask(settings.entity, &settings.disabled_signals),
+            enabled_for_unauthenticated: signal_mask(
+                EntityView::Source,
+                &settings.disabled_signals,
+            ),
             settings,
         }
     }
 
     /// Asks memory for what the next events will need, [`EXPECTED`] at most; changes nothing.
-    pub fn expect(&self, next: &[Keys]) {
-        self.store.expect(next);
+    pub fn prefetch(&self, next: &[Keys]) {
+        self.store.prefetch(next);
     }
 
     /// Judges one event, whose keys are `keys`, and learns from it. `detail` is how
@@ -177,56 +183,57 @@ impl Engine {
         &mut self,
         event: &Event<'_>,
         keys: Keys,
-        origin: &Origin,
+        origin: &SourcePosition,
         detail: Detail,
-    ) -> Stepped {
+    ) -> StepOutput {
         debug_assert_eq!(keys, Keys::of(event), "the keys are the event's own");
         let features = enrich(event, keys, &self.settings.catalogue);
-        self.take(event, &features, origin, detail)
+        self.process(event, &features, origin, detail)
     }
 
-    fn take(
+    fn process(
         &mut self,
         event: &Event<'_>,
         features: &Features,
-        origin: &Origin,
+        origin: &SourcePosition,
         detail: Detail,
-    ) -> Stepped {
-        let mut stepped = Stepped {
-            duplicate: self.seen.is_repeated(&event.event_id),
-            ..Stepped::default()
+    ) -> StepOutput {
+        let mut stepped = StepOutput {
+            duplicate: self.dedup.insert_is_duplicate(&event.event_id),
+            ..StepOutput::default()
         };
         self.duplicates += u64::from(stepped.duplicate);
         let taken_at = self.advance(event.time, &mut stepped);
-        let place = self.place(event, taken_at, features);
-        let view = self.view(event, features, &place, self.store.group(place.group));
-        let readings = read(&view, self.on_for(event));
-        stepped.is_usual_source = is_usual_source(&view);
-        stepped.spoke = readings.iter().fold(0, |bits, (at, _)| bits | 1 << at);
-        let (facts, weighed) = self.weigh(&view, &readings, &place);
+        let place = self.resolve_baselines(event, taken_at, features);
+        let view = self.score_context(event, features, &place, self.store.group(place.group));
+        let readings = read_signals(&view, self.enabled_for(event));
+        stepped.is_known_source = is_known_source(&view);
+        stepped.contributing_signals = readings.iter().fold(0, |bits, (at, _)| bits | 1 << at);
+        let (facts, weighed) = self.score_event(&view, &readings, &place);
         stepped.event_nats = weighed.event_nats;
         stepped.score_nats = weighed.score_nats;
         let alerting = !stepped.duplicate
-            && (self.alerting(features, &weighed) || self.has_undecided(features.identity));
+            && (self.should_alert(features, &weighed)
+                || self.has_undecided_logins(features.identity));
         let signals = match detail {
             _ if alerting => verdicts(&view, &readings, true),
             Detail::Score => Vec::new(),
             Detail::Readings => verdicts(&view, &readings, false),
-            Detail::Words => verdicts(&view, &readings, true),
+            Detail::Explained => verdicts(&view, &readings, true),
         };
-        let judged = Judged {
+        let judged = ScoredEvent {
             event,
-            origin,
+            position: origin,
             features,
-            facts: &facts,
-            weighed,
+            deviations: &facts,
+            score: weighed,
             place,
         };
         if !stepped.duplicate {
-            stepped.notices = self.join_crowd(&judged);
-            self.note_evidence(&judged);
+            stepped.notices = self.record_shared_deviation(&judged);
+            self.accumulate_evidence(&judged);
             if alerting {
-                stepped.alerts.push(self.raise(&judged, &signals));
+                stepped.alerts.push(self.raise_alert(&judged, &signals));
             }
         }
         if detail != Detail::Score {
@@ -245,10 +252,10 @@ impl Engine {
 
     /// Moves the shard's time on and closes what has decayed; returns when the event is taken to
     /// have happened.
-    fn advance(&mut self, time: EventTime, stepped: &mut Stepped) -> EventTime {
-        let taken_at = self.time.take(time);
-        let now = self.time.now();
-        stepped.budget_news = self.threshold.reach_day(now.day());
+    fn advance(&mut self, time: EventTime, stepped: &mut StepOutput) -> EventTime {
+        let taken_at = self.clock.observe(time);
+        let now = self.clock.watermark();
+        stepped.budget_alert = self.threshold.advance_to_day(now.day());
         if now.day() > self.aged_day {
             let remaining = self
                 .settings
@@ -257,20 +264,20 @@ impl Engine {
                 .baseline_half_life
                 .remaining(MS_PER_DAY);
             if self.aged_day > 0 {
-                self.calibration.age(remaining);
+                self.calibration.decay(remaining);
             }
             self.aged_day = now.day();
         }
         if now >= self.next_sweep {
-            self.next_sweep = now.saturating_add_ms(SWEEP_EVERY_MS);
+            self.next_sweep = now.saturating_add_ms(SWEEP_INTERVAL_MS);
             self.sweep(&mut stepped.alerts);
         }
         taken_at
     }
 
     /// Identities without a case are marked so.
-    fn release(&mut self) {
-        for key in self.let_go.drain(..) {
+    fn clear_incident_flag(&mut self) {
+        for key in self.evicted.drain(..) {
             if let Some(slot) = self.store.find(key)
                 && let Some(profile) = self.store.split(Some(slot), 0).profile
             {
@@ -279,17 +286,26 @@ impl Engine {
         }
     }
 
-    fn place(&mut self, event: &Event<'_>, time: EventTime, features: &Features) -> Place {
+    fn resolve_baselines(
+        &mut self,
+        event: &Event<'_>,
+        time: EventTime,
+        features: &Features,
+    ) -> BaselineRef {
         let half_life = self.settings.parameters.decay.baseline_half_life;
-        let shared_weight = self.store.weigh_shared(self.time.now(), half_life);
+        let shared_weight = self
+            .store
+            .advance_shared_decay(self.clock.watermark(), half_life);
         let id = &event.identity.id;
-        let slot = self.store.admit(features.identity, id, time, half_life);
-        let group = self.store.group_slot(features, slot);
+        let slot = self
+            .store
+            .get_or_insert(features.identity, id, time, half_life);
+        let group = self.store.group_slot_for(features, slot);
         let credential = features.credential;
         let now_secs = secs(time);
-        let credential = credential.map(|key| self.store.credentials.admit(key, now_secs));
+        let credential = credential.map(|key| self.store.credentials.get_or_insert(key, now_secs));
         let first_use = |slot: usize| !self.store.credentials.record(slot).is_known();
-        let mut place = Place {
+        let mut place = BaselineRef {
             slot,
             group,
             credential,
@@ -299,62 +315,67 @@ impl Engine {
             now: time,
         };
         if let Some(profile) = self.store.split(slot, group).profile {
-            place.now = profile.now(time);
-            place.profile_weight = profile.weigh(place.now, half_life);
+            place.now = profile.effective_time(time);
+            place.profile_weight = profile.advance_decay(place.now, half_life);
             self.late += u64::from(place.now > time);
         }
         place
     }
 
     #[inline]
-    fn view<'v>(
+    fn score_context<'v>(
         &'v self,
         event: &'v Event<'v>,
         features: &'v Features,
-        place: &Place,
-        peers: &'v Collective,
-    ) -> View<'v> {
+        place: &BaselineRef,
+        peers: &'v GroupBaseline,
+    ) -> ScoreContext<'v> {
         let known = place.credential.filter(|_| !place.is_first_use);
-        View {
+        ScoreContext {
             entity: self.settings.entity,
             event,
             features,
             profile: place
                 .slot
-                .map_or(&*self.blank, |slot| &self.store.entry(slot).profile),
+                .map_or(&*self.empty_profile, |slot| &self.store.entry(slot).profile),
             profile_weight: place.profile_weight,
             peers,
             population: &self.store.population,
             shared_weight: place.shared_weight,
             credential: known.map(|slot| self.store.credentials.record(slot)),
             issuer: self.store.issuer(features.issuer),
-            names: &self.store.names,
+            labels: &self.store.labels,
             parameters: &self.settings.parameters,
         }
     }
 
     /// What the event deviates in, and what that means in the identity's case.
     #[inline]
-    fn weigh(&self, view: &View<'_>, readings: &Readings, place: &Place) -> (Facts, Weighed) {
+    fn score_event(
+        &self,
+        view: &ScoreContext<'_>,
+        readings: &Readings,
+        place: &BaselineRef,
+    ) -> (Deviations, EventScore) {
         let parameters = &self.settings.parameters;
-        let case = self.case_of(view.features, place);
-        let prices = Prices {
+        let case = self.incident_of(view.features, place);
+        let prices = DeviationContext {
             calibration: &self.calibration,
-            crowd: &self.crowd,
-            case,
+            shared_deviations: &self.shared_deviations,
+            incident: case,
             now: place.now,
         };
-        let facts: Facts = readings
+        let facts: Deviations = readings
             .iter()
-            .filter_map(|(signal, reading)| prices.fact(*signal, reading, view))
+            .filter_map(|(signal, reading)| prices.deviation(*signal, reading, view))
             .collect();
         let half_life = parameters.decay.incident_half_life;
-        let weighed = weigh(&facts, case, place.now, &parameters.score, half_life);
+        let weighed = score_event(&facts, case, place.now, &parameters.score, half_life);
         (facts, weighed)
     }
 
     #[inline]
-    fn case_of(&self, features: &Features, place: &Place) -> Option<&Incident> {
+    fn incident_of(&self, features: &Features, place: &BaselineRef) -> Option<&Incident> {
         let has_case = place
             .slot
             .is_none_or(|slot| self.store.entry(slot).profile.has_incident);
@@ -365,21 +386,30 @@ impl Engine {
 
     /// Counts what this identity shows for the first time in its case towards the crowd; tells of
     /// crowds that have just become large.
-    fn join_crowd(&mut self, judged: &Judged<'_>) -> Vec<Notice> {
+    fn record_shared_deviation(&mut self, judged: &ScoredEvent<'_>) -> Vec<PopulationNotice> {
         let (now, identity) = (judged.place.now, judged.features.identity);
         let mut notices = Vec::new();
-        for fact in judged.facts.iter().filter(|f| f.is_fresh && f.p <= CROWD_P) {
-            let Some(shared) = fact.shared else { continue };
-            let Some(identities) = self.crowd.add(shared, identity, NOTICED_FROM, now) else {
+        for fact in judged
+            .deviations
+            .iter()
+            .filter(|f| f.is_new && f.p <= SHARED_DEVIATION_MAX_P)
+        {
+            let Some(shared) = fact.shared_key else {
+                continue;
+            };
+            let Some(identities) =
+                self.shared_deviations
+                    .record(shared, identity, NOTICE_MIN_IDENTITIES, now)
+            else {
                 continue;
             };
             let peers = self.store.group(judged.place.group);
-            let view = self.view(judged.event, judged.features, &judged.place, peers);
+            let view = self.score_context(judged.event, judged.features, &judged.place, peers);
             let signal = SIGNALS[fact.signal];
             let observed = signal
                 .score(&view)
                 .map(|reading| signal.explain(&view, &reading).observed);
-            notices.push(Notice {
+            notices.push(PopulationNotice {
                 time: now,
                 signal: signal.name(),
                 observed: observed.unwrap_or_default(),
@@ -390,25 +420,25 @@ impl Engine {
     }
 
     /// Takes evidence into the identity's case, and into the open alert's record.
-    fn note_evidence(&mut self, judged: &Judged<'_>) {
+    fn accumulate_evidence(&mut self, judged: &ScoredEvent<'_>) {
         let parameters = &self.settings.parameters;
-        if judged.weighed.event_nats < parameters.score.evidence_from_nats {
+        if judged.score.event_nats < parameters.score.evidence_from_nats {
             return;
         }
-        let case = self.incidents.absorb(
+        let case = self.incidents.add_evidence(
             judged.features.identity,
-            judged.facts,
-            &judged.weighed,
+            judged.deviations,
+            &judged.score,
             judged.place.now,
             parameters.bounds.open_incidents,
-            &mut self.let_go,
+            &mut self.evicted,
         );
         if let Some(alert) = case.alert.as_mut().filter(|alert| !alert.closed) {
             alert.events += 1;
             alert.last_evidence = judged.place.now;
-            alert.peak_nats = alert.peak_nats.max(judged.weighed.score_nats);
+            alert.peak_nats = alert.peak_nats.max(judged.score.score_nats);
         }
-        self.release();
+        self.clear_incident_flag();
         if let Some(profile) = self.store.split(judged.place.slot, 0).profile {
             profile.has_incident = true;
         }
@@ -435,7 +465,7 @@ impl Engine {
     /// The shard's event time.
     #[must_use]
     pub fn now(&self) -> EventTime {
-        self.time.now()
+        self.clock.watermark()
     }
 
     /// Hash of model and detection settings, as alerts state it.
@@ -448,30 +478,30 @@ impl Engine {
     #[must_use]
     pub fn health(&self) -> Health {
         let counts = self.store.counts();
-        let (open_orders, orders_awaiting) = self.orders.unsettled();
+        let (open_orders, orders_awaiting) = self.orders.open_orders();
         Health {
             identities: self.store.len(),
             groups: self.store.group_count(),
             state_bytes: self.store.memory_bytes(),
             evicted: counts.evicted,
-            names: self.store.names.len(),
-            names_refused: self.store.names.refused(),
+            labels: self.store.labels.len(),
+            labels_dropped: self.store.labels.dropped(),
             issuers: self.store.issuer_count(),
-            reached_sources: self.reached.len(),
+            sources_with_logins: self.source_logins.len(),
             open_orders,
-            orders_awaiting,
-            is_paused: self.switch.is_paused,
-            credentials: self.store.credentials.held(),
+            orders_awaiting_approval: orders_awaiting,
+            is_paused: self.containment_state.is_paused,
+            credentials: self.store.credentials.len(),
             credentials_evicted: self.store.credentials.evicted(),
-            unadmitted: counts.unadmitted,
+            without_baseline: counts.without_baseline,
             incidents: self.incidents.len(),
-            incidents_dropped: self.incidents.dropped(),
+            incidents_evicted: self.incidents.evicted(),
             open_alerts: self.incidents.open_alerts(),
             late: self.late,
             duplicates: self.duplicates,
             threshold_nats: self.threshold_nats(),
             threshold_learned_share: self.threshold.learned_share(),
-            budget_drift: self.threshold.budget_drift(),
+            budget_ratio: self.threshold.budget_ratio(),
         }
     }
 }

@@ -4,19 +4,19 @@ use super::Engine;
 use crate::baseline::profile::Profile;
 use crate::enrich::identity_key;
 use crate::score::incident::Incident;
-use crate::signal::categorical::in_words;
+use crate::signal::categorical::describe_values;
 use crate::stats::hour_of_week::HourRates;
 use crate::stats::student::Moments;
 use crate::units::{EventTime, MS_PER_SEC, Span};
 
 /// Hours named as the most active ones.
-const HOURS_NAMED: usize = 4;
+const MAX_HOURS_SHOWN: usize = 4;
 /// A busiest hour below this many times the mean is no busiest hour.
-const EVEN_UNTIL: f32 = 1.5;
+const MIN_PEAK_RATIO: f32 = 1.5;
 
 /// What is known of one identity.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Portrait {
+pub struct ProfileReport {
     /// Its id.
     pub id: String,
     /// Events seen, undecayed.
@@ -30,12 +30,12 @@ pub struct Portrait {
     /// Habits: what they are of, and the values, the most usual first.
     pub habits: Vec<(&'static str, String)>,
     /// Its case, if it has one.
-    pub case: Option<Case>,
+    pub incident: Option<IncidentSummary>,
 }
 
 /// A running case.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Case {
+pub struct IncidentSummary {
     /// Evidence left by now.
     pub evidence_nats: f64,
     /// Its alert, if one was raised, and whether it is open.
@@ -45,42 +45,45 @@ pub struct Case {
 impl Engine {
     /// What is known of `identity`; `None` where nothing is. O(1).
     #[must_use]
-    pub fn portrait(&self, identity: &str) -> Option<Portrait> {
+    pub fn profile_report(&self, identity: &str) -> Option<ProfileReport> {
         let key = identity_key(identity);
         let profile = &self.store.entry(self.store.find(key)?).profile;
         let half_life = self.settings.parameters.decay.baseline_half_life;
         let weight = profile.landmark.weight_at(profile.last_seen, half_life);
-        Some(Portrait {
+        Some(ProfileReport {
             id: identity.to_owned(),
             events: profile.events,
             first_seen: profile.first_seen,
             last_seen: profile.last_seen,
-            observations: profile.usefulness(profile.last_seen, half_life),
+            observations: profile.decayed_events(profile.last_seen, half_life),
             habits: self.habits(profile, weight),
-            case: self.incidents.get(key).map(|case| self.case(case)),
+            incident: self
+                .incidents
+                .get(key)
+                .map(|case| self.incident_summary(case)),
         })
     }
 
-    fn case(&self, case: &Incident) -> Case {
+    fn incident_summary(&self, case: &Incident) -> IncidentSummary {
         let half_life = self.settings.parameters.decay.incident_half_life;
         let alert = case.alert.as_ref();
-        Case {
-            evidence_nats: case.evidence_at(self.time.now(), half_life),
+        IncidentSummary {
+            evidence_nats: case.evidence_at(self.clock.watermark(), half_life),
             alert: alert.map(|alert| (alert.alert_id.clone(), !alert.closed)),
         }
     }
 
     fn habits(&self, profile: &Profile, weight: f32) -> Vec<(&'static str, String)> {
-        let names = &self.store.names;
+        let names = &self.store.labels;
         let failures = &profile.failures;
         let mut habits = vec![
-            ("hosts", in_words(&profile.host, names)),
-            ("address ranges", in_words(&profile.prefix, names)),
-            ("networks", in_words(&profile.network, names)),
-            ("countries", in_words(&profile.country, names)),
-            ("clients", in_words(&profile.client, names)),
-            ("actions", in_words(&profile.action, names)),
-            ("resources", in_words(&profile.resource, names)),
+            ("hosts", describe_values(&profile.host, names)),
+            ("address ranges", describe_values(&profile.prefix, names)),
+            ("networks", describe_values(&profile.network, names)),
+            ("countries", describe_values(&profile.country, names)),
+            ("clients", describe_values(&profile.client, names)),
+            ("actions", describe_values(&profile.action, names)),
+            ("resources", describe_values(&profile.resource, names)),
         ];
         habits.retain(|(_, words)| words != "nothing known");
         let rates = profile.hours.rates(weight, None, 0.5);
@@ -127,11 +130,11 @@ fn busiest(rates: &HourRates) -> String {
     let mean = rates.iter().sum::<f32>() / rates.len() as f32;
     if bins
         .first()
-        .is_some_and(|bin| rates[*bin] < EVEN_UNTIL * mean)
+        .is_some_and(|bin| rates[*bin] < MIN_PEAK_RATIO * mean)
     {
         return "at all hours alike".to_owned();
     }
-    bins.truncate(HOURS_NAMED);
+    bins.truncate(MAX_HOURS_SHOWN);
     bins.sort_unstable();
     let name = |bin: &usize| {
         let day = if *bin < 24 {

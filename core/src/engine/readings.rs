@@ -2,45 +2,45 @@
 
 use super::{Engine, Readings};
 use crate::event::{Activity, Event};
-use crate::signal::{SIGNALS, Signal, View, score_all};
+use crate::signal::{SIGNALS, ScoreContext, Signal, score_all};
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, SignalVerdict};
 
 impl Engine {
     /// Signals that may speak of `event`.
-    pub(super) fn on_for(&self, event: &Event<'_>) -> u32 {
+    pub(super) fn enabled_for(&self, event: &Event<'_>) -> u32 {
         if event.is_failed_login() {
-            self.on_outside
+            self.enabled_for_unauthenticated
         } else {
-            self.on
+            self.enabled
         }
     }
 }
 
 /// What a source is judged by, for it has no credentials, hosts or habits; and failed logins, for
 /// anybody can fail to log in as somebody, and where that happens says nothing of the identity.
-const OF_SOURCES: [SignalName; 3] = [SignalName::Rate, SignalName::Failure, SignalName::FanOut];
+const SOURCE_SIGNALS: [SignalName; 3] = [SignalName::Rate, SignalName::Failure, SignalName::FanOut];
 /// Successes from a network from which on it is usual for an identity, decayed.
-const USUAL_SOURCE_FROM: f64 = 0.9;
+const MIN_KNOWN_SUCCESSES: f64 = 0.9;
 /// Uses from which on it is known where an identity comes from, decayed.
-const PLACES_KNOWN_FROM: f64 = 2.5;
+const MIN_PLACED_USES: f64 = 2.5;
 
 /// Whether the identity is known to come from here, or nothing is known of where it comes from.
 /// Networks stand for places: an autonomous system is shared with strangers.
 #[inline]
-pub(super) fn is_usual_source(view: &View<'_>) -> bool {
+pub(super) fn is_known_source(view: &ScoreContext<'_>) -> bool {
     if view.event.activity != Activity::Authenticate {
         return false;
     }
     let (prefixes, weight) = (&view.profile.prefix, view.profile_weight);
     let known = view.features.prefix;
     let count = known.map_or(0.0, |prefix| prefixes.count(prefix, weight));
-    count >= USUAL_SOURCE_FROM || prefixes.observations(weight) < PLACES_KNOWN_FROM
+    count >= MIN_KNOWN_SUCCESSES || prefixes.observations(weight) < MIN_PLACED_USES
 }
 
-pub(super) fn bits_of(entity: EntityView, off: &[SignalName]) -> u32 {
+pub(super) fn signal_mask(entity: EntityView, off: &[SignalName]) -> u32 {
     let on = |(_, signal): &(usize, &&dyn Signal)| {
         let name = signal.name();
-        let suits = entity == EntityView::Identity || OF_SOURCES.contains(&name);
+        let suits = entity == EntityView::Identity || SOURCE_SIGNALS.contains(&name);
         suits && !off.contains(&name)
     };
     let on = SIGNALS.iter().enumerate().filter(on);
@@ -49,13 +49,17 @@ pub(super) fn bits_of(entity: EntityView, off: &[SignalName]) -> u32 {
 
 /// What each signal that is on answers.
 #[inline]
-pub(super) fn read(view: &View<'_>, on: u32) -> Readings {
+pub(super) fn read_signals(view: &ScoreContext<'_>, on: u32) -> Readings {
     let mut readings = Readings::new();
     score_all(view, on, |at, reading| readings.push((at, reading)));
     readings
 }
 
-pub(super) fn verdicts(view: &View<'_>, readings: &Readings, in_words: bool) -> Vec<SignalVerdict> {
+pub(super) fn verdicts(
+    view: &ScoreContext<'_>,
+    readings: &Readings,
+    in_words: bool,
+) -> Vec<SignalVerdict> {
     let explain = |(at, reading): &(usize, Reading)| SIGNALS[*at].explain(view, reading);
     let verdict = |read: &(usize, Reading)| SignalVerdict {
         name: SIGNALS[read.0].name(),

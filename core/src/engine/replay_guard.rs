@@ -5,19 +5,19 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeSet;
 
 /// Answers that are remembered; the oldest give way, and what is older than they is heard no more.
-const REMEMBERED: usize = 4_096;
+const MAX_TOKENS: usize = 4_096;
 /// What was signed so long before the newest is heard no more, in seconds.
-const HEARD_WITHIN_SECS: i64 = 24 * 3_600;
+const MAX_AGE_SECS: i64 = 24 * 3_600;
 
 /// When each was signed, and which it is.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
-pub(super) struct Heard {
+pub(super) struct ReplayGuard {
     tokens: BTreeSet<(i64, [u8; 16])>,
     /// What was signed by then is heard no more.
     floor_secs: i64,
 }
 
-impl Default for Heard {
+impl Default for ReplayGuard {
     fn default() -> Self {
         Self {
             tokens: BTreeSet::new(),
@@ -26,18 +26,16 @@ impl Default for Heard {
     }
 }
 
-impl Heard {
+impl ReplayGuard {
     /// Whether the answer `token`, signed at `issued_secs`, is heard for the first time.
-    pub(super) fn hear_once(&mut self, token: [u8; 16], issued_secs: i64) -> bool {
+    pub(super) fn accept_once(&mut self, token: [u8; 16], issued_secs: i64) -> bool {
         if issued_secs <= self.floor_secs || !self.tokens.insert((issued_secs, token)) {
             return false;
         }
         let newest = self.tokens.last().map_or(issued_secs, |(secs, _)| *secs);
-        self.floor_secs = self
-            .floor_secs
-            .max(newest.saturating_sub(HEARD_WITHIN_SECS));
+        self.floor_secs = self.floor_secs.max(newest.saturating_sub(MAX_AGE_SECS));
         while let Some((secs, _)) = self.tokens.first()
-            && (*secs <= self.floor_secs || self.tokens.len() > REMEMBERED)
+            && (*secs <= self.floor_secs || self.tokens.len() > MAX_TOKENS)
         {
             self.floor_secs = self.floor_secs.max(*secs);
             self.tokens.pop_first();
@@ -58,22 +56,22 @@ mod tests {
 
     #[test]
     fn an_answer_is_heard_once_however_many_come_after_it() {
-        let mut heard = Heard::default();
-        assert!(heard.hear_once(token(0), 1_000) && !heard.hear_once(token(0), 1_000));
-        for n in 1..REMEMBERED as u32 + 100 {
-            assert!(heard.hear_once(token(n), 1_000 + i64::from(n)));
+        let mut heard = ReplayGuard::default();
+        assert!(heard.accept_once(token(0), 1_000) && !heard.accept_once(token(0), 1_000));
+        for n in 1..MAX_TOKENS as u32 + 100 {
+            assert!(heard.accept_once(token(n), 1_000 + i64::from(n)));
         }
-        assert!(heard.tokens.len() <= REMEMBERED);
-        for n in 0..REMEMBERED as u32 + 100 {
-            assert!(!heard.hear_once(token(n), 1_000 + i64::from(n)), "{n}");
+        assert!(heard.tokens.len() <= MAX_TOKENS);
+        for n in 0..MAX_TOKENS as u32 + 100 {
+            assert!(!heard.accept_once(token(n), 1_000 + i64::from(n)), "{n}");
         }
     }
 
     #[test]
     fn what_is_a_day_old_is_heard_no_more() {
-        let mut heard = Heard::default();
-        assert!(heard.hear_once(token(1), 10_000_000));
-        assert!(!heard.hear_once(token(2), 10_000_000 - HEARD_WITHIN_SECS));
-        assert!(heard.hear_once(token(3), 10_000_001 - HEARD_WITHIN_SECS + 10));
+        let mut heard = ReplayGuard::default();
+        assert!(heard.accept_once(token(1), 10_000_000));
+        assert!(!heard.accept_once(token(2), 10_000_000 - MAX_AGE_SECS));
+        assert!(heard.accept_once(token(3), 10_000_001 - MAX_AGE_SECS + 10));
     }
 }

@@ -1,24 +1,24 @@
 //! Everything an engine knows, in pieces, and an engine that goes on from them exactly.
 
-use super::event_clock::{SeenIds, ShardTime};
+use super::event_clock::{DedupTable, EventClock};
 use super::{Engine, Settings};
-use crate::baseline::encode_buffer::PieceBuffer;
-use crate::baseline::state_record::{Keep, PieceKey, Pieces, Shape};
-use crate::containment::guardrail::Recent;
+use crate::baseline::encode_buffer::EncodeBuffer;
+use crate::baseline::state_record::{RecordKey, StateSink, StoreLayout, StoreRestore};
+use crate::containment::guardrail::ContainmentLog;
 use crate::score::calibration::Calibration;
-use crate::score::threshold::Learned;
+use crate::score::threshold::ThresholdState;
 use crate::units::EventTime;
 use crate::verdict::EntityView;
 use borsh::from_slice;
 use borsh::io::{Error, ErrorKind, Result};
 
 /// Time, threshold and counters, as [`PieceKey::Engine`] holds them.
-type Own = (
-    Shape,
-    ShardTime,
-    Learned,
+type EngineRecord = (
+    StoreLayout,
+    EventClock,
+    ThresholdState,
     Calibration,
-    Recent,
+    ContainmentLog,
     (i64, EventTime),
     (u64, u64),
 );
@@ -28,31 +28,43 @@ impl Engine {
     ///
     /// # Errors
     /// `keep` fails.
-    pub fn save(&self, keep: &mut Keep<'_>) -> Result<()> {
-        self.save_own(keep)?;
+    pub fn save(&self, keep: &mut StateSink<'_>) -> Result<()> {
+        self.save_engine_records(keep)?;
         self.store.save(keep)
     }
 
-    fn save_own(&self, keep: &mut Keep<'_>) -> Result<()> {
+    fn save_engine_records(&self, keep: &mut StateSink<'_>) -> Result<()> {
         let own = (
-            self.store.shape(),
-            &self.time,
-            self.threshold.learned(),
+            self.store.layout(),
+            &self.clock,
+            self.threshold.state(),
             &self.calibration,
-            &self.recent,
+            &self.containment_log,
             (self.aged_day, self.next_sweep),
             (self.duplicates, self.late),
         );
-        let buffer = &mut PieceBuffer::default();
-        keep(PieceKey::Engine, Some(buffer.bytes_of(&own)?))?;
-        keep(PieceKey::SeenIds, Some(buffer.bytes_of(&self.seen)?))?;
-        keep(PieceKey::Crowd, Some(buffer.bytes_of(&self.crowd)?))?;
-        keep(PieceKey::Incidents, Some(buffer.bytes_of(&self.incidents)?))?;
-        keep(PieceKey::Switch, Some(buffer.bytes_of(&self.switch)?))?;
-        keep(PieceKey::Orders, Some(buffer.bytes_of(&self.orders)?))?;
-        keep(PieceKey::Heard, Some(buffer.bytes_of(&self.heard)?))?;
+        let buffer = &mut EncodeBuffer::default();
+        keep(RecordKey::Engine, Some(buffer.encode(&own)?))?;
+        keep(RecordKey::EventIds, Some(buffer.encode(&self.dedup)?))?;
+        keep(
+            RecordKey::SharedDeviations,
+            Some(buffer.encode(&self.shared_deviations)?),
+        )?;
+        keep(RecordKey::Incidents, Some(buffer.encode(&self.incidents)?))?;
+        keep(
+            RecordKey::ContainmentState,
+            Some(buffer.encode(&self.containment_state)?),
+        )?;
+        keep(RecordKey::IssuedOrders, Some(buffer.encode(&self.orders)?))?;
+        keep(
+            RecordKey::ReplayGuard,
+            Some(buffer.encode(&self.replay_guard)?),
+        )?;
         if self.settings.entity == EntityView::Source {
-            keep(PieceKey::Reached, Some(buffer.bytes_of(&self.reached)?))?;
+            keep(
+                RecordKey::SourceLogins,
+                Some(buffer.encode(&self.source_logins)?),
+            )?;
         }
         Ok(())
     }
@@ -68,8 +80,8 @@ impl Engine {
     ///
     /// # Errors
     /// `keep` fails; then the checkpoint is to be given up.
-    pub fn begin_checkpoint(&mut self, keep: &mut Keep<'_>) -> Result<usize> {
-        self.save_own(keep)?;
+    pub fn begin_checkpoint(&mut self, keep: &mut StateSink<'_>) -> Result<usize> {
+        self.save_engine_records(keep)?;
         self.store.begin_checkpoint(keep)
     }
 
@@ -77,25 +89,29 @@ impl Engine {
     ///
     /// # Errors
     /// `keep` fails; then the checkpoint is to be given up.
-    pub fn continue_checkpoint(&mut self, most_bytes: usize, keep: &mut Keep<'_>) -> Result<bool> {
-        self.store.continue_checkpoint(most_bytes, keep)
+    pub fn write_checkpoint_chunk(
+        &mut self,
+        most_bytes: usize,
+        keep: &mut StateSink<'_>,
+    ) -> Result<bool> {
+        self.store.write_checkpoint_chunk(most_bytes, keep)
     }
 
     /// The whole checkpoint is kept.
-    pub fn mark_kept(&mut self) {
-        self.store.mark_kept();
+    pub fn commit_checkpoint(&mut self) {
+        self.store.commit_checkpoint();
     }
 
     /// The checkpoint is not kept: what it held belongs to the next one.
-    pub fn give_checkpoint_up(&mut self) {
-        self.store.give_checkpoint_up();
+    pub fn abort_checkpoint(&mut self) {
+        self.store.abort_checkpoint();
     }
 
     /// Starts to put an engine together from pieces.
     #[must_use]
-    pub fn restoring(settings: Settings) -> Restoring {
-        Restoring {
-            pieces: Pieces::new(settings.max_identities),
+    pub fn restore(settings: Settings) -> EngineRestore {
+        EngineRestore {
+            pieces: StoreRestore::new(settings.max_identities),
             engine: Self::new(settings),
             own: None,
         }
@@ -103,28 +119,28 @@ impl Engine {
 }
 
 /// An engine that is being put together.
-pub struct Restoring {
+pub struct EngineRestore {
     engine: Engine,
-    pieces: Pieces,
-    own: Option<Own>,
+    pieces: StoreRestore,
+    own: Option<EngineRecord>,
 }
 
-impl Restoring {
+impl EngineRestore {
     /// Takes one piece, in any order.
     ///
     /// # Errors
     /// The bytes are no such piece.
-    pub fn take(&mut self, key: PieceKey, bytes: &[u8]) -> Result<()> {
+    pub fn apply(&mut self, key: RecordKey, bytes: &[u8]) -> Result<()> {
         match key {
-            PieceKey::Engine => self.own = Some(from_slice(bytes)?),
-            PieceKey::SeenIds => self.engine.seen = SeenIds::restored(from_slice(bytes)?)?,
-            PieceKey::Crowd => self.engine.crowd = from_slice(bytes)?,
-            PieceKey::Incidents => self.engine.incidents = from_slice(bytes)?,
-            PieceKey::Switch => self.engine.switch = from_slice(bytes)?,
-            PieceKey::Orders => self.engine.orders = from_slice(bytes)?,
-            PieceKey::Heard => self.engine.heard = from_slice(bytes)?,
-            PieceKey::Reached => self.engine.reached = from_slice(bytes)?,
-            _ => self.pieces.take(key, bytes)?,
+            RecordKey::Engine => self.own = Some(from_slice(bytes)?),
+            RecordKey::EventIds => self.engine.dedup = DedupTable::validated(from_slice(bytes)?)?,
+            RecordKey::SharedDeviations => self.engine.shared_deviations = from_slice(bytes)?,
+            RecordKey::Incidents => self.engine.incidents = from_slice(bytes)?,
+            RecordKey::ContainmentState => self.engine.containment_state = from_slice(bytes)?,
+            RecordKey::IssuedOrders => self.engine.orders = from_slice(bytes)?,
+            RecordKey::ReplayGuard => self.engine.replay_guard = from_slice(bytes)?,
+            RecordKey::SourceLogins => self.engine.source_logins = from_slice(bytes)?,
+            _ => self.pieces.apply(key, bytes)?,
         }
         Ok(())
     }
@@ -138,12 +154,12 @@ impl Restoring {
         let missing = || Error::new(ErrorKind::InvalidData, "the engine's own piece is missing");
         let (shape, time, learned, calibration, recent, days, counts) =
             self.own.ok_or_else(missing)?;
-        self.pieces.fill(&mut self.engine.store, &shape)?;
+        self.pieces.restore_into(&mut self.engine.store, &shape)?;
         let mut engine = self.engine;
-        engine.time = time;
-        engine.threshold.resume(learned);
-        engine.calibration = calibration.restored()?;
-        engine.recent = recent;
+        engine.clock = time;
+        engine.threshold.restore(learned);
+        engine.calibration = calibration.validated()?;
+        engine.containment_log = recent;
         (engine.aged_day, engine.next_sweep) = days;
         (engine.duplicates, engine.late) = counts;
         Ok(engine)

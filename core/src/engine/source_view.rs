@@ -4,7 +4,7 @@
 //! Many identities that appear at one new place without failures may be an office that has moved:
 //! that is told, and nobody is contained for it. Failures are what makes it an attack.
 
-use super::{Decision, Detail, Engine, Origin, Stepped};
+use super::{Decision, Detail, Engine, SourcePosition, StepOutput};
 use crate::containment::Action;
 use crate::enrich::{Features, Keys, enrich, identity_key};
 use crate::event::Outcome;
@@ -15,58 +15,72 @@ use crate::verdict::{EntityView, SignalName};
 
 impl Engine {
     /// Judges one authentication at its source, and learns from it; the event stood at `origin`.
-    pub fn sight(&mut self, sighting: &Sighting<'_>, origin: &Origin, detail: Detail) -> Stepped {
+    pub fn step_sighting(
+        &mut self,
+        sighting: &Sighting<'_>,
+        origin: &SourcePosition,
+        detail: Detail,
+    ) -> StepOutput {
         let event = sighting.as_event();
         let keys = Keys::of(&event);
         let (partition, _) = sighting.position;
-        self.reached
-            .note_known(partition, sighting.known_identities);
-        if sighting.outcome == Outcome::Success && !sighting.is_usual {
+        self.source_logins
+            .set_known_identities(partition, sighting.known_identities);
+        if sighting.outcome == Outcome::Success && !sighting.is_known_source {
             let subject = Subject::of(&sighting.identity, sighting.credential.as_ref());
             let key = identity_key(&subject.id);
-            self.reached
-                .note(keys.identity, subject, key, sighting.time);
+            self.source_logins
+                .record(keys.identity, subject, key, sighting.time);
         }
         let features = Features {
-            is_everyday: sighting.is_everyday(),
+            is_routine: sighting.is_routine(),
             ..enrich(&event, keys, &self.settings.catalogue)
         };
-        self.take(&event, &features, origin, detail)
+        self.process(&event, &features, origin, detail)
     }
 
     /// Whom the source reached, and how many more there were than are kept.
-    pub(super) fn named(&self, source: u64) -> (Vec<Subject>, u32) {
-        let of = self.reached.of(source);
+    pub(super) fn successful_logins(&self, source: u64) -> (Vec<Subject>, u32) {
+        let of = self.source_logins.get(source);
         of.map_or((Vec::new(), 0), |of| {
             let subjects = of.identities.iter().map(|reached| reached.subject.clone());
-            (subjects.collect(), of.unnamed)
+            (subjects.collect(), of.dropped)
         })
     }
 
     /// Whether the source has reached somebody since it was last decided on, while its alert is open.
-    pub(super) fn has_undecided(&self, source: u64) -> bool {
-        let Some(of) = self.reached.of(source) else {
+    pub(super) fn has_undecided_logins(&self, source: u64) -> bool {
+        let Some(of) = self.source_logins.get(source) else {
             return false;
         };
-        of.identities.iter().any(|reached| reached.wanted.is_none())
+        of.identities
+            .iter()
+            .any(|reached| reached.requested_action.is_none())
             && self.open_alert(source).is_some_and(has_failures)
     }
 
     /// Decides for everyone whom the source reached and of whom less was wanted so far.
-    pub(super) fn decide_reached(&mut self, case: &AlertState, source: u64) -> Vec<Decision> {
-        let Some(of) = self.reached.of(source).filter(|_| has_failures(case)) else {
+    pub(super) fn decide_for_logins(&mut self, case: &AlertState, source: u64) -> Vec<Decision> {
+        let Some(of) = self
+            .source_logins
+            .get(source)
+            .filter(|_| has_failures(case))
+        else {
             return Vec::new();
         };
         let wanted: Vec<Action> = of
             .identities
             .iter()
-            .map(|reached| self.wanted(case, &reached.subject).0)
+            .map(|reached| self.policy_action(case, &reached.subject).0)
             .collect();
         let mut due = Vec::new();
-        let of = self.reached.of_mut(source);
+        let of = self.source_logins.get_mut(source);
         for (reached, wanted) in of.into_iter().flat_map(|of| &mut of.identities).zip(wanted) {
-            if reached.wanted.is_none_or(|before| wanted > before) {
-                reached.wanted = Some(wanted);
+            if reached
+                .requested_action
+                .is_none_or(|before| wanted > before)
+            {
+                reached.requested_action = Some(wanted);
                 due.push((reached.subject.clone(), reached.key));
             }
         }
@@ -80,7 +94,8 @@ impl Engine {
         match self.settings.entity {
             EntityView::Identity => self.store.len(),
             EntityView::Source => {
-                (self.reached.known() / u64::from(self.settings.shards.max(1))) as usize
+                (self.source_logins.known_identities() / u64::from(self.settings.shards.max(1)))
+                    as usize
             }
         }
     }

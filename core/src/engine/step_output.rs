@@ -1,11 +1,11 @@
 //! What an engine gives out, as values; the shell performs it.
 
 use crate::containment::Action;
-use crate::containment::guardrail::Allowed;
+use crate::containment::guardrail::GuardedAction;
 use crate::event::{Event, Text};
 use crate::score::incident::AlertState;
 use crate::score::subject::Subject;
-use crate::score::threshold::BudgetNews;
+use crate::score::threshold::BudgetAlert;
 use crate::units::EventTime;
 use crate::verdict::{EntityView, SignalName, Verdict};
 use std::fmt;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Where an event stood in its log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct SourcePosition {
     /// Topic.
     pub topic: Arc<str>,
     /// Partition.
@@ -43,14 +43,14 @@ pub struct Decision {
     /// Name of the rule of the policy.
     pub policy: String,
     /// What the policy asked for.
-    pub wanted: Action,
+    pub requested_action: Action,
     /// What the guardrails left.
-    pub allowed: Allowed,
+    pub guarded: GuardedAction,
 }
 
 /// What the event behind a publication says of the deed: by which way, from where, for what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Deed {
+pub struct EventContext {
     /// Operation.
     pub action: Option<String>,
     /// Its object.
@@ -65,7 +65,7 @@ pub struct Deed {
     pub purpose: Option<String>,
 }
 
-impl Deed {
+impl EventContext {
     /// Copies what is needed of `event`.
     #[must_use]
     pub fn of(event: &Event<'_>) -> Self {
@@ -95,27 +95,27 @@ pub struct Alert {
     /// How much of the threshold is learned, 0 to 1.
     pub threshold_learned_share: f64,
     /// The case.
-    pub case: AlertState,
+    pub incident: AlertState,
     /// Whose behaviour the case is about.
     pub entity: EntityView,
     /// Of a source: the identities that succeeded from it and are not usual there.
-    pub reached: Vec<Subject>,
+    pub logins: Vec<Subject>,
     /// How many more there were than are kept.
-    pub reached_unnamed: u32,
+    pub additional_logins: u32,
     /// What was decided now: for the identity, or for each one that the source reached.
     pub decisions: Vec<Decision>,
     /// The event behind this publication; `None` when it closed by decay.
     pub event_id: Option<String>,
     /// Where that event stood.
-    pub origin: Option<Origin>,
+    pub position: Option<SourcePosition>,
     /// What it says of the deed.
-    pub deed: Option<Deed>,
+    pub context: Option<EventContext>,
 }
 
 /// What many identities show on one day, told once: an administrator's change, an office that
 /// moved, an outage.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Notice {
+pub struct PopulationNotice {
     /// Event time.
     pub time: EventTime,
     /// Which signal.
@@ -126,7 +126,7 @@ pub struct Notice {
     pub identities: f64,
 }
 
-impl fmt::Display for Notice {
+impl fmt::Display for PopulationNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (identities, signal, observed) = (self.identities, self.signal, &self.observed);
         write!(
@@ -144,12 +144,12 @@ pub enum Detail {
     /// What each signal read, too.
     Readings,
     /// And why, in words.
-    Words,
+    Explained,
 }
 
 /// What one step gave.
 #[derive(Debug, Default)]
-pub struct Stepped {
+pub struct StepOutput {
     /// Score, with what has accumulated.
     pub score_nats: f64,
     /// The event alone.
@@ -158,13 +158,13 @@ pub struct Stepped {
     pub duplicate: bool,
     /// Whether the identity is known to come from the event's source network, or nothing is known of
     /// where it comes from.
-    pub is_usual_source: bool,
+    pub is_known_source: bool,
     /// Whether each signal spoke, by index, as bits.
-    pub spoke: u32,
+    pub contributing_signals: u32,
     /// What the population shows.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<PopulationNotice>,
     /// Whether alerts have left their budget, or come back to it.
-    pub budget_news: Option<BudgetNews>,
+    pub budget_alert: Option<BudgetAlert>,
     /// Alerts to publish, in order.
     pub alerts: Vec<Alert>,
     /// The verdict, where more than the score was asked for.
@@ -183,17 +183,17 @@ pub struct Health {
     /// Identities that gave way at the limit.
     pub evicted: u64,
     /// Texts kept for explanations.
-    pub names: usize,
+    pub labels: usize,
     /// Texts that found no room.
-    pub names_refused: u64,
+    pub labels_dropped: u64,
     /// Issuers and kinds of credentials known.
     pub issuers: usize,
     /// Sources from which somebody was reached lately.
-    pub reached_sources: usize,
+    pub sources_with_logins: usize,
     /// Orders that nobody has answered.
     pub open_orders: usize,
     /// Orders that wait for a person.
-    pub orders_awaiting: usize,
+    pub orders_awaiting_approval: usize,
     /// Whether somebody has paused containment.
     pub is_paused: bool,
     /// Credentials known.
@@ -201,11 +201,11 @@ pub struct Health {
     /// Credentials that gave way at the limit.
     pub credentials_evicted: u64,
     /// Events whose identity found no room.
-    pub unadmitted: u64,
+    pub without_baseline: u64,
     /// Cases held.
     pub incidents: usize,
     /// Cases let go at the limit.
-    pub incidents_dropped: u64,
+    pub incidents_evicted: u64,
     /// Alerts open.
     pub open_alerts: usize,
     /// Events older than their identity's latest.
@@ -217,5 +217,5 @@ pub struct Health {
     /// How much of it is learned, 0 to 1.
     pub threshold_learned_share: f64,
     /// Alerts a day over the budget, once known.
-    pub budget_drift: Option<f64>,
+    pub budget_ratio: Option<f64>,
 }

@@ -7,7 +7,7 @@ use crate::units::{EventTime, MS_PER_DAY};
 
 /// What one identity could do without.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unused {
+pub struct UnusedPrivileges {
     /// Whose.
     pub identity: String,
     /// Actions not used since, with the day of the last use, oldest first.
@@ -23,22 +23,22 @@ impl Engine {
     ///
     /// An identity's table of actions has a limit: of one that uses more, the rarest are not known.
     #[must_use]
-    pub fn unused(&self, days: u16) -> Vec<Unused> {
-        let since = self.time.now().day().saturating_sub(i64::from(days));
+    pub fn unused_privileges(&self, days: u16) -> Vec<UnusedPrivileges> {
+        let since = self.clock.watermark().day().saturating_sub(i64::from(days));
         let found = self
             .store
             .entries()
             .map(|entry| self.unused_of(entry, since));
-        let mut found: Vec<Unused> = found
+        let mut found: Vec<UnusedPrivileges> = found
             .filter(|unused| !unused.actions.is_empty() || !unused.scopes.is_empty())
             .collect();
         found.sort_by(|a, b| a.identity.cmp(&b.identity));
         found
     }
 
-    fn unused_of(&self, entry: &Entry, since: i64) -> Unused {
-        let (profile, names) = (&entry.profile, &self.store.names);
-        let mut unused = Unused {
+    fn unused_of(&self, entry: &Entry, since: i64) -> UnusedPrivileges {
+        let (profile, names) = (&entry.profile, &self.store.labels);
+        let mut unused = UnusedPrivileges {
             identity: entry.id().to_owned(),
             actions: Vec::new(),
             scopes: Vec::new(),
@@ -46,17 +46,17 @@ impl Engine {
         };
         for (slot, key) in profile.action.slots() {
             // States of before last uses were kept do not know; what is not known is not unused.
-            match profile.uses.day(slot).map(i64::from) {
+            match profile.usage.last_use_day(slot).map(i64::from) {
                 Some(day) if day < since => {
                     let at = EventTime::from_epoch_ms(day * MS_PER_DAY);
-                    unused.actions.extend(at.map(|at| (names.show(key), at)));
+                    unused.actions.extend(at.map(|at| (names.label(key), at)));
                 }
-                _ => unused.still_used.push(names.show(key)),
+                _ => unused.still_used.push(names.label(key)),
             }
         }
-        let scopes = profile.uses.scopes();
+        let scopes = profile.usage.scopes();
         let scopes = scopes.filter(|scope| profile.action.slot(*scope).is_none());
-        unused.scopes = scopes.map(|scope| names.show(scope)).collect();
+        unused.scopes = scopes.map(|scope| names.label(scope)).collect();
         unused
             .actions
             .sort_by(|a, b| a.1.cmp(&b.1).then(a.0.cmp(&b.0)));

@@ -1,7 +1,7 @@
 //! What an event would score by what is known now. Changes nothing: for people who ask.
 
-use super::readings::{read, verdicts};
-use super::{Engine, Place};
+use super::readings::{read_signals, verdicts};
+use super::{BaselineRef, Engine};
 use crate::enrich::{Features, Keys, enrich};
 use crate::event::Event;
 use crate::verdict::Verdict;
@@ -10,17 +10,17 @@ impl Engine {
     /// The verdict on `event`, in words, as if it came next. Nothing is learned or counted, so
     /// several events that are considered do not add up.
     #[must_use]
-    pub fn consider(&self, event: &Event<'_>) -> Verdict {
+    pub fn score_only(&self, event: &Event<'_>) -> Verdict {
         let features = enrich(event, Keys::of(event), &self.settings.catalogue);
-        let place = self.place_of(event, &features);
+        let place = self.find_baselines(event, &features);
         let (group, kind) = (features.group, features.kind_group);
-        let peers = match self.store.known_group(group, kind, place.slot) {
+        let peers = match self.store.find_group(group, kind, place.slot) {
             Some(group) => self.store.group(group),
             None => &self.store.population,
         };
-        let view = self.view(event, &features, &place, peers);
-        let readings = read(&view, self.on_for(event));
-        let (_, weighed) = self.weigh(&view, &readings, &place);
+        let view = self.score_context(event, &features, &place, peers);
+        let readings = read_signals(&view, self.enabled_for(event));
+        let (_, weighed) = self.score_event(&view, &readings, &place);
         let alert = self.open_alert(features.identity);
         Verdict {
             score_nats: weighed.score_nats,
@@ -30,7 +30,7 @@ impl Engine {
         }
     }
 
-    fn place_of(&self, event: &Event<'_>, features: &Features) -> Place {
+    fn find_baselines(&self, event: &Event<'_>, features: &Features) -> BaselineRef {
         let half_life = self.settings.parameters.decay.baseline_half_life;
         let slot = self.store.find(features.identity);
         let credential = features
@@ -38,8 +38,8 @@ impl Engine {
             .and_then(|key| self.store.credentials.find(key))
             .filter(|slot| self.store.credentials.record(*slot).is_known());
         let profile = slot.map(|slot| &self.store.entry(slot).profile);
-        let now = profile.map_or(event.time, |profile| profile.now(event.time));
-        Place {
+        let now = profile.map_or(event.time, |profile| profile.effective_time(event.time));
+        BaselineRef {
             slot,
             group: 0,
             credential,

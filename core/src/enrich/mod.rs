@@ -37,9 +37,9 @@ const IDENTITY_SPACE: u64 = 0x1d;
 /// Followed by one space for each kind of identity.
 const GROUP_SPACE: u64 = 0x96;
 const ISSUER_SPACE: u64 = 0x15;
-const DEED_SPACE: u64 = 0x4b;
+const OPERATION_SPACE: u64 = 0x4b;
 /// Classes of deeds; see [`Features::deed`].
-pub const DEEDS: usize = 128;
+pub const OPERATION_CLASSES: usize = 128;
 
 /// Where an event's records stand: made once, used for every look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub struct Features {
     /// Resource family.
     pub resource: Option<u32>,
     /// Which of [`DEEDS`] classes of (action, resource) this is.
-    pub deed: u8,
+    pub operation_class: u8,
     /// What the event permits or uses, if known.
     pub level: Option<AccessLevel>,
     /// Known abuse of this action.
@@ -107,7 +107,7 @@ pub struct Features {
     /// Hours since the epoch.
     pub hour: u32,
     /// Whether this is known to be everyday where it happens, and so adds nothing to volumes.
-    pub is_everyday: bool,
+    pub is_routine: bool,
 }
 
 /// Key of a group that was learned, among identities of one kind.
@@ -146,7 +146,7 @@ pub fn enrich(event: &Event<'_>, keys: Keys, catalogue: &Catalogue) -> Features 
     };
     let action = action_hash.map(fold32);
     let resource = event.resource.as_deref();
-    let deed_space = DEED_SPACE + u64::from(action.unwrap_or_default());
+    let deed_space = OPERATION_SPACE + u64::from(action.unwrap_or_default());
     Features {
         identity: keys.identity,
         credential: keys.credential,
@@ -160,15 +160,16 @@ pub fn enrich(event: &Event<'_>, keys: Keys, catalogue: &Catalogue) -> Features 
         client: key(event, Feature::Client),
         action,
         resource: key(event, Feature::Resource),
-        deed: (hash64(deed_space, resource.unwrap_or_default().as_bytes()) % DEEDS as u64) as u8,
-        level: level_of(event, facts.map(|f| f.level)),
+        operation_class: (hash64(deed_space, resource.unwrap_or_default().as_bytes())
+            % OPERATION_CLASSES as u64) as u8,
+        level: access_level(event, facts.map(|f| f.level)),
         abuse: facts.and_then(|f| f.abuse),
         self_grant: event.activity == Activity::Grant && resource == Some(&*event.identity.id),
         lifetime_secs: lifetime_secs(event.credential.as_ref()),
         issuer: issuer_key(event.credential.as_ref()),
         hour_bin: hour_of_week::bin_of(event.time),
         hour: (event.time.epoch_ms() / MS_PER_HOUR) as u32,
-        is_everyday: false,
+        is_routine: false,
     }
 }
 
@@ -195,7 +196,7 @@ fn issuer_key(credential: Option<&Credential<'_>>) -> u32 {
     })
 }
 
-fn level_of(event: &Event<'_>, of_action: Option<AccessLevel>) -> Option<AccessLevel> {
+fn access_level(event: &Event<'_>, of_action: Option<AccessLevel>) -> Option<AccessLevel> {
     if event.activity == Activity::Grant {
         return Some(AccessLevel::Permissions);
     }
@@ -239,7 +240,7 @@ fn key(event: &Event<'_>, feature: Feature) -> Option<u32> {
 
 /// The feature as a person reads it; empty where the event does not show it.
 #[must_use]
-pub fn text<'e>(event: &'e Event<'_>, feature: Feature) -> Cow<'e, str> {
+pub fn label<'e>(event: &'e Event<'_>, feature: Feature) -> Cow<'e, str> {
     let source = &event.source;
     let shown = match feature {
         Feature::Host => source.host.as_deref().map(host_family),
@@ -263,7 +264,7 @@ pub fn text<'e>(event: &'e Event<'_>, feature: Feature) -> Cow<'e, str> {
     shown.unwrap_or_default()
 }
 
-fn masked(ip: IpAddr, v4_bits: u32, v6_bits: u32) -> (IpAddr, u32) {
+fn mask_address(ip: IpAddr, v4_bits: u32, v6_bits: u32) -> (IpAddr, u32) {
     match ip.to_canonical() {
         IpAddr::V4(v4) => {
             let mask = u32::MAX << (32 - v4_bits);
@@ -277,14 +278,14 @@ fn masked(ip: IpAddr, v4_bits: u32, v6_bits: u32) -> (IpAddr, u32) {
 }
 
 fn address_key(space: u64, ip: IpAddr, v4_bits: u32, v6_bits: u32) -> u32 {
-    match masked(ip, v4_bits, v6_bits).0 {
+    match mask_address(ip, v4_bits, v6_bits).0 {
         IpAddr::V4(v4) => key32(space, &v4.octets()),
         IpAddr::V6(v6) => key32(space, &v6.octets()),
     }
 }
 
 fn prefix_text(ip: IpAddr, v4_bits: u32, v6_bits: u32) -> String {
-    let (network, bits) = masked(ip, v4_bits, v6_bits);
+    let (network, bits) = mask_address(ip, v4_bits, v6_bits);
     format!("{network}/{bits}")
 }
 

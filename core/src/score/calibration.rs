@@ -26,7 +26,7 @@ impl Default for Calibration {
     }
 }
 
-fn place(kind: IdentityKind, signal: usize) -> usize {
+fn curve_index(kind: IdentityKind, signal: usize) -> usize {
     kind as usize * SIGNALS.len() + signal
 }
 
@@ -35,7 +35,7 @@ impl Calibration {
     ///
     /// # Errors
     /// It is not of as many signals as there are.
-    pub fn restored(self) -> borsh::io::Result<Self> {
+    pub fn validated(self) -> borsh::io::Result<Self> {
         if self.curves.len() == KINDS * SIGNALS.len() {
             return Ok(self);
         }
@@ -46,20 +46,20 @@ impl Calibration {
     /// Calibrated surprise, in nats, of `nats` of a signal at an identity of `kind`.
     #[must_use]
     pub fn calibrate(&self, kind: IdentityKind, signal: usize, nats: f64) -> f64 {
-        self.curves[place(kind, signal)].calibrate(nats)
+        self.curves[curve_index(kind, signal)].calibrate(nats)
     }
 
     /// Counts one day of an identity of `kind`, with the largest surprise of each signal.
     pub fn add_day(&mut self, kind: IdentityKind, peak_nats: impl Fn(usize) -> f64) {
         for signal in 0..SIGNALS.len() {
-            self.curves[place(kind, signal)].add(peak_nats(signal));
+            self.curves[curve_index(kind, signal)].add(peak_nats(signal));
         }
     }
 
     /// What is known keeps `remaining` of its weight.
-    pub fn age(&mut self, remaining: f64) {
+    pub fn decay(&mut self, remaining: f64) {
         self.curves
             .iter_mut()
-            .for_each(|curve| curve.age(remaining as f32));
+            .for_each(|curve| curve.decay(remaining as f32));
     }
 }

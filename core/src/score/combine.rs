@@ -16,18 +16,22 @@
 //! O(facts), no logarithm.
 
 use crate::parameters::ScoreParams;
-use crate::score::deviation::Fact;
-use crate::signal::{FACT_GROUPS, SIGNALS};
+use crate::score::deviation::Deviation;
+use crate::signal::{SIGNAL_FAMILIES, SIGNALS};
 
 /// The surprise of the event in nats, where each fact counts `nats_of` it.
 #[must_use]
-pub fn combine(facts: &[Fact], scoring: &ScoreParams, nats_of: impl Fn(&Fact) -> f64) -> f64 {
+pub fn combine(
+    facts: &[Deviation],
+    scoring: &ScoreParams,
+    nats_of: impl Fn(&Deviation) -> f64,
+) -> f64 {
     if facts.is_empty() {
         return 0.0;
     }
-    let mut largest = [0.0f64; FACT_GROUPS];
+    let mut largest = [0.0f64; SIGNAL_FAMILIES];
     for fact in facts {
-        let group = &mut largest[SIGNALS[fact.signal].group() as usize];
+        let group = &mut largest[SIGNALS[fact.signal].family() as usize];
         *group = group.max(nats_of(fact));
     }
     let leader = largest.iter().fold(0.0f64, |a, b| a.max(*b));
@@ -39,7 +43,7 @@ pub fn combine(facts: &[Fact], scoring: &ScoreParams, nats_of: impl Fn(&Fact) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::score::deviation::Facts;
+    use crate::score::deviation::Deviations;
     use proptest::prelude::*;
 
     const SCORING: ScoreParams = ScoreParams {
@@ -50,17 +54,17 @@ mod tests {
     };
 
     fn nats(of: &[(usize, f64)]) -> f64 {
-        let facts: Facts = of
+        let facts: Deviations = of
             .iter()
-            .map(|(signal, nats)| Fact {
+            .map(|(signal, nats)| Deviation {
                 signal: *signal,
                 key: *signal as u32,
-                shared: None,
+                shared_key: None,
                 p: libm::exp(-nats),
                 raw_nats: *nats,
                 nats: *nats,
-                fresh_nats: *nats,
-                is_fresh: true,
+                new_nats: *nats,
+                is_new: true,
             })
             .collect();
         combine(&facts, &SCORING, |fact| fact.nats)

@@ -3,24 +3,24 @@
 use crate::enrich::Features;
 use crate::score::calibration::Calibration;
 use crate::score::incident::Incident;
-use crate::score::shared_deviations::Crowd;
-use crate::signal::{SIGNALS, View};
+use crate::score::shared_deviations::SharedDeviations;
+use crate::signal::{SIGNALS, ScoreContext};
 use crate::units::EventTime;
 use crate::verdict::Reading;
 use arrayvec::ArrayVec;
 
 /// Readings as surprising as this are facts worth remembering in an incident.
-const FACT_P: f64 = 0.135;
+const MAX_DEVIATION_P: f64 = 0.135;
 
 /// One deviation of one event.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Fact {
+pub struct Deviation {
     /// Index of its signal in [`SIGNALS`].
     pub signal: usize,
     /// Names it, so that one fact is not counted twice within an incident.
     pub key: u32,
     /// Names it in a way that other identities would show it too; `None` where it is one's own.
-    pub shared: Option<u32>,
+    pub shared_key: Option<u32>,
     /// Tail probability under the baseline.
     pub p: f64,
     /// Surprise as the signal gave it, −ln p.
@@ -29,54 +29,60 @@ pub struct Fact {
     pub nats: f64,
     /// What of `nats` the identity's case did not hold before this event: all of it where the fact is
     /// new to the case, else what it is now more surprising by.
-    pub fresh_nats: f64,
+    pub new_nats: f64,
     /// Whether the fact is new to the case.
-    pub is_fresh: bool,
+    pub is_new: bool,
 }
 
 /// All deviations of one event, one a signal at most, in the order of [`SIGNALS`].
-pub type Facts = ArrayVec<Fact, { SIGNALS.len() }>;
+pub type Deviations = ArrayVec<Deviation, { SIGNALS.len() }>;
 
 /// What deviations are priced by.
 #[derive(Clone, Copy, Debug)]
-pub struct Prices<'p> {
+pub struct DeviationContext<'p> {
     /// One unit for all signals.
     pub calibration: &'p Calibration,
     /// What many share.
-    pub crowd: &'p Crowd,
+    pub shared_deviations: &'p SharedDeviations,
     /// The identity's case.
-    pub case: Option<&'p Incident>,
+    pub incident: Option<&'p Incident>,
     /// The moment at which the event finds the identity.
     pub now: EventTime,
 }
 
-impl Prices<'_> {
+impl DeviationContext<'_> {
     /// The fact that `reading` of `signal` is; `None` where it says nothing.
     #[must_use]
-    pub fn fact(&self, signal: usize, reading: &Reading, view: &View<'_>) -> Option<Fact> {
-        if reading.p >= FACT_P {
+    pub fn deviation(
+        &self,
+        signal: usize,
+        reading: &Reading,
+        view: &ScoreContext<'_>,
+    ) -> Option<Deviation> {
+        if reading.p >= MAX_DEVIATION_P {
             return None;
         }
         let features: &Features = view.features;
         let raw_nats = reading.surprise_nats();
         let calibrated = self.calibration.calibrate(features.kind, signal, raw_nats);
-        let shared = SIGNALS[signal].shared_fact(view, reading);
+        let shared = SIGNALS[signal].shared_key(view, reading);
         let share = shared.map_or(1.0, |shared| {
-            self.crowd.share(shared, features.identity, self.now)
+            self.shared_deviations
+                .remaining_share(shared, features.identity, self.now)
         });
         let nats = calibrated * share;
         let held = self
-            .case
-            .and_then(|case| case.held_nats(reading.fact, self.now));
-        Some(Fact {
+            .incident
+            .and_then(|case| case.known_surprise_nats(reading.deviation_key, self.now));
+        Some(Deviation {
             signal,
-            key: reading.fact,
-            shared,
+            key: reading.deviation_key,
+            shared_key: shared,
             p: reading.p,
             raw_nats,
             nats,
-            fresh_nats: (nats - held.unwrap_or(0.0)).max(0.0),
-            is_fresh: held.is_none(),
+            new_nats: (nats - held.unwrap_or(0.0)).max(0.0),
+            is_new: held.is_none(),
         })
     }
 }

@@ -9,7 +9,7 @@
 
 use crate::parameters::{Parameters, ScoreParams};
 use crate::score::combine::combine;
-use crate::score::deviation::Fact;
+use crate::score::deviation::Deviation;
 use crate::score::subject::Subject;
 use crate::stats::decay::HalfLife;
 use crate::units::{EventTime, MS_PER_DAY};
@@ -18,11 +18,11 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
 /// Facts that one case remembers; the oldest give way.
-const FACTS: usize = 24;
+const MAX_DEVIATIONS: usize = 24;
 /// What a case holds is worth half after so long without evidence.
-const HELD_HALF_LIFE_MS: i64 = MS_PER_DAY;
+const DEVIATION_HALF_LIFE_MS: i64 = MS_PER_DAY;
 /// A case without alert whose evidence is below this says nothing any more.
-const FORGOTTEN_NATS: f64 = 0.25;
+const MIN_EVIDENCE_NATS: f64 = 0.25;
 
 /// Alert state of a case.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
@@ -53,10 +53,10 @@ pub struct AlertState {
 
 /// What was answered to a case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub enum Standing {
+pub enum AnalystVerdict {
     /// Nothing.
     #[default]
-    Unanswered,
+    Pending,
     /// It is no attack: what it holds is news no more.
     Accepted,
     /// It is an attack: nothing is learned from the identity while it is remembered.
@@ -68,29 +68,29 @@ pub enum Standing {
 pub struct Incident {
     evidence_nats: f64,
     updated: EventTime,
-    facts: [u32; FACTS],
+    deviation_keys: [u32; MAX_DEVIATIONS],
     /// Surprise at which each fact was taken in.
-    fact_nats: [f32; FACTS],
-    next_fact: usize,
+    deviation_nats: [f32; MAX_DEVIATIONS],
+    next_deviation: usize,
     /// What was answered to it.
-    pub standing: Standing,
+    pub analyst_verdict: AnalystVerdict,
     /// Its alert, if it has one.
     pub alert: Option<AlertState>,
 }
 
 /// What one event means in its case.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Weighed {
+pub struct EventScore {
     /// The event alone.
     pub event_nats: f64,
     /// With what has accumulated.
     pub score_nats: f64,
     /// What the event tells that the case did not hold.
-    pub fresh_nats: f64,
+    pub new_nats: f64,
     /// Evidence of the case after the event.
     pub evidence_nats: f64,
     /// Whether the event tells something that the case did not hold.
-    pub fresh: bool,
+    pub is_new: bool,
 }
 
 impl Incident {
@@ -98,10 +98,10 @@ impl Incident {
         Self {
             evidence_nats: 0.0,
             updated: time,
-            facts: [0; FACTS],
-            fact_nats: [0.0; FACTS],
-            next_fact: 0,
-            standing: Standing::Unanswered,
+            deviation_keys: [0; MAX_DEVIATIONS],
+            deviation_nats: [0.0; MAX_DEVIATIONS],
+            next_deviation: 0,
+            analyst_verdict: AnalystVerdict::Pending,
             alert: None,
         }
     }
@@ -110,18 +110,18 @@ impl Incident {
     /// every [`HELD_HALF_LIFE_MS`] without evidence, so who comes back after days is news again; an
     /// accepted case holds it without limit.
     #[must_use]
-    pub fn held_nats(&self, fact: u32, now: EventTime) -> Option<f64> {
-        let place = self.facts.iter().position(|held| *held == fact)?;
-        if self.standing == Standing::Accepted {
+    pub fn known_surprise_nats(&self, fact: u32, now: EventTime) -> Option<f64> {
+        let place = self.deviation_keys.iter().position(|held| *held == fact)?;
+        if self.analyst_verdict == AnalystVerdict::Accepted {
             return Some(f64::INFINITY);
         }
-        let days = now.ms_since(self.updated).max(0) as f64 / HELD_HALF_LIFE_MS as f64;
-        Some(f64::from(self.fact_nats[place]) * libm::exp2(-days))
+        let days = now.ms_since(self.updated).max(0) as f64 / DEVIATION_HALF_LIFE_MS as f64;
+        Some(f64::from(self.deviation_nats[place]) * libm::exp2(-days))
     }
 
     /// What it holds, by key.
-    pub fn facts(&self) -> impl Iterator<Item = u32> + use<> {
-        self.facts.into_iter().filter(|fact| *fact != 0)
+    pub fn deviation_keys(&self) -> impl Iterator<Item = u32> + use<> {
+        self.deviation_keys.into_iter().filter(|fact| *fact != 0)
     }
 
     /// Evidence left at `now`.
@@ -131,17 +131,20 @@ impl Incident {
     }
 
     /// Takes the event's evidence in.
-    fn absorb(&mut self, facts: &[Fact], weighed: &Weighed, now: EventTime) {
+    fn add_evidence(&mut self, facts: &[Deviation], weighed: &EventScore, now: EventTime) {
         self.evidence_nats = weighed.evidence_nats;
         self.updated = self.updated.max(now);
         for fact in facts {
-            let known = self.facts.iter().position(|held| *held == fact.key);
-            let place = known.unwrap_or(self.next_fact);
-            let before = known.map_or(0.0, |place| self.fact_nats[place]);
-            self.facts[place] = fact.key;
-            self.fact_nats[place] = before.max(fact.nats as f32);
+            let known = self
+                .deviation_keys
+                .iter()
+                .position(|held| *held == fact.key);
+            let place = known.unwrap_or(self.next_deviation);
+            let before = known.map_or(0.0, |place| self.deviation_nats[place]);
+            self.deviation_keys[place] = fact.key;
+            self.deviation_nats[place] = before.max(fact.nats as f32);
             if known.is_none() {
-                self.next_fact = (self.next_fact + 1) % FACTS;
+                self.next_deviation = (self.next_deviation + 1) % MAX_DEVIATIONS;
             }
         }
     }
@@ -149,19 +152,19 @@ impl Incident {
 
 /// Weighs an event against the case it belongs to. Pure.
 #[must_use]
-pub fn weigh(
-    facts: &[Fact],
+pub fn score_event(
+    facts: &[Deviation],
     incident: Option<&Incident>,
     now: EventTime,
     scoring: &ScoreParams,
     half_life: HalfLife,
-) -> Weighed {
+) -> EventScore {
     let event_nats = combine(facts, scoring, |fact| fact.nats);
     let from = scoring.evidence_from_nats;
     let (fresh_nats, before) = match incident {
         None => (event_nats, 0.0),
         Some(case) => (
-            combine(facts, scoring, |fact| fact.fresh_nats),
+            combine(facts, scoring, |fact| fact.new_nats),
             case.evidence_at(now, half_life),
         ),
     };
@@ -172,54 +175,54 @@ pub fn weigh(
     } else {
         event_nats
     };
-    Weighed {
+    EventScore {
         event_nats,
         score_nats: carried,
-        fresh_nats,
+        new_nats: fresh_nats,
         evidence_nats,
-        fresh: fresh_excess > 0.0,
+        is_new: fresh_excess > 0.0,
     }
 }
 
 /// All cases of a shard, bounded, in key order so that nothing depends on the order of a hash.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Incidents {
-    cases: BTreeMap<u64, Incident>,
-    dropped: u64,
+    incidents: BTreeMap<u64, Incident>,
+    evicted: u64,
 }
 
 impl Incidents {
     /// The case of an identity.
     #[must_use]
     pub fn get(&self, identity: u64) -> Option<&Incident> {
-        self.cases.get(&identity)
+        self.incidents.get(&identity)
     }
 
     /// Takes the evidence of an event into the case of its identity. Identities whose case had to
     /// give way are appended to `let_go`.
-    pub fn absorb(
+    pub fn add_evidence(
         &mut self,
         identity: u64,
-        facts: &[Fact],
-        weighed: &Weighed,
+        facts: &[Deviation],
+        weighed: &EventScore,
         now: EventTime,
         capacity: usize,
         let_go: &mut Vec<u64>,
     ) -> &mut Incident {
-        if self.cases.len() >= capacity && !self.cases.contains_key(&identity) {
-            self.make_room(let_go);
+        if self.incidents.len() >= capacity && !self.incidents.contains_key(&identity) {
+            self.evict_weaker_half(let_go);
         }
         let case = self
-            .cases
+            .incidents
             .entry(identity)
             .or_insert_with(|| Incident::new(now));
-        case.absorb(facts, weighed, now);
+        case.add_evidence(facts, weighed, now);
         case
     }
 
     /// States the alert of an identity's case, if it has a case.
     pub fn set_alert(&mut self, identity: u64, alert: AlertState) {
-        if let Some(case) = self.cases.get_mut(&identity) {
+        if let Some(case) = self.incidents.get_mut(&identity) {
             case.alert = Some(alert);
         }
     }
@@ -228,7 +231,7 @@ impl Incidents {
     #[must_use]
     pub fn has_open_alert(&self, identity: u64) -> bool {
         let alert = self
-            .cases
+            .incidents
             .get(&identity)
             .and_then(|case| case.alert.as_ref());
         alert.is_some_and(|alert| !alert.closed)
@@ -238,15 +241,15 @@ impl Incidents {
     #[must_use]
     pub fn identity_of(&self, alert_id: &str) -> Option<u64> {
         let has = |case: &Incident| case.alert.as_ref().is_some_and(|a| a.alert_id == alert_id);
-        let found = self.cases.iter().find(|(_, case)| has(case));
+        let found = self.incidents.iter().find(|(_, case)| has(case));
         found.map(|(identity, _)| *identity)
     }
 
     /// Notes what was answered to the case of `identity`; an accepted one has no evidence left.
-    pub fn answer(&mut self, identity: u64, standing: Standing) {
-        if let Some(case) = self.cases.get_mut(&identity) {
-            case.standing = standing;
-            if standing == Standing::Accepted {
+    pub fn set_analyst_verdict(&mut self, identity: u64, standing: AnalystVerdict) {
+        if let Some(case) = self.incidents.get_mut(&identity) {
+            case.analyst_verdict = standing;
+            if standing == AnalystVerdict::Accepted {
                 case.evidence_nats = 0.0;
             }
         }
@@ -254,36 +257,36 @@ impl Incidents {
 
     /// Forgets the case of `identity`; says whether there was one.
     pub fn remove(&mut self, identity: u64) -> bool {
-        self.cases.remove(&identity).is_some()
+        self.incidents.remove(&identity).is_some()
     }
 
     /// Closes the alert of `identity`, if it is open, and returns it.
     pub fn close(&mut self, identity: u64) -> Option<AlertState> {
-        let alert = self.cases.get_mut(&identity)?.alert.as_mut()?;
+        let alert = self.incidents.get_mut(&identity)?.alert.as_mut()?;
         let was_open = !std::mem::replace(&mut alert.closed, true);
         was_open.then(|| alert.clone())
     }
 
     /// Lets the weaker half of the cases go that have no open alert, and closed ones before all.
     #[cold]
-    fn make_room(&mut self, let_go: &mut Vec<u64>) {
+    fn evict_weaker_half(&mut self, let_go: &mut Vec<u64>) {
         let mut candidates: Vec<(f64, u64)> = self
-            .cases
+            .incidents
             .iter()
             .filter(|(_, case)| case.alert.as_ref().is_none_or(|alert| alert.closed))
             .map(|(key, case)| (case.evidence_nats, *key))
             .collect();
         if candidates.is_empty() {
             candidates = self
-                .cases
+                .incidents
                 .iter()
                 .map(|(k, c)| (c.evidence_nats, *k))
                 .collect();
         }
         candidates.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         for (_, key) in &candidates[..candidates.len().div_ceil(2)] {
-            self.cases.remove(key);
-            self.dropped += 1;
+            self.incidents.remove(key);
+            self.evicted += 1;
             let_go.push(*key);
         }
     }
@@ -300,11 +303,11 @@ impl Incidents {
         let half_life = parameters.decay.incident_half_life;
         let law = &parameters.incident;
         let mut closed = Vec::new();
-        self.cases.retain(|key, case| {
+        self.incidents.retain(|key, case| {
             let evidence = case.evidence_at(now, half_life);
             let age_ms = now.ms_since(case.updated);
             let keep = match &mut case.alert {
-                None => evidence >= FORGOTTEN_NATS,
+                None => evidence >= MIN_EVIDENCE_NATS,
                 Some(alert) => {
                     let is_quiet = age_ms >= law.open_at_least_ms;
                     let over =
@@ -327,26 +330,26 @@ impl Incidents {
     /// How many cases are held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.cases.len()
+        self.incidents.len()
     }
 
     /// Whether no case is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.cases.is_empty()
+        self.incidents.is_empty()
     }
 
     /// Cases with an open alert.
     #[must_use]
     pub fn open_alerts(&self) -> usize {
         let open = |case: &&Incident| case.alert.as_ref().is_some_and(|alert| !alert.closed);
-        self.cases.values().filter(open).count()
+        self.incidents.values().filter(open).count()
     }
 
     /// Cases let go at the limit.
     #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped
+    pub fn evicted(&self) -> u64 {
+        self.evicted
     }
 }
 
@@ -355,19 +358,20 @@ mod tests {
     use super::*;
     use crate::units::MS_PER_SEC;
 
-    fn fact(p: f64, key: u32, case: Option<&Incident>) -> Fact {
-        Fact {
+    fn fact(p: f64, key: u32, case: Option<&Incident>) -> Deviation {
+        Deviation {
             signal: 0,
             key,
-            shared: None,
+            shared_key: None,
             p,
             raw_nats: -libm::log(p),
             nats: -libm::log(p),
-            fresh_nats: -libm::log(p)
+            new_nats: -libm::log(p)
                 - case
-                    .and_then(|case| case.held_nats(key, EventTime::EARLIEST))
+                    .and_then(|case| case.known_surprise_nats(key, EventTime::EARLIEST))
                     .unwrap_or(0.0),
-            is_fresh: case.is_none_or(|case| case.held_nats(key, EventTime::EARLIEST).is_none()),
+            is_new: case
+                .is_none_or(|case| case.known_surprise_nats(key, EventTime::EARLIEST).is_none()),
         }
     }
 
@@ -382,8 +386,8 @@ mod tests {
                 let (scoring, half_life) = (&parameters.score, parameters.decay.incident_half_life);
                 let case = incidents.get(7);
                 let facts = [fact(p, *key, case)];
-                let weighed = weigh(&facts, case, now, scoring, half_life);
-                incidents.absorb(7, &facts, &weighed, now, 10, &mut Vec::new());
+                let weighed = score_event(&facts, case, now, scoring, half_life);
+                incidents.add_evidence(7, &facts, &weighed, now, 10, &mut Vec::new());
                 weighed.score_nats
             })
             .collect()
@@ -407,14 +411,14 @@ mod tests {
         let mut incidents = Incidents::default();
         let mut let_go = Vec::new();
         for identity in 0..100u64 {
-            let weighed = Weighed {
+            let weighed = EventScore {
                 event_nats: 5.0,
                 score_nats: 5.0,
-                fresh_nats: 5.0,
+                new_nats: 5.0,
                 evidence_nats: identity as f64,
-                fresh: true,
+                is_new: true,
             };
-            incidents.absorb(
+            incidents.add_evidence(
                 identity,
                 &[fact(0.01, 1, None)],
                 &weighed,
@@ -425,6 +429,6 @@ mod tests {
             assert!(incidents.len() <= 10);
         }
         assert!(incidents.get(99).is_some() && incidents.get(0).is_none());
-        assert_eq!(let_go.len() as u64, incidents.dropped());
+        assert_eq!(let_go.len() as u64, incidents.evicted());
     }
 }

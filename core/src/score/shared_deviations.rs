@@ -11,23 +11,23 @@
 //! is left of a surprise anyway. At most [`CAPACITY`] deviations;
 //! beyond, old ones are let go, at most once an hour, and newcomers are not counted meanwhile.
 
-use crate::stats::linear_count::distinct;
+use crate::stats::linear_count::estimate_distinct;
 use crate::units::{EventTime, MS_PER_HOUR};
 use borsh::{BorshDeserialize, BorshSerialize};
 use hashbrown::HashMap;
 
 /// So many others are no crowd.
-pub const COMPANIONS: f64 = 1.0;
+pub const FREE_COMPANIONS: f64 = 1.0;
 /// So many more halve the surprise.
-pub const SOFTNESS: f64 = 3.0;
+pub const HALVING_COMPANIONS: f64 = 3.0;
 const CAPACITY: usize = 32_768;
 const HALF_DAY_MS: i64 = 12 * MS_PER_HOUR;
 /// At the limit, what is old is looked for no more often than this.
-const SWEEP_EVERY_MS: i64 = MS_PER_HOUR;
+const SWEEP_INTERVAL_MS: i64 = MS_PER_HOUR;
 
 /// Who showed one deviation, one bit for each 64th of all identities.
 #[derive(Clone, Copy, Debug, Default, BorshSerialize, BorshDeserialize)]
-struct Shown {
+struct RecentIdentities {
     half_day: i64,
     now: u64,
     before: u64,
@@ -36,14 +36,14 @@ struct Shown {
 
 /// Number of identities behind `bits`.
 fn identities_behind(bits: u64) -> f64 {
-    distinct(bits.count_ones(), u64::BITS)
+    estimate_distinct(bits.count_ones(), u64::BITS)
 }
 
 fn bit(identity: u64) -> u64 {
     1 << (identity % 64)
 }
 
-impl Shown {
+impl RecentIdentities {
     fn at(self, half_day: i64) -> Self {
         let (now, before) = match half_day - self.half_day {
             ..=0 => return self,
@@ -69,38 +69,40 @@ fn half_day(now: EventTime) -> i64 {
 
 /// Who shares what, lately.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
-pub struct Crowd {
+pub struct SharedDeviations {
     #[borsh(
         serialize_with = "crate::stats::borsh_codec::map_to",
         deserialize_with = "crate::stats::borsh_codec::map_from"
     )]
-    shown: HashMap<u32, Shown>,
+    identities_by_deviation: HashMap<u32, RecentIdentities>,
     swept_at: EventTime,
 }
 
-impl Crowd {
+impl SharedDeviations {
     /// What is left of the surprise of a deviation of `identity`, as a share.
     #[must_use]
-    pub fn share(&self, fact: u32, identity: u64, now: EventTime) -> f64 {
-        let Some(shown) = self.shown.get(&fact) else {
+    pub fn remaining_share(&self, fact: u32, identity: u64, now: EventTime) -> f64 {
+        let Some(shown) = self.identities_by_deviation.get(&fact) else {
             return 1.0;
         };
         let mut others = shown.at(half_day(now));
         others.now &= !bit(identity);
         others.before &= !bit(identity);
-        1.0 / (1.0 + (others.identities() - COMPANIONS).max(0.0) / SOFTNESS)
+        1.0 / (1.0 + (others.identities() - FREE_COMPANIONS).max(0.0) / HALVING_COMPANIONS)
     }
 
     /// Counts `identity`; says how many there are now, where they are `least` or more and have not
     /// been told of today.
-    pub fn add(&mut self, fact: u32, identity: u64, least: f64, now: EventTime) -> Option<f64> {
-        if self.shown.len() >= CAPACITY && !self.shown.contains_key(&fact) {
+    pub fn record(&mut self, fact: u32, identity: u64, least: f64, now: EventTime) -> Option<f64> {
+        if self.identities_by_deviation.len() >= CAPACITY
+            && !self.identities_by_deviation.contains_key(&fact)
+        {
             self.sweep(now);
-            if self.shown.len() >= CAPACITY {
+            if self.identities_by_deviation.len() >= CAPACITY {
                 return None;
             }
         }
-        let shown = self.shown.entry(fact).or_default();
+        let shown = self.identities_by_deviation.entry(fact).or_default();
         *shown = shown.at(half_day(now));
         shown.now |= bit(identity);
         let identities = shown.identities();
@@ -112,10 +114,11 @@ impl Crowd {
     }
 
     fn sweep(&mut self, now: EventTime) {
-        if now.ms_since(self.swept_at) >= SWEEP_EVERY_MS {
+        if now.ms_since(self.swept_at) >= SWEEP_INTERVAL_MS {
             self.swept_at = now;
             let recent = half_day(now) - 1;
-            self.shown.retain(|_, shown| shown.half_day >= recent);
+            self.identities_by_deviation
+                .retain(|_, shown| shown.half_day >= recent);
         }
     }
 }
@@ -128,41 +131,41 @@ mod tests {
 
     #[test]
     fn what_many_share_surprises_less_and_two_are_no_crowd() {
-        let mut crowd = Crowd::default();
+        let mut crowd = SharedDeviations::default();
         let now = EventTime::EARLIEST;
-        let left = |crowd: &Crowd, now| crowd.share(7, 99, now);
+        let left = |crowd: &SharedDeviations, now| crowd.remaining_share(7, 99, now);
         assert!((left(&crowd, now) - 1.0).abs() < 1e-12);
-        crowd.add(7, 1, NEVER, now);
+        crowd.record(7, 1, NEVER, now);
         assert!((left(&crowd, now) - 1.0).abs() < 0.01);
-        (2..30).for_each(|identity| assert_eq!(crowd.add(7, identity, NEVER, now), None));
+        (2..30).for_each(|identity| assert_eq!(crowd.record(7, identity, NEVER, now), None));
         assert!(left(&crowd, now) < 0.1);
-        assert!((crowd.share(8, 99, now) - 1.0).abs() < 1e-12);
+        assert!((crowd.remaining_share(8, 99, now) - 1.0).abs() < 1e-12);
         let next_week = now.saturating_add_ms(7 * crate::units::MS_PER_DAY);
         assert!(left(&crowd, next_week) > 0.99);
     }
 
     #[test]
     fn one_identity_is_no_crowd_however_often() {
-        let mut crowd = Crowd::default();
+        let mut crowd = SharedDeviations::default();
         let now = EventTime::EARLIEST;
-        (0..100).for_each(|_| assert_eq!(crowd.add(7, 1, 5.0, now), None));
-        assert!((crowd.share(7, 1, now) - 1.0).abs() < 1e-12);
+        (0..100).for_each(|_| assert_eq!(crowd.record(7, 1, 5.0, now), None));
+        assert!((crowd.remaining_share(7, 1, now) - 1.0).abs() < 1e-12);
     }
 
     #[test]
     fn a_crowd_is_told_of_once_a_day() {
-        let mut crowd = Crowd::default();
+        let mut crowd = SharedDeviations::default();
         let now = EventTime::EARLIEST;
-        let told = (0..20).filter_map(|identity| crowd.add(7, identity, 5.0, now));
+        let told = (0..20).filter_map(|identity| crowd.record(7, identity, 5.0, now));
         assert_eq!(told.count(), 1);
     }
 
     #[test]
     fn memory_is_bounded() {
-        let mut crowd = Crowd::default();
+        let mut crowd = SharedDeviations::default();
         for fact in 0..100_000u32 {
-            crowd.add(fact, 1, NEVER, EventTime::EARLIEST);
+            crowd.record(fact, 1, NEVER, EventTime::EARLIEST);
         }
-        assert!(crowd.shown.len() <= CAPACITY);
+        assert!(crowd.identities_by_deviation.len() <= CAPACITY);
     }
 }

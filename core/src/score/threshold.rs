@@ -16,16 +16,16 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use std::fmt;
 
 /// How far above the derived level an unlearned threshold stands.
-const CAUTION_NATS: f64 = 3.0;
+const WARMUP_MARGIN_NATS: f64 = 3.0;
 /// Alerts so many times as often as the budget, or as seldom, are told of.
-const OFF_BUDGET: f64 = 2.0;
-const DAYS_A_WEEK: f64 = 7.0;
+const BUDGET_TOLERANCE: f64 = 2.0;
+const DAYS_PER_WEEK: f64 = 7.0;
 /// Days of silence after which further ones change nothing.
-const MOST_DAYS: i64 = 60;
+const MAX_SILENT_DAYS: i64 = 60;
 
 /// What a threshold has learned.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
-pub struct Learned {
+pub struct ThresholdState {
     tail: PeakTail,
     nats: f64,
     day: Option<i64>,
@@ -33,25 +33,25 @@ pub struct Learned {
     error_nats: f64,
     alerts_today: u32,
     daily_alerts: f64,
-    is_off_budget: bool,
+    is_out_of_budget: bool,
 }
 
 /// Alerts have left their budget, or come back to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BudgetNews {
+pub struct BudgetAlert {
     /// Alerts a day lately, over the budget.
     pub ratio: f64,
     /// Whether they are out of it.
-    pub is_off: bool,
+    pub is_out_of_budget: bool,
     /// Where alerts begin now.
     pub threshold_nats: f64,
 }
 
-impl fmt::Display for BudgetNews {
+impl fmt::Display for BudgetAlert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (ratio, nats) = (self.ratio, self.threshold_nats);
         let moves = "the threshold follows day by day";
-        match (self.is_off, ratio > 1.0) {
+        match (self.is_out_of_budget, ratio > 1.0) {
             (false, _) => write!(f, "alerts are back in their budget: {ratio:.1} times of it"),
             (true, true) => write!(
                 f,
@@ -69,30 +69,30 @@ impl fmt::Display for BudgetNews {
 /// The alert threshold of one shard.
 #[derive(Clone, Debug)]
 pub struct Threshold {
-    learned: Learned,
+    state: ThresholdState,
     alerts_per_day: f64,
-    law: ThresholdParams,
-    remaining_a_day: f64,
+    params: ThresholdParams,
+    daily_decay: f64,
 }
 
 impl Threshold {
     /// A threshold for `alerts_per_day` alerts a day of this shard.
     #[must_use]
-    pub fn new(alerts_per_day: f64, law: ThresholdParams, decay: &DecayParams) -> Self {
+    pub fn new(alerts_per_day: f64, params: ThresholdParams, decay: &DecayParams) -> Self {
         Self {
-            learned: Learned {
+            state: ThresholdState {
                 tail: PeakTail::default(),
-                nats: law.initial_nats,
+                nats: params.initial_nats,
                 day: None,
                 days_seen: 0.0,
                 error_nats: f64::INFINITY,
                 alerts_today: 0,
                 daily_alerts: 0.0,
-                is_off_budget: false,
+                is_out_of_budget: false,
             },
             alerts_per_day,
-            law,
-            remaining_a_day: decay.peak_half_life.remaining(MS_PER_DAY),
+            params,
+            daily_decay: decay.peak_half_life.remaining(MS_PER_DAY),
         }
     }
 
@@ -105,113 +105,114 @@ impl Threshold {
     pub fn nats(&self, identities: usize) -> f64 {
         let learned = self.learned_share();
         if learned >= 1.0 {
-            return self.learned.nats;
+            return self.state.nats;
         }
-        let derived = libm::log(identities.max(1) as f64 / self.alerts_per_day) + CAUTION_NATS;
-        self.learned.nats.max((1.0 - learned) * derived)
+        let derived =
+            libm::log(identities.max(1) as f64 / self.alerts_per_day) + WARMUP_MARGIN_NATS;
+        self.state.nats.max((1.0 - learned) * derived)
     }
 
     /// What it has learned, to be kept.
     #[must_use]
-    pub fn learned(&self) -> &Learned {
-        &self.learned
+    pub fn state(&self) -> &ThresholdState {
+        &self.state
     }
 
     /// Goes on from what was kept, under today's budget and law.
-    pub fn resume(&mut self, learned: Learned) {
-        self.learned = learned;
+    pub fn restore(&mut self, learned: ThresholdState) {
+        self.state = learned;
     }
 
     /// Alerts never begin below this.
     #[must_use]
-    pub fn lowest_nats(&self) -> f64 {
-        self.law.min_nats
+    pub fn min_nats(&self) -> f64 {
+        self.params.min_nats
     }
 
     /// How much of the threshold is learned rather than initial, 0 to 1.
     #[must_use]
     pub fn learned_share(&self) -> f64 {
-        let exactness = self.law.tolerated_error_nats / self.learned.error_nats;
+        let exactness = self.params.tolerated_error_nats / self.state.error_nats;
         (exactness * exactness)
-            .min(self.learned.days_seen / DAYS_A_WEEK)
+            .min(self.state.days_seen / DAYS_PER_WEEK)
             .min(1.0)
     }
 
     /// Alerts a day lately, over the budget; `None` before a day is over.
     #[must_use]
-    pub fn budget_drift(&self) -> Option<f64> {
-        (self.learned.days_seen >= 1.0).then(|| {
-            self.learned.daily_alerts / self.learned.tail.days().max(1.0) / self.alerts_per_day
+    pub fn budget_ratio(&self) -> Option<f64> {
+        (self.state.days_seen >= 1.0).then(|| {
+            self.state.daily_alerts / self.state.tail.days().max(1.0) / self.alerts_per_day
         })
     }
 
     /// The largest score of one identity on a past day.
-    pub fn add_peak(&mut self, peak_nats: f64) {
-        self.learned.tail.add(peak_nats);
+    pub fn record_peak(&mut self, peak_nats: f64) {
+        self.state.tail.add(peak_nats);
     }
 
     /// Counts an alert towards the drift.
-    pub fn count_alert(&mut self) {
-        self.learned.alerts_today += 1;
+    pub fn record_alert(&mut self) {
+        self.state.alerts_today += 1;
     }
 
     /// The shard's time has reached `day` (days since the epoch); says so where alerts have left
     /// their budget by a factor of [`OFF_BUDGET`], once it is known, or come back to it.
     #[inline]
-    pub fn reach_day(&mut self, day: i64) -> Option<BudgetNews> {
-        match self.learned.day {
+    pub fn advance_to_day(&mut self, day: i64) -> Option<BudgetAlert> {
+        match self.state.day {
             Some(today) if day <= today => None,
             Some(today) => {
                 self.close_days(day - today, day);
-                self.budget_news()
+                self.check_budget()
             }
             None => {
-                self.learned.day = Some(day);
+                self.state.day = Some(day);
                 None
             }
         }
     }
 
-    fn budget_news(&mut self) -> Option<BudgetNews> {
+    fn check_budget(&mut self) -> Option<BudgetAlert> {
         let ratio = self
-            .budget_drift()
+            .budget_ratio()
             .filter(|_| self.learned_share() >= 1.0)?;
-        let is_off = !(1.0 / OFF_BUDGET..=OFF_BUDGET).contains(&ratio);
-        let is_news = is_off != self.learned.is_off_budget;
-        self.learned.is_off_budget = is_off;
-        is_news.then_some(BudgetNews {
+        let is_off = !(1.0 / BUDGET_TOLERANCE..=BUDGET_TOLERANCE).contains(&ratio);
+        let is_news = is_off != self.state.is_out_of_budget;
+        self.state.is_out_of_budget = is_off;
+        is_news.then_some(BudgetAlert {
             ratio,
-            is_off,
-            threshold_nats: self.learned.nats,
+            is_out_of_budget: is_off,
+            threshold_nats: self.state.nats,
         })
     }
 
     #[cold]
     fn close_days(&mut self, days: i64, day: i64) {
-        self.learned.day = Some(day);
-        for _ in 0..days.min(MOST_DAYS) {
-            self.learned.tail.close_day(self.remaining_a_day);
-            self.learned.days_seen += 1.0;
-            self.learned.daily_alerts = self.learned.daily_alerts * self.remaining_a_day
-                + f64::from(self.learned.alerts_today);
-            self.learned.alerts_today = 0;
+        self.state.day = Some(day);
+        for _ in 0..days.min(MAX_SILENT_DAYS) {
+            self.state.tail.close_day(self.daily_decay);
+            self.state.days_seen += 1.0;
+            self.state.daily_alerts =
+                self.state.daily_alerts * self.daily_decay + f64::from(self.state.alerts_today);
+            self.state.alerts_today = 0;
             self.adjust();
         }
     }
 
     fn adjust(&mut self) {
-        let Some(level) = self.learned.tail.level_for_rate(self.alerts_per_day) else {
+        let Some(level) = self.state.tail.level_for_rate(self.alerts_per_day) else {
             return;
         };
-        self.learned.error_nats = level.error_nats;
+        self.state.error_nats = level.error_nats;
         let learned = self.learned_share();
-        let goal = learned * level.nats + (1.0 - learned) * self.law.initial_nats;
-        self.learned.nats = goal
+        let goal = learned * level.nats + (1.0 - learned) * self.params.initial_nats;
+        self.state.nats = goal
             .clamp(
-                self.learned.nats - self.law.max_fall_nats_per_day,
-                self.learned.nats + self.law.max_rise_nats_per_day,
+                self.state.nats - self.params.max_fall_nats_per_day,
+                self.state.nats + self.params.max_rise_nats_per_day,
             )
-            .max(self.law.min_nats);
+            .max(self.params.min_nats);
     }
 }
 
@@ -235,11 +236,11 @@ mod tests {
     #[test]
     fn a_flood_cannot_push_it_up_faster_than_stated() {
         let mut threshold = threshold();
-        threshold.reach_day(0);
+        threshold.advance_to_day(0);
         for day in 1..=30 {
-            (0..10_000).for_each(|_| threshold.add_peak(40.0));
+            (0..10_000).for_each(|_| threshold.record_peak(40.0));
             let before = threshold.nats(0);
-            threshold.reach_day(day);
+            threshold.advance_to_day(day);
             assert!(threshold.nats(0) <= before + 0.5 + 1e-9);
         }
     }
@@ -247,12 +248,12 @@ mod tests {
     #[test]
     fn it_settles_where_the_budget_is_met() {
         let mut threshold = threshold();
-        threshold.reach_day(0);
+        threshold.advance_to_day(0);
         for day in 1..=60 {
             for draw in 0..1_000 {
-                threshold.add_peak(-libm::log((f64::from(draw) + 0.5) / 1_000.0));
+                threshold.record_peak(-libm::log((f64::from(draw) + 0.5) / 1_000.0));
             }
-            threshold.reach_day(day);
+            threshold.advance_to_day(day);
         }
         assert!(
             (threshold.nats(0) - libm::log(1_000.0 / 5.0)).abs() < 0.4,
@@ -265,14 +266,14 @@ mod tests {
     fn few_identities_take_longer_to_know_than_many() {
         let days_to_learn = |identities: u32| {
             let mut threshold = threshold();
-            threshold.reach_day(0);
+            threshold.advance_to_day(0);
             let mut days = 1..400;
             days.find(|day| {
                 for identity in 0..identities {
                     let draw = (i64::from(identity) * 7 + day * 3) % 10;
-                    threshold.add_peak(-libm::log((draw as f64 + 0.5) / 10.0));
+                    threshold.record_peak(-libm::log((draw as f64 + 0.5) / 10.0));
                 }
-                threshold.reach_day(*day);
+                threshold.advance_to_day(*day);
                 threshold.learned_share() >= 1.0
             })
         };
@@ -286,9 +287,13 @@ mod tests {
         let mut told = Vec::new();
         for day in 0..60 {
             let alerts = if (20..30).contains(&day) { 40 } else { 5 };
-            told.extend(threshold.reach_day(day).map(|news| (day, news.is_off)));
-            (0..alerts).for_each(|_| threshold.count_alert());
-            (0..100).for_each(|peak| threshold.add_peak(f64::from(peak) / 20.0));
+            told.extend(
+                threshold
+                    .advance_to_day(day)
+                    .map(|news| (day, news.is_out_of_budget)),
+            );
+            (0..alerts).for_each(|_| threshold.record_alert());
+            (0..100).for_each(|peak| threshold.record_peak(f64::from(peak) / 20.0));
         }
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(matches!(told[0], (21..=24, true)), "{told:?}");

@@ -13,9 +13,9 @@
 //! family more often than not, so the two are one signal and the stronger speaks.
 //! Cost: tables of 16 and 8; peers and population only for a newcomer.
 
-use super::categorical::Belief;
-use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical};
-use crate::baseline::group_baseline::{Collective, prior_share_from};
+use super::categorical::NoveltyPrior;
+use super::{LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, categorical};
+use crate::baseline::group_baseline::{GroupBaseline, prior_share_from};
 use crate::catalogue::{Abuse, action_hash};
 use crate::enrich::Feature;
 use crate::event::Activity;
@@ -29,7 +29,7 @@ pub struct Action;
 
 /// Mid-p tail of first uses of actions known from attacks, as `rarely_legitimate` as this one or
 /// more, where `group` does as it does and `believed` is thought of each class (common, rare).
-fn abused_shares(group: &Collective, weight: f64, believed: [f64; 2], worth: f64) -> [f64; 2] {
+fn abused_shares(group: &GroupBaseline, weight: f64, believed: [f64; 2], worth: f64) -> [f64; 2] {
     let adopted: f64 = group.levels.iter().sum();
     std::array::from_fn(|class| {
         posterior_mean(
@@ -41,7 +41,7 @@ fn abused_shares(group: &Collective, weight: f64, believed: [f64; 2], worth: f64
     })
 }
 
-fn abuse_tail(abuse: Abuse, view: &View<'_>) -> f64 {
+fn abuse_tail(abuse: Abuse, view: &ScoreContext<'_>) -> f64 {
     let prior = &view.parameters.prior;
     let weight = f64::from(view.shared_weight);
     let worth = prior.level_prior_strength;
@@ -56,59 +56,59 @@ fn abuse_tail(abuse: Abuse, view: &View<'_>) -> f64 {
 }
 
 /// What is believed of an action before or besides its use by others.
-fn belief(view: &View<'_>) -> Belief {
+fn novelty_prior(view: &ScoreContext<'_>) -> NoveltyPrior {
     if let Some(abuse) = view.features.abuse {
         let tail = abuse_tail(abuse, view);
-        return Belief {
+        return NoveltyPrior {
             unseen_tail: tail,
-            most: tail,
+            max_tail: tail,
         };
     }
     let Some(level) = view.features.level else {
-        return Belief::NONE;
+        return NoveltyPrior::NONE;
     };
     let prior = &view.parameters.prior;
     let rank = level as usize;
     let own = prior.level_shares()[rank];
     let at_least = prior_share_from(rank, view.parameters);
-    Belief {
+    NoveltyPrior {
         unseen_tail: prior.abused_rare_share + prior.abused_share + at_least - 0.5 * own,
-        most: 1.0,
+        max_tail: 1.0,
     }
 }
 
-fn read_action(view: &View<'_>) -> Option<Reading> {
+fn score_action(view: &ScoreContext<'_>) -> Option<Reading> {
     let (peers, population) = (&view.peers.action, &view.population.action);
     let key = view.features.action?;
-    Some(categorical::read(
+    Some(categorical::score_value(
         key,
         &view.profile.action,
         peers,
         population,
-        belief(view),
+        novelty_prior(view),
         view,
     ))
 }
 
-fn read_resource(view: &View<'_>) -> Option<Reading> {
+fn score_resource(view: &ScoreContext<'_>) -> Option<Reading> {
     let (peers, population) = (&view.peers.resource, &view.population.resource);
     let key = view.features.resource?;
-    Some(categorical::read(
+    Some(categorical::score_value(
         key,
         &view.profile.resource,
         peers,
         population,
-        Belief::NONE,
+        NoveltyPrior::NONE,
         view,
     ))
 }
 
-fn count_adoption(lesson: &mut Lesson<'_>) {
+fn count_adoption(lesson: &mut LearnContext<'_>) {
     let Some(level) = lesson.features.level else {
         return;
     };
     let weight = f64::from(lesson.shared_weight);
-    let learnt = &mut lesson.learnt;
+    let learnt = &mut lesson.baselines;
     for group in [&mut *learnt.peers, &mut *learnt.population] {
         group.levels[level as usize] += weight;
         if let Some(abuse) = lesson.features.abuse {
@@ -122,24 +122,24 @@ impl Signal for Action {
         SignalName::Action
     }
 
-    fn group(&self) -> FactGroup {
-        FactGroup::Deed
+    fn family(&self) -> SignalFamily {
+        SignalFamily::Operation
     }
 
     fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &View<'_>) -> Option<Reading> {
-        match (read_action(view), read_resource(view)) {
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
+        match (score_action(view), score_resource(view)) {
             (Some(action), Some(resource)) if resource.p < action.p => Some(resource),
             (action, resource) => action.or(resource),
         }
     }
 
-    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         let profile = view.profile;
-        if view.features.action != Some(reading.fact) {
+        if view.features.action != Some(reading.deviation_key) {
             return categorical::explain(
                 "resource",
                 Feature::Resource,
@@ -160,9 +160,9 @@ impl Signal for Action {
         explanation
     }
 
-    fn learn(&self, lesson: &mut Lesson<'_>) {
+    fn learn(&self, lesson: &mut LearnContext<'_>) {
         let (action, resource) = (lesson.features.action, lesson.features.resource);
-        let adopted = categorical::learn(
+        let adopted = categorical::learn_value(
             action,
             Feature::Action,
             lesson,
@@ -172,8 +172,8 @@ impl Signal for Action {
         if adopted {
             count_adoption(lesson);
         }
-        note_use(lesson, adopted);
-        categorical::learn(
+        record_usage(lesson, adopted);
+        categorical::learn_value(
             resource,
             Feature::Resource,
             lesson,
@@ -184,9 +184,11 @@ impl Signal for Action {
 }
 
 /// Notes when the action was used last, and what the credential permits where it may be new.
-fn note_use(lesson: &mut Lesson<'_>, is_new: bool) {
-    let (Some(key), Some(profile)) = (lesson.features.action, lesson.learnt.profile.as_deref_mut())
-    else {
+fn record_usage(lesson: &mut LearnContext<'_>, is_new: bool) {
+    let (Some(key), Some(profile)) = (
+        lesson.features.action,
+        lesson.baselines.profile.as_deref_mut(),
+    ) else {
         return;
     };
     if lesson.profile_weight <= 0.0 {
@@ -195,9 +197,9 @@ fn note_use(lesson: &mut Lesson<'_>, is_new: bool) {
     let day = lesson.now.day() as u16;
     if let Some(slot) = profile.action.slot(key) {
         if is_new {
-            profile.uses.replace(slot, day);
+            profile.usage.reset(slot, day);
         } else {
-            profile.uses.note(slot, day);
+            profile.usage.record_use(slot, day);
         }
     }
     if !is_new && lesson.event.activity == Activity::Use {
@@ -205,8 +207,8 @@ fn note_use(lesson: &mut Lesson<'_>, is_new: bool) {
     }
     for scope in lesson.event.credential.iter().flat_map(|c| &c.scopes) {
         let key = fold32(action_hash(scope));
-        if profile.uses.permit(key) {
-            lesson.learnt.names.remember(key, || Cow::Borrowed(scope));
+        if profile.usage.add_scope(key) {
+            lesson.baselines.names.intern(key, || Cow::Borrowed(scope));
         }
     }
 }

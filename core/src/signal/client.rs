@@ -4,9 +4,10 @@
 //! Assumption, formula, n = 0 and source: [`super::categorical`]. Cost: one table of 6; peers and
 //! population only for a newcomer.
 
-use super::categorical::Belief;
+use super::categorical::NoveltyPrior;
 use super::{
-    ALTERNATE_AUTHENTICATION, FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical,
+    ALTERNATE_AUTHENTICATION, LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS,
+    categorical,
 };
 use crate::enrich::Feature;
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
@@ -19,28 +20,28 @@ impl Signal for Client {
         SignalName::Client
     }
 
-    fn group(&self) -> FactGroup {
-        FactGroup::Place
+    fn family(&self) -> SignalFamily {
+        SignalFamily::Origin
     }
 
     fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS, ALTERNATE_AUTHENTICATION]
     }
 
-    fn score(&self, view: &View<'_>) -> Option<Reading> {
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
         let key = view.features.client?;
         let (peers, population) = (&view.peers.client, &view.population.client);
-        Some(categorical::read(
+        Some(categorical::score_value(
             key,
             &view.profile.client,
             peers,
             population,
-            Belief::NONE,
+            NoveltyPrior::NONE,
             view,
         ))
     }
 
-    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         categorical::explain(
             "client",
             Feature::Client,
@@ -50,9 +51,9 @@ impl Signal for Client {
         )
     }
 
-    fn learn(&self, lesson: &mut Lesson<'_>) {
+    fn learn(&self, lesson: &mut LearnContext<'_>) {
         let key = lesson.features.client;
-        categorical::learn(
+        categorical::learn_value(
             key,
             Feature::Client,
             lesson,

@@ -17,10 +17,12 @@
 //! # Source
 //! Beta–binomial posterior mean: Gelman et al., "Bayesian Data Analysis", §2.4.
 
-use super::{ALTERNATE_AUTHENTICATION, FactGroup, Lesson, Signal, View, one_in};
+use super::{
+    ALTERNATE_AUTHENTICATION, LearnContext, ScoreContext, Signal, SignalFamily, format_odds,
+};
 use crate::baseline::credential::secs;
-use crate::baseline::issuer::MoveCounts;
-use crate::enrich::{Feature, text};
+use crate::baseline::issuer::RelocationCounts;
+use crate::enrich::{Feature, label};
 use crate::event::{CredentialKind, Event};
 use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::hash::key32;
@@ -32,28 +34,28 @@ pub struct Concurrency;
 
 const BINDING_SPACE: u64 = 0xc0;
 /// Credential-days that the issuer's rate is worth.
-const ISSUER_WORTH: f64 = 10.0;
+const ISSUER_PRIOR_STRENGTH: f64 = 10.0;
 /// Credential-days that the prior is worth to an issuer.
-const PRIOR_WORTH: f64 = 20.0;
+const PRIOR_STRENGTH: f64 = 20.0;
 const SECS_PER_DAY: u32 = 86_400;
 
 /// One way to move: its feature, and its count among all.
-struct Way {
+struct Relocation {
     feature: Feature,
     key: u32,
-    count: fn(&MoveCounts) -> f32,
+    count: fn(&RelocationCounts) -> f32,
 }
 
-fn is_held(event: &Event<'_>) -> bool {
+fn is_bound(event: &Event<'_>) -> bool {
     let kind = event.credential.as_ref().and_then(|c| c.kind);
     kind != Some(CredentialKind::Password)
 }
 
-fn moved(view: &View<'_>) -> Option<[Option<Way>; 3]> {
-    let record = view.credential.filter(|_| is_held(view.event))?;
+fn relocations(view: &ScoreContext<'_>) -> Option<[Option<Relocation>; 3]> {
+    let record = view.credential.filter(|_| is_bound(view.event))?;
     let features = view.features;
     let way = |is_move: bool, feature, key: Option<u32>, count| {
-        key.filter(|_| is_move).map(|key| Way {
+        key.filter(|_| is_move).map(|key| Relocation {
             feature,
             key,
             count,
@@ -61,19 +63,19 @@ fn moved(view: &View<'_>) -> Option<[Option<Way>; 3]> {
     };
     let ways = [
         way(
-            record.hosts.is_move(features.host),
+            record.hosts.is_relocation(features.host),
             Feature::Host,
             features.host,
-            (|moves| moves.host) as fn(&MoveCounts) -> f32,
+            (|moves| moves.host) as fn(&RelocationCounts) -> f32,
         ),
         way(
-            record.networks.is_move(features.network),
+            record.networks.is_relocation(features.network),
             Feature::Network,
             features.network,
             |moves| moves.network,
         ),
         way(
-            record.clients.is_move(features.client),
+            record.clients.is_relocation(features.client),
             Feature::Client,
             features.client,
             |moves| moves.client,
@@ -82,24 +84,32 @@ fn moved(view: &View<'_>) -> Option<[Option<Way>; 3]> {
     ways.iter().any(Option::is_some).then_some(ways)
 }
 
-fn rate(way: &Way, view: &View<'_>) -> f64 {
+fn rate(way: &Relocation, view: &ScoreContext<'_>) -> f64 {
     let prior = view.parameters.prior.relocation_rate;
     let issuer = match view.issuer {
         None => prior,
         Some(issuer) => {
             let weight = f64::from(view.shared_weight);
-            let moves = f64::from((way.count)(&issuer.moves)) / weight;
-            let days = f64::from(issuer.moves.days) / weight;
-            posterior_mean(moves, days, prior, PRIOR_WORTH)
+            let moves = f64::from((way.count)(&issuer.relocations)) / weight;
+            let days = f64::from(issuer.relocations.days) / weight;
+            posterior_mean(moves, days, prior, PRIOR_STRENGTH)
         }
     };
     let weight = f64::from(view.profile_weight);
-    let own = &view.profile.moves;
+    let own = &view.profile.relocations;
     let moves = f64::from((way.count)(own)) / weight;
-    posterior_mean(moves, f64::from(own.days) / weight, issuer, ISSUER_WORTH)
+    posterior_mean(
+        moves,
+        f64::from(own.days) / weight,
+        issuer,
+        ISSUER_PRIOR_STRENGTH,
+    )
 }
 
-fn rarest<'w>(ways: &'w [Option<Way>; 3], view: &View<'_>) -> Option<(&'w Way, f64)> {
+fn rarest<'w>(
+    ways: &'w [Option<Relocation>; 3],
+    view: &ScoreContext<'_>,
+) -> Option<(&'w Relocation, f64)> {
     let rated = ways.iter().flatten().map(|way| (way, rate(way, view)));
     rated.min_by(|a, b| a.1.total_cmp(&b.1))
 }
@@ -109,19 +119,19 @@ impl Signal for Concurrency {
         SignalName::Concurrency
     }
 
-    fn group(&self) -> FactGroup {
-        FactGroup::Binding
+    fn family(&self) -> SignalFamily {
+        SignalFamily::CredentialBinding
     }
 
     fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[ALTERNATE_AUTHENTICATION]
     }
 
-    fn score(&self, view: &View<'_>) -> Option<Reading> {
-        let ways = moved(view)?;
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
+        let ways = relocations(view)?;
         let (way, p) = rarest(&ways, view)?;
-        let observations = f64::from(view.profile.moves.days / view.profile_weight);
-        let level = if observations >= ISSUER_WORTH {
+        let observations = f64::from(view.profile.relocations.days / view.profile_weight);
+        let level = if observations >= ISSUER_PRIOR_STRENGTH {
             Level::Identity
         } else {
             Level::Population
@@ -130,8 +140,8 @@ impl Signal for Concurrency {
         Some(Reading::new(p, level, observations, fact))
     }
 
-    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
-        let ways = moved(view);
+    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+        let ways = relocations(view);
         let named: Vec<&str> = ways
             .iter()
             .flatten()
@@ -144,7 +154,7 @@ impl Signal for Concurrency {
             .collect();
         let rarest = ways.as_ref().and_then(|ways| rarest(ways, view));
         let observed = rarest.map_or_else(String::new, |(way, _)| {
-            text(view.event, way.feature).into_owned()
+            label(view.event, way.feature).into_owned()
         });
         let ago = view.credential.map_or(0, |record| {
             i64::from(secs(view.event.time).saturating_sub(record.last_secs))
@@ -155,7 +165,7 @@ impl Signal for Concurrency {
              credentials like it",
             Span { ms: ago * 1_000 },
             named.join(", "),
-            one_in(reading.p)
+            format_odds(reading.p)
         );
         Explanation {
             observed,
@@ -164,11 +174,11 @@ impl Signal for Concurrency {
         }
     }
 
-    fn learn(&self, lesson: &mut Lesson<'_>) {
-        let Some(record) = lesson.learnt.credential.as_deref_mut() else {
+    fn learn(&self, lesson: &mut LearnContext<'_>) {
+        let Some(record) = lesson.baselines.credential.as_deref_mut() else {
             return;
         };
-        if !is_held(lesson.event) {
+        if !is_bound(lesson.event) {
             return;
         }
         // A first use binds the credential even while its identity is distrusted: it must not be
@@ -180,17 +190,17 @@ impl Signal for Concurrency {
         let now = secs(lesson.now);
         if record.is_known() {
             let is_new_day = record.last_secs / SECS_PER_DAY != now / SECS_PER_DAY;
-            let counts = MoveCounts {
+            let counts = RelocationCounts {
                 days: f32::from(u8::from(is_new_day || !record.is_reused)),
-                host: f32::from(u8::from(record.hosts.is_move(features.host))),
-                network: f32::from(u8::from(record.networks.is_move(features.network))),
-                client: f32::from(u8::from(record.clients.is_move(features.client))),
+                host: f32::from(u8::from(record.hosts.is_relocation(features.host))),
+                network: f32::from(u8::from(record.networks.is_relocation(features.network))),
+                client: f32::from(u8::from(record.clients.is_relocation(features.client))),
             };
-            if let Some(profile) = lesson.learnt.profile.as_deref_mut() {
-                profile.moves.add(&counts, lesson.profile_weight);
+            if let Some(profile) = lesson.baselines.profile.as_deref_mut() {
+                profile.relocations.add(&counts, lesson.profile_weight);
             }
-            if let Some(issuer) = lesson.learnt.issuer.as_deref_mut() {
-                issuer.moves.add(&counts, lesson.shared_weight);
+            if let Some(issuer) = lesson.baselines.issuer.as_deref_mut() {
+                issuer.relocations.add(&counts, lesson.shared_weight);
             }
             record.is_reused = true;
         }

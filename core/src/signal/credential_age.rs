@@ -13,7 +13,9 @@
 //! # At n = 0
 //! The same: times are stated in the event. Cost: O(1).
 
-use super::{ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS, FactGroup, Lesson, Signal, View};
+use super::{
+    ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS, LearnContext, ScoreContext, Signal, SignalFamily,
+};
 use crate::baseline::credential::secs;
 use crate::event::{Activity, Outcome};
 use crate::stats::hash::key32;
@@ -38,7 +40,7 @@ enum Violation {
 }
 
 /// The violation, and by how many seconds.
-fn violation(view: &View<'_>) -> Option<(Violation, u32)> {
+fn violation(view: &ScoreContext<'_>) -> Option<(Violation, u32)> {
     let is_use = matches!(
         view.event.activity,
         Activity::Use | Activity::Authenticate | Activity::Refresh
@@ -75,15 +77,15 @@ impl Signal for CredentialAge {
         SignalName::CredentialAge
     }
 
-    fn group(&self) -> FactGroup {
-        FactGroup::Token
+    fn family(&self) -> SignalFamily {
+        SignalFamily::Token
     }
 
     fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS]
     }
 
-    fn score(&self, view: &View<'_>) -> Option<Reading> {
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
         let (violation, _) = violation(view)?;
         let fact = key32(
             LIFE_SPACE + violation as u64,
@@ -93,7 +95,7 @@ impl Signal for CredentialAge {
         Some(Reading::new(p, Level::Population, 0.0, fact))
     }
 
-    fn explain(&self, view: &View<'_>, _: &Reading) -> Explanation {
+    fn explain(&self, view: &ScoreContext<'_>, _: &Reading) -> Explanation {
         let Some((violation, by)) = violation(view) else {
             return Explanation::default();
         };
@@ -113,5 +115,5 @@ impl Signal for CredentialAge {
         }
     }
 
-    fn learn(&self, _: &mut Lesson<'_>) {}
+    fn learn(&self, _: &mut LearnContext<'_>) {}
 }

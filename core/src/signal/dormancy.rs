@@ -14,8 +14,10 @@
 //! The peers' silences, behind them the prior's; a young identity's first weekends say nothing.
 //! Cost: abstains at once within a sitting; else a sum over the hours of the silence.
 
-use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, one_in, own_or_peers};
-use crate::baseline::group_baseline::Collective;
+use super::{
+    LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, evidence_level, format_odds,
+};
+use crate::baseline::group_baseline::GroupBaseline;
 use crate::baseline::profile::Profile;
 use crate::parameters::Parameters;
 use crate::stats::hash::key32;
@@ -29,11 +31,11 @@ pub struct Dormancy;
 
 const SILENCE_SPACE: u64 = 0xd0;
 /// An identity is young before it has lived through a weekend or two.
-const YOUNG_MS: i64 = 10 * MS_PER_DAY;
+const WARMUP_MS: i64 = 10 * MS_PER_DAY;
 /// A young identity's silences up to a long weekend say nothing.
-const FIRST_WEEKEND_MS: i64 = 90 * MS_PER_HOUR;
+const WARMUP_SILENCE_MS: i64 = 90 * MS_PER_HOUR;
 /// Observations that the peers' mean is worth.
-const PEERS_WORTH: f64 = 3.0;
+const PEERS_PRIOR_STRENGTH: f64 = 3.0;
 /// Half as many as their spread is worth.
 const SHAPE: f64 = 2.0;
 /// Mean of ln Exp(1), −γ.
@@ -41,12 +43,12 @@ const MEMORYLESS_MEAN: f64 = -0.577_215_664_901_532_9;
 /// Variance of ln Exp(1), π²/6.
 const MEMORYLESS_VARIANCE: f64 = 1.644_934_066_848_226_4;
 /// Silences that miss less than this are all alike.
-const LEAST_MISSED_HOURS: f64 = 0.1;
+const MIN_MISSED_HOURS: f64 = 0.1;
 
 /// Active hours that a silence should have held; `None` within a sitting.
 fn missed_hours(
     profile: &Profile,
-    peers: &Collective,
+    peers: &GroupBaseline,
     weight: f32,
     parameters: &Parameters,
     time: EventTime,
@@ -54,21 +56,21 @@ fn missed_hours(
     (time.ms_since(profile.last_seen) > MS_PER_HOUR).then(|| {
         let (peers, days) = (peers.rates(), parameters.prior.rhythm_days as f32);
         let rate = |bin| profile.hours.rate(bin, weight, peers, days);
-        expected_between(rate, profile.last_seen, time).max(LEAST_MISSED_HOURS)
+        expected_between(rate, profile.last_seen, time).max(MIN_MISSED_HOURS)
     })
 }
 
-fn missed_in(view: &View<'_>) -> Option<f64> {
+fn missed_hours_at(view: &ScoreContext<'_>) -> Option<f64> {
     let (profile, peers, weight) = (view.profile, view.peers, view.profile_weight);
     missed_hours(profile, peers, weight, view.parameters, view.event.time)
 }
 
-fn prior(view: &View<'_>) -> NormalPrior {
+fn prior(view: &ScoreContext<'_>) -> NormalPrior {
     let known = view.peers.log_silence.count(view.shared_weight);
     let peers_sum = known * view.peers.log_silence.mean();
     NormalPrior {
-        mean: (peers_sum + PEERS_WORTH * MEMORYLESS_MEAN) / (known + PEERS_WORTH),
-        mean_weight: PEERS_WORTH,
+        mean: (peers_sum + PEERS_PRIOR_STRENGTH * MEMORYLESS_MEAN) / (known + PEERS_PRIOR_STRENGTH),
+        mean_weight: PEERS_PRIOR_STRENGTH,
         shape: SHAPE,
         scale: SHAPE * MEMORYLESS_VARIANCE,
     }
@@ -79,28 +81,28 @@ impl Signal for Dormancy {
         SignalName::Dormancy
     }
 
-    fn group(&self) -> FactGroup {
-        FactGroup::Time
+    fn family(&self) -> SignalFamily {
+        SignalFamily::Time
     }
 
     fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &View<'_>) -> Option<Reading> {
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
         if view.profile.events == 0 {
             return None;
         }
         let silent_ms = view.event.time.ms_since(view.profile.last_seen);
         let lived_ms = view.profile.last_seen.ms_since(view.profile.first_seen);
-        if lived_ms < YOUNG_MS && silent_ms < FIRST_WEEKEND_MS {
+        if lived_ms < WARMUP_MS && silent_ms < WARMUP_SILENCE_MS {
             return None;
         }
-        let missed = missed_in(view)?;
+        let missed = missed_hours_at(view)?;
         let (own, weight) = (&view.profile.log_silence, view.profile_weight);
         let (t, degrees) = own.standardise(libm::log(missed), weight, &prior(view));
         let observations = own.count(weight);
-        let level = own_or_peers(observations, PEERS_WORTH);
+        let level = evidence_level(observations, PEERS_PRIOR_STRENGTH);
         let fact = key32(SILENCE_SPACE, &view.features.hour.to_be_bytes());
         Some(Reading::new(
             student_upper_tail(t, degrees),
@@ -110,25 +112,25 @@ impl Signal for Dormancy {
         ))
     }
 
-    fn shared_fact(&self, _: &View<'_>, _: &Reading) -> Option<u32> {
+    fn shared_key(&self, _: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
         None
     }
 
-    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         let ms = view.event.time.ms_since(view.profile.last_seen);
         let usual = libm::exp(if reading.level == Level::Identity {
             view.profile.log_silence.mean()
         } else {
             prior(view).mean
         });
-        let missed = missed_in(view).unwrap_or_default();
+        let missed = missed_hours_at(view).unwrap_or_default();
         let observed = format!("silent for {}", Span { ms });
         let expected = format!("silences that miss about {usual:.1} active hours");
         let sentence = format!(
             "first use after {}, in which {missed:.1} active hours were to be expected, where its \
              silences miss {usual:.1} ({})",
             Span { ms },
-            one_in(reading.p)
+            format_odds(reading.p)
         );
         Explanation {
             observed,
@@ -137,10 +139,10 @@ impl Signal for Dormancy {
         }
     }
 
-    fn learn(&self, lesson: &mut Lesson<'_>) {
+    fn learn(&self, lesson: &mut LearnContext<'_>) {
         let (time, weight_now) = (lesson.event.time, lesson.profile_weight_now);
-        let peers = &mut lesson.learnt.peers;
-        let Some(profile) = lesson.learnt.profile.as_deref_mut() else {
+        let peers = &mut lesson.baselines.peers;
+        let Some(profile) = lesson.baselines.profile.as_deref_mut() else {
             return;
         };
         if profile.events == 0 {

@@ -17,7 +17,9 @@
 //! The peers' rate, behind it the prior's. Cost: abstains at once without recent failures;
 //! otherwise O(m), m ≤ [`MOST_TRIALS`].
 
-use super::{BRUTE_FORCE, FactGroup, Lesson, Signal, View, one_in, own_or_peers};
+use super::{
+    BRUTE_FORCE, LearnContext, ScoreContext, Signal, SignalFamily, evidence_level, format_odds,
+};
 use crate::event::{Activity, Outcome};
 use crate::stats::beta_binomial::{Beta, upper_tail};
 use crate::stats::hash::key32;
@@ -30,25 +32,25 @@ pub struct Failure;
 /// A success after so many recent failures speaks.
 pub const FAILURES_BEFORE_SUCCESS: u32 = 3;
 /// Larger windows are scaled down to this many trials.
-pub const MOST_TRIALS: f32 = 400.0;
+pub const MAX_TRIALS: f32 = 400.0;
 /// Firmness of the rate of one run of uses, in trials: an outage fails many in a row.
 const RUN_TRIALS: f64 = 30.0;
 const FAILURE_SPACE: u64 = 0xfa;
 
 /// Failures and trials of the recent window, this event included.
-fn window(view: &View<'_>) -> (u32, u32) {
+fn window(view: &ScoreContext<'_>) -> (u32, u32) {
     let failed_now = u8::from(view.event.outcome != Outcome::Success);
     let law = view.parameters.decay.failure_window_half_life;
     let (failed, tried) = view.profile.failures.recent_at(view.event.time, law);
     let (failed, tried) = (failed + f32::from(failed_now), tried + 1.0);
-    let scale = (MOST_TRIALS / tried).min(1.0);
+    let scale = (MAX_TRIALS / tried).min(1.0);
     // The slack keeps whole numbers whole through decay within the window.
     let whole = |count: f32| (count * scale + 0.25) as u32;
     (whole(failed), whole(tried).max(whole(failed)))
 }
 
 /// The rate before the recent window, which would otherwise be judged by what it has itself taught.
-fn believed_rate(view: &View<'_>) -> Beta {
+fn expected_rate(view: &ScoreContext<'_>) -> Beta {
     let prior = &view.parameters.prior;
     let strength = prior.failure_strength;
     let counts = &view.profile.failures;
@@ -83,15 +85,15 @@ impl Signal for Failure {
         SignalName::Failure
     }
 
-    fn group(&self) -> FactGroup {
-        FactGroup::Result
+    fn family(&self) -> SignalFamily {
+        SignalFamily::Outcome
     }
 
     fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[BRUTE_FORCE]
     }
 
-    fn score(&self, view: &View<'_>) -> Option<Reading> {
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
         let succeeded = view.event.outcome == Outcome::Success;
         if succeeded && view.profile.failures.recent_failed < 0.75 {
             return None;
@@ -101,9 +103,9 @@ impl Signal for Failure {
             return None;
         }
         let observations = f64::from(view.profile.failures.tried / view.profile_weight);
-        let level = own_or_peers(observations, view.parameters.prior.failure_strength);
-        let rate = believed_rate(view);
-        if rate.is_usual(failed, tried) {
+        let level = evidence_level(observations, view.parameters.prior.failure_strength);
+        let rate = expected_rate(view);
+        if rate.is_expected(failed, tried) {
             return None;
         }
         let p = upper_tail(failed, tried, rate);
@@ -113,14 +115,14 @@ impl Signal for Failure {
         Some(Reading::new(p, level, observations, fact))
     }
 
-    fn shared_fact(&self, view: &View<'_>, _: &Reading) -> Option<u32> {
+    fn shared_key(&self, view: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
         let action = view.features.action.unwrap_or_default();
         Some(key32(FAILURE_SPACE, &action.to_be_bytes()))
     }
 
-    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         let (failed, tried) = window(view);
-        let rate = believed_rate(view);
+        let rate = expected_rate(view);
         let usual = 100.0 * rate.hits / (rate.hits + rate.misses);
         let what = match view.entity {
             EntityView::Identity => "uses",
@@ -135,7 +137,7 @@ impl Signal for Failure {
         };
         let sentence = format!(
             "{observed}{then}, where {expected} as a rule ({})",
-            one_in(reading.p)
+            format_odds(reading.p)
         );
         Explanation {
             observed,
@@ -144,15 +146,18 @@ impl Signal for Failure {
         }
     }
 
-    fn learn(&self, lesson: &mut Lesson<'_>) {
+    fn learn(&self, lesson: &mut LearnContext<'_>) {
         let failed = f32::from(u8::from(lesson.event.outcome != Outcome::Success));
         let window = lesson.parameters.decay.failure_window_half_life;
         let (weight, shared) = (lesson.profile_weight, f64::from(lesson.shared_weight));
-        for collective in [&mut *lesson.learnt.peers, &mut *lesson.learnt.population] {
+        for collective in [
+            &mut *lesson.baselines.peers,
+            &mut *lesson.baselines.population,
+        ] {
             collective.failed += shared * f64::from(failed);
             collective.tried += shared;
         }
-        let Some(profile) = lesson.learnt.profile.as_deref_mut() else {
+        let Some(profile) = lesson.baselines.profile.as_deref_mut() else {
             return;
         };
         let counts = &mut profile.failures;

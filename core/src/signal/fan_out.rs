@@ -9,10 +9,10 @@
 //! this hour, and below [`SPEAKS_FROM`]; otherwise O(1).
 
 use super::volume;
-use super::volume::Past;
-use super::{FactGroup, Lesson, Signal, View};
-use crate::enrich::DEEDS;
-use crate::stats::linear_count::distinct;
+use super::volume::VolumeHistory;
+use super::{LearnContext, ScoreContext, Signal, SignalFamily};
+use crate::enrich::OPERATION_CLASSES;
+use crate::stats::linear_count::estimate_distinct;
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 
 /// The `fan_out` signal.
@@ -20,7 +20,7 @@ pub struct FanOut;
 
 const FAN_SPACE: u64 = 0xf0;
 /// Fewer distinct things in an hour are never too many.
-pub const SPEAKS_FROM: u32 = 6;
+pub const MIN_DISTINCT: u32 = 6;
 /// Distinct things in an active hour, believed beforehand.
 pub const PRIOR_DISTINCT: f64 = 3.0;
 /// T1110.003: one source, many identities.
@@ -35,14 +35,14 @@ const DISCOVERY: Technique = Technique {
 };
 
 /// Distinct things of this hour, this event included; `None` where it adds none, or they are few.
-fn distinct_now(view: &View<'_>) -> Option<f64> {
+fn distinct_now(view: &ScoreContext<'_>) -> Option<f64> {
     let hourly = &view.profile.hourly;
     let is_same_hour = hourly.hour == view.features.hour;
-    if !is_same_hour || view.features.is_everyday || hourly.has_seen(view.features.deed) {
+    if !is_same_hour || view.features.is_routine || hourly.has_seen(view.features.operation_class) {
         return None;
     }
-    let classes = hourly.classes() + 1;
-    (classes >= SPEAKS_FROM).then(|| distinct(classes, DEEDS as u32))
+    let classes = hourly.distinct_classes() + 1;
+    (classes >= MIN_DISTINCT).then(|| estimate_distinct(classes, OPERATION_CLASSES as u32))
 }
 
 impl Signal for FanOut {
@@ -50,8 +50,8 @@ impl Signal for FanOut {
         SignalName::FanOut
     }
 
-    fn group(&self) -> FactGroup {
-        FactGroup::Volume
+    fn family(&self) -> SignalFamily {
+        SignalFamily::Volume
     }
 
     fn techniques(&self, entity: EntityView) -> &'static [Technique] {
@@ -61,20 +61,20 @@ impl Signal for FanOut {
         }
     }
 
-    fn score(&self, view: &View<'_>) -> Option<Reading> {
-        let past = Past {
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
+        let past = VolumeHistory {
             own: &view.profile.hourly.log_distinct,
             peers: &view.peers.log_distinct,
             prior: PRIOR_DISTINCT,
         };
-        volume::read(distinct_now(view)?, &past, FAN_SPACE, view)
+        volume::score_volume(distinct_now(view)?, &past, FAN_SPACE, view)
     }
 
-    fn shared_fact(&self, _: &View<'_>, _: &Reading) -> Option<u32> {
+    fn shared_key(&self, _: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
         None
     }
 
-    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         let distinct = distinct_now(view).unwrap_or_default();
         let what = match view.entity {
             EntityView::Identity => "distinct actions and resources",
@@ -84,5 +84,5 @@ impl Signal for FanOut {
         volume::explain(observed, &view.profile.hourly.log_distinct, view, reading)
     }
 
-    fn learn(&self, _: &mut Lesson<'_>) {}
+    fn learn(&self, _: &mut LearnContext<'_>) {}
 }

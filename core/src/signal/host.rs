@@ -12,8 +12,11 @@
 //! # Source
 //! Beta–binomial posterior mean: Gelman et al., "Bayesian Data Analysis", §2.4.
 
-use super::categorical::Belief;
-use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in, own_or_peers};
+use super::categorical::NoveltyPrior;
+use super::{
+    LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, categorical, evidence_level,
+    format_odds,
+};
 use crate::enrich::Feature;
 use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::hash::key32;
@@ -24,21 +27,21 @@ pub struct Host;
 
 const HOSTLESS_SPACE: u64 = 0x40;
 /// Uses that the peers' rate is worth.
-const PEERS_WORTH: f64 = 5.0;
+const PEERS_PRIOR_STRENGTH: f64 = 5.0;
 /// Uses that one half is worth to the peers.
-const PRIOR_WORTH: f64 = 5.0;
+const PRIOR_STRENGTH: f64 = 5.0;
 /// Peers are never believed to leave the host out more seldom than this.
-const LEAST_HOSTLESS_RATE: f64 = 0.01;
+const MIN_HOSTLESS_RATE: f64 = 0.01;
 
-fn read_hostless(view: &View<'_>) -> Option<Reading> {
+fn score_missing_host(view: &ScoreContext<'_>) -> Option<Reading> {
     let shared = f64::from(view.shared_weight);
     let (without, tried) = (view.peers.hostless / shared, view.peers.tried / shared);
-    let peers = posterior_mean(without, tried, 0.5, PRIOR_WORTH).max(LEAST_HOSTLESS_RATE);
+    let peers = posterior_mean(without, tried, 0.5, PRIOR_STRENGTH).max(MIN_HOSTLESS_RATE);
     let own = f64::from(view.profile_weight);
     let uses = f64::from(view.profile.failures.tried) / own;
     let without = f64::from(view.profile.hostless) / own;
-    let p = posterior_mean(without, uses, peers, PEERS_WORTH);
-    let level = own_or_peers(uses, PEERS_WORTH);
+    let p = posterior_mean(without, uses, peers, PEERS_PRIOR_STRENGTH);
+    let level = evidence_level(uses, PEERS_PRIOR_STRENGTH);
     (p < 0.5).then(|| Reading::new(p, level, uses, key32(HOSTLESS_SPACE, &[])))
 }
 
@@ -47,36 +50,36 @@ impl Signal for Host {
         SignalName::Host
     }
 
-    fn group(&self) -> FactGroup {
-        FactGroup::Place
+    fn family(&self) -> SignalFamily {
+        SignalFamily::Origin
     }
 
     fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &View<'_>) -> Option<Reading> {
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
         let Some(key) = view.features.host else {
-            return read_hostless(view);
+            return score_missing_host(view);
         };
         let (peers, population) = (&view.peers.host, &view.population.host);
-        Some(categorical::read(
+        Some(categorical::score_value(
             key,
             &view.profile.host,
             peers,
             population,
-            Belief::NONE,
+            NoveltyPrior::NONE,
             view,
         ))
     }
 
-    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         if view.features.host.is_some() {
             return categorical::explain("host", Feature::Host, &view.profile.host, view, reading);
         }
-        let expected = categorical::in_words(&view.profile.host, view.names);
-        let history = categorical::history(reading, "uses", view);
-        let odds = one_in(reading.p);
+        let expected = categorical::describe_values(&view.profile.host, view.labels);
+        let history = categorical::describe_history(reading, "uses", view);
+        let odds = format_odds(reading.p);
         Explanation {
             observed: "no host".to_owned(),
             sentence: format!(
@@ -86,14 +89,14 @@ impl Signal for Host {
         }
     }
 
-    fn learn(&self, lesson: &mut Lesson<'_>) {
+    fn learn(&self, lesson: &mut LearnContext<'_>) {
         let key = lesson.features.host;
         if key.is_none() {
-            lesson.learnt.peers.hostless += f64::from(lesson.shared_weight);
-            if let Some(profile) = lesson.learnt.profile.as_deref_mut() {
+            lesson.baselines.peers.hostless += f64::from(lesson.shared_weight);
+            if let Some(profile) = lesson.baselines.profile.as_deref_mut() {
                 profile.hostless += lesson.profile_weight;
             }
         }
-        categorical::learn(key, Feature::Host, lesson, |p| &mut p.host, |c| &mut c.host);
+        categorical::learn_value(key, Feature::Host, lesson, |p| &mut p.host, |c| &mut c.host);
     }
 }

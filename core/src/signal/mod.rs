@@ -21,11 +21,11 @@ pub mod travel;
 mod volume;
 
 use crate::baseline::credential::CredentialRecord;
-use crate::baseline::group_baseline::Collective;
+use crate::baseline::group_baseline::GroupBaseline;
 use crate::baseline::issuer::IssuerBaseline;
-use crate::baseline::label_dictionary::Names;
+use crate::baseline::label_dictionary::LabelDictionary;
 use crate::baseline::profile::Profile;
-use crate::baseline::store::Learnt;
+use crate::baseline::store::BaselineMut;
 use crate::enrich::Features;
 use crate::event::Event;
 use crate::parameters::Parameters;
@@ -35,11 +35,11 @@ use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Techni
 /// Which signals tell of the same kind of fact. One fact moves several signals of a group, so a
 /// group counts once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FactGroup {
+pub enum SignalFamily {
     /// Where from and with what: a new machine brings its network and its client.
-    Place,
+    Origin,
     /// Doing what.
-    Deed,
+    Operation,
     /// The credential itself.
     Token,
     /// When.
@@ -47,19 +47,19 @@ pub enum FactGroup {
     /// How often.
     Volume,
     /// Whether it worked.
-    Result,
+    Outcome,
     /// Whether two can be at one.
-    Binding,
+    CredentialBinding,
     /// What for.
-    Reason,
+    Purpose,
 }
 
 /// How many fact groups there are.
-pub const FACT_GROUPS: usize = 8;
+pub const SIGNAL_FAMILIES: usize = 8;
 
 /// What a signal sees. Reads only.
 #[derive(Clone, Copy)]
-pub struct View<'v> {
+pub struct ScoreContext<'v> {
     /// Whose behaviour this is.
     pub entity: EntityView,
     /// The event.
@@ -71,9 +71,9 @@ pub struct View<'v> {
     /// What an observation made now weighs in it.
     pub profile_weight: f32,
     /// The peers' baseline.
-    pub peers: &'v Collective,
+    pub peers: &'v GroupBaseline,
     /// Everyone's.
-    pub population: &'v Collective,
+    pub population: &'v GroupBaseline,
     /// What an observation made now weighs in the shared baselines.
     pub shared_weight: f32,
     /// The credential in use; `None` where the event names none, or at its first use.
@@ -81,13 +81,13 @@ pub struct View<'v> {
     /// What this issuer gives to everyone; `None` where unknown.
     pub issuer: Option<&'v IssuerBaseline>,
     /// Texts for explanations.
-    pub names: &'v Names,
+    pub labels: &'v LabelDictionary,
     /// The numbers of the model.
     pub parameters: &'v Parameters,
 }
 
 /// What a signal learns from and writes to.
-pub struct Lesson<'l> {
+pub struct LearnContext<'l> {
     /// The event.
     pub event: &'l Event<'l>,
     /// Its features.
@@ -95,7 +95,7 @@ pub struct Lesson<'l> {
     /// The moment at which the event finds the identity.
     pub now: EventTime,
     /// Baselines to write to.
-    pub learnt: Learnt<'l>,
+    pub baselines: BaselineMut<'l>,
     /// What this observation weighs in the identity's baseline: decay times trust.
     pub profile_weight: f32,
     /// What a fully trusted observation weighs in it.
@@ -105,7 +105,7 @@ pub struct Lesson<'l> {
     /// What a fully trusted observation weighs in the shared baselines.
     pub shared_weight_now: f32,
     /// Facts that this event tells for the first time in its case.
-    pub fresh_facts: &'l [u32],
+    pub new_deviations: &'l [u32],
     /// The numbers of the model.
     pub parameters: &'l Parameters,
 }
@@ -116,40 +116,40 @@ pub trait Signal: Sync {
     fn name(&self) -> SignalName;
 
     /// Which kind of fact it tells of.
-    fn group(&self) -> FactGroup;
+    fn family(&self) -> SignalFamily;
 
     /// What a deviation of such an entity may be a sign of.
     fn techniques(&self, entity: EntityView) -> &'static [Technique];
 
     /// Tail probability under the baseline; `None` to abstain. Pure.
-    fn score(&self, view: &View<'_>) -> Option<Reading>;
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading>;
 
     /// Names the deviation in a way that other identities would show it too, so that what many
     /// show on one day is told once; `None` where a deviation is the identity's own.
-    fn shared_fact(&self, _: &View<'_>, reading: &Reading) -> Option<u32> {
-        Some(reading.fact)
+    fn shared_key(&self, _: &ScoreContext<'_>, reading: &Reading) -> Option<u32> {
+        Some(reading.deviation_key)
     }
 
     /// The reading in words. Called only for what somebody will read.
-    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation;
+    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation;
 
     /// Teaches the baselines.
-    fn learn(&self, lesson: &mut Lesson<'_>);
+    fn learn(&self, lesson: &mut LearnContext<'_>);
 }
 
 /// How many signals there are.
-pub const COUNT: usize = 16;
+pub const SIGNAL_COUNT: usize = 16;
 
 /// Lists the signals once: to be looked up by place, and to be called one after the other without a
 /// table, so that a reading need not pass through memory.
 macro_rules! signals {
     ($($at:literal: $signal:expr),+ $(,)?) => {
         /// All signals, in the order in which they are reported.
-        pub static SIGNALS: [&dyn Signal; COUNT] = [$(&$signal),+];
+        pub static SIGNALS: [&dyn Signal; SIGNAL_COUNT] = [$(&$signal),+];
 
         /// Shows each reading of the signals whose bit is set in `on` to `take`, with the signal's place.
         #[inline]
-        pub fn score_all(view: &View<'_>, on: u32, mut take: impl FnMut(usize, Reading)) {
+        pub fn score_all(view: &ScoreContext<'_>, on: u32, mut take: impl FnMut(usize, Reading)) {
             $(if on & 1 << $at != 0
                 && let Some(reading) = $signal.score(view)
             {
@@ -159,7 +159,7 @@ macro_rules! signals {
 
         /// Has every signal learn.
         #[inline]
-        pub fn learn_all(lesson: &mut Lesson<'_>) {
+        pub fn learn_all(lesson: &mut LearnContext<'_>) {
             $($signal.learn(lesson);)+
         }
     };
@@ -211,7 +211,7 @@ pub const FORGED_CREDENTIALS: Technique = Technique {
 };
 
 /// Whose knowledge a reading rests on: the identity's own from `enough` observations on.
-fn own_or_peers(observations: f64, enough: f64) -> Level {
+fn evidence_level(observations: f64, enough: f64) -> Level {
     if observations >= enough {
         Level::Identity
     } else {
@@ -221,7 +221,7 @@ fn own_or_peers(observations: f64, enough: f64) -> Level {
 
 /// A probability as a person says it: `1 in 48,000`.
 #[must_use]
-pub fn one_in(p: f64) -> String {
+pub fn format_odds(p: f64) -> String {
     let odds = (1.0 / p).clamp(1.0, 1e12);
     let rounded = if odds >= 1_000.0 {
         let step = libm::pow(10.0, libm::floor(libm::log10(odds)) - 1.0);
@@ -246,8 +246,8 @@ mod tests {
 
     #[test]
     fn odds_read_as_a_person_says_them() {
-        assert_eq!(one_in(0.5), "1 in 2");
-        assert_eq!(one_in(1.0 / 48_123.0), "1 in 48,000");
-        assert_eq!(one_in(0.0), "1 in 1,000,000,000,000");
+        assert_eq!(format_odds(0.5), "1 in 2");
+        assert_eq!(format_odds(1.0 / 48_123.0), "1 in 48,000");
+        assert_eq!(format_odds(0.0), "1 in 1,000,000,000,000");
     }
 }

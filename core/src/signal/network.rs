@@ -6,8 +6,8 @@
 //! Assumption, formula, n = 0 and source: [`super::categorical`]. Cost: three small tables; peers
 //! and population only for a newcomer.
 
-use super::categorical::Belief;
-use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical};
+use super::categorical::NoveltyPrior;
+use super::{LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, categorical};
 use crate::enrich::Feature;
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 
@@ -15,7 +15,7 @@ use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 pub struct Network;
 
 /// The feature that speaks for this event.
-fn speaker(view: &View<'_>) -> Option<(Feature, u32)> {
+fn most_specific_new_feature(view: &ScoreContext<'_>) -> Option<(Feature, u32)> {
     let (features, profile) = (view.features, view.profile);
     let country = features
         .country
@@ -37,48 +37,48 @@ impl Signal for Network {
         SignalName::Network
     }
 
-    fn group(&self) -> FactGroup {
-        FactGroup::Place
+    fn family(&self) -> SignalFamily {
+        SignalFamily::Origin
     }
 
     fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &View<'_>) -> Option<Reading> {
-        let (feature, key) = speaker(view)?;
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
+        let (feature, key) = most_specific_new_feature(view)?;
         let (own, peers, all) = (view.profile, view.peers, view.population);
         Some(match feature {
-            Feature::Country => categorical::read(
+            Feature::Country => categorical::score_value(
                 key,
                 &own.country,
                 &peers.country,
                 &all.country,
-                Belief::NONE,
+                NoveltyPrior::NONE,
                 view,
             ),
-            Feature::Prefix => categorical::read(
+            Feature::Prefix => categorical::score_value(
                 key,
                 &own.prefix,
                 &peers.prefix,
                 &all.prefix,
-                Belief::NONE,
+                NoveltyPrior::NONE,
                 view,
             ),
-            _ => categorical::read(
+            _ => categorical::score_value(
                 key,
                 &own.network,
                 &peers.network,
                 &all.network,
-                Belief::NONE,
+                NoveltyPrior::NONE,
                 view,
             ),
         })
     }
 
-    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         let profile = view.profile;
-        match speaker(view) {
+        match most_specific_new_feature(view) {
             Some((Feature::Country, _)) => {
                 categorical::explain("country", Feature::Country, &profile.country, view, reading)
             }
@@ -93,17 +93,17 @@ impl Signal for Network {
         }
     }
 
-    fn learn(&self, lesson: &mut Lesson<'_>) {
+    fn learn(&self, lesson: &mut LearnContext<'_>) {
         let features = lesson.features;
         let (country, network) = (features.country, features.network);
-        categorical::learn(
+        categorical::learn_value(
             country,
             Feature::Country,
             lesson,
             |p| &mut p.country,
             |c| &mut c.country,
         );
-        categorical::learn(
+        categorical::learn_value(
             network,
             Feature::Network,
             lesson,
@@ -111,7 +111,7 @@ impl Signal for Network {
             |c| &mut c.network,
         );
         let prefix = features.prefix;
-        categorical::learn(
+        categorical::learn_value(
             prefix,
             Feature::Prefix,
             lesson,

@@ -17,7 +17,10 @@
 //! # Source
 //! Dirichlet–multinomial posterior mean: Gelman et al., "Bayesian Data Analysis", §3.4.
 
-use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in, own_or_peers};
+use super::{
+    LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, categorical, evidence_level,
+    format_odds,
+};
 use crate::baseline::profile::LEVELS;
 use crate::catalogue::AccessLevel;
 use crate::stats::hash::key32;
@@ -34,7 +37,7 @@ fn shares(counts: [f64; LEVELS], prior: [f64; LEVELS], strength: f64) -> [f64; L
     std::array::from_fn(|at| (counts[at] + strength * prior[at]) / (total + strength))
 }
 
-fn expected_shares(view: &View<'_>) -> [f64; LEVELS] {
+fn expected_shares(view: &ScoreContext<'_>) -> [f64; LEVELS] {
     let prior = &view.parameters.prior;
     let shared_weight = f64::from(view.shared_weight);
     let total: f64 = prior.level_shares().iter().sum();
@@ -49,7 +52,7 @@ fn expected_shares(view: &View<'_>) -> [f64; LEVELS] {
 }
 
 /// A level as a sentence names it.
-fn in_words(level: AccessLevel) -> &'static str {
+fn describe_level(level: AccessLevel) -> &'static str {
     match level {
         AccessLevel::Permissions => "permissions-management",
         other => other.as_str(),
@@ -61,15 +64,15 @@ impl Signal for Privilege {
         SignalName::Privilege
     }
 
-    fn group(&self) -> FactGroup {
-        FactGroup::Deed
+    fn family(&self) -> SignalFamily {
+        SignalFamily::Operation
     }
 
     fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &View<'_>) -> Option<Reading> {
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
         let level = view.features.level?;
         let observations = f64::from(view.profile.levels.iter().sum::<f32>() / view.profile_weight);
         if view.features.self_grant {
@@ -83,7 +86,7 @@ impl Signal for Privilege {
         let expected = expected_shares(view);
         let rank = level as usize;
         let above: f64 = expected[rank + 1..].iter().sum();
-        let source = own_or_peers(observations, view.parameters.prior.level_strength);
+        let source = evidence_level(observations, view.parameters.prior.level_strength);
         let fact = key32(LEVEL_SPACE, &[rank as u8]);
         Some(Reading::new(
             above + 0.5 * expected[rank],
@@ -93,25 +96,25 @@ impl Signal for Privilege {
         ))
     }
 
-    fn shared_fact(&self, _: &View<'_>, _: &Reading) -> Option<u32> {
+    fn shared_key(&self, _: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
         None
     }
 
-    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
-        let level = view.features.level.map_or("", in_words);
+    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+        let level = view.features.level.map_or("", describe_level);
         let expected = expected_shares(view);
         let named: Vec<String> = AccessLevel::ALL
             .iter()
             .zip(expected)
             .filter(|(_, share)| *share >= 0.005)
-            .map(|(level, share)| format!("{} ({:.0} %)", in_words(*level), share * 100.0))
+            .map(|(level, share)| format!("{} ({:.0} %)", describe_level(*level), share * 100.0))
             .collect();
         let expected = named.join(", ");
-        let history = categorical::history(reading, "uses", view);
+        let history = categorical::describe_history(reading, "uses", view);
         let sentence = if view.features.self_grant {
             "grants a permission to itself".to_owned()
         } else {
-            let odds = one_in(reading.p);
+            let odds = format_odds(reading.p);
             format!("acts at {level} level, {odds} for it; {history}: {expected}")
         };
         Explanation {
@@ -121,9 +124,9 @@ impl Signal for Privilege {
         }
     }
 
-    fn learn(&self, lesson: &mut Lesson<'_>) {
+    fn learn(&self, lesson: &mut LearnContext<'_>) {
         let level = lesson.features.level;
-        if let (Some(level), Some(profile)) = (level, lesson.learnt.profile.as_deref_mut()) {
+        if let (Some(level), Some(profile)) = (level, lesson.baselines.profile.as_deref_mut()) {
             profile.levels[level as usize] += lesson.profile_weight;
         }
     }

@@ -13,7 +13,10 @@
 //! # Source
 //! Beta–binomial posterior mean: Gelman et al., "Bayesian Data Analysis", §2.4.
 
-use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in, own_or_peers};
+use super::{
+    LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, categorical, evidence_level,
+    format_odds,
+};
 use crate::event::{Activity, Event};
 use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::hash::key32;
@@ -24,9 +27,9 @@ pub struct Purpose;
 
 const REASON_SPACE: u64 = 0x60;
 /// Uses that the peers' rate is worth.
-const PEERS_WORTH: f64 = 5.0;
+const PEERS_PRIOR_STRENGTH: f64 = 5.0;
 /// Uses that one half is worth to the peers.
-const PRIOR_WORTH: f64 = 5.0;
+const PRIOR_STRENGTH: f64 = 5.0;
 
 /// Whether a purpose would be expected, and is not there.
 fn is_missing(event: &Event<'_>) -> Option<bool> {
@@ -39,51 +42,51 @@ impl Signal for Purpose {
         SignalName::Purpose
     }
 
-    fn group(&self) -> FactGroup {
-        FactGroup::Reason
+    fn family(&self) -> SignalFamily {
+        SignalFamily::Purpose
     }
 
     fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &View<'_>) -> Option<Reading> {
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
         if !is_missing(view.event)? {
             return None;
         }
         let shared = f64::from(view.shared_weight);
         let (missing, tried) = (view.peers.purposeless / shared, view.peers.tried / shared);
-        let peers = posterior_mean(missing, tried, 0.5, PRIOR_WORTH);
+        let peers = posterior_mean(missing, tried, 0.5, PRIOR_STRENGTH);
         let own = f64::from(view.profile_weight);
         let uses = f64::from(view.profile.failures.tried) / own;
         let missing = f64::from(view.profile.purposeless) / own;
-        let p = posterior_mean(missing, uses, peers, PEERS_WORTH);
-        let level = own_or_peers(uses, PEERS_WORTH);
+        let p = posterior_mean(missing, uses, peers, PEERS_PRIOR_STRENGTH);
+        let level = evidence_level(uses, PEERS_PRIOR_STRENGTH);
         (p < 0.5).then(|| Reading::new(p, level, uses, key32(REASON_SPACE, &[])))
     }
 
-    fn shared_fact(&self, _: &View<'_>, _: &Reading) -> Option<u32> {
+    fn shared_key(&self, _: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
         None
     }
 
-    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
-        let history = categorical::history(reading, "uses", view);
+    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+        let history = categorical::describe_history(reading, "uses", view);
         Explanation {
             observed: "no purpose".to_owned(),
             expected: "a stated purpose".to_owned(),
             sentence: format!(
                 "no purpose is stated, where there always is one ({}); {history}",
-                one_in(reading.p)
+                format_odds(reading.p)
             ),
         }
     }
 
-    fn learn(&self, lesson: &mut Lesson<'_>) {
+    fn learn(&self, lesson: &mut LearnContext<'_>) {
         if is_missing(lesson.event) != Some(true) {
             return;
         }
-        lesson.learnt.peers.purposeless += f64::from(lesson.shared_weight);
-        if let Some(profile) = lesson.learnt.profile.as_deref_mut() {
+        lesson.baselines.peers.purposeless += f64::from(lesson.shared_weight);
+        if let Some(profile) = lesson.baselines.profile.as_deref_mut() {
             profile.purposeless += lesson.profile_weight;
         }
     }

@@ -7,11 +7,11 @@
 //! events in the hour; otherwise O(1).
 
 use super::volume;
-use super::volume::Past;
-use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View};
-use crate::baseline::profile::Hourly;
-use crate::enrich::DEEDS;
-use crate::stats::linear_count::distinct;
+use super::volume::VolumeHistory;
+use super::{LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS};
+use crate::baseline::profile::HourlyVolume;
+use crate::enrich::OPERATION_CLASSES;
+use crate::stats::linear_count::estimate_distinct;
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 use std::cmp::Ordering;
 
@@ -20,15 +20,15 @@ pub struct Rate;
 
 const RATE_SPACE: u64 = 0x4a;
 /// Fewer events in an hour are never too many.
-pub const SPEAKS_FROM: u32 = 10;
+pub const MIN_EVENTS: u32 = 10;
 /// Events in an active hour, believed beforehand.
 pub const PRIOR_COUNT: f64 = 6.0;
 
 /// Events of this hour, this one included; of an hour that is over nobody counts any more.
-fn count(view: &View<'_>) -> u32 {
+fn events_this_hour(view: &ScoreContext<'_>) -> u32 {
     let (hourly, features) = (&view.profile.hourly, view.features);
     match features.hour.cmp(&hourly.hour) {
-        _ if features.is_everyday => 0,
+        _ if features.is_routine => 0,
         Ordering::Less => 0,
         Ordering::Equal => hourly.count + 1,
         Ordering::Greater => 1,
@@ -40,47 +40,47 @@ impl Signal for Rate {
         SignalName::Rate
     }
 
-    fn group(&self) -> FactGroup {
-        FactGroup::Volume
+    fn family(&self) -> SignalFamily {
+        SignalFamily::Volume
     }
 
     fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &View<'_>) -> Option<Reading> {
-        let count = count(view);
-        if count < SPEAKS_FROM {
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
+        let count = events_this_hour(view);
+        if count < MIN_EVENTS {
             return None;
         }
-        let past = Past {
+        let past = VolumeHistory {
             own: &view.profile.hourly.log_count,
             peers: &view.peers.log_count,
             prior: PRIOR_COUNT,
         };
-        volume::read(f64::from(count), &past, RATE_SPACE, view)
+        volume::score_volume(f64::from(count), &past, RATE_SPACE, view)
     }
 
-    fn shared_fact(&self, _: &View<'_>, _: &Reading) -> Option<u32> {
+    fn shared_key(&self, _: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
         None
     }
 
-    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         let what = match view.entity {
             EntityView::Identity => "events",
             EntityView::Source => "authentications out of the ordinary",
         };
-        let observed = format!("{} {what} in this hour", count(view));
+        let observed = format!("{} {what} in this hour", events_this_hour(view));
         volume::explain(observed, &view.profile.hourly.log_count, view, reading)
     }
 
-    fn learn(&self, lesson: &mut Lesson<'_>) {
+    fn learn(&self, lesson: &mut LearnContext<'_>) {
         let (hour, weight, shared) = (
             lesson.features.hour,
             lesson.profile_weight,
             lesson.shared_weight,
         );
-        let learnt = &mut lesson.learnt;
+        let learnt = &mut lesson.baselines;
         let Some(profile) = learnt.profile.as_deref_mut() else {
             return;
         };
@@ -88,22 +88,24 @@ impl Signal for Rate {
         if hour > hourly.hour {
             if hourly.count > 0 && weight > 0.0 {
                 let log_count = libm::log(f64::from(hourly.count));
-                let log_distinct = libm::log(distinct(hourly.classes(), DEEDS as u32).max(1.0));
+                let log_distinct = libm::log(
+                    estimate_distinct(hourly.distinct_classes(), OPERATION_CLASSES as u32).max(1.0),
+                );
                 hourly.log_count.add(log_count, weight);
                 hourly.log_distinct.add(log_distinct, weight);
                 learnt.peers.log_count.add(log_count, shared);
                 learnt.peers.log_distinct.add(log_distinct, shared);
             }
-            *hourly = Hourly {
+            *hourly = HourlyVolume {
                 hour,
                 count: 0,
                 seen: [0; 2],
                 ..*hourly
             };
         }
-        if hour == hourly.hour && !lesson.features.is_everyday {
+        if hour == hourly.hour && !lesson.features.is_routine {
             hourly.count = hourly.count.saturating_add(1);
-            hourly.note(lesson.features.deed);
+            hourly.mark_seen(lesson.features.operation_class);
         }
     }
 }

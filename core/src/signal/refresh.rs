@@ -11,7 +11,10 @@
 //! # At n = 0
 //! Abstains. Cost: abstains at once for other activities.
 
-use super::{ALTERNATE_AUTHENTICATION, FactGroup, Lesson, Signal, View, categorical, one_in};
+use super::{
+    ALTERNATE_AUTHENTICATION, LearnContext, ScoreContext, Signal, SignalFamily, categorical,
+    format_odds,
+};
 use crate::baseline::credential::{CredentialRecord, secs};
 use crate::baseline::profile::Profile;
 use crate::event::{Activity, Event};
@@ -25,7 +28,7 @@ pub struct Refresh;
 
 const CADENCE_SPACE: u64 = 0x4e;
 /// Own intervals from which it speaks.
-pub const OWN_ENOUGH: f64 = 4.0;
+pub const MIN_OWN_INTERVALS: f64 = 4.0;
 /// Spread believed beforehand, in natural logarithms.
 const LOG_SD: f64 = 0.7;
 const SHAPE: f64 = 2.0;
@@ -49,7 +52,7 @@ fn renewed_secs(
 }
 
 /// Seconds since the last renewal.
-fn interval_secs(view: &View<'_>) -> Option<f64> {
+fn interval_secs(view: &ScoreContext<'_>) -> Option<f64> {
     let renewed = renewed_secs(view.event, view.credential, view.profile);
     let now = secs(view.event.time);
     (renewed > 0).then(|| f64::from(now.saturating_sub(renewed).max(1)))
@@ -60,21 +63,21 @@ impl Signal for Refresh {
         SignalName::Refresh
     }
 
-    fn group(&self) -> FactGroup {
-        FactGroup::Token
+    fn family(&self) -> SignalFamily {
+        SignalFamily::Token
     }
 
     fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[ALTERNATE_AUTHENTICATION]
     }
 
-    fn score(&self, view: &View<'_>) -> Option<Reading> {
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
         if !is_renewal(view.event.activity) {
             return None;
         }
         let own = &view.profile.log_refresh;
         let observations = own.count(view.profile_weight);
-        if observations < OWN_ENOUGH {
+        if observations < MIN_OWN_INTERVALS {
             return None;
         }
         let interval = interval_secs(view)?;
@@ -96,21 +99,21 @@ impl Signal for Refresh {
         Some(Reading::new(p, Level::Identity, observations, fact))
     }
 
-    fn shared_fact(&self, _: &View<'_>, _: &Reading) -> Option<u32> {
+    fn shared_key(&self, _: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
         None
     }
 
-    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         let span = |secs: f64| Span {
             ms: (secs * 1_000.0) as i64,
         };
         let interval = interval_secs(view);
         let usual = span(libm::exp(view.profile.log_refresh.mean()));
         let observed = format!("{} after the last", span(interval.unwrap_or(0.0)));
-        let history = categorical::history(reading, "uses", view);
+        let history = categorical::describe_history(reading, "uses", view);
         let sentence = format!(
             "renewed {observed}, where {usual} is usual ({}); {history}",
-            one_in(reading.p)
+            format_odds(reading.p)
         );
         Explanation {
             observed,
@@ -119,14 +122,14 @@ impl Signal for Refresh {
         }
     }
 
-    fn learn(&self, lesson: &mut Lesson<'_>) {
+    fn learn(&self, lesson: &mut LearnContext<'_>) {
         if !is_renewal(lesson.event.activity) {
             return;
         }
         let now = secs(lesson.event.time);
         let (profile, credential) = (
-            lesson.learnt.profile.as_deref_mut(),
-            lesson.learnt.credential.as_deref_mut(),
+            lesson.baselines.profile.as_deref_mut(),
+            lesson.baselines.credential.as_deref_mut(),
         );
         let Some(profile) = profile else { return };
         let renewed = renewed_secs(lesson.event, credential.as_deref(), profile);

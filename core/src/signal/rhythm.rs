@@ -7,7 +7,10 @@
 //! Abstains for [`LEARNED_AFTER_DAYS`]; then the peers' hours weigh as much as one day. Cost: some 100
 //! multiply-adds, once an hour and identity.
 
-use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, categorical, one_in, own_or_peers};
+use super::{
+    LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, categorical, evidence_level,
+    format_odds,
+};
 use crate::stats::hash::key32;
 use crate::stats::hour_of_week::{HourRates, days_between, tail};
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
@@ -17,52 +20,52 @@ pub struct Rhythm;
 
 const HOUR_SPACE: u64 = 0x24;
 
-fn rates(view: &View<'_>) -> HourRates {
+fn rates(view: &ScoreContext<'_>) -> HourRates {
     let prior_days = view.parameters.prior.rhythm_days as f32;
     let own = &view.profile.hours;
     own.rates(view.profile_weight, Some(view.peers.rates()), prior_days)
 }
 
 /// Days of an identity before it has a rhythm: a working week.
-const LEARNED_AFTER_DAYS: f32 = 4.5;
+const WARMUP_DAYS: f32 = 4.5;
 /// Hours in a day.
-const HOURS_A_DAY: u32 = 24;
+const HOURS_PER_DAY: u32 = 24;
 /// Active hours from which the identity speaks for itself.
-const OWN_ENOUGH: f64 = 6.0;
+const MIN_OWN_HOURS: f64 = 6.0;
 
 impl Signal for Rhythm {
     fn name(&self) -> SignalName {
         SignalName::Rhythm
     }
 
-    fn group(&self) -> FactGroup {
-        FactGroup::Time
+    fn family(&self) -> SignalFamily {
+        SignalFamily::Time
     }
 
     fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &View<'_>) -> Option<Reading> {
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
         if view.features.hour == view.profile.active_hour {
             return None;
         }
-        if view.profile.hours.days(view.profile_weight) < LEARNED_AFTER_DAYS {
+        if view.profile.hours.days(view.profile_weight) < WARMUP_DAYS {
             return None;
         }
         let observations = view.profile.hours.observations(view.profile_weight);
         let p = tail(&rates(view), view.features.hour_bin);
-        let level = own_or_peers(observations, OWN_ENOUGH);
+        let level = evidence_level(observations, MIN_OWN_HOURS);
         // One sitting at odd hours is one fact, however many hours it takes.
         let fact = key32(HOUR_SPACE, &[]);
         Some(Reading::new(p, level, observations, fact))
     }
 
-    fn shared_fact(&self, _: &View<'_>, _: &Reading) -> Option<u32> {
+    fn shared_key(&self, _: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
         None
     }
 
-    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         let name = |bin: usize| {
             let day = if bin < 24 { "working day" } else { "weekend" };
             format!("{:02}:00 UTC on a {day}", bin % 24)
@@ -73,8 +76,8 @@ impl Signal for Rhythm {
             .unwrap_or(0);
         let observed = name(view.features.hour_bin);
         let expected = format!("most often {}", name(busiest));
-        let history = categorical::history(reading, "active hours", view);
-        let odds = one_in(reading.p);
+        let history = categorical::describe_history(reading, "active hours", view);
+        let odds = format_odds(reading.p);
         let sentence = format!("active at {observed}, {odds} for it; {history}: {expected}");
         Explanation {
             observed,
@@ -83,28 +86,28 @@ impl Signal for Rhythm {
         }
     }
 
-    fn learn(&self, lesson: &mut Lesson<'_>) {
+    fn learn(&self, lesson: &mut LearnContext<'_>) {
         let (hour, bin) = (lesson.features.hour, lesson.features.hour_bin);
-        let Some(profile) = lesson.learnt.profile.as_deref_mut() else {
+        let Some(profile) = lesson.baselines.profile.as_deref_mut() else {
             return;
         };
         if profile.active_hour >= hour {
             return;
         }
-        let today = i64::from(hour / HOURS_A_DAY);
+        let today = i64::from(hour / HOURS_PER_DAY);
         // A day counts when it is over: the evening is no empty one at noon.
         let days = match profile.active_hour {
             0 => [0; 2],
-            active => days_between(i64::from(active / HOURS_A_DAY) - 1, today - 1),
+            active => days_between(i64::from(active / HOURS_PER_DAY) - 1, today - 1),
         };
         profile.active_hour = hour;
         if lesson.profile_weight <= 0.0 {
             return;
         }
         profile.hours.add(bin, lesson.profile_weight);
-        profile.hours.pass(days, lesson.profile_weight);
+        profile.hours.add_days(days, lesson.profile_weight);
         let (weight, weight_now) = (lesson.shared_weight, lesson.shared_weight_now);
-        let peers = &mut lesson.learnt.peers;
+        let peers = &mut lesson.baselines.peers;
         peers.add_hour(bin, days, weight, weight_now);
     }
 }

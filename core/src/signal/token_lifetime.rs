@@ -15,8 +15,8 @@
 //! while the identity is young or its own tail is below one half.
 
 use super::{
-    ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS, FactGroup, Lesson, Signal, View, categorical,
-    one_in,
+    ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS, LearnContext, ScoreContext, Signal, SignalFamily,
+    categorical, format_odds,
 };
 use crate::baseline::profile::{IssuerLifetimes, Profile};
 use crate::event::Activity;
@@ -30,28 +30,28 @@ use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Techni
 pub struct TokenLifetime;
 
 /// Own observations from which the identity can be judged by itself.
-pub const OWN_ENOUGH: f64 = 5.0;
+pub const MIN_OWN_OBSERVATIONS: f64 = 5.0;
 /// Lifetimes within two per cent of the mean are the mean.
-const SAME_LOG: f64 = 0.02;
+const EQUAL_LOG_TOLERANCE: f64 = 0.02;
 const LIFETIME_SPACE: u64 = 0x70;
 
-fn own(profile: &Profile, issuer: u32) -> Option<&IssuerLifetimes> {
+fn own_lifetimes(profile: &Profile, issuer: u32) -> Option<&IssuerLifetimes> {
     profile.lifetimes.iter().find(|slot| slot.issuer == issuer)
 }
 
 /// Whether a credential goes on under the same name with a new end.
-fn renews(activity: Activity) -> bool {
+fn is_renewal(activity: Activity) -> bool {
     matches!(
         activity,
         Activity::Issue | Activity::Refresh | Activity::Rotate
     )
 }
 
-fn lifetimes<'v>(view: &View<'v>) -> Option<&'v LifetimeHistogram> {
+fn lifetimes<'v>(view: &ScoreContext<'v>) -> Option<&'v LifetimeHistogram> {
     view.issuer?.lifetimes.as_ref()
 }
 
-fn own_tail(secs: u64, slot: &IssuerLifetimes, view: &View<'_>) -> f64 {
+fn own_tail(secs: u64, slot: &IssuerLifetimes, view: &ScoreContext<'_>) -> f64 {
     let spread = view.parameters.prior.lifetime_log_sd;
     let shape = 2.0;
     let prior = NormalPrior {
@@ -61,7 +61,7 @@ fn own_tail(secs: u64, slot: &IssuerLifetimes, view: &View<'_>) -> f64 {
         scale: shape * spread * spread,
     };
     let value = libm::log(secs as f64);
-    if (value - slot.log_secs.mean()).abs() < SAME_LOG {
+    if (value - slot.log_secs.mean()).abs() < EQUAL_LOG_TOLERANCE {
         return 1.0;
     }
     let (t, degrees) = slot
@@ -75,23 +75,23 @@ impl Signal for TokenLifetime {
         SignalName::TokenLifetime
     }
 
-    fn group(&self) -> FactGroup {
-        FactGroup::Token
+    fn family(&self) -> SignalFamily {
+        SignalFamily::Token
     }
 
     fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS]
     }
 
-    fn score(&self, view: &View<'_>) -> Option<Reading> {
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
         let secs = view.features.lifetime_secs?;
-        let slot = own(view.profile, view.features.issuer);
+        let slot = own_lifetimes(view.profile, view.features.issuer);
         let observations = slot.map_or(0.0, |s| s.log_secs.count(view.profile_weight));
         let by_issuer = || lifetimes(view).map(|histogram| histogram.tail(secs));
         let minutes = (secs / 60).to_be_bytes();
         let fact = key32(LIFETIME_SPACE + u64::from(view.features.issuer), &minutes);
         let (p, level) = match slot {
-            Some(slot) if observations >= OWN_ENOUGH => {
+            Some(slot) if observations >= MIN_OWN_OBSERVATIONS => {
                 let p = own_tail(secs, slot, view);
                 let p = if p < 0.5 {
                     p.max(by_issuer().unwrap_or(0.0))
@@ -105,7 +105,7 @@ impl Signal for TokenLifetime {
         Some(Reading::new(p, level, observations, fact))
     }
 
-    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
+    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         let span = |secs: f64| {
             Span {
                 ms: (secs * 1_000.0) as i64,
@@ -113,15 +113,15 @@ impl Signal for TokenLifetime {
             .to_string()
         };
         let observed = span(view.features.lifetime_secs.unwrap_or(0) as f64);
-        let usual_secs = match own(view.profile, view.features.issuer) {
+        let usual_secs = match own_lifetimes(view.profile, view.features.issuer) {
             Some(slot) if reading.level == Level::Identity => libm::exp(slot.log_secs.mean()),
             _ => lifetimes(view).map_or(0.0, |h| h.median_secs() as f64),
         };
         let expected = span(usual_secs);
-        let history = categorical::history(reading, "uses", view);
+        let history = categorical::describe_history(reading, "uses", view);
         let sentence = format!(
             "token lives {observed} where {expected} is usual ({}); {history}",
-            one_in(reading.p)
+            format_odds(reading.p)
         );
         Explanation {
             observed,
@@ -130,14 +130,15 @@ impl Signal for TokenLifetime {
         }
     }
 
-    fn learn(&self, lesson: &mut Lesson<'_>) {
-        let known = lesson.learnt.credential.as_ref();
-        let is_new = known.is_none_or(|record| !record.is_known()) || renews(lesson.event.activity);
+    fn learn(&self, lesson: &mut LearnContext<'_>) {
+        let known = lesson.baselines.credential.as_ref();
+        let is_new =
+            known.is_none_or(|record| !record.is_known()) || is_renewal(lesson.event.activity);
         let stated = lesson.features.lifetime_secs;
         let Some(secs) = stated.filter(|_| is_new && lesson.profile_weight > 0.0) else {
             return;
         };
-        if let Some(issuer) = lesson.learnt.issuer.as_deref_mut() {
+        if let Some(issuer) = lesson.baselines.issuer.as_deref_mut() {
             let now = lesson.now;
             let histogram = issuer
                 .lifetimes
@@ -150,7 +151,7 @@ impl Signal for TokenLifetime {
         }
         let issuer = lesson.features.issuer;
         let weight = lesson.profile_weight;
-        let Some(profile) = lesson.learnt.profile.as_deref_mut() else {
+        let Some(profile) = lesson.baselines.profile.as_deref_mut() else {
             return;
         };
         let known = profile

@@ -17,7 +17,9 @@
 //! # Source
 //! Haversine: Sinnott, "Virtues of the haversine", Sky and Telescope 68 (1984).
 
-use super::{FactGroup, Lesson, Signal, VALID_ACCOUNTS, View, one_in, own_or_peers};
+use super::{
+    LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, evidence_level, format_odds,
+};
 use crate::baseline::credential::secs;
 use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::hash::key32;
@@ -30,15 +32,15 @@ pub struct Travel;
 /// Two places may be this much closer than they are stated.
 pub const UNCERTAINTY_KM: f64 = 200.0;
 /// Nothing that carries people is faster.
-pub const FASTEST_KM_PER_HOUR: f64 = 1_000.0;
+pub const MAX_KM_PER_HOUR: f64 = 1_000.0;
 /// Errors of geolocation within a country or between neighbours are nearer than this.
 const FAR_KM: f64 = 1_500.0;
 const EARTH_KM: f64 = 6_371.0;
 const TRAVEL_SPACE: u64 = 0x7a;
 /// Days that the peers' rate is worth.
-const PEERS_WORTH: f64 = 10.0;
+const PEERS_PRIOR_STRENGTH: f64 = 10.0;
 /// Days that the prior is worth to the peers.
-const PRIOR_WORTH: f64 = 50.0;
+const PRIOR_STRENGTH: f64 = 50.0;
 const SECS_PER_DAY: u32 = 86_400;
 
 /// Kilometres between two places, each in degrees north and east.
@@ -52,7 +54,7 @@ pub fn distance_km(from: (f64, f64), to: (f64, f64)) -> f64 {
 }
 
 /// Distance in kilometres and seconds taken, where no aircraft does it.
-fn impossible(
+fn impossible_journey(
     place: Option<(f64, f64)>,
     now: u32,
     journey: &crate::baseline::profile::Journey,
@@ -65,7 +67,7 @@ fn impossible(
     let taken = now.abs_diff(journey.secs);
     let distance = distance_km(from, to);
     let hours = f64::from(taken) / 3_600.0;
-    ((distance - UNCERTAINTY_KM) > FASTEST_KM_PER_HOUR * hours.max(1.0 / 60.0))
+    ((distance - UNCERTAINTY_KM) > MAX_KM_PER_HOUR * hours.max(1.0 / 60.0))
         .then_some((distance, taken))
 }
 
@@ -74,17 +76,18 @@ impl Signal for Travel {
         SignalName::Travel
     }
 
-    fn group(&self) -> FactGroup {
-        FactGroup::Place
+    fn family(&self) -> SignalFamily {
+        SignalFamily::Origin
     }
 
     fn techniques(&self, _: EntityView) -> &'static [Technique] {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &View<'_>) -> Option<Reading> {
+    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
         let journey = &view.profile.journey;
-        let (distance, _) = impossible(view.event.source.position, secs(view.event.time), journey)?;
+        let (distance, _) =
+            impossible_journey(view.event.source.position, secs(view.event.time), journey)?;
         let known = |key| view.profile.network.contains(key);
         if view.features.network.is_some_and(known) {
             return None;
@@ -98,21 +101,26 @@ impl Signal for Travel {
             (journey.jumps, view.peers.journey_jumps)
         };
         let tried = view.peers.journey_days / shared;
-        let peers = posterior_mean(peers_jumps / shared, tried, prior, PRIOR_WORTH);
+        let peers = posterior_mean(peers_jumps / shared, tried, prior, PRIOR_STRENGTH);
         let own = f64::from(view.profile_weight);
         let days = f64::from(journey.days) / own;
-        let p = posterior_mean(f64::from(own_jumps) / own, days, peers, PEERS_WORTH);
-        let level = own_or_peers(days, PEERS_WORTH);
+        let p = posterior_mean(
+            f64::from(own_jumps) / own,
+            days,
+            peers,
+            PEERS_PRIOR_STRENGTH,
+        );
+        let level = evidence_level(days, PEERS_PRIOR_STRENGTH);
         let fact = key32(TRAVEL_SPACE, &[u8::from(is_far)]);
         Some(Reading::new(p, level, days, fact))
     }
 
-    fn shared_fact(&self, _: &View<'_>, _: &Reading) -> Option<u32> {
+    fn shared_key(&self, _: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
         None
     }
 
-    fn explain(&self, view: &View<'_>, reading: &Reading) -> Explanation {
-        let found = impossible(
+    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+        let found = impossible_journey(
             view.event.source.position,
             secs(view.event.time),
             &view.profile.journey,
@@ -124,7 +132,7 @@ impl Signal for Travel {
         let observed = format!("{distance:.0} km within {taken}");
         let sentence = format!(
             "{observed}, faster than any aircraft ({} days like this)",
-            one_in(reading.p)
+            format_odds(reading.p)
         );
         Explanation {
             observed,
@@ -133,10 +141,10 @@ impl Signal for Travel {
         }
     }
 
-    fn learn(&self, lesson: &mut Lesson<'_>) {
+    fn learn(&self, lesson: &mut LearnContext<'_>) {
         let (Some(place), Some(profile)) = (
             lesson.event.source.position,
-            lesson.learnt.profile.as_deref_mut(),
+            lesson.baselines.profile.as_deref_mut(),
         ) else {
             return;
         };
@@ -146,7 +154,7 @@ impl Signal for Travel {
             // What comes late says where it was, not where it is.
             return;
         }
-        let jumped = impossible(Some(place), now, journey).map(|(distance, _)| distance);
+        let jumped = impossible_journey(Some(place), now, journey).map(|(distance, _)| distance);
         let is_far = jumped.is_some_and(|distance| distance >= FAR_KM);
         let (jumped, far) = (u8::from(jumped.is_some()), u8::from(is_far));
         let (jumped, far) = (f32::from(jumped), f32::from(far));
@@ -154,7 +162,7 @@ impl Signal for Travel {
         journey.days += lesson.profile_weight * new_day;
         journey.jumps += lesson.profile_weight * jumped;
         journey.far_jumps += lesson.profile_weight * far;
-        let peers = &mut lesson.learnt.peers;
+        let peers = &mut lesson.baselines.peers;
         peers.journey_days += f64::from(lesson.shared_weight * new_day);
         peers.journey_jumps += f64::from(lesson.shared_weight * jumped);
         peers.journey_far_jumps += f64::from(lesson.shared_weight * far);

@@ -32,7 +32,7 @@ impl Beta {
     /// *μ* the mean rate and *ρ* = 1/(a + b + 1), the variance is *m μ (1 − μ) (1 + (m − 1) ρ)*.
     #[must_use]
     #[inline]
-    pub fn is_usual(&self, hits: u32, trials: u32) -> bool {
+    pub fn is_expected(&self, hits: u32, trials: u32) -> bool {
         let (m, worth) = (f64::from(trials), self.hits + self.misses);
         let mean = self.hits / worth;
         let above = f64::from(hits) - m * mean;
@@ -106,7 +106,7 @@ mod tests {
         ) {
             let rate = Beta { hits: worth * mean, misses: worth * (1.0 - mean) };
             for hits in 0..=trials {
-                if rate.is_usual(hits, trials) {
+                if rate.is_expected(hits, trials) {
                     prop_assert!(upper_tail(hits, trials, rate) > 0.05);
                 }
             }

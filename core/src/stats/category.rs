@@ -27,7 +27,7 @@ use hashbrown::HashMap;
 
 /// How a value stands in a table or map.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Standing {
+pub enum TailProbability {
     /// Known, with its mid-p tail probability and its share of all observations.
     Known {
         /// Probability of a value as rare as this or rarer.
@@ -74,7 +74,7 @@ impl<const N: usize> CategoryTable<N> {
     /// One value near each end of the table, for [`crate::baseline::store::Store::expect`].
     #[inline]
     #[must_use]
-    pub(crate) fn touch(&self) -> f32 {
+    pub(crate) fn prefetch(&self) -> f32 {
         self.weights[0] + self.total
     }
 
@@ -107,11 +107,11 @@ impl<const N: usize> CategoryTable<N> {
 
     /// How `key` stands, where an observation made now weighs `weight_now`.
     #[must_use]
-    pub fn standing(&self, key: u32, weight_now: f32) -> Standing {
+    pub fn tail_probability(&self, key: u32, weight_now: f32) -> TailProbability {
         let total = f64::from(self.total / weight_now);
         let rate = newcomer_rate(f64::from(self.newcomers / weight_now), total);
         let Some(position) = self.position(key) else {
-            return Standing::New {
+            return TailProbability::New {
                 newcomer_rate: rate,
             };
         };
@@ -127,7 +127,7 @@ impl<const N: usize> CategoryTable<N> {
             };
         }
         let tail = f64::from((below + 0.5 * equal) / kept.max(f32::MIN_POSITIVE));
-        Standing::Known {
+        TailProbability::Known {
             tail: rate + (1.0 - rate) * tail,
             share: f64::from(own / self.total.max(f32::MIN_POSITIVE)),
         }
@@ -239,11 +239,11 @@ impl CategoryMap {
 
     /// How `key` stands, where an observation made now weighs `weight_now`.
     #[must_use]
-    pub fn standing(&self, key: u32, weight_now: f32) -> Standing {
+    pub fn tail_probability(&self, key: u32, weight_now: f32) -> TailProbability {
         let weight_now = f64::from(weight_now);
         let rate = newcomer_rate(self.newcomers / weight_now, self.total / weight_now);
         let Some(own) = self.weights.get(&key) else {
-            return Standing::New {
+            return TailProbability::New {
                 newcomer_rate: rate,
             };
         };
@@ -251,7 +251,7 @@ impl CategoryMap {
         let below: f64 = self.bucket_sums[..own_bucket].iter().sum();
         let kept: f64 = self.bucket_sums.iter().sum();
         let tail = (below + 0.5 * self.bucket_sums[own_bucket]) / kept.max(f64::MIN_POSITIVE);
-        Standing::Known {
+        TailProbability::Known {
             tail: (rate + (1.0 - rate) * tail).min(1.0),
             share: f64::from(*own) / self.total.max(f64::MIN_POSITIVE),
         }
@@ -269,7 +269,7 @@ impl CategoryMap {
             return false;
         }
         if self.weights.len() >= self.capacity {
-            self.let_weaker_half_go();
+            self.evict_weaker_half();
         }
         self.weights.insert(key, weight);
         self.bucket_sums[bucket(weight)] += f64::from(weight);
@@ -296,7 +296,7 @@ impl CategoryMap {
         }
     }
 
-    fn let_weaker_half_go(&mut self) {
+    fn evict_weaker_half(&mut self) {
         let mut all: Vec<(f32, u32)> = self.weights.iter().map(|(k, w)| (*w, *k)).collect();
         all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         for (_, key) in &all[..all.len() / 2] {
@@ -359,17 +359,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn tail(standing: Standing) -> f64 {
+    fn tail(standing: TailProbability) -> f64 {
         match standing {
-            Standing::Known { tail, .. } => tail,
-            Standing::New { newcomer_rate } => newcomer_rate,
+            TailProbability::Known { tail, .. } => tail,
+            TailProbability::New { newcomer_rate } => newcomer_rate,
         }
     }
 
     #[test]
     fn nothing_known_means_nothing_surprises() {
-        assert!((tail(CategoryTable::<8>::default().standing(7, 1.0)) - 1.0).abs() < 1e-12);
-        assert!((tail(CategoryMap::new(8).standing(7, 1.0)) - 1.0).abs() < 1e-12);
+        assert!((tail(CategoryTable::<8>::default().tail_probability(7, 1.0)) - 1.0).abs() < 1e-12);
+        assert!((tail(CategoryMap::new(8).tail_probability(7, 1.0)) - 1.0).abs() < 1e-12);
     }
 
     #[test]
@@ -378,8 +378,8 @@ mod tests {
         for _ in 0..999 {
             table.add(1, 1.0);
         }
-        assert!((tail(table.standing(2, 1.0)) - 2.0 / 1_000.0).abs() < 1e-9);
-        assert!(tail(table.standing(1, 1.0)) > 0.5);
+        assert!((tail(table.tail_probability(2, 1.0)) - 2.0 / 1_000.0).abs() < 1e-9);
+        assert!(tail(table.tail_probability(1, 1.0)) > 0.5);
         assert_eq!(table.strongest()[0].0, 1);
     }
 
@@ -389,7 +389,7 @@ mod tests {
         for key in 1..500 {
             table.add(key, 1.0);
         }
-        assert!(tail(table.standing(10_000, 1.0)) > 0.99);
+        assert!(tail(table.tail_probability(10_000, 1.0)) > 0.99);
     }
 
     proptest! {
@@ -410,7 +410,7 @@ mod tests {
             prop_assert_eq!(table.strongest(), clean_table.strongest());
             prop_assert!((map.observations(1.0) - clean_map.observations(1.0)).abs() < 1e-6);
             for value in 1..6 {
-                let (left, clean) = (map.standing(value, 1.0), clean_map.standing(value, 1.0));
+                let (left, clean) = (map.tail_probability(value, 1.0), clean_map.tail_probability(value, 1.0));
                 prop_assert!((tail(left) - tail(clean)).abs() < 1e-6);
             }
         }
@@ -430,7 +430,7 @@ mod tests {
                     std::cmp::Ordering::Greater => 0.0,
                 }).sum::<f64>() / n;
                 let exact = rate + (1.0 - rate) * mid;
-                prop_assert!((tail(table.standing(value, 1.0)) - exact).abs() < 1e-5);
+                prop_assert!((tail(table.tail_probability(value, 1.0)) - exact).abs() < 1e-5);
             }
         }
 
@@ -440,7 +440,7 @@ mod tests {
             for draw in draws {
                 map.add(draw, 1.0);
                 prop_assert!(map.len() <= 64);
-                let p = tail(map.standing(draw, 1.0));
+                let p = tail(map.tail_probability(draw, 1.0));
                 prop_assert!(p > 0.0 && p <= 1.0);
             }
         }
@@ -450,10 +450,10 @@ mod tests {
             let mut table = CategoryTable::<8>::default();
             let mut map = CategoryMap::new(64);
             for draw in &draws { table.add(*draw, 1.0); map.add(*draw, 1.0); }
-            let before = (tail(table.standing(3, 1.0)), tail(map.standing(3, 1.0)));
+            let before = (tail(table.tail_probability(3, 1.0)), tail(map.tail_probability(3, 1.0)));
             table.rescale(0.25);
             map.rescale(0.25);
-            let after = (tail(table.standing(3, 0.25)), tail(map.standing(3, 0.25)));
+            let after = (tail(table.tail_probability(3, 0.25)), tail(map.tail_probability(3, 0.25)));
             prop_assert!((before.0 - after.0).abs() < 1e-6 && (before.1 - after.1).abs() < 1e-6);
         }
     }

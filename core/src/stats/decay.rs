@@ -17,7 +17,7 @@ use crate::units::EventTime;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Sums are rescaled before weights reach 2 to this power: far from the limits of `f32`.
-pub const RESCALE_AT_EXPONENT: f64 = 24.0;
+pub const RESCALE_EXPONENT: f64 = 24.0;
 
 /// How long until an observation counts half, in milliseconds of event time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,7 +66,7 @@ pub struct Landmark(EventTime);
 
 /// What the owner of sums has to do before it adds at a given time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Weighing {
+pub struct DecayStep {
     /// Weight of an observation made now.
     pub weight_now: f32,
     /// Multiply every sum by this first; `None` in the usual case.
@@ -96,16 +96,16 @@ impl Landmark {
     /// Weighs an observation at `now`, moving the landmark where weights would grow too large.
     #[must_use]
     #[inline]
-    pub fn weigh(&mut self, now: EventTime, half_life: HalfLife) -> Weighing {
+    pub fn advance(&mut self, now: EventTime, half_life: HalfLife) -> DecayStep {
         let exponent = half_life.halvings(now.ms_since(self.0));
-        if exponent <= RESCALE_AT_EXPONENT {
-            return Weighing {
+        if exponent <= RESCALE_EXPONENT {
+            return DecayStep {
                 weight_now: libm::exp2(exponent) as f32,
                 rescale: None,
             };
         }
         self.0 = now;
-        Weighing {
+        DecayStep {
             weight_now: 1.0,
             rescale: Some(libm::exp2(-exponent.min(1_000.0)) as f32),
         }
@@ -131,7 +131,7 @@ mod tests {
             for gap in gaps {
                 day += gap;
                 days.push(day);
-                let weighing = landmark.weigh(at(day), half_life);
+                let weighing = landmark.advance(at(day), half_life);
                 sum = sum * weighing.rescale.unwrap_or(1.0) + weighing.weight_now;
             }
             let now = landmark.weight_at(at(day), half_life);

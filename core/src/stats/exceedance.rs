@@ -38,18 +38,18 @@ const PRIOR_EXCESSES: f64 = 5.0;
 /// A larger excess counts as this, so that attacks do not stretch the tail.
 const EXCESS_CAP_NATS: f64 = 5.0;
 /// A quiet signal speaks up by no more than this.
-const MOST_GAIN_NATS: f64 = 1.0;
+const MAX_GAIN_NATS: f64 = 1.0;
 /// A tail is never believed to fall faster than this.
-const SHORTEST_EXCESS_NATS: f64 = 0.5;
+const MIN_MEAN_EXCESS_NATS: f64 = 0.5;
 /// The curve is drawn anew when the days have grown by one part in this.
-const REFRESH_SHARE: f32 = 16.0;
+const REBUILD_SHARE: f32 = 16.0;
 
 /// Decayed histogram of the largest surprise of identity-days, with its curve.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Exceedance {
-    days_at: [f32; BINS],
+    days_by_bin: [f32; BINS],
     days: f32,
-    drawn_at: f32,
+    rebuilt_at_days: f32,
     /// Calibrated surprise at the lower edge of each bin.
     curve: [f32; BINS],
 }
@@ -57,12 +57,12 @@ pub struct Exceedance {
 impl Default for Exceedance {
     fn default() -> Self {
         let mut new = Self {
-            days_at: [0.0; BINS],
+            days_by_bin: [0.0; BINS],
             days: 0.0,
-            drawn_at: 0.0,
+            rebuilt_at_days: 0.0,
             curve: [0.0; BINS],
         };
-        new.draw();
+        new.rebuild_curve();
         new
     }
 }
@@ -71,7 +71,7 @@ fn edge(bin: usize) -> f64 {
     bin as f64 * BIN_NATS
 }
 
-fn believed(nats: f64) -> f64 {
+fn prior_share(nats: f64) -> f64 {
     (TRIALS * libm::exp(-nats)).min(1.0)
 }
 
@@ -79,18 +79,18 @@ impl Exceedance {
     /// Counts one identity-day whose largest surprise was `peak_nats`; 0 for a quiet one.
     pub fn add(&mut self, peak_nats: f64) {
         let bin = ((peak_nats.max(0.0) / BIN_NATS) as usize).min(BINS - 1);
-        self.days_at[bin] += 1.0;
+        self.days_by_bin[bin] += 1.0;
         self.days += 1.0;
-        if self.days >= self.drawn_at * (1.0 + 1.0 / REFRESH_SHARE) {
-            self.draw();
+        if self.days >= self.rebuilt_at_days * (1.0 + 1.0 / REBUILD_SHARE) {
+            self.rebuild_curve();
         }
     }
 
     /// What is known keeps `remaining` of its weight.
-    pub fn age(&mut self, remaining: f32) {
-        self.days_at.iter_mut().for_each(|d| *d *= remaining);
+    pub fn decay(&mut self, remaining: f32) {
+        self.days_by_bin.iter_mut().for_each(|d| *d *= remaining);
         self.days *= remaining;
-        self.draw();
+        self.rebuild_curve();
     }
 
     /// −ln of the share of identity-days that reach `nats`; never falls as `nats` grows.
@@ -102,19 +102,19 @@ impl Exceedance {
         low + (high - low) * (place - bin as f64)
     }
 
-    fn draw(&mut self) {
-        self.drawn_at = self.days;
+    fn rebuild_curve(&mut self) {
+        self.rebuilt_at_days = self.days;
         let n = f64::from(self.days);
         let mut reaching = [0.0f64; BINS];
         let mut sum = 0.0;
         for bin in (0..BINS).rev() {
-            sum += f64::from(self.days_at[bin]);
+            sum += f64::from(self.days_by_bin[bin]);
             reaching[bin] = sum;
         }
         let level = (0..BINS).rev().find(|bin| reaching[*bin] >= TAIL_DAYS);
         let spread = level.map_or(1.0, |level| self.mean_excess(level, reaching[level]));
         let share =
-            |bin: usize| (reaching[bin] + PRIOR_DAYS * believed(edge(bin))) / (n + PRIOR_DAYS);
+            |bin: usize| (reaching[bin] + PRIOR_DAYS * prior_share(edge(bin))) / (n + PRIOR_DAYS);
         let mut above = 0.0f64;
         for bin in 0..BINS {
             let nats = match level {
@@ -124,7 +124,7 @@ impl Exceedance {
                 _ => -libm::log(share(bin)),
             };
             // What was never seen is at most as rare as it says itself, or as the days can show.
-            let most = libm::log(n + 1.0).clamp(edge(bin), edge(bin) + MOST_GAIN_NATS);
+            let most = libm::log(n + 1.0).clamp(edge(bin), edge(bin) + MAX_GAIN_NATS);
             above = above.max(nats.min(most));
             self.curve[bin] = above as f32;
         }
@@ -134,10 +134,10 @@ impl Exceedance {
         let excesses: f64 = (level..BINS)
             .map(|bin| {
                 let excess = edge(bin) + 0.5 * BIN_NATS - edge(level);
-                f64::from(self.days_at[bin]) * excess.min(EXCESS_CAP_NATS)
+                f64::from(self.days_by_bin[bin]) * excess.min(EXCESS_CAP_NATS)
             })
             .sum();
-        ((excesses + PRIOR_EXCESSES) / (reaching + PRIOR_EXCESSES)).max(SHORTEST_EXCESS_NATS)
+        ((excesses + PRIOR_EXCESSES) / (reaching + PRIOR_EXCESSES)).max(MIN_MEAN_EXCESS_NATS)
     }
 }
 
@@ -163,7 +163,7 @@ mod tests {
         }
         assert!((noisy.calibrate(8.0) - libm::log(20.0)).abs() < 0.1);
         assert!(noisy.calibrate(12.0) < 5.0);
-        assert!((quiet.calibrate(6.0) - (6.0 + MOST_GAIN_NATS)).abs() < 1e-6);
+        assert!((quiet.calibrate(6.0) - (6.0 + MAX_GAIN_NATS)).abs() < 1e-6);
         assert!((quiet.calibrate(12.0) - 12.0).abs() < 1e-6);
     }
 
@@ -172,7 +172,7 @@ mod tests {
         fn it_agrees_with_the_exact_share(peaks in prop::collection::vec(0.0f64..6.0, 2_000..3_000)) {
             let mut exceedance = Exceedance::default();
             peaks.iter().for_each(|peak| exceedance.add(*peak));
-            exceedance.age(1.0);
+            exceedance.decay(1.0);
             let level = 4.0;
             let share = peaks.iter().filter(|peak| **peak >= level).count() as f64 / peaks.len() as f64;
             prop_assert!((exceedance.calibrate(level) + libm::log(share)).abs() < 0.1);

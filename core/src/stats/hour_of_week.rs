@@ -30,20 +30,20 @@ use half::bf16;
 pub const BINS: usize = 48;
 const HOURS: usize = 24;
 /// Days of each kind in a week.
-const DAYS_A_WEEK: [f32; 2] = [5.0, 2.0];
+const DAYS_PER_WEEK: [f32; 2] = [5.0, 2.0];
 /// A silence is counted day by day up to this many days.
-const MOST_DAYS: i64 = 28;
+const MAX_DAYS: i64 = 28;
 
 /// The bin of a moment, 0 to 47.
 #[must_use]
 pub fn bin_of(time: EventTime) -> usize {
     let hours = time.epoch_ms().div_euclid(MS_PER_HOUR);
     let hour = hours.rem_euclid(24) as usize;
-    HOURS * kind_of_day(hours.div_euclid(24)) + hour
+    HOURS * day_kind(hours.div_euclid(24)) + hour
 }
 
 /// 0 for a working day, 1 for a weekend day; `day` in days since the epoch.
-fn kind_of_day(day: i64) -> usize {
+fn day_kind(day: i64) -> usize {
     // 1970-01-01 was a Thursday: day 0 is weekday 3, counted from Monday.
     usize::from((day + 3).rem_euclid(7) >= 5)
 }
@@ -52,8 +52,8 @@ fn kind_of_day(day: i64) -> usize {
 #[must_use]
 pub fn days_between(from: i64, to: i64) -> [u8; 2] {
     let mut days = [0; 2];
-    for day in (from + 1).max(to - MOST_DAYS + 1)..=to {
-        days[kind_of_day(day)] += 1;
+    for day in (from + 1).max(to - MAX_DAYS + 1)..=to {
+        days[day_kind(day)] += 1;
     }
     days
 }
@@ -84,7 +84,7 @@ impl Default for Counts {
 }
 
 impl Counts {
-    fn exact(&self) -> [f32; BINS] {
+    fn to_f32(&self) -> [f32; BINS] {
         self.0.map(bf16::to_f32)
     }
 
@@ -100,7 +100,7 @@ impl HourProfile {
     }
 
     /// Counts days that went by, by kind.
-    pub fn pass(&mut self, days: [u8; 2], weight: f32) {
+    pub fn add_days(&mut self, days: [u8; 2], weight: f32) {
         for (sum, days) in self.days.iter_mut().zip(days) {
             *sum += f32::from(days) * weight;
         }
@@ -115,7 +115,7 @@ impl HourProfile {
     /// Decayed number of active hours.
     #[must_use]
     pub fn observations(&self, weight_now: f32) -> f64 {
-        f64::from(self.counts.exact().iter().sum::<f32>() / weight_now)
+        f64::from(self.counts.to_f32().iter().sum::<f32>() / weight_now)
     }
 
     /// Decayed number of days that were there to be active on.
@@ -128,7 +128,7 @@ impl HourProfile {
     #[must_use]
     pub fn rates(&self, weight_now: f32, prior: Option<&HourRates>, prior_days: f32) -> HourRates {
         let pull = prior_days * weight_now;
-        let counts = self.counts.exact();
+        let counts = self.counts.to_f32();
         let mut rates = [0.0; BINS];
         let known: f32 = counts[..HOURS].iter().sum();
         let even = (known + weight_now) / (self.days[0] + weight_now) / HOURS as f32;
@@ -173,9 +173,8 @@ pub fn expected_between(rate: impl Fn(usize) -> f32, from: EventTime, to: EventT
     let hour_of = |time: EventTime| time.epoch_ms().div_euclid(MS_PER_HOUR);
     let (first, end) = (hour_of(from) + 1, hour_of(to));
     let hours = |first: i64, end: i64| -> f64 {
-        let bin = |hour: i64| {
-            HOURS * kind_of_day(hour.div_euclid(a_day)) + hour.rem_euclid(a_day) as usize
-        };
+        let bin =
+            |hour: i64| HOURS * day_kind(hour.div_euclid(a_day)) + hour.rem_euclid(a_day) as usize;
         (first..end).map(|hour| f64::from(rate(bin(hour)))).sum()
     };
     if end - first <= 2 * a_day {
@@ -200,7 +199,7 @@ pub fn tail(rates: &HourRates, bin: usize) -> f64 {
     let own = rates[bin % BINS];
     let (mut below, mut equal, mut all) = (0.0f32, 0.0f32, 0.0f32);
     for (at, rate) in rates.iter().enumerate() {
-        let mass = rate * DAYS_A_WEEK[at / HOURS];
+        let mass = rate * DAYS_PER_WEEK[at / HOURS];
         all += mass;
         below += if *rate < 0.5 * own { mass } else { 0.0 };
         let same = (0.5 * own..=2.0 * own).contains(rate);
@@ -218,7 +217,7 @@ mod tests {
     fn one_rate_is_the_one_among_all() {
         let (mut profile, mut prior) = (HourProfile::default(), [0.1; BINS]);
         (9..17).chain([30]).for_each(|bin| profile.add(bin, 3.0));
-        profile.pass([4, 2], 1.0);
+        profile.add_days([4, 2], 1.0);
         prior[12] = 0.9;
         let all = profile.rates(1.5, Some(&prior), 2.0);
         for (bin, rate) in all.iter().enumerate() {
@@ -271,7 +270,7 @@ mod tests {
         for _ in 0..10 {
             hours.clone().for_each(|hour| profile.add(hour, 1.0));
         }
-        profile.pass([10, 0], 1.0);
+        profile.add_days([10, 0], 1.0);
         profile
     }
 
@@ -288,7 +287,7 @@ mod tests {
         let mut profile = worked(0..24);
         let first = tail(&profile.rates(1.0, None, 0.5), 24 + 10);
         assert!(first > 0.2, "{first}");
-        profile.pass([0, 8], 1.0);
+        profile.add_days([0, 8], 1.0);
         let later = tail(&profile.rates(1.0, None, 0.5), 24 + 10);
         assert!(later < 0.03, "{later}");
     }
@@ -298,7 +297,7 @@ mod tests {
         fn tails_are_probabilities(hours in prop::collection::vec(0usize..48, 0..200), bin in 0usize..48) {
             let mut profile = HourProfile::default();
             hours.iter().for_each(|h| profile.add(*h, 1.0));
-            profile.pass([10, 4], 1.0);
+            profile.add_days([10, 4], 1.0);
             let p = tail(&profile.rates(1.0, None, 0.5), bin);
             prop_assert!(p > 0.0 && p <= 1.0 + 1e-6);
         }

@@ -15,7 +15,7 @@
 use super::student::{Moments, NormalPrior, student_upper_tail};
 
 /// What peers are worth to an entity, in hours.
-const PEERS_WORTH: f64 = 2.0;
+const PEERS_PRIOR_STRENGTH: f64 = 2.0;
 /// Half as many hours as the prior spread is worth.
 const SHAPE: f64 = 3.0;
 
@@ -30,13 +30,14 @@ pub fn tail(
 ) -> Option<f64> {
     let log_count = libm::log(count);
     let known = own.count(own_weight);
-    let centre = (known * own.mean() + PEERS_WORTH * peers_mean) / (known + PEERS_WORTH);
+    let centre =
+        (known * own.mean() + PEERS_PRIOR_STRENGTH * peers_mean) / (known + PEERS_PRIOR_STRENGTH);
     if log_count <= centre + log_sd {
         return None;
     }
     let prior = NormalPrior {
         mean: peers_mean,
-        mean_weight: PEERS_WORTH,
+        mean_weight: PEERS_PRIOR_STRENGTH,
         shape: SHAPE,
         scale: SHAPE * log_sd * log_sd,
     };

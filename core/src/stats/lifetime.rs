@@ -16,8 +16,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use hdrhistogram::Histogram;
 
 /// See [`LifetimeHistogram::refresh`].
-const REFRESH_SHARE: u64 = 32;
-const LONGEST_SECS: u64 = 10 * 366 * 86_400;
+const REBUILD_SHARE: u64 = 32;
+const MAX_SECS: u64 = 10 * 366 * 86_400;
 
 /// Decayed distribution of lifetimes in seconds.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
@@ -26,7 +26,7 @@ pub struct LifetimeHistogram {
     counts: Histogram<u32>,
     halved_at: EventTime,
     steps: Vec<Step>,
-    counted: u64,
+    steps_total: u64,
 }
 
 /// One recorded value with what lies below it.
@@ -38,7 +38,7 @@ struct Step {
 }
 
 fn empty() -> Histogram<u32> {
-    Histogram::new_with_bounds(1, LONGEST_SECS, 2)
+    Histogram::new_with_bounds(1, MAX_SECS, 2)
         .unwrap_or_else(|_| unreachable!("the bounds are constants that the crate accepts"))
 }
 
@@ -53,7 +53,7 @@ fn counts_to<W: Write>(counts: &Histogram<u32>, writer: &mut W) -> Result<()> {
 fn counts_from<R: Read>(reader: &mut R) -> Result<Histogram<u32>> {
     let mut counts = empty();
     for (value, count) in Vec::<(u64, u32)>::deserialize_reader(reader)? {
-        counts.saturating_record_n(value.clamp(1, LONGEST_SECS), count);
+        counts.saturating_record_n(value.clamp(1, MAX_SECS), count);
     }
     Ok(counts)
 }
@@ -66,7 +66,7 @@ impl LifetimeHistogram {
             counts: empty(),
             halved_at: now,
             steps: Vec::new(),
-            counted: 0,
+            steps_total: 0,
         }
     }
 
@@ -77,25 +77,25 @@ impl LifetimeHistogram {
             self.halved_at = now;
             self.halve();
         }
-        self.counts.saturating_record(secs.clamp(1, LONGEST_SECS));
-        if self.counts.len() * REFRESH_SHARE >= self.counted * (REFRESH_SHARE + 1) {
-            self.refresh();
+        self.counts.saturating_record(secs.clamp(1, MAX_SECS));
+        if self.counts.len() * REBUILD_SHARE >= self.steps_total * (REBUILD_SHARE + 1) {
+            self.rebuild_steps();
         }
     }
 
     /// Sums the histogram up, so that a question costs a binary search. Done whenever it has grown
     /// by one part in [`REFRESH_SHARE`]; answers lag behind by no more than that.
-    fn refresh(&mut self) {
+    fn rebuild_steps(&mut self) {
         self.steps.clear();
-        self.counted = 0;
+        self.steps_total = 0;
         for recorded in self.counts.iter_recorded() {
             let at = u64::from(recorded.count_at_value());
             self.steps.push(Step {
                 highest_secs: recorded.value_iterated_to(),
-                below: self.counted,
+                below: self.steps_total,
                 at,
             });
-            self.counted += at;
+            self.steps_total += at;
         }
     }
 
@@ -109,7 +109,7 @@ impl LifetimeHistogram {
         for (value, count) in kept.into_iter().filter(|(_, count)| *count > 0) {
             self.counts.saturating_record_n(value, count);
         }
-        self.refresh();
+        self.rebuild_steps();
     }
 
     /// How many lifetimes it knows.
@@ -128,8 +128,8 @@ impl LifetimeHistogram {
     /// number of observations supports.
     #[must_use]
     pub fn tail(&self, secs: u64) -> f64 {
-        let n = self.counted as f64;
-        let secs = secs.clamp(1, LONGEST_SECS);
+        let n = self.steps_total as f64;
+        let secs = secs.clamp(1, MAX_SECS);
         let position = self.steps.partition_point(|step| step.highest_secs < secs);
         let lower = match self.steps.get(position) {
             None => n,

@@ -11,12 +11,12 @@
 //! applications", ACM TODS 15 (1990).
 
 /// Share of a bit that counts as empty when all are set.
-const LEAST_EMPTY: f64 = 0.9;
+const MIN_EMPTY: f64 = 0.9;
 
 /// Distinct values behind `set` of `bits` bits.
 #[must_use]
-pub fn distinct(set: u32, bits: u32) -> f64 {
-    let empty = f64::from(bits.saturating_sub(set)).max(LEAST_EMPTY);
+pub fn estimate_distinct(set: u32, bits: u32) -> f64 {
+    let empty = f64::from(bits.saturating_sub(set)).max(MIN_EMPTY);
     let bits = f64::from(bits);
     -bits * libm::log(empty / bits)
 }
@@ -33,13 +33,13 @@ mod tests {
             let bits = |value: &u64| crate::stats::hash::hash64(7, &value.to_le_bytes()) % 128;
             let set: HashSet<u64> = values.iter().map(bits).collect();
             let exact = values.len() as f64;
-            prop_assert!((distinct(set.len() as u32, 128) - exact).abs() <= 3.0 + 0.25 * exact);
+            prop_assert!((estimate_distinct(set.len() as u32, 128) - exact).abs() <= 3.0 + 0.25 * exact);
         }
     }
 
     #[test]
     fn nothing_is_nothing_and_full_is_finite() {
-        assert!(distinct(0, 64).abs() < 1e-12);
-        assert!(distinct(64, 64).is_finite());
+        assert!(estimate_distinct(0, 64).abs() < 1e-12);
+        assert!(estimate_distinct(64, 64).is_finite());
     }
 }

@@ -64,7 +64,7 @@ pub struct Mapped {
     /// The event.
     pub event: NativeEvent,
     /// Whether the response stated an expiry that did not parse.
-    pub expiry_unread: bool,
+    pub expiry_unparsed: bool,
 }
 
 /// Maps one record.
@@ -89,27 +89,32 @@ pub fn map(record: &[u8]) -> Result<Mapped, CloudTrailError> {
         .principal()
         .ok_or(CloudTrailError::Principal)?;
     let operation = without_version(name);
-    let (activity, credential, expiry_unread) = deed(&record, operation, time, &principal);
-    let (source, purpose) = place(&record, &principal);
+    let (activity, credential, expiry_unread) =
+        activity_and_credential(&record, operation, time, &principal);
+    let (source, purpose) = source_and_purpose(&record, &principal);
     let event = NativeEvent {
-        event_id: record.event_id.clone().filter(|id| !id.is_empty()).map(cut),
+        event_id: record
+            .event_id
+            .clone()
+            .filter(|id| !id.is_empty())
+            .map(truncate),
         time: format_rfc3339(time),
         identity: NativeIdentity {
-            id: cut(principal.id),
+            id: truncate(principal.id),
             kind: principal.kind,
             ..NativeIdentity::default()
         },
         credential,
         activity,
-        action: Some(cut(format!("{}:{operation}", prefix(service)))),
-        resource: resource(&record, activity).map(cut),
+        action: Some(truncate(format!("{}:{operation}", prefix(service)))),
+        resource: resource(&record, activity).map(truncate),
         source,
         purpose,
         outcome: outcome(&record),
     };
     Ok(Mapped {
         event,
-        expiry_unread,
+        expiry_unparsed: expiry_unread,
     })
 }
 
@@ -123,7 +128,7 @@ fn required<'r>(
         .ok_or(CloudTrailError::Missing(name))
 }
 
-fn cut(mut text: String) -> String {
+fn truncate(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(VALUE_BYTES));
     text
 }
@@ -185,7 +190,7 @@ fn field<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
 }
 
 /// Activity, the credential it is about, and whether its expiry was stated but not read.
-fn deed(
+fn activity_and_credential(
     record: &Record,
     operation: &str,
     time: EventTime,
@@ -248,7 +253,7 @@ fn is_grant(operation: &str) -> bool {
 
 fn credential(id: &str, kind: &'static str, issued: EventTime) -> NativeCredential {
     NativeCredential {
-        id: cut(id.to_owned()),
+        id: truncate(id.to_owned()),
         kind,
         issuer: Some("aws".to_owned()),
         issued_at: Some(format_rfc3339(issued)),
@@ -258,7 +263,7 @@ fn credential(id: &str, kind: &'static str, issued: EventTime) -> NativeCredenti
 
 fn password(principal: &Principal) -> NativeCredential {
     NativeCredential {
-        id: cut(principal.id.clone()),
+        id: truncate(principal.id.clone()),
         kind: "password",
         issuer: Some("aws".to_owned()),
         ..NativeCredential::default()
@@ -292,7 +297,7 @@ fn used_credential(record: &Record, principal: &Principal) -> Option<NativeCrede
         (false, false) => "session",
     };
     Some(NativeCredential {
-        id: cut(id.to_owned()),
+        id: truncate(id.to_owned()),
         kind,
         issuer: Some("aws".to_owned()),
         issued_at: began.map(format_rfc3339),
@@ -324,7 +329,10 @@ fn issued_credential(
 }
 
 /// Where from, and for which purpose.
-fn place(record: &Record, principal: &Principal) -> (Option<NativeSource>, Option<String>) {
+fn source_and_purpose(
+    record: &Record,
+    principal: &Principal,
+) -> (Option<NativeSource>, Option<String>) {
     let session = principal.session_name.as_deref();
     let instance = session.filter(|name| {
         name.strip_prefix("i-")
@@ -332,7 +340,7 @@ fn place(record: &Record, principal: &Principal) -> (Option<NativeSource>, Optio
     });
     let purpose = session
         .filter(|_| instance.is_none())
-        .map(|name| cut(format!("session/{name}")));
+        .map(|name| truncate(format!("session/{name}")));
     let address = record.source_ip_address.as_deref().and_then(parse_address);
     let Some(ip) = address.filter(|_| !principal.is_aws) else {
         return (None, purpose);
@@ -340,7 +348,11 @@ fn place(record: &Record, principal: &Principal) -> (Option<NativeSource>, Optio
     let source = NativeSource {
         host: instance.map(str::to_owned),
         ip: Some(ip.to_string()),
-        user_agent: record.user_agent.clone().filter(|a| !a.is_empty()).map(cut),
+        user_agent: record
+            .user_agent
+            .clone()
+            .filter(|a| !a.is_empty())
+            .map(truncate),
         ..NativeSource::default()
     };
     (Some(source), purpose)

@@ -43,7 +43,7 @@ fn a_lifetime_comes_from_the_response() {
 fn an_expiry_that_does_not_parse_is_counted_and_drops_nothing() {
     let more = json!({"responseElements": {"credentials": {"accessKeyId": "ASIAX", "expiration": "later"}}});
     let mapped = map(record("AssumeRole", &more).to_string().as_bytes()).unwrap();
-    assert!(mapped.expiry_unread);
+    assert!(mapped.expiry_unparsed);
     assert_eq!(mapped.event.credential.unwrap().expires_at, None);
 }
 

@@ -158,7 +158,7 @@ pub struct Decoded<'r> {
     /// coordinates.
     pub event: Event<'r>,
     /// Members that this version does not know.
-    pub unknown_members: u32,
+    pub unknown_fields: u32,
 }
 
 /// Decodes one record.
@@ -197,7 +197,7 @@ pub fn decode(record: &[u8]) -> Result<Decoded<'_>, NativeError> {
     token_redaction::clean(&mut event, record);
     Ok(Decoded {
         event,
-        unknown_members,
+        unknown_fields: unknown_members,
     })
 }
 

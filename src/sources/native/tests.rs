@@ -17,7 +17,7 @@ fn error_of(record: &str) -> String {
 fn the_example_of_the_design_is_read_whole_and_borrowed() {
     let decoded = decode(EXAMPLE.as_bytes()).unwrap();
     let event = decoded.event;
-    assert_eq!(decoded.unknown_members, 1);
+    assert_eq!(decoded.unknown_fields, 1);
     assert!(matches!(event.identity.id, Cow::Borrowed("svc-deploy")));
     let credential = event.credential.unwrap();
     let (issued, expires) = (
