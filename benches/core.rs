@@ -41,8 +41,8 @@ fn main() {
             engine.prefetch(&keys);
             for (event, keys) in batch.iter().zip(keys) {
                 origin.offset += 1;
-                let stepped = engine.step(event, keys, &origin, Detail::Score);
-                alerts += std::hint::black_box(stepped).alerts.len();
+                let output = engine.step(event, keys, &origin, Detail::Score);
+                alerts += std::hint::black_box(output).alerts.len();
             }
         }
         if chunk >= WARM_UP / CHUNK {

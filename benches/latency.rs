@@ -47,13 +47,13 @@ const WARMING: Duration = Duration::from_secs(4);
 
 fn work(config: &Config, group: &str) -> (Shared, std::thread::JoinHandle<()>) {
     let shared = Shared::new(config.clone(), Metrics::new("bench").unwrap());
-    let blueprint = ShardFactory::new(config, load_model(config).unwrap(), PARTITIONS as u32);
+    let factory = ShardFactory::new(config, load_model(config).unwrap(), PARTITIONS as u32);
     let answers =
         FeedbackConsumer::new(config, group, PARTITIONS as i32, shared.metrics.clone()).unwrap();
     let (of_worker, group) = (shared.clone(), group.to_owned());
     let thread = std::thread::spawn(move || {
-        let pool = Arc::new(ShardHandoff::new(false));
-        let mut stage = Detect::new(blueprint, &group, pool, &of_worker).with_feedback(answers);
+        let handoff = Arc::new(ShardHandoff::new(false));
+        let mut stage = Detect::new(factory, &group, handoff, &of_worker).with_feedback(answers);
         worker::run(&mut stage, &group, &group, &of_worker).unwrap();
     });
     (shared, thread)
@@ -182,8 +182,8 @@ fn main() {
         std::thread::spawn(move || *read.lock().unwrap() = read_orders(&config, &stop))
     };
     std::thread::sleep(Duration::from_secs(3));
-    let wanted = top / 2.0 * (WARMING + EVERY * THEFTS as u32).as_secs_f64();
-    let events = ordinary(midnight, wanted as usize);
+    let requested = top / 2.0 * (WARMING + EVERY * THEFTS as u32).as_secs_f64();
+    let events = ordinary(midnight, requested as usize);
     let sent = produce(&config, top / 2.0, &events);
     std::thread::sleep(Duration::from_secs(2));
     stop.store(true, Ordering::Relaxed);

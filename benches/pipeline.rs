@@ -94,10 +94,10 @@ fn main() {
         }));
         let group = format!("{prefix}-w{round}");
         whole.push(rate(&config, &group, |shared| {
-            let blueprint = ShardFactory::new(&config, model.clone(), PARTITIONS as u32);
+            let factory = ShardFactory::new(&config, model.clone(), PARTITIONS as u32);
             // Each round begins without what the one before has kept.
-            let pool = Arc::new(ShardHandoff::new(true));
-            Box::new(Detect::new(blueprint, &group, pool, shared))
+            let handoff = Arc::new(ShardHandoff::new(true));
+            Box::new(Detect::new(factory, &group, handoff, shared))
         }));
     }
     let median = |rates: &mut Vec<f64>| {

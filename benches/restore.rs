@@ -34,7 +34,7 @@ const GROUP: &str = "bench";
 /// First moment of the events.
 const START_MS: i64 = 1_772_409_600_000;
 
-fn blueprint(config: &Config) -> ShardFactory {
+fn factory(config: &Config) -> ShardFactory {
     ShardFactory::new(config, load_model(config).unwrap(), PARTITIONS as u32)
 }
 
@@ -75,10 +75,10 @@ fn work(config: &Config, events: usize) -> Value {
     let shared = Shared::new(config.clone(), Metrics::new("bench").unwrap());
     let metrics = Metrics::new("bench").unwrap();
     let answers = FeedbackConsumer::new(config, GROUP, PARTITIONS as i32, metrics).unwrap();
-    let (of_worker, made_of) = (shared.clone(), blueprint(config));
+    let (of_worker, made_of) = (shared.clone(), factory(config));
     let thread = std::thread::spawn(move || {
-        let pool = Arc::new(ShardHandoff::new(false));
-        let mut stage = Detect::new(made_of, GROUP, pool, &of_worker).with_feedback(answers);
+        let handoff = Arc::new(ShardHandoff::new(false));
+        let mut stage = Detect::new(made_of, GROUP, handoff, &of_worker).with_feedback(answers);
         worker::run(&mut stage, GROUP, GROUP, &of_worker).unwrap();
     });
     let taken = || shared.metrics.records.with_label_values(&["detect"]).get() as usize;
@@ -153,12 +153,12 @@ impl Rates {
 
 /// Seconds in which one thread takes all shards up.
 fn restore(config: &Config) -> (f64, usize) {
-    let blueprint = blueprint(config);
+    let factory = factory(config);
     let restorer = ShardRecovery::new(Arc::new(config.clone()), GROUP.to_owned());
     let start = Instant::now();
     let shards = (0..PARTITIONS as i32).map(|partition| {
         let id = ShardId::of_identities(partition);
-        let shard = restorer.shard(&blueprint, id, None, false).unwrap();
+        let shard = restorer.shard(&factory, id, None, false).unwrap();
         shard.health().identities
     });
     let identities = shards.sum();
@@ -178,8 +178,8 @@ fn measure(broker: &Broker, identities: usize, more: usize) -> Value {
 
 fn main() {
     let broker = Broker::find();
-    let wanted = std::env::var("CREDWATCH_BENCH_IDENTITIES").ok();
-    let whole: usize = wanted.map_or(1_000_000, |count| count.parse().unwrap());
+    let requested = std::env::var("CREDWATCH_BENCH_IDENTITIES").ok();
+    let whole: usize = requested.map_or(1_000_000, |count| count.parse().unwrap());
     // Kept once each; and then, at last, with what three checkpoints left that is not compacted yet.
     let once: Vec<Value> = [whole / 4, whole / 2, whole]
         .into_iter()

@@ -60,12 +60,12 @@ fn start(config: &Config, group: &str, instance: usize) -> Child {
 }
 
 fn committed(reader: &BaseConsumer, config: &Config) -> usize {
-    let mut wanted = TopicPartitionList::new();
+    let mut requested = TopicPartitionList::new();
     for partition in 0..PARTITIONS {
-        wanted.add_partition(&config.topics.events, partition);
+        requested.add_partition(&config.topics.events, partition);
     }
     // A new group has no coordinator at first.
-    let Ok(found) = reader.committed_offsets(wanted, Duration::from_secs(10)) else {
+    let Ok(found) = reader.committed_offsets(requested, Duration::from_secs(10)) else {
         return 0;
     };
     let offset = |offset| match offset {

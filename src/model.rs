@@ -175,9 +175,9 @@ mod tests {
     fn the_embedded_model_is_whole() {
         let model = Model::embedded().unwrap();
         assert!(model.catalogue.len() > 20_000);
-        let facts = model.catalogue.facts("cloudtrail:StopLogging").unwrap();
-        assert_eq!(facts.abuse.unwrap().technique.id, "T1562.008");
-        assert_eq!(facts.level, AccessLevel::Write);
+        let deviations = model.catalogue.facts("cloudtrail:StopLogging").unwrap();
+        assert_eq!(deviations.abuse.unwrap().technique.id, "T1562.008");
+        assert_eq!(deviations.level, AccessLevel::Write);
     }
 
     #[test]

@@ -51,9 +51,9 @@ pub fn explain(
     identity: &str,
     events: &[u8],
 ) -> Result<BaselineExplanation, QueryError> {
-    let portrait = shard.profile_report(identity);
+    let report = shard.profile_report(identity);
     let asks_of_events = !events.trim_ascii().is_empty();
-    if portrait.is_none() && !asks_of_events {
+    if report.is_none() && !asks_of_events {
         return Err(QueryError::Unknown(identity.to_owned()));
     }
     let considered = score_events(shard, identity, events);
@@ -63,7 +63,7 @@ pub fn explain(
     let health = shard.threshold();
     Ok(BaselineExplanation {
         identity: identity.to_owned(),
-        known: portrait.map(ProfileSummary::of),
+        known: report.map(ProfileSummary::of),
         threshold_nats: health.0,
         threshold_learned_share: health.1,
         events: considered,
@@ -147,8 +147,8 @@ impl QueryRouter {
         here.sort_unstable_by_key(|partition| (*partition != usual, *partition));
         let mut first = None;
         for partition in &here {
-            let (whom, document) = (identity.to_owned(), events.to_vec());
-            let explain = move |shard: &Shard| explain(shard, &whom, &document);
+            let (target, document) = (identity.to_owned(), events.to_vec());
+            let explain = move |shard: &Shard| explain(shard, &target, &document);
             let answer = self.query_shard(*partition, explain).await;
             if answer
                 .as_ref()
@@ -197,11 +197,11 @@ impl QueryRouter {
             // Who asked may have gone.
             let _ = answer.send(said);
         };
-        let inquiry = ShardQuery {
+        let query = ShardQuery {
             partition,
             question: Box::new(question),
         };
-        let sent = owner.ok_or(QueryError::Moving)?.send(inquiry);
+        let sent = owner.ok_or(QueryError::Moving)?.send(query);
         sent.map_err(|_| QueryError::Moving)?;
         answered.await.unwrap_or(Err(QueryError::Moving))
     }

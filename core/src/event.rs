@@ -3,6 +3,7 @@
 //! Strings are borrowed from the record where the format allows it. Nothing here knows a wire
 //! format.
 
+use crate::string_enum;
 use crate::units::EventTime;
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -10,39 +11,6 @@ use std::net::IpAddr;
 /// Text borrowed from a record, or owned where it had to be unescaped.
 pub type Text<'a> = Cow<'a, str>;
 
-/// Declares an enum whose variants have one spelling on the wire.
-#[macro_export]
-macro_rules! string_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[derive(borsh::BorshSerialize, borsh::BorshDeserialize)]
-        pub enum $name { $($(#[$variant_doc])* $variant),+ }
-
-        impl $name {
-            /// Every variant, in declaration order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The variant spelled `text`.
-            #[must_use]
-            pub fn parse(text: &str) -> Option<Self> {
-                match text { $($text => Some(Self::$variant),)+ _ => None }
-            }
-
-            /// The spelling on the wire.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
 string_enum! {
     /// Who a credential belongs to.
     IdentityKind {

@@ -2,6 +2,7 @@
 
 #![deny(missing_docs)]
 
+pub mod string_enum;
 pub mod units;
 
 pub mod stats;

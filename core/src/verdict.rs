@@ -82,6 +82,20 @@ string_enum! {
     }
 }
 
+string_enum! {
+    /// An analyst's verdict on an alert.
+    AlertVerdict {
+        /// An attack.
+        TruePositive = "true_positive",
+        /// Not an attack; do not alert on this again.
+        FalsePositive = "false_positive",
+        /// Unusual, but intended.
+        Expected = "expected",
+        /// The earlier verdict no longer holds.
+        Withdrawn = "withdrawn",
+    }
+}
+
 /// Probabilities below this are all the same to us: no baseline holds enough observations to
 /// tell them apart.
 pub const MIN_P: f64 = 1e-12;

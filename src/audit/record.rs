@@ -2,14 +2,15 @@
 //! one before it.
 
 use crate::crypto::Signer;
-use crate::feedback::model::{Carried, ContainmentCommand, Feedback, FeedbackCommand, Judgement};
+use crate::feedback::model::{ContainmentCommand, Feedback, FeedbackCommand};
 use crate::orders::containment_order;
 use crate::orders::containment_order::reason;
 use crate::sources::time::format_rfc3339;
 use borsh::{BorshDeserialize, BorshSerialize};
+use credwatch_core::containment::issued_orders::OrderOutcome;
 use credwatch_core::engine::{Alert, Decision, EventContext, Phase};
 use credwatch_core::units::{EventTime, MS_PER_SEC};
-use credwatch_core::verdict::EntityView;
+use credwatch_core::verdict::{AlertVerdict, EntityView};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -126,13 +127,13 @@ impl AuditChain {
             "what": record_type(answer),
             "time": format_rfc3339(time),
             "alert_id": answer.alert_id,
-            "verdict": answer.verdict.map(Judgement::as_str),
+            "verdict": answer.verdict.map(AlertVerdict::as_str),
             "identity_hash": forgotten,
             "by": answer.by,
             "reason": answer.reason,
         });
-        if let Some(proof) = &answer.signature {
-            entry["signed_by"] = json!(proof.kid);
+        if let Some(signature) = &answer.signature {
+            entry["signed_by"] = json!(signature.kid);
         }
         if let Some(order_id) = answer.order_id.as_ref().or(answer.approve.as_ref()) {
             entry["order_id"] = json!(order_id);
@@ -169,9 +170,9 @@ fn event_context(deed: &EventContext) -> Value {
 fn record_type(answer: &Feedback) -> &'static str {
     match answer.command() {
         Ok(FeedbackCommand::AlertVerdict(..)) | Err(_) => "feedback",
-        Ok(FeedbackCommand::OrderOutcome(_, Carried::Done)) => "containment_done",
-        Ok(FeedbackCommand::OrderOutcome(_, Carried::Failed)) => "containment_failed",
-        Ok(FeedbackCommand::OrderOutcome(_, Carried::Refused)) => "containment_refused",
+        Ok(FeedbackCommand::OrderOutcome(_, OrderOutcome::Done)) => "containment_done",
+        Ok(FeedbackCommand::OrderOutcome(_, OrderOutcome::Failed)) => "containment_failed",
+        Ok(FeedbackCommand::OrderOutcome(_, OrderOutcome::Refused)) => "containment_refused",
         Ok(FeedbackCommand::Approve(_)) => "approved",
         Ok(FeedbackCommand::Forget(_)) => "forgotten",
         Ok(FeedbackCommand::Containment(ContainmentCommand::Pause)) => "containment_paused",

@@ -2,7 +2,9 @@
 
 use super::terminal;
 use super::terminal::LogFormat;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use credwatch_core::verdict::AlertVerdict;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -317,9 +319,9 @@ pub(super) struct FeedbackArguments {
     /// The alert's id, as `finding_info.uid` has it.
     #[arg(long, value_name = "ID")]
     pub(super) alert: String,
-    /// What it was; `withdrawn` takes an answer back.
-    #[arg(long)]
-    pub(super) verdict: VerdictArgument,
+    /// The verdict; `withdrawn` retracts an earlier one.
+    #[arg(long, value_parser = alert_verdict())]
+    pub(super) verdict: AlertVerdict,
     /// Who says it.
     #[arg(long, value_name = "NAME")]
     pub(super) by: String,
@@ -328,13 +330,11 @@ pub(super) struct FeedbackArguments {
     pub(super) reason: Option<String>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(super) enum VerdictArgument {
-    TruePositive,
-    FalsePositive,
-    Expected,
-    Withdrawn,
+/// Accepts an analyst's verdict by its spelling.
+fn alert_verdict() -> impl TypedValueParser<Value = AlertVerdict> {
+    let spellings = AlertVerdict::ALL.iter().map(|verdict| verdict.as_str());
+    PossibleValuesParser::new(spellings)
+        .try_map(|text| AlertVerdict::parse(&text).ok_or("not a verdict"))
 }
 
 #[derive(Args)]
@@ -389,7 +389,7 @@ pub(super) struct ContainmentArguments {
     #[command(flatten)]
     pub(super) config: ConfigArguments,
     /// What to do.
-    pub(super) what: EnforcementArgument,
+    pub(super) what: ContainmentArgument,
     /// The order to approve.
     #[arg(long, value_name = "ID", required_if_eq("what", "approve"))]
     pub(super) order: Option<String>,
@@ -402,7 +402,7 @@ pub(super) struct ContainmentArguments {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(super) enum EnforcementArgument {
+pub(super) enum ContainmentArgument {
     Pause,
     Resume,
     Approve,

@@ -327,15 +327,15 @@ async fn demonstrate(
     config: &Config,
     arguments: &DemoArguments,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let blueprint = ShardFactory::new(config, load_model(config)?, 1);
-    let metrics = Metrics::new(blueprint.model_hash())?;
+    let factory = ShardFactory::new(config, load_model(config)?, 1);
+    let metrics = Metrics::new(factory.model_hash())?;
     let pages = AppState {
-        wishes: None,
+        feedback_requests: None,
         metrics: metrics.clone(),
         status: None,
-        desk: None,
+        query_router: None,
         signer: None,
-        mailboxes: Vec::new(),
+        poll_queues: Vec::new(),
         token: None,
         is_loopback: arguments.listen.ip().is_loopback(),
     };

@@ -1,14 +1,14 @@
 //! Commands by which people answer, look back at a case, and see what is not needed any more.
 
 use super::arguments::{
-    ConfigArguments, ContainmentArguments, DriftArguments, EnforcementArgument, FeedbackArguments,
-    ForgetArguments, ReviewArguments, VerdictArgument,
+    ConfigArguments, ContainmentArgument, ContainmentArguments, DriftArguments, FeedbackArguments,
+    ForgetArguments, ReviewArguments,
 };
 use super::settings::{code_of, with_config};
 use super::terminal::print;
 use crate::commands::review::review;
 use crate::commands::{publish_feedback, unused_privileges};
-use crate::feedback::model::{ContainmentCommand, Feedback, Judgement};
+use crate::feedback::model::{ContainmentCommand, Feedback};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,15 +19,9 @@ fn publish(config: &ConfigArguments, answer: &Feedback) -> u8 {
 }
 
 pub(super) fn feedback(arguments: &FeedbackArguments) -> u8 {
-    let verdict = match arguments.verdict {
-        VerdictArgument::TruePositive => Judgement::TruePositive,
-        VerdictArgument::FalsePositive => Judgement::FalsePositive,
-        VerdictArgument::Expected => Judgement::Expected,
-        VerdictArgument::Withdrawn => Judgement::Withdrawn,
-    };
     let answer = Feedback {
         alert_id: Some(arguments.alert.clone()),
-        verdict: Some(verdict),
+        verdict: Some(arguments.verdict),
         by: arguments.by.clone(),
         reason: arguments.reason.clone(),
         ..Feedback::default()
@@ -47,9 +41,9 @@ pub(super) fn forget(arguments: &ForgetArguments) -> u8 {
 
 pub(super) fn containment(arguments: &ContainmentArguments) -> u8 {
     let containment = match arguments.what {
-        EnforcementArgument::Pause => Some(ContainmentCommand::Pause),
-        EnforcementArgument::Resume => Some(ContainmentCommand::Resume),
-        EnforcementArgument::Approve => None,
+        ContainmentArgument::Pause => Some(ContainmentCommand::Pause),
+        ContainmentArgument::Resume => Some(ContainmentCommand::Resume),
+        ContainmentArgument::Approve => None,
     };
     let approve = arguments.order.clone().filter(|_| containment.is_none());
     let answer = Feedback {
@@ -65,12 +59,12 @@ pub(super) fn containment(arguments: &ContainmentArguments) -> u8 {
 pub(super) fn review_case(arguments: &ReviewArguments) -> u8 {
     with_config(&arguments.config, |config| {
         let (alert, alerts) = (&arguments.alert, &arguments.alerts);
-        let case = review(&config, alert, alerts, &arguments.audit);
-        code_of(case.map(|case| {
+        let incident = review(&config, alert, alerts, &arguments.audit);
+        code_of(incident.map(|incident| {
             if arguments.json {
-                print(&format!("{}\n", serde_json::json!(case)));
+                print(&format!("{}\n", serde_json::json!(incident)));
             } else {
-                print(&case.to_string());
+                print(&incident.to_string());
             }
         }))
     })

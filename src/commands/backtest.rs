@@ -57,8 +57,8 @@ fn raised(
         partitions,
         Detail::Score,
         progress,
-        |judged| {
-            for alert in judged.alerts() {
+        |scored| {
+            for alert in scored.alerts() {
                 let actions = alert.decisions.iter().map(|d| d.guarded.action);
                 let action = actions.max();
                 let identity = &alert.incident.subject.id;

@@ -26,12 +26,12 @@ pub async fn check(config: &Config) -> Report {
         Ok(model) => report.fine.push(model_line(config, &model)),
         Err(error) => report.problems.push(error.to_string()),
     }
-    let wanted = topics::required_topics(config);
-    let names: Vec<String> = wanted.iter().map(|topic| topic.name.clone()).collect();
+    let requested = topics::required_topics(config);
+    let names: Vec<String> = requested.iter().map(|topic| topic.name.clone()).collect();
     match topics::partitions(config, &names) {
         Err(error) => report.problems.push(error.to_string()),
         Ok(found) => {
-            check_topics(config, &wanted, &found, &mut report);
+            check_topics(config, &requested, &found, &mut report);
             let is_there = found.iter().all(Option::is_some);
             if is_there && let Err(error) = topics::require_compaction(config).await {
                 report.problems.push(error.to_string());
@@ -84,7 +84,7 @@ fn model_line(config: &Config, model: &Model) -> String {
 
 fn check_topics(
     config: &Config,
-    wanted: &[RequiredTopic],
+    requested: &[RequiredTopic],
     found: &[Option<usize>],
     report: &mut Report,
 ) {
@@ -93,7 +93,7 @@ fn check_topics(
         config.kafka.bootstrap_servers
     ));
     let events = found.first().copied().flatten();
-    for (topic, found) in wanted.iter().zip(found) {
+    for (topic, found) in requested.iter().zip(found) {
         match found {
             None => report.problems.push(format!(
                 "topic {} is missing; create it with `credwatch topics create`",

@@ -40,7 +40,7 @@ const SHOWN: [&str; 10] = [
 /// A demonstration under way.
 pub struct Demo {
     organisation: Organisation,
-    lanes: LocalShards,
+    shards: LocalShards,
     summary: Summary,
     metrics: Metrics,
     midnight: EventTime,
@@ -58,7 +58,7 @@ impl Demo {
         let first = parse_rfc3339(FIRST_DAY).and_then(EventTime::from_epoch_ms);
         Ok(Self {
             organisation: Organisation::new(seed, SIZE),
-            lanes: LocalShards::open(config, 1, None)?,
+            shards: LocalShards::open(config, 1, None)?,
             summary: Summary::new(config.guardrails.mode),
             metrics,
             midnight: first.unwrap_or(EventTime::EARLIEST),
@@ -103,13 +103,13 @@ impl Demo {
             key: None,
             expiry_unparsed: false,
         };
-        let judged = self.lanes.process(&native, Detail::Score).ok()?;
+        let scored = self.shards.process(&native, Detail::Score).ok()?;
         self.events += 1;
         self.now = simulated.time;
-        self.summary.add_event(&judged.handled);
+        self.summary.add_event(&scored.handled);
         self.metrics.records.with_label_values(&["detect"]).inc();
         let mut told = None;
-        for alert in judged.alerts() {
+        for alert in scored.alerts() {
             self.summary.add_alert(alert);
             self.metrics.add_alert(alert);
             if alert.phase == Phase::Opened {
@@ -124,7 +124,7 @@ impl Demo {
 
     /// Shows the state in metrics.
     pub fn show_health(&self) {
-        for (id, health) in self.lanes.health() {
+        for (id, health) in self.shards.health() {
             self.metrics.set_health(id, &health);
         }
     }
@@ -132,7 +132,7 @@ impl Demo {
     /// The end of it.
     #[must_use]
     pub fn finish(mut self) -> Summary {
-        for (id, health) in self.lanes.health() {
+        for (id, health) in self.shards.health() {
             self.summary.add_health(id, &health);
         }
         self.summary

@@ -161,10 +161,10 @@ pub fn evaluate(
         partitions,
         Detail::Readings,
         progress,
-        |judged| {
-            let handled = &judged.handled;
+        |shard_output| {
+            let handled = &shard_output.handled;
             let is_opened = |alert: &&Alert| alert.phase == Phase::Opened;
-            opened += judged.alerts().filter(is_opened).count();
+            opened += shard_output.alerts().filter(is_opened).count();
             let campaign = by_event.get(&*handled.event.event_id).copied();
             let time = handled.event.time;
             let first = *first.get_or_insert(time);
@@ -181,11 +181,8 @@ pub fn evaluate(
             };
             let identity = entity(EntityView::Identity, &handled.event.identity.id);
             let mut views = ArrayVec::from_iter([(identity, handled.step.score_nats)]);
-            if let (Some(stepped), Some(sighting)) = (&judged.at_source, &handled.sighting) {
-                views.push((
-                    entity(EntityView::Source, &sighting.key),
-                    stepped.score_nats,
-                ));
+            if let (Some(output), Some(sighting)) = (&shard_output.at_source, &handled.sighting) {
+                views.push((entity(EntityView::Source, &sighting.key), output.score_nats));
             }
             scored.push(Scored {
                 time,

@@ -44,8 +44,8 @@ pub fn by_state(
     events: Option<&Path>,
 ) -> Result<BaselineExplanation, ExplainError> {
     let folder = StateFolder::new(folder);
-    let lanes = LocalShards::open(config, folder.partitions()?, Some(&folder))?;
-    Ok(lanes.explain(identity, &document(events)?)?)
+    let shards = LocalShards::open(config, folder.partitions()?, Some(&folder))?;
+    Ok(shards.explain(identity, &document(events)?)?)
 }
 
 /// The same by the service at `url`, whose token is that of the configuration.

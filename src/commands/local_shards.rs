@@ -49,7 +49,7 @@ impl ShardOutput<'_> {
 
     /// The alerts of both views.
     pub(super) fn alerts(&self) -> impl Iterator<Item = &Alert> {
-        self.views().flat_map(|stepped| &stepped.alerts)
+        self.views().flat_map(|output| &output.alerts)
     }
 }
 
@@ -64,21 +64,21 @@ impl LocalShards {
         state: Option<&StateFolder>,
     ) -> Result<Self, LocalShardsError> {
         let partitions = partitions.max(1);
-        let blueprint = ShardFactory::new(config, load_model(config)?, partitions);
-        let lane = |id: ShardId| {
+        let factory = ShardFactory::new(config, load_model(config)?, partitions);
+        let worker = |id: ShardId| {
             let left = match state {
-                Some(folder) => folder.load(&blueprint, id)?,
+                Some(folder) => folder.load(&factory, id)?,
                 None => None,
             };
-            Ok(left.unwrap_or_else(|| blueprint.shard(id)))
+            Ok(left.unwrap_or_else(|| factory.shard(id)))
         };
-        let lanes = |id: fn(i32) -> ShardId| {
-            let all = (0..partitions as i32).map(|partition| lane(id(partition)));
+        let shards = |id: fn(i32) -> ShardId| {
+            let all = (0..partitions as i32).map(|partition| worker(id(partition)));
             all.collect::<Result<Vec<Shard>, LocalShardsError>>()
         };
         Ok(Self {
-            identities: lanes(ShardId::of_identities)?,
-            sources: lanes(ShardId::of_sources)?,
+            identities: shards(ShardId::of_identities)?,
+            sources: shards(ShardId::of_sources)?,
         })
     }
 
@@ -97,7 +97,7 @@ impl LocalShards {
     fn of(&self, key: &str) -> usize {
         match self.identities.len() {
             1 => 0,
-            lanes => partition_of(key.as_bytes(), lanes as i32) as usize,
+            shards => partition_of(key.as_bytes(), shards as i32) as usize,
         }
     }
 
@@ -141,12 +141,12 @@ impl LocalShards {
         if let Some(sighting) = &handled.sighting {
             let at = self.of(&sighting.key);
             let shard = &mut self.sources[at];
-            let stepped = shard
+            let output = shard
                 .handle(&sighting.payload, shard.next_offset(), detail)?
                 .step;
             let record = Some(sighting.payload.as_slice());
-            outputs.extend(shard.output_records(&stepped.alerts, None, record));
-            at_source = Some(stepped);
+            outputs.extend(shard.output_records(&output.alerts, None, record));
+            at_source = Some(output);
         }
         Ok(ShardOutput {
             handled,

@@ -62,10 +62,10 @@ pub fn publish(config: &Arc<Config>, answer: &Feedback) -> Result<String, Publis
 }
 
 /// Publishes what comes by HTTP, one after the other, until nobody can ask any more.
-pub async fn serve(config: Arc<Config>, mut wishes: Receiver<FeedbackRequest>) {
-    while let Some(wish) = wishes.recv().await {
-        let told = send(&config, &wish.answer).await;
+pub async fn serve(config: Arc<Config>, mut feedback_requests: Receiver<FeedbackRequest>) {
+    while let Some(request) = feedback_requests.recv().await {
+        let told = send(&config, &request.answer).await;
         // Who asked may have gone.
-        let _ = wish.done.send(told.map_err(|error| error.to_string()));
+        let _ = request.done.send(told.map_err(|error| error.to_string()));
     }
 }

@@ -30,10 +30,10 @@ impl Renewals {
 
     /// The same with what `cases` tell.
     #[must_use]
-    pub fn with<'c>(&self, cases: impl Iterator<Item = &'c AlertState>) -> Self {
+    pub fn with<'c>(&self, incidents: impl Iterator<Item = &'c AlertState>) -> Self {
         let mut all = self.clone();
-        for case in cases {
-            let names = |name| case.signals.iter().any(|signal| signal.name == name);
+        for incident in incidents {
+            let names = |name| incident.signals.iter().any(|signal| signal.name == name);
             all.off_cadence += usize::from(names(SignalName::Refresh));
             all.outlived += usize::from(names(SignalName::CredentialAge));
         }

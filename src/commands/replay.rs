@@ -147,7 +147,7 @@ impl Sinks {
 
 /// A replay under way.
 struct Replay {
-    lanes: LocalShards,
+    shards: LocalShards,
     detail: Detail,
     sinks: Sinks,
     summary: Summary,
@@ -166,7 +166,7 @@ pub fn replay(
     let files = files::list(&options.inputs)?;
     let state = options.state.as_deref().map(StateFolder::new);
     let mut replay = Replay {
-        lanes: LocalShards::open(config, options.partitions, state.as_ref())?,
+        shards: LocalShards::open(config, options.partitions, state.as_ref())?,
         detail: match options.verdicts {
             Some(_) => Detail::Explained,
             None => Detail::Score,
@@ -184,9 +184,9 @@ pub fn replay(
     }
     replay.sinks.finish()?;
     if let Some(state) = &state {
-        replay.lanes.save(state)?;
+        replay.shards.save(state)?;
     }
-    for (id, health) in replay.lanes.health() {
+    for (id, health) in replay.shards.health() {
         replay.summary.add_health(id, &health);
     }
     Ok(replay.summary)
@@ -231,25 +231,25 @@ impl Replay {
             Err(reason) => return self.reject(name, item, reason).map(|()| None),
         };
         self.summary.unread_expiries += u64::from(native.expiry_unparsed);
-        let judged = match self.lanes.process(native, self.detail) {
-            Ok(judged) => judged,
+        let scored = match self.shards.process(native, self.detail) {
+            Ok(scored) => scored,
             Err(error) => {
                 return self.reject(name, item, &error.to_string()).map(|()| None);
             }
         };
-        self.summary.add_event(&judged.handled);
-        let at_source = judged.at_source.as_ref();
-        let at_source = at_source.and_then(|stepped| stepped.verdict.as_ref());
-        let line = judged
+        self.summary.add_event(&scored.handled);
+        let at_source = scored.at_source.as_ref();
+        let at_source = at_source.and_then(|output| output.verdict.as_ref());
+        let line = scored
             .handled
             .step
             .verdict
             .as_ref()
-            .map(|verdict| verdict_line::to_json(&judged.handled.event, verdict, at_source));
-        judged
+            .map(|verdict| verdict_line::to_json(&scored.handled.event, verdict, at_source));
+        scored
             .alerts()
             .for_each(|alert| self.summary.add_alert(alert));
-        for outgoing in &judged.outputs {
+        for outgoing in &scored.outputs {
             self.sinks.publish(outgoing)?;
         }
         Ok(line)
@@ -262,8 +262,8 @@ impl Replay {
         reason: &str,
     ) -> Result<(), ReplayError> {
         let coordinates = (name, -1, item.index as i64);
-        let letter = DeadLetter::new(reason, "replay", coordinates, item.raw);
+        let dead_letter = DeadLetter::new(reason, "replay", coordinates, item.raw);
         self.summary.add_dead(name, item.index, reason);
-        self.sinks.publish(&OutputRecord::dead_letter(&letter))
+        self.sinks.publish(&OutputRecord::dead_letter(&dead_letter))
     }
 }

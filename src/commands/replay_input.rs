@@ -33,15 +33,15 @@ pub(super) fn read_inputs(
     mut progress: impl FnMut(&Path, u64),
     mut look: impl FnMut(&ShardOutput<'_>),
 ) -> Result<(), ReplayInputError> {
-    let mut lanes = LocalShards::open(config, partitions, None)?;
+    let mut shards = LocalShards::open(config, partitions, None)?;
     for path in files::list(inputs)? {
         let (mut parts, mut format) = (files::open(&path)?, None);
         while let Some(part) = parts.next_part()? {
             let format = *format.get_or_insert_with(|| recognise(head(&part)));
             for item in expand(&part, format) {
                 let Ok(native) = item.outcome else { continue };
-                if let Ok(judged) = lanes.process(&native, detail) {
-                    look(&judged);
+                if let Ok(scored) = shards.process(&native, detail) {
+                    look(&scored);
                 }
             }
             progress(&path, part.len() as u64);

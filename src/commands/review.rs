@@ -48,8 +48,8 @@ pub fn review(
             .filter_map(|record| serde_json::from_slice(record).ok())
             .collect()
     };
-    let case = IncidentReport::collect(alert_id, &parsed(alerts), &parsed(audit));
-    case.ok_or_else(|| ReviewError::Unknown(alert_id.to_owned()))
+    let incident = IncidentReport::collect(alert_id, &parsed(alerts), &parsed(audit));
+    incident.ok_or_else(|| ReviewError::Unknown(alert_id.to_owned()))
 }
 
 fn lines(inputs: &[PathBuf]) -> Result<Vec<Vec<u8>>, InputError> {

@@ -59,7 +59,7 @@ pub struct Written {
     pub campaigns: usize,
 }
 
-fn wanted(names: &[String]) -> Result<Vec<&'static str>, SimulateError> {
+fn requested(names: &[String]) -> Result<Vec<&'static str>, SimulateError> {
     if names.is_empty() {
         return Ok(SCENARIOS.to_vec());
     }
@@ -80,7 +80,7 @@ fn wanted(names: &[String]) -> Result<Vec<&'static str>, SimulateError> {
 /// # Errors
 /// An attack is unknown or a file cannot be written.
 pub fn simulate(options: &Options) -> Result<Written, SimulateError> {
-    let scenarios = wanted(&options.attacks)?;
+    let scenarios = requested(&options.attacks)?;
     let first = parse_rfc3339(FIRST_DAY).and_then(EventTime::from_epoch_ms);
     let first = first.unwrap_or(EventTime::EARLIEST);
     let mut organisation = Organisation::new(options.seed, options.identities);

@@ -83,8 +83,9 @@ impl Summary {
             self.notices
                 .push(format!("{} UTC: {notice}", minute(notice.time)));
         }
-        if let Some(news) = &handled.step.budget_alert {
-            self.notices.push(format!("{} UTC: {news}", minute(time)));
+        if let Some(budget_alert) = &handled.step.budget_alert {
+            self.notices
+                .push(format!("{} UTC: {budget_alert}", minute(time)));
         }
         self.unknown_members += u64::from(handled.unknown_members);
         let (from, to) = self.span.unwrap_or((time, time));
@@ -95,9 +96,9 @@ impl Summary {
     pub fn add_alert(&mut self, alert: &Alert) {
         self.updates += u64::from(alert.phase == Phase::Updated);
         self.orders += alert.decisions.len() as u64;
-        let case = alert.incident.clone();
-        let id = case.alert_id.clone();
-        self.incidents.insert(id, case);
+        let incident = alert.incident.clone();
+        let id = incident.alert_id.clone();
+        self.incidents.insert(id, incident);
     }
 
     /// Counts a record set aside.
@@ -267,8 +268,8 @@ impl Summary {
             return Ok(());
         }
         writeln!(f, "\nTop incidents")?;
-        for (place, case) in incidents.iter().take(INCIDENTS_SHOWN).enumerate() {
-            write!(f, "{}", incident_text(place + 1, case))?;
+        for (place, incident) in incidents.iter().take(INCIDENTS_SHOWN).enumerate() {
+            write!(f, "{}", incident_text(place + 1, incident))?;
         }
         let rest = incidents.len().saturating_sub(INCIDENTS_SHOWN);
         if rest > 0 {
@@ -279,8 +280,8 @@ impl Summary {
 }
 
 /// How much an incident holds, in words.
-fn extent(case: &AlertState, span: Span) -> String {
-    match case.events {
+fn scope(incident: &AlertState, span: Span) -> String {
+    match incident.events {
         0 | 1 => "1 event".to_owned(),
         events => format!("{events} events within {span}"),
     }
@@ -288,12 +289,12 @@ fn extent(case: &AlertState, span: Span) -> String {
 
 /// One incident in words.
 #[must_use]
-pub fn incident_text(place: usize, case: &AlertState) -> String {
+pub fn incident_text(place: usize, incident: &AlertState) -> String {
     let mut text = String::new();
-    let (identity, severity) = (&case.subject.id, case.severity.as_str());
-    let (peak, opened) = (case.peak_nats, minute(case.opened));
+    let (identity, severity) = (&incident.subject.id, incident.severity.as_str());
+    let (peak, opened) = (incident.peak_nats, minute(incident.opened));
     let span = Span {
-        ms: case.last_evidence.ms_since(case.opened),
+        ms: incident.last_evidence.ms_since(incident.opened),
     };
     let _ = writeln!(
         text,
@@ -302,10 +303,10 @@ pub fn incident_text(place: usize, case: &AlertState) -> String {
     let _ = writeln!(
         text,
         "     from {opened} UTC, {}, alert {}",
-        extent(case, span),
-        case.alert_id
+        scope(incident, span),
+        incident.alert_id
     );
-    for signal in case.signals.iter().take(REASONS_SHOWN) {
+    for signal in incident.signals.iter().take(REASONS_SHOWN) {
         let nats = signal.reading.surprise_nats();
         let _ = writeln!(
             text,
@@ -313,8 +314,8 @@ pub fn incident_text(place: usize, case: &AlertState) -> String {
             signal.name, signal.explanation.sentence
         );
     }
-    if !case.techniques.is_empty() {
-        let named: Vec<String> = case
+    if !incident.techniques.is_empty() {
+        let named: Vec<String> = incident
             .techniques
             .iter()
             .map(|t| format!("{} {}", t.id, t.name))

@@ -34,10 +34,12 @@ pub fn by_state(
 ) -> Result<UnusedPrivilegesReport, DriftError> {
     let folder = StateFolder::new(folder);
     let partitions = folder.partitions()?;
-    let lanes = LocalShards::open(config, partitions, Some(&folder))?;
+    let shards = LocalShards::open(config, partitions, Some(&folder))?;
     let all = partitions as usize;
     let mut unused = UnusedPrivilegesReport::new(days, all, all);
-    lanes.unused(days).for_each(|of_shard| unused.add(of_shard));
+    shards
+        .unused(days)
+        .for_each(|of_shard| unused.add(of_shard));
     Ok(unused)
 }
 

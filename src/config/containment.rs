@@ -55,12 +55,12 @@ fn exceptions_of(reader: &mut Reader<'_>) -> Vec<Exception> {
             "expires",
         ]);
         let named = |key: &str| entry.table.get(key).and_then(Value::as_str);
-        let whom = match (named("identity"), named("group")) {
+        let target = match (named("identity"), named("group")) {
             (Some(identity), None) => Some(ExceptionScope::Identity(identity.to_owned())),
             (None, Some(group)) => Some(ExceptionScope::Group(group.to_owned())),
             _ => None,
         };
-        if whom.is_none() {
+        if target.is_none() {
             entry.problem("needs `identity` or `group`, one of them");
         }
         let expires = entry.text("expires");
@@ -69,7 +69,7 @@ fn exceptions_of(reader: &mut Reader<'_>) -> Vec<Exception> {
         let justification = entry.text("justification");
         Some(Exception {
             expires: entry.word("expires", &expires, moment)?,
-            scope: whom?,
+            scope: target?,
             max_action: at_most,
             owner,
             justification,

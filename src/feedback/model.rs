@@ -5,7 +5,7 @@
 
 use crate::crypto::SignatureError;
 use credwatch_core::containment::issued_orders::OrderOutcome;
-use credwatch_core::engine::AlertVerdict;
+use credwatch_core::verdict::AlertVerdict;
 use serde::{Deserialize, Serialize};
 
 /// One answer.
@@ -16,14 +16,14 @@ pub struct Feedback {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert_id: Option<String>,
     /// What it was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<Judgement>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "spelling")]
+    pub verdict: Option<AlertVerdict>,
     /// The order that an executor answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<String>,
     /// What became of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Carried>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "spelling")]
+    pub outcome: Option<OrderOutcome>,
     /// Time from the event behind the order to this outcome, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<i64>,
@@ -57,68 +57,6 @@ pub struct SignatureInfo {
     pub issued_secs: i64,
 }
 
-/// What became of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Carried {
-    /// It is carried out.
-    Done,
-    /// It could not be carried out.
-    Failed,
-    /// It must not be carried out, as the executor sees it.
-    Refused,
-}
-
-impl Carried {
-    /// The same for the engine.
-    #[must_use]
-    pub fn outcome(self) -> OrderOutcome {
-        match self {
-            Self::Done => OrderOutcome::Done,
-            Self::Failed => OrderOutcome::Failed,
-            Self::Refused => OrderOutcome::Refused,
-        }
-    }
-}
-
-/// What an alert was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Judgement {
-    /// An attack.
-    TruePositive,
-    /// No attack.
-    FalsePositive,
-    /// Out of the ordinary, but meant.
-    Expected,
-    /// What was answered before does not hold.
-    Withdrawn,
-}
-
-impl Judgement {
-    /// The same for the engine.
-    #[must_use]
-    pub fn opinion(self) -> AlertVerdict {
-        match self {
-            Self::TruePositive => AlertVerdict::TruePositive,
-            Self::FalsePositive => AlertVerdict::FalsePositive,
-            Self::Expected => AlertVerdict::Expected,
-            Self::Withdrawn => AlertVerdict::Withdrawn,
-        }
-    }
-
-    /// The spelling on the wire.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::TruePositive => "true_positive",
-            Self::FalsePositive => "false_positive",
-            Self::Expected => "expected",
-            Self::Withdrawn => "withdrawn",
-        }
-    }
-}
-
 /// What is asked of enforcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -133,9 +71,9 @@ pub enum ContainmentCommand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeedbackCommand<'a> {
     /// To take an opinion on an alert.
-    AlertVerdict(&'a str, Judgement),
+    AlertVerdict(&'a str, AlertVerdict),
     /// To take what became of an order.
-    OrderOutcome(&'a str, Carried),
+    OrderOutcome(&'a str, OrderOutcome),
     /// To approve an order.
     Approve(&'a str),
     /// To forget an identity.
@@ -200,10 +138,10 @@ impl Feedback {
         if self.by.trim().is_empty() {
             return Err(FeedbackError::MissingAuthor);
         }
-        let judged = self.alert_id.as_deref().zip(self.verdict);
+        let scored = self.alert_id.as_deref().zip(self.verdict);
         let settled = self.order_id.as_deref().zip(self.outcome);
         let mut asked = [
-            judged.map(|(alert, verdict)| FeedbackCommand::AlertVerdict(alert, verdict)),
+            scored.map(|(alert, verdict)| FeedbackCommand::AlertVerdict(alert, verdict)),
             settled.map(|(order, outcome)| FeedbackCommand::OrderOutcome(order, outcome)),
             self.approve.as_deref().map(FeedbackCommand::Approve),
             self.forget.as_deref().map(FeedbackCommand::Forget),
@@ -226,6 +164,34 @@ impl Feedback {
     }
 }
 
+/// (De)serializes an optional [`StringEnum`](credwatch_core::string_enum::StringEnum) by its spelling.
+mod spelling {
+    use credwatch_core::string_enum::StringEnum;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::borrow::Cow;
+
+    pub(super) fn serialize<T: StringEnum, S: Serializer>(
+        value: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => serializer.serialize_str(value.as_str()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, T: StringEnum, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        let Some(text) = Option::<Cow<'de, str>>::deserialize(deserializer)? else {
+            return Ok(None);
+        };
+        let unknown = || D::Error::custom(format!("unknown value `{text}`"));
+        T::parse(&text).map(Some).ok_or_else(unknown)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,7 +204,7 @@ mod tests {
         let answer = parse(good).unwrap();
         assert_eq!(
             answer.command().unwrap(),
-            FeedbackCommand::AlertVerdict("a1", Judgement::FalsePositive)
+            FeedbackCommand::AlertVerdict("a1", AlertVerdict::FalsePositive)
         );
         assert_eq!(Feedback::parse(&answer.to_json()).unwrap(), answer);
         let forget = parse(r#"{"forget":"svc-1","by":"bo"}"#).unwrap();
@@ -252,7 +218,7 @@ mod tests {
             parse(r#"{"order_id":"o1","outcome":"done","took_ms":41,"by":"keycloak"}"#).unwrap();
         assert_eq!(
             done.command().unwrap(),
-            FeedbackCommand::OrderOutcome("o1", Carried::Done)
+            FeedbackCommand::OrderOutcome("o1", OrderOutcome::Done)
         );
         let approve = parse(r#"{"approve":"o1","by":"bo"}"#).unwrap();
         assert_eq!(approve.command().unwrap(), FeedbackCommand::Approve("o1"));

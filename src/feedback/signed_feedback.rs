@@ -129,7 +129,7 @@ mod tests {
         }
     }
 
-    fn hearing(key: &SigningKey, by: Option<&str>) -> FeedbackVerifier {
+    fn verifier(key: &SigningKey, by: Option<&str>) -> FeedbackVerifier {
         FeedbackVerifier {
             requires_signature: true,
             signers: vec![TrustedSigner {
@@ -146,13 +146,13 @@ mod tests {
     #[test]
     fn a_signed_answer_is_read_and_proved() {
         let key = SigningKey::for_tests(1);
-        let hearing = hearing(&key, Some("ada"));
+        let verifier = verifier(&key, Some("ada"));
         let record = sign(&answer("ada"), &key, NOW).unwrap();
-        let read = hearing.verify(&record, None).unwrap();
+        let read = verifier.verify(&record, None).unwrap();
         assert_eq!(read.signature.as_ref().unwrap().kid, key.public().kid);
         assert_eq!(read.forget.as_deref(), Some("svc"));
         let later = sign(&answer("ada"), &key, NOW.saturating_add_ms(1)).unwrap();
-        let later = hearing.verify(&later, None).unwrap();
+        let later = verifier.verify(&later, None).unwrap();
         assert_ne!(
             read.signature.unwrap().token,
             later.signature.unwrap().token
@@ -162,8 +162,8 @@ mod tests {
     #[test]
     fn what_is_forged_is_told() {
         let (key, other) = (SigningKey::for_tests(1), SigningKey::for_tests(2));
-        let hearing = hearing(&key, Some("ada"));
-        let told = |record: &[u8]| hearing.verify(record, None).unwrap_err().to_string();
+        let verifier = verifier(&key, Some("ada"));
+        let told = |record: &[u8]| verifier.verify(record, None).unwrap_err().to_string();
         assert!(told(&answer("ada").to_json()).contains("not signed"));
         assert!(told(&sign(&answer("eve"), &key, NOW).unwrap()).contains("\"ada\""));
         assert!(told(&sign(&answer("ada"), &other, NOW).unwrap()).contains("does not hold"));
@@ -174,7 +174,10 @@ mod tests {
         assert!(told(b"eyJ.x").contains("no signed token"));
         let future = sign(&answer("ada"), &key, NOW.saturating_add_ms(3_600_000)).unwrap();
         let sent = NOW.epoch_ms() / 1_000;
-        let early = hearing.verify(&future, Some(sent)).unwrap_err().to_string();
+        let early = verifier
+            .verify(&future, Some(sent))
+            .unwrap_err()
+            .to_string();
         assert!(early.contains("later than it was sent"), "{early}");
     }
 }

@@ -68,7 +68,7 @@ impl StateFolder {
     ///
     /// # Errors
     /// The state is damaged, of another version, or of another number of partitions.
-    pub fn load(&self, blueprint: &ShardFactory, id: ShardId) -> Result<Option<Shard>, StateError> {
+    pub fn load(&self, factory: &ShardFactory, id: ShardId) -> Result<Option<Shard>, StateError> {
         let path = self.file_of(id);
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -76,14 +76,14 @@ impl StateFolder {
             Err(why) => return Err(StateError::Io { path, why }),
         };
         let found = self.partitions()?;
-        if found != blueprint.partitions() {
+        if found != factory.partitions() {
             return Err(StateError::Partitions {
                 folder: self.0.clone(),
                 found,
-                asked: blueprint.partitions(),
+                asked: factory.partitions(),
             });
         }
-        let shard = blueprint.reopen(id.entity, file);
+        let shard = factory.reopen(id.entity, file);
         Ok(Some(
             shard.map_err(|why| StateError::Snapshot { path, why })?,
         ))

@@ -36,12 +36,12 @@ pub(super) fn has_bearer_token(headers: &HeaderMap, expected: &Secret) -> bool {
 }
 
 /// Lets nobody pass without the token.
-pub(super) async fn guard(State(pages): State<AppState>, request: Request, next: Next) -> Response {
-    let Some(expected) = pages.token.as_ref().filter(|token| !token.is_empty()) else {
+pub(super) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let Some(expected) = state.token.as_ref().filter(|token| !token.is_empty()) else {
         let why = "the API is off: set http.token_file, or CREDWATCH_HTTP__TOKEN";
         return problem(StatusCode::FORBIDDEN, why);
     };
-    if !pages.is_loopback {
+    if !state.is_loopback {
         return problem(StatusCode::FORBIDDEN, NOT_LOOPBACK);
     }
     if has_bearer_token(request.headers(), expected) {
@@ -56,14 +56,14 @@ pub(super) async fn guard(State(pages): State<AppState>, request: Request, next:
 
 /// What is known of an identity, and what the events in the body would score.
 pub(super) async fn explain(
-    State(pages): State<AppState>,
-    Query(whom): Query<ExplainQuery>,
+    State(state): State<AppState>,
+    Query(target): Query<ExplainQuery>,
     events: Bytes,
 ) -> Response {
-    let Some(desk) = &pages.desk else {
+    let Some(router) = &state.query_router else {
         return problem(StatusCode::NOT_FOUND, "this process does not detect");
     };
-    match desk.explain_identity(&whom.identity, &events).await {
+    match router.explain_identity(&target.identity, &events).await {
         Ok(explained) => Json(explained).into_response(),
         Err(error) => {
             let status = match error {
@@ -84,13 +84,13 @@ pub(super) struct DriftQuery {
 
 /// What nobody has used for a while.
 pub(super) async fn drift(
-    State(pages): State<AppState>,
+    State(state): State<AppState>,
     Query(since): Query<DriftQuery>,
 ) -> Response {
-    let Some(desk) = &pages.desk else {
+    let Some(router) = &state.query_router else {
         return problem(StatusCode::NOT_FOUND, "this process does not detect");
     };
-    match desk.unused_privileges(since.days).await {
+    match router.unused_privileges(since.days).await {
         Ok(unused) => Json(unused).into_response(),
         Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
@@ -105,25 +105,25 @@ pub(super) struct AuthorBody {
 }
 
 /// An answer, as the feedback topic has it.
-pub(super) async fn feedback(State(pages): State<AppState>, record: Bytes) -> Response {
+pub(super) async fn feedback(State(state): State<AppState>, record: Bytes) -> Response {
     match Feedback::parse(&record) {
-        Ok(answer) => publish(&pages, answer).await,
+        Ok(answer) => publish(&state, answer).await,
         Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
     }
 }
 
 /// Nothing is to be enforced from now on.
-pub(super) async fn pause(State(pages): State<AppState>, Json(who): Json<AuthorBody>) -> Response {
-    set_containment(&pages, ContainmentCommand::Pause, who).await
+pub(super) async fn pause(State(state): State<AppState>, Json(who): Json<AuthorBody>) -> Response {
+    set_containment(&state, ContainmentCommand::Pause, who).await
 }
 
 /// Enforcement goes on.
-pub(super) async fn resume(State(pages): State<AppState>, Json(who): Json<AuthorBody>) -> Response {
-    set_containment(&pages, ContainmentCommand::Resume, who).await
+pub(super) async fn resume(State(state): State<AppState>, Json(who): Json<AuthorBody>) -> Response {
+    set_containment(&state, ContainmentCommand::Resume, who).await
 }
 
 async fn set_containment(
-    pages: &AppState,
+    state: &AppState,
     containment: ContainmentCommand,
     who: AuthorBody,
 ) -> Response {
@@ -134,17 +134,20 @@ async fn set_containment(
         ..Feedback::default()
     };
     match answer.command() {
-        Ok(_) => publish(pages, answer).await,
+        Ok(_) => publish(state, answer).await,
         Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
     }
 }
 
-async fn publish(pages: &AppState, answer: Feedback) -> Response {
-    let Some(wishes) = &pages.wishes else {
+async fn publish(state: &AppState, answer: Feedback) -> Response {
+    let Some(feedback_requests) = &state.feedback_requests else {
         return problem(StatusCode::NOT_FOUND, "this process publishes nothing");
     };
     let (done, told) = oneshot::channel();
-    let is_taken = wishes.send(FeedbackRequest { answer, done }).await.is_ok();
+    let is_taken = feedback_requests
+        .send(FeedbackRequest { answer, done })
+        .await
+        .is_ok();
     match told.await {
         Ok(Ok(told)) if is_taken => Json(json!({"told": told.trim()})).into_response(),
         Ok(Err(why)) => problem(StatusCode::SERVICE_UNAVAILABLE, &why),

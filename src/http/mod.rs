@@ -30,13 +30,13 @@ pub struct AppState {
     /// Where each partition stands; `None` where nothing is read from Kafka.
     pub status: Option<Arc<Status>>,
     /// Where shards at work can be asked; `None` where there are none.
-    pub desk: Option<Arc<QueryRouter>>,
+    pub query_router: Option<Arc<QueryRouter>>,
     /// What orders are signed with; `None` where they are not.
     pub signer: Option<Arc<Signer>>,
     /// What waits for receivers that fetch it.
-    pub mailboxes: Vec<Arc<PollQueue>>,
+    pub poll_queues: Vec<Arc<PollQueue>>,
     /// Where answers are published; `None` where there is no Kafka.
-    pub wishes: Option<Sender<FeedbackRequest>>,
+    pub feedback_requests: Option<Sender<FeedbackRequest>>,
     /// What opens `/v1`; `None`: it stays closed.
     pub token: Option<Secret>,
     /// Whether only this machine can reach the pages.

@@ -30,8 +30,8 @@ pub(super) struct PollRequest {
 }
 
 /// What we offer.
-pub(super) async fn configuration(State(pages): State<AppState>) -> Response {
-    let Some(issuer) = pages.signer.as_ref().map(|signer| &signer.issuer) else {
+pub(super) async fn configuration(State(state): State<AppState>) -> Response {
+    let Some(issuer) = state.signer.as_ref().map(|signer| &signer.issuer) else {
         let why = "orders are not signed: there is no signing.key_file";
         return api::problem(StatusCode::NOT_FOUND, why);
     };
@@ -49,42 +49,42 @@ pub(super) async fn configuration(State(pages): State<AppState>) -> Response {
 
 /// Tokens for the receiver `name`; what it acknowledges waits no longer.
 pub(super) async fn poll(
-    State(pages): State<AppState>,
+    State(state): State<AppState>,
     Path(name): Path<String>,
     headers: HeaderMap,
     Json(ask): Json<PollRequest>,
 ) -> Response {
-    if !pages.is_loopback {
+    if !state.is_loopback {
         return api::problem(StatusCode::FORBIDDEN, api::NOT_LOOPBACK);
     }
-    let found = pages.mailboxes.iter().find(|known| known.name == name);
-    let Some(mailbox) = found.filter(|known| api::has_bearer_token(&headers, &known.secret)) else {
+    let found = state.poll_queues.iter().find(|known| known.name == name);
+    let Some(queue) = found.filter(|known| api::has_bearer_token(&headers, &known.secret)) else {
         let why = "there is no such receiver, or this is not its token";
         return api::problem(StatusCode::UNAUTHORIZED, why);
     };
     for id in &ask.ack {
-        if mailbox.acknowledge(id) {
+        if queue.acknowledge(id) {
             info!(receiver = name, id, "fetched");
-            pages.metrics.add_delivery(&name, "done");
+            state.metrics.add_delivery(&name, "done");
         }
     }
     for (id, problem) in &ask.set_errs {
-        if mailbox.acknowledge(id) {
+        if queue.acknowledge(id) {
             warn!(receiver = name, id, "not taken: {problem}");
-            pages.metrics.add_delivery(&name, "failed");
+            state.metrics.add_delivery(&name, "failed");
         }
     }
     let most = ask.max_events.unwrap_or(MAX_SETS).min(MAX_SETS);
     let since = Stopwatch::start();
     // Who asks for none only acknowledges.
     while most > 0
-        && mailbox.is_empty()
+        && queue.is_empty()
         && !ask.return_immediately
         && since.elapsed() < LONG_POLL_TIMEOUT
     {
         tokio::time::sleep(LONG_POLL_INTERVAL).await;
     }
-    let (sets, more) = mailbox.peek(most);
+    let (sets, more) = queue.peek(most);
     let sets: Map<String, Value> = sets.into_iter().map(|(id, set)| (id, json!(set))).collect();
     let mut answer = json!({ "sets": sets });
     if more {

@@ -58,7 +58,7 @@ pub trait CheckpointSource {
 
     /// Chooses what the next checkpoint keeps; returns what is to be published with it, and whether there is
     /// something to keep.
-    fn select(&mut self, extent: Scope) -> (Vec<OutputRecord>, bool);
+    fn select(&mut self, scope: Scope) -> (Vec<OutputRecord>, bool);
 
     /// Begins a checkpoint of what was chosen, as it is now; returns about how many bytes are to follow.
     ///
@@ -277,12 +277,12 @@ impl<'c> Checkpoints<'c> {
     pub(super) fn checkpoint_now(
         &mut self,
         state: &mut dyn CheckpointSource,
-        extent: Scope,
+        scope: Scope,
         group: impl Fn() -> Option<ConsumerGroupMetadata>,
     ) -> Result<(), KafkaError> {
         self.commit_in_flight(state, &group)?;
         let since = Stopwatch::start();
-        let (said, has_some) = state.select(extent);
+        let (said, has_some) = state.select(scope);
         if !has_some {
             return Ok(());
         }
@@ -297,7 +297,7 @@ impl<'c> Checkpoints<'c> {
         state.commit();
         let took = since.elapsed();
         self.metrics.checkpoint_seconds.observe(took.as_secs_f64());
-        if extent == Scope::Scheduled {
+        if scope == Scope::Scheduled {
             self.duty_cycle.record(since, took);
         }
         Ok(())

@@ -158,8 +158,8 @@ impl Detect {
             self.metrics.notices.inc();
             info!(partition = record.partition, "{notice}");
         }
-        if let Some(news) = handled.step.budget_alert {
-            warn!(partition = record.partition, "{news}");
+        if let Some(budget_alert) = handled.step.budget_alert {
+            warn!(partition = record.partition, "{budget_alert}");
         }
         let alerts = handled.step.alerts;
         if alerts.is_empty() {
@@ -191,8 +191,8 @@ impl Detect {
 
     /// Chooses the shards that the next checkpoint keeps. A turn is of one shard, so that its transaction is
     /// not open for long.
-    fn select_shards(&mut self, extent: Scope) {
-        self.selected = match extent {
+    fn select_shards(&mut self, scope: Scope) {
+        self.selected = match scope {
             Scope::Urgent => {
                 let pressing = self.shards.iter().filter(|(_, shard)| shard.is_urgent());
                 pressing.map(|(id, _)| *id).collect()
@@ -227,8 +227,8 @@ impl Detect {
             .with_label_values(&["detect"])
             .inc();
         let coordinates = (record.topic, record.partition, record.offset);
-        let letter = DeadLetter::new(reason, "detect", coordinates, record.payload);
-        OutputRecord::dead_letter(&letter)
+        let dead_letter = DeadLetter::new(reason, "detect", coordinates, record.payload);
+        OutputRecord::dead_letter(&dead_letter)
     }
 }
 
@@ -288,10 +288,10 @@ impl Stage for Detect {
     }
 
     fn serve_queries(&mut self) {
-        while let Ok(inquiry) = self.inbox.try_recv() {
-            let id = ShardId::of_identities(inquiry.partition());
+        while let Ok(query) = self.inbox.try_recv() {
+            let id = ShardId::of_identities(query.partition());
             let shard = self.shards.get(&id);
-            inquiry.run(shard);
+            query.run(shard);
         }
     }
 
@@ -317,12 +317,12 @@ impl CheckpointSource for Detect {
         self.changed().count() as u32
     }
 
-    fn select(&mut self, extent: Scope) -> (Vec<OutputRecord>, bool) {
-        let mut said = match extent {
+    fn select(&mut self, scope: Scope) -> (Vec<OutputRecord>, bool) {
+        let mut said = match scope {
             Scope::Scheduled => Vec::new(),
             Scope::Urgent => self.apply_feedback(),
         };
-        self.select_shards(extent);
+        self.select_shards(scope);
         let heads = self.selected_shards();
         said.extend(heads.filter_map(|(_, shard)| shard.sign_audit_head(wall_time())));
         (said, !self.selected.is_empty())
@@ -389,26 +389,21 @@ mod tests {
 
     fn of_three_shards() -> Detect {
         let config = Config::load(&Sources::default()).unwrap();
-        let blueprint = ShardFactory::new(&config, load_model(&config).unwrap(), 3);
+        let factory = ShardFactory::new(&config, load_model(&config).unwrap(), 3);
         let shared = Shared::new(config, Metrics::new("test").unwrap());
         let made = (0..3).map(|partition| {
             let id = ShardId::of_identities(partition);
-            (id, blueprint.shard(id))
+            (id, factory.shard(id))
         });
         let shards = made.collect();
-        let mut detect = Detect::new(
-            blueprint,
-            "test",
-            Arc::new(ShardHandoff::new(true)),
-            &shared,
-        );
+        let mut detect = Detect::new(factory, "test", Arc::new(ShardHandoff::new(true)), &shared);
         detect.shards = shards;
         detect
     }
 
     /// Makes one checkpoint; returns whose partitions it kept.
-    fn kept(detect: &mut Detect, extent: Scope) -> Vec<i32> {
-        let (_, has_some) = detect.select(extent);
+    fn kept(detect: &mut Detect, scope: Scope) -> Vec<i32> {
+        let (_, has_some) = detect.select(scope);
         let partitions: Vec<i32> = detect.positions().iter().map(|(_, p, _)| *p).collect();
         assert_eq!(has_some, !partitions.is_empty());
         let mut sent = BTreeSet::new();

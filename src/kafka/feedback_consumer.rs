@@ -92,7 +92,7 @@ impl FeedbackConsumer {
         let by = &answer.by;
         info!(by, "an answer is taken in");
         let (what, verdict) = match answer.command() {
-            Ok(FeedbackCommand::AlertVerdict(_, judgement)) => ("judgement", Some(judgement)),
+            Ok(FeedbackCommand::AlertVerdict(_, verdict)) => ("alert_verdict", Some(verdict)),
             Ok(FeedbackCommand::OrderOutcome(..)) => ("outcome", None),
             Ok(FeedbackCommand::Approve(_)) => ("approval", None),
             Ok(FeedbackCommand::Forget(_)) => ("forget", None),

@@ -74,7 +74,7 @@ impl ShardRecovery {
     /// The broker does not answer, or the baselines cannot be read.
     pub fn shard(
         &self,
-        blueprint: &ShardFactory,
+        factory: &ShardFactory,
         id: ShardId,
         known: Option<Shard>,
         is_cold: bool,
@@ -91,11 +91,11 @@ impl ShardRecovery {
         let kept = if is_cold || first == end {
             None
         } else {
-            self.baselines(blueprint, id)?
+            self.baselines(factory, id)?
         };
         let is_new = kept.is_none();
         let mut shard = kept.unwrap_or_else(|| {
-            let mut shard = blueprint.shard(id);
+            let mut shard = factory.shard(id);
             shard.set_first_record_offset(end);
             shard
         });
@@ -119,12 +119,12 @@ impl ShardRecovery {
     }
 
     fn committed(&self, topic: &str, partition: i32) -> Result<Option<i64>, KafkaError> {
-        let mut wanted = TopicPartitionList::new();
-        wanted.add_partition(topic, partition);
+        let mut requested = TopicPartitionList::new();
+        requested.add_partition(topic, partition);
         let found = self
             .readers()?
             .committed
-            .committed_offsets(wanted, BROKER_TIMEOUT)
+            .committed_offsets(requested, BROKER_TIMEOUT)
             .map_err(KafkaError::Consumer)?;
         let offset = found.elements().first().map(|element| element.offset());
         Ok(offset.and_then(|offset| match offset {
@@ -133,13 +133,9 @@ impl ShardRecovery {
         }))
     }
 
-    fn baselines(
-        &self,
-        blueprint: &ShardFactory,
-        id: ShardId,
-    ) -> Result<Option<Shard>, KafkaError> {
+    fn baselines(&self, factory: &ShardFactory, id: ShardId) -> Result<Option<Shard>, KafkaError> {
         let (topic, partition) = (&self.config.topics.baselines, id.partition);
-        let mut restoration = ShardRestore::new(blueprint, id);
+        let mut restoration = ShardRestore::new(factory, id);
         consume_until(
             &self.readers()?.committed,
             topic,

@@ -173,15 +173,15 @@ pub async fn require_compaction(config: &Config) -> Result<(), KafkaError> {
 /// # Errors
 /// No broker answers, or it refuses.
 pub async fn create(config: &Config) -> Result<(Vec<String>, usize), KafkaError> {
-    let wanted = required_topics(config);
-    let names: Vec<String> = wanted.iter().map(|topic| topic.name.clone()).collect();
+    let requested = required_topics(config);
+    let names: Vec<String> = requested.iter().map(|topic| topic.name.clone()).collect();
     let found = partitions(config, &names)?;
     let admin: AdminClient<DefaultClientContext> = client::base(&config.kafka)
         .create()
         .map_err(KafkaError::Client)?;
     let options = AdminOptions::new().operation_timeout(Some(BROKER_TIMEOUT));
     let (mut lines, mut differing) = (Vec::new(), 0);
-    for (topic, found) in wanted.iter().zip(found) {
+    for (topic, found) in requested.iter().zip(found) {
         let line = match found {
             None => create_topic(&admin, &options, config, topic).await?,
             Some(partitions) => {
@@ -258,10 +258,10 @@ async fn compare(
             topic.cleanup
         ));
     }
-    let wanted = config.topics.partitions as usize;
-    if topic.co_partitioned && partitions != wanted {
+    let requested = config.topics.partitions as usize;
+    if topic.co_partitioned && partitions != requested {
         differences.push(format!(
-            "has {partitions} partitions, topics.partitions says {wanted}"
+            "has {partitions} partitions, topics.partitions says {requested}"
         ));
     }
     Ok((!differences.is_empty()).then(|| format!("{}: {}", topic.name, differences.join("; "))))

@@ -258,11 +258,11 @@ impl Worker<'_> {
     }
 
     /// Commits everything, and makes a whole checkpoint.
-    fn checkpoint_now(&mut self, extent: Scope) -> Result<(), KafkaError> {
+    fn checkpoint_now(&mut self, scope: Scope) -> Result<(), KafkaError> {
         self.commit()?;
         let group = || self.consumer.group_metadata();
         match (&mut self.checkpoints, self.stage.state()) {
-            (Some(checkpoints), Some(state)) => checkpoints.checkpoint_now(state, extent, group),
+            (Some(checkpoints), Some(state)) => checkpoints.checkpoint_now(state, scope, group),
             _ => Ok(()),
         }
     }

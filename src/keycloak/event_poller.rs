@@ -48,9 +48,9 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn note(&mut self, stamp: EventHeader) {
-        self.newest_ms = self.newest_ms.max(stamp.time);
-        self.published.insert(stamp.id, stamp.time);
+    fn note(&mut self, header: EventHeader) {
+        self.newest_ms = self.newest_ms.max(header.time);
+        self.published.insert(header.id, header.time);
     }
 
     fn query_from_ms(&self) -> i64 {
@@ -112,10 +112,10 @@ impl<'p> Poller<'p> {
         let start = Offset::Offset(start);
         consume_until(&reader, topic, PARTITION, start, |message| {
             let record = message.payload().unwrap_or_default();
-            if let Ok(stamp) = serde_json::from_slice::<EventHeader>(record) {
-                match stamp.operation_type {
-                    Some(_) => administrators.note(stamp),
-                    None => users.note(stamp),
+            if let Ok(header) = serde_json::from_slice::<EventHeader>(record) {
+                match header.operation_type {
+                    Some(_) => administrators.note(header),
+                    None => users.note(header),
                 }
             }
             Ok(message.offset() + 1 < end)
@@ -165,17 +165,17 @@ impl<'p> Poller<'p> {
             let page = self.admin.events(of, since_ms, first, PAGE_SIZE);
             let page = page.map_err(|why| keycloak_error(&self.realm, why))?;
             for event in &page {
-                let Ok(stamp) = serde_json::from_str::<EventHeader>(event.get()) else {
+                let Ok(header) = serde_json::from_str::<EventHeader>(event.get()) else {
                     continue;
                 };
-                if position.published.contains_key(&stamp.id) {
+                if position.published.contains_key(&header.id) {
                     continue;
                 }
                 let record = with_realm(event, &self.realm.realm);
                 let topic = &self.realm.topic;
-                let sending = self.sender.send(topic, &stamp.id, &[], record.as_bytes());
+                let sending = self.sender.send(topic, &header.id, &[], record.as_bytes());
                 self.runtime.block_on(sending)?;
-                position.note(stamp);
+                position.note(header);
                 published += 1;
             }
             first += page.len();
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    fn stamp(id: &str, time: i64) -> EventHeader {
+    fn header(id: &str, time: i64) -> EventHeader {
         EventHeader {
             id: id.to_owned(),
             time,
@@ -219,7 +219,7 @@ mod tests {
     fn what_is_asked_for_again_is_known() {
         let mut position = Cursor::default();
         for n in 0..100 {
-            position.note(stamp(&n.to_string(), 1_000_000 + n * 1_000));
+            position.note(header(&n.to_string(), 1_000_000 + n * 1_000));
         }
         position.forget_old();
         let known: BTreeSet<i64> = position.published.values().copied().collect();

@@ -26,12 +26,12 @@ pub enum OrderFault {
     #[error("it says something else than what was signed: {0} was altered")]
     Altered(String),
     /// It is for somebody else.
-    #[error("it is for {found:?}, not for {wanted:?}")]
+    #[error("it is for {found:?}, not for {requested:?}")]
     Audience {
         /// For whom it is.
         found: String,
         /// For whom it should be.
-        wanted: String,
+        requested: String,
     },
     /// The moments that it states cannot be.
     #[error("its moments do not fit: it is issued and void at times that cannot be")]
@@ -101,9 +101,9 @@ impl<'k> OrderVerifier<'k> {
     fn check_audience(&self, token: &Value) -> Result<(), OrderFault> {
         let found = token["aud"].as_str().unwrap_or_default();
         match self.audience {
-            Some(wanted) if wanted != found => Err(OrderFault::Audience {
+            Some(requested) if requested != found => Err(OrderFault::Audience {
                 found: found.to_owned(),
-                wanted: wanted.to_owned(),
+                requested: requested.to_owned(),
             }),
             _ => Ok(()),
         }

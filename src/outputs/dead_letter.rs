@@ -85,15 +85,15 @@ mod tests {
     #[test]
     fn an_excerpt_shows_the_shape_and_no_secret() {
         let record = br#"{"time":"soon","password":"hunter2hunter2hunter2","token":"eyJhbGciOi.J9"#;
-        let letter = DeadLetter::new("not JSON", "detect", ("t", 0, 7), record);
-        assert!(letter.excerpt.contains(r#""time":"soon""#));
-        assert!(!letter.excerpt.contains("hunter2"));
-        assert_eq!(letter.bytes, record.len());
+        let dead_letter = DeadLetter::new("not JSON", "detect", ("t", 0, 7), record);
+        assert!(dead_letter.excerpt.contains(r#""time":"soon""#));
+        assert!(!dead_letter.excerpt.contains("hunter2"));
+        assert_eq!(dead_letter.bytes, record.len());
     }
 
     #[test]
     fn any_bytes_make_a_letter() {
-        let letter = DeadLetter::new("x", "detect", ("t", 0, 7), &[0xff, 0xfe, 0, b'a']);
-        assert!(serde_json::from_slice::<serde_json::Value>(&letter.to_json()).is_ok());
+        let dead_letter = DeadLetter::new("x", "detect", ("t", 0, 7), &[0xff, 0xfe, 0, b'a']);
+        assert!(serde_json::from_slice::<serde_json::Value>(&dead_letter.to_json()).is_ok());
     }
 }

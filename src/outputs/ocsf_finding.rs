@@ -108,9 +108,9 @@ fn title(alert: &Alert) -> String {
 /// The alert as JSON.
 #[must_use]
 pub fn to_json(alert: &Alert, hashes: Hashes<'_>) -> Vec<u8> {
-    let case = &alert.incident;
+    let incident = &alert.incident;
     let (activity_id, activity_name, status_id, status) = activity(alert.phase);
-    let signals = &case.signals[..case.signals.len().min(SIGNALS_NAMED)];
+    let signals = &incident.signals[..incident.signals.len().min(SIGNALS_NAMED)];
     let analyses: Vec<Value> = signals.iter().map(|s| anomaly_analysis(alert, s)).collect();
     let finding = json!({
         "activity_id": activity_id,
@@ -121,10 +121,10 @@ pub fn to_json(alert: &Alert, hashes: Hashes<'_>) -> Vec<u8> {
         "class_name": "Detection Finding",
         "type_uid": CLASS_UID * 100 + activity_id,
         "time": alert.time.epoch_ms(),
-        "start_time": case.opened.epoch_ms(),
+        "start_time": incident.opened.epoch_ms(),
         "end_time": alert.time.epoch_ms(),
-        "severity_id": severity_id(case.severity),
-        "severity": case.severity.as_str(),
+        "severity_id": severity_id(incident.severity),
+        "severity": incident.severity.as_str(),
         "status_id": status_id,
         "status": status,
         "is_alert": true,
@@ -139,14 +139,14 @@ pub fn to_json(alert: &Alert, hashes: Hashes<'_>) -> Vec<u8> {
             "uid": publication_id(alert),
         },
         "finding_info": {
-            "uid": case.alert_id,
+            "uid": incident.alert_id,
             "title": title(alert),
             "desc": reason(alert),
-            "first_seen_time": case.opened.epoch_ms(),
+            "first_seen_time": incident.opened.epoch_ms(),
             "last_seen_time": alert.time.epoch_ms(),
-            "related_events_count": case.events,
+            "related_events_count": incident.events,
             "analytic": {"type_id": 3, "type": "Statistical", "name": "credwatch", "uid": hashes.model},
-            "attacks": case.techniques.iter().map(attack).collect::<Vec<_>>(),
+            "attacks": incident.techniques.iter().map(attack).collect::<Vec<_>>(),
         },
         "anomaly_analyses": analyses,
         "evidences": evidences(alert),
@@ -194,17 +194,17 @@ fn user(subject: &Subject) -> Value {
 }
 
 fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Value {
-    let case = &alert.incident;
+    let incident = &alert.incident;
     let source = alert.position.as_ref().map(|origin| {
         json!({"topic": &*origin.topic, "partition": origin.partition, "offset": origin.offset})
     });
     let mut details = json!({
         "view": alert.entity.as_str(),
         "score_nats": alert.score_nats,
-        "peak_nats": case.peak_nats,
+        "peak_nats": incident.peak_nats,
         "threshold_nats": alert.threshold_nats,
         "threshold_learned_share": alert.threshold_learned_share,
-        "events": case.events,
+        "events": incident.events,
         "reasons": signals.iter().map(|s| &s.explanation.sentence).collect::<Vec<_>>(),
         "signals": signals.iter().map(SignalLine::new).collect::<Vec<_>>(),
         "model_hash": hashes.model,
@@ -215,8 +215,8 @@ fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Valu
     });
     match alert.entity {
         EntityView::Identity => {
-            details["identity"] = json!({"id": case.subject.id, "kind": case.subject.kind.as_str(),
-                "group": case.subject.group, "owner": case.subject.owner});
+            details["identity"] = json!({"id": incident.subject.id, "kind": incident.subject.kind.as_str(),
+                "group": incident.subject.group, "owner": incident.subject.owner});
             details["decision"] = json!(alert.decisions.first().map(containment_order::decision));
         }
         EntityView::Source => {
@@ -224,7 +224,7 @@ fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Valu
                 let credential = subject.credential.as_ref().map(|c| &c.id);
                 json!({"id": subject.id, "kind": subject.kind.as_str(), "credential": credential})
             };
-            details["network"] = json!(case.subject.id);
+            details["network"] = json!(incident.subject.id);
             details["reached"] = alert.logins.iter().map(reached).collect();
             details["reached_unnamed"] = json!(alert.additional_logins);
             details["decisions"] = alert

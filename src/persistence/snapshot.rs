@@ -7,15 +7,13 @@
 
 use crate::audit::record::AuditChain;
 use borsh::{BorshDeserialize, BorshSerialize};
-use credwatch_core::engine::{Engine, EngineRestore, RecordKey, Settings, bring_up};
+use credwatch_core::engine::{Engine, EngineRestore, RecordKey, Settings};
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read, Write};
 
 const MAGIC: &[u8; 16] = b"credwatch state\n";
 /// Version of the format, and of what the pieces hold.
-pub const VERSION: u32 = 3;
-/// The version before, which is brought up to this one as it is read.
-const BEFORE: u32 = 2;
+pub const VERSION: u32 = 4;
 /// The fastest level: state is floats and hashes, which more effort does not make smaller.
 const LEVEL: i32 = 1;
 
@@ -49,7 +47,7 @@ pub enum SnapshotError {
     NotAState,
     /// From another version.
     #[error(
-        "format {found}, and this version reads {BEFORE} and {VERSION}; use the version that wrote \
+        "format {found}, and this version reads {VERSION}; use the version that wrote \
          it, or move it away and replay from the start"
     )]
     Version {
@@ -89,8 +87,8 @@ pub fn read(
     mut input: impl Read,
     settings: impl FnOnce(&Header) -> Settings,
 ) -> Result<(Header, Engine), SnapshotError> {
-    let version = read_preamble(&mut input)?;
-    read_frame(input, version, settings).map_err(SnapshotError::Broken)
+    read_preamble(&mut input)?;
+    read_frame(input, settings).map_err(SnapshotError::Broken)
 }
 
 /// Reads only where the shard stood.
@@ -104,7 +102,7 @@ pub fn read_header(mut input: impl Read) -> Result<Header, SnapshotError> {
         .map_err(SnapshotError::Broken)
 }
 
-fn read_preamble(input: &mut impl Read) -> Result<u32, SnapshotError> {
+fn read_preamble(input: &mut impl Read) -> Result<(), SnapshotError> {
     let (mut magic, mut version) = ([0; MAGIC.len()], [0; 4]);
     let head = input.read_exact(&mut magic);
     head.and_then(|()| input.read_exact(&mut version))
@@ -113,15 +111,14 @@ fn read_preamble(input: &mut impl Read) -> Result<u32, SnapshotError> {
     if &magic != MAGIC {
         return Err(SnapshotError::NotAState);
     }
-    if found != VERSION && found != BEFORE {
+    if found != VERSION {
         return Err(SnapshotError::Version { found });
     }
-    Ok(found)
+    Ok(())
 }
 
 fn read_frame(
     input: impl Read,
-    version: u32,
     settings: impl FnOnce(&Header) -> Settings,
 ) -> io::Result<(Header, Engine)> {
     let mut frame = BufReader::with_capacity(1 << 20, zstd::Decoder::new(input)?);
@@ -133,9 +130,6 @@ fn read_frame(
         let length = u32::deserialize_reader(&mut frame)?;
         bytes.clear();
         (&mut frame).take(length.into()).read_to_end(&mut bytes)?;
-        if version == BEFORE {
-            bring_up(key, &mut bytes);
-        }
         restoring.apply(key, &bytes)?;
     }
     // The checksum is looked at when the frame ends.

@@ -9,14 +9,12 @@
 
 use crate::persistence::snapshot::Header;
 use borsh::{BorshDeserialize, to_vec};
-use credwatch_core::engine::{RecordKey, bring_up};
+use credwatch_core::engine::RecordKey;
 use std::io;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// Version of the format, and of what the pieces hold.
-pub const VERSION: u8 = 2;
-/// The version before, which is brought up to this one as it is read.
-const BEFORE: u8 = 1;
+pub const VERSION: u8 = 3;
 /// Longest part.
 pub const PART_BYTES: usize = 512 * 1024;
 const MARKER: &[u8] = b"marker";
@@ -27,7 +25,7 @@ const HEAD_BYTES: usize = 11;
 pub enum StateRecordError {
     /// From another version.
     #[error(
-        "format {found}, and this version reads {BEFORE} and {VERSION}; run the version that wrote it, \
+        "format {found}, and this version reads {VERSION}; run the version that wrote it, \
          or start once with `credwatch run --cold`, which learns anew from the events that Kafka \
          still holds"
     )]
@@ -133,7 +131,7 @@ impl StateRecordReader {
         let Some((head, content)) = value.split_at_checked(HEAD_BYTES) else {
             return Err(damaged("a record is too short"));
         };
-        if head[0] != VERSION && head[0] != BEFORE {
+        if head[0] != VERSION {
             return Err(StateRecordError::Version { found: head[0] });
         }
         let parts = u16::from_le_bytes([head[1], head[2]]);
@@ -146,11 +144,7 @@ impl StateRecordReader {
         }
         let (key, part) =
             <(RecordKey, u16)>::try_from_slice(key).map_err(|why| undecodable(&why))?;
-        let mut found = self.join(key, part, parts, content);
-        if let (DecodedRecord::Record(key, content), BEFORE) = (&mut found, head[0]) {
-            bring_up(*key, content);
-        }
-        Ok(found)
+        Ok(self.join(key, part, parts, content))
     }
 
     /// A part that does not continue what came before is left over from a longer piece, or what it
@@ -220,27 +214,6 @@ mod tests {
             .filter_map(|(key, content)| Some((*key, content.clone()?)))
             .collect();
         assert_eq!(read(&records(&pieces)), whole);
-    }
-
-    #[test]
-    fn the_version_before_is_brought_up() {
-        let record = |key| {
-            let (key, value) = records(&[(key, Some(vec![5; 40]))]).remove(0);
-            let mut value = value.unwrap();
-            value[0] = BEFORE;
-            (key, Some(value))
-        };
-        let found = read(&[
-            record(RecordKey::Identity(7)),
-            record(RecordKey::SharedDeviations),
-        ]);
-        assert_eq!(found[1], (RecordKey::SharedDeviations, vec![5; 40]));
-        let (key, content) = &found[0];
-        assert_eq!(
-            (*key, &content[..40]),
-            (RecordKey::Identity(7), [5; 40].as_slice())
-        );
-        assert!(content.len() > 40 && content[40..].iter().all(|byte| *byte == 0));
     }
 
     #[test]

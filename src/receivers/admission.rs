@@ -13,7 +13,7 @@ pub enum Admission {
     /// It may be acted on until it is void, in epoch milliseconds.
     Execute {
         /// When that is.
-        void_ms: i64,
+        expires_ms: i64,
     },
     /// Nobody asks to act on it: it is a dry run, or only tells.
     Skip,
@@ -42,14 +42,14 @@ pub fn admit(
     if let Err(fault) = check.verify(record) {
         return Admission::Rejected(fault.to_string());
     }
-    let Some(void_ms) = parse_rfc3339(&order.not_after) else {
+    let Some(expires_ms) = parse_rfc3339(&order.not_after) else {
         return Admission::Rejected("its end is no time".to_owned());
     };
-    if now.epoch_ms() >= void_ms {
+    if now.epoch_ms() >= expires_ms {
         return Admission::Expired(format!("it is void since {}", order.not_after));
     }
     match paused_by {
         Some(by) => Admission::Rejected(format!("{by} has paused containment")),
-        None => Admission::Execute { void_ms },
+        None => Admission::Execute { expires_ms },
     }
 }

@@ -77,11 +77,11 @@ mod tests {
     #[test]
     fn a_breaker_opens_tries_once_and_closes() {
         let rest = Duration::from_secs(30);
-        let mut breaker = CircuitBreaker::new(3, rest);
-        assert_eq!([breaker.fail(), breaker.fail()], [None, None]);
-        assert_eq!([breaker.fail(), breaker.fail()], [Some(rest), Some(rest)]);
-        assert!(breaker.is_open());
-        breaker.close();
-        assert!(!breaker.is_open() && breaker.fail().is_none());
+        let mut circuit = CircuitBreaker::new(3, rest);
+        assert_eq!([circuit.fail(), circuit.fail()], [None, None]);
+        assert_eq!([circuit.fail(), circuit.fail()], [Some(rest), Some(rest)]);
+        assert!(circuit.is_open());
+        circuit.close();
+        assert!(!circuit.is_open() && circuit.fail().is_none());
     }
 }

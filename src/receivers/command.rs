@@ -74,10 +74,10 @@ impl ReceiverClient for Command {
         true
     }
 
-    fn deliver(&mut self, parcel: &Delivery<'_>) -> Result<String, DeliveryError> {
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<String, DeliveryError> {
         let failed =
             |why: std::io::Error| DeliveryError::Retryable(format!("{}: {why}", self.argv[0]));
-        let mut child = self.start(parcel.json).map_err(failed)?;
+        let mut child = self.start(delivery.json).map_err(failed)?;
         let heard = read_output(&mut child);
         let since = Stopwatch::start();
         let status = loop {
@@ -110,12 +110,12 @@ mod tests {
 
     fn run(argv: &[&str], timeout_ms: u64) -> Result<String, DeliveryError> {
         let argv: Vec<String> = argv.iter().map(|&text| text.to_owned()).collect();
-        let parcel = Delivery {
+        let delivery = Delivery {
             id: "o1",
             json: br#"{"order_id":"o1"}"#,
             order: None,
         };
-        Command::new(&argv, Duration::from_millis(timeout_ms)).deliver(&parcel)
+        Command::new(&argv, Duration::from_millis(timeout_ms)).deliver(&delivery)
     }
 
     #[test]

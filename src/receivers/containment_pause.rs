@@ -45,15 +45,15 @@ impl PauseTracker {
         let reader = client::open(&client::reader(&config.kafka, &group))?;
         let topic = &config.topics.feedback;
         let since_ms = wall_time().epoch_ms() - LOOKBACK_MS;
-        let mut wanted = TopicPartitionList::new();
+        let mut requested = TopicPartitionList::new();
         let unwatched = |why| KafkaError::Consumer(why);
         for partition in 0..partitions {
             let offset = Offset::Offset(since_ms);
-            wanted
+            requested
                 .add_partition_offset(topic, partition, offset)
                 .map_err(unwatched)?;
         }
-        let found = reader.offsets_for_times(wanted, BROKER_TIMEOUT);
+        let found = reader.offsets_for_times(requested, BROKER_TIMEOUT);
         reader
             .assign(&found.map_err(unwatched)?)
             .map_err(unwatched)?;
@@ -76,7 +76,7 @@ impl PauseTracker {
             if self.behind.is_empty() {
                 within = Duration::ZERO;
             }
-            let news = match self.reader.poll(within) {
+            let budget_alert = match self.reader.poll(within) {
                 None if self.behind.is_empty() => break,
                 None => return Err(KafkaError::Consumer(ClientError::NoMessageReceived)),
                 Some(Err(ClientError::PartitionEOF(partition))) => {
@@ -90,7 +90,7 @@ impl PauseTracker {
                     self.config.feedback.verifier.verify(record, sent).ok()
                 }
             };
-            if let Some(answer) = news {
+            if let Some(answer) = budget_alert {
                 self.apply(&answer);
             }
         }
@@ -114,18 +114,18 @@ impl PauseTracker {
     }
 
     fn apply(&mut self, answer: &Feedback) {
-        let Ok(FeedbackCommand::Containment(enforcement)) = answer.command() else {
+        let Ok(FeedbackCommand::Containment(command)) = answer.command() else {
             return;
         };
-        if let Some(proof) = &answer.signature {
+        if let Some(signature) = &answer.signature {
             // What was signed before all that is remembered here may have been heard already.
             let since_secs = (wall_time().epoch_ms() - LOOKBACK_MS) / MS_PER_SEC;
-            if proof.issued_secs < since_secs || !self.accepted.insert(proof.token) {
+            if signature.issued_secs < since_secs || !self.accepted.insert(signature.token) {
                 return;
             }
         }
         let by = &answer.by;
-        self.paused_by = match enforcement {
+        self.paused_by = match command {
             ContainmentCommand::Pause => {
                 warn!(by, "containment is paused: nothing is carried out");
                 Some(by.clone())

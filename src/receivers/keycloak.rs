@@ -75,8 +75,8 @@ impl ReceiverClient for Keycloak {
         true
     }
 
-    fn deliver(&mut self, parcel: &Delivery<'_>) -> Result<String, DeliveryError> {
-        let order = parcel.order.ok_or(DeliveryError::NotApplicable)?;
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<String, DeliveryError> {
+        let order = delivery.order.ok_or(DeliveryError::NotApplicable)?;
         let credential = order
             .credential
             .as_ref()

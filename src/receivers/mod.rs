@@ -94,7 +94,7 @@ pub trait ReceiverClient: Send {
     ///
     /// # Errors
     /// Says why it was not carried, and whether it may be tried again.
-    fn deliver(&mut self, parcel: &Delivery<'_>) -> Result<String, DeliveryError>;
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<String, DeliveryError>;
 }
 
 /// The carrier for `receiver`.

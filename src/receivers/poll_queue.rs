@@ -46,8 +46,8 @@ impl PollQueue {
         let mut inner = self.inner();
         let place = inner.next;
         inner.next += 1;
-        let letter = (id.to_owned(), token.to_owned());
-        inner.waiting.insert(place, letter);
+        let dead_letter = (id.to_owned(), token.to_owned());
+        inner.waiting.insert(place, dead_letter);
         place
     }
 
@@ -97,21 +97,19 @@ mod tests {
 
     #[test]
     fn tokens_wait_in_order_until_they_are_settled() {
-        let mailbox = PollQueue::new("siem".to_owned(), Secret::default());
-        let places: Vec<u64> = ["a", "b", "c"].map(|id| mailbox.put(id, "token")).to_vec();
-        let (seen, more) = mailbox.peek(2);
+        let queue = PollQueue::new("siem".to_owned(), Secret::default());
+        let places: Vec<u64> = ["a", "b", "c"].map(|id| queue.put(id, "token")).to_vec();
+        let (seen, more) = queue.peek(2);
         assert_eq!(
             (seen[0].0.as_str(), seen[1].0.as_str(), more),
             ("a", "b", true)
         );
         assert!(
-            mailbox.acknowledge("a")
-                && !mailbox.acknowledge("a")
-                && mailbox.is_acknowledged(places[0])
+            queue.acknowledge("a") && !queue.acknowledge("a") && queue.is_acknowledged(places[0])
         );
-        assert!(mailbox.withdraw(places[1]) && mailbox.len() == 1);
+        assert!(queue.withdraw(places[1]) && queue.len() == 1);
         assert_eq!(
-            mailbox.peek(5),
+            queue.peek(5),
             (vec![("c".to_owned(), "token".to_owned())], false)
         );
     }

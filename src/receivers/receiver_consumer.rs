@@ -4,7 +4,7 @@
 
 use crate::clock::{Stopwatch, wall_time};
 use crate::config::{Config, Receiver, ReceiverKind};
-use crate::feedback::model::{Carried, Feedback};
+use crate::feedback::model::Feedback;
 use crate::kafka::feedback_producer::RecordProducer;
 use crate::kafka::worker::Shared;
 use crate::kafka::{KafkaError, client};
@@ -15,6 +15,7 @@ use crate::receivers::containment_pause::PauseTracker;
 use crate::receivers::{Delivery, DeliveryError, Order, ReceiverClient, receiver_client};
 use crate::shard::{OutputRecord, Stream};
 use crate::sources::time::parse_rfc3339;
+use credwatch_core::containment::issued_orders::OrderOutcome;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::{Headers, Message, OwnedMessage};
@@ -72,21 +73,21 @@ impl<'l> ReceiverWorker<'l> {
     ) -> Result<Self, KafkaError> {
         let config = &shared.config;
         let deliver = &config.deliver;
-        let carrier = receiver_client(receiver, deliver).map_err(KafkaError::Receiver)?;
+        let client = receiver_client(receiver, deliver).map_err(KafkaError::Receiver)?;
         let topics = &config.topics;
-        let mut wanted = Vec::new();
+        let mut requested = Vec::new();
         if receiver.receives_alerts {
-            wanted.push(topics.alerts.as_str());
+            requested.push(topics.alerts.as_str());
         }
         let mut paused = None;
         if receiver.receives_orders {
-            wanted.push(topics.revocations.as_str());
+            requested.push(topics.revocations.as_str());
             paused = Some(PauseTracker::new(Arc::clone(config), feedback_partitions)?);
         }
         Ok(Self {
-            consumer: consumer_of(receiver, config, &wanted)?,
+            consumer: consumer_of(receiver, config, &requested)?,
             receiver: receiver.clone(),
-            client: carrier,
+            client,
             circuit: CircuitBreaker::new(deliver.circuit_failures, deliver.circuit_open),
             buffered: VecDeque::new(),
             producer: RecordProducer::new(Arc::clone(config))?,
@@ -152,7 +153,7 @@ impl<'l> ReceiverWorker<'l> {
             Some(order) => order.order_id.clone(),
             None => id_of(message),
         };
-        let parcel = Delivery {
+        let delivery = Delivery {
             id: &id,
             json,
             order: order.as_ref(),
@@ -162,12 +163,12 @@ impl<'l> ReceiverWorker<'l> {
         } else if self.completed.contains(&id) {
             DeliveryOutcome::Skipped
         } else {
-            self.deliver(&parcel)?
+            self.deliver(&delivery)?
         };
         if matches!(end, DeliveryOutcome::Interrupted) {
             return Ok(false);
         }
-        self.record_outcome(message, &parcel, &end)?;
+        self.record_outcome(message, &delivery, &end)?;
         if self.completed.len() == MAX_COMPLETED {
             self.completed.pop_front();
         }
@@ -176,14 +177,14 @@ impl<'l> ReceiverWorker<'l> {
     }
 
     /// Carries one thing, again where that may help, until it is settled.
-    fn deliver(&mut self, parcel: &Delivery<'_>) -> Result<DeliveryOutcome, KafkaError> {
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<DeliveryOutcome, KafkaError> {
         let most = self.shared.config.deliver.attempts;
         let mut failed: Option<String> = None;
         for attempt in 1..=most {
             if self.shared.stopping() {
                 return Ok(DeliveryOutcome::Interrupted);
             }
-            match self.admission(parcel)? {
+            match self.admission(delivery)? {
                 None | Some(Admission::Execute { .. }) => {}
                 Some(Admission::Skip) => return Ok(DeliveryOutcome::Skipped),
                 // It was tried until it was void.
@@ -194,12 +195,12 @@ impl<'l> ReceiverWorker<'l> {
                 }
                 Some(Admission::Rejected(why)) => return Ok(DeliveryOutcome::Rejected(why)),
             }
-            let carried = self.client.deliver(parcel);
-            if !matches!(carried, Err(DeliveryError::Retryable(_))) {
+            let result = self.client.deliver(delivery);
+            if !matches!(result, Err(DeliveryError::Retryable(_))) {
                 self.circuit.close();
                 self.update_circuit_gauge();
             }
-            let why = match carried {
+            let why = match result {
                 Ok(note) => return Ok(DeliveryOutcome::Done(note)),
                 Err(DeliveryError::NotApplicable) => return Ok(DeliveryOutcome::Skipped),
                 Err(DeliveryError::Rejected(why)) => return Ok(DeliveryOutcome::Rejected(why)),
@@ -213,7 +214,7 @@ impl<'l> ReceiverWorker<'l> {
             warn!(receiver, attempt, "not carried yet: {why}");
             failed = Some(why);
             if attempt < most {
-                self.back_off(rest.unwrap_or_else(|| pause(attempt + 1, parcel.id)))?;
+                self.back_off(rest.unwrap_or_else(|| pause(attempt + 1, delivery.id)))?;
             }
         }
         Ok(DeliveryOutcome::Failed(failed.unwrap_or_default()))
@@ -221,14 +222,14 @@ impl<'l> ReceiverWorker<'l> {
 
     /// Whether an order may be acted on now; `None` for what nobody acts on: alerts, and what a webhook is
     /// told of.
-    fn admission(&mut self, parcel: &Delivery<'_>) -> Result<Option<Admission>, KafkaError> {
-        let (Some(order), Some(paused)) = (parcel.order, &mut self.containment_pause) else {
+    fn admission(&mut self, delivery: &Delivery<'_>) -> Result<Option<Admission>, KafkaError> {
+        let (Some(order), Some(paused)) = (delivery.order, &mut self.containment_pause) else {
             return Ok(None);
         };
         if matches!(self.receiver.kind, ReceiverKind::Webhook(_)) {
             return Ok(None);
         }
-        paused.admission(order, parcel.json).map(Some)
+        paused.admission(order, delivery.json).map(Some)
     }
 
     /// Leaves the receiver alone for a while, and stays in the group meanwhile.
@@ -263,21 +264,21 @@ impl<'l> ReceiverWorker<'l> {
     fn record_outcome(
         &self,
         message: &OwnedMessage,
-        parcel: &Delivery<'_>,
+        delivery: &Delivery<'_>,
         end: &DeliveryOutcome,
     ) -> Result<(), KafkaError> {
         let (outcome, told) = match end {
-            DeliveryOutcome::Done(told) => (Carried::Done, told),
-            DeliveryOutcome::Failed(told) => (Carried::Failed, told),
-            DeliveryOutcome::Rejected(told) => (Carried::Refused, told),
+            DeliveryOutcome::Done(told) => (OrderOutcome::Done, told),
+            DeliveryOutcome::Failed(told) => (OrderOutcome::Failed, told),
+            DeliveryOutcome::Rejected(told) => (OrderOutcome::Refused, told),
             DeliveryOutcome::Skipped | DeliveryOutcome::Interrupted => {
                 self.count("skipped");
                 return Ok(());
             }
         };
-        let (receiver, id) = (&self.receiver.name, parcel.id);
-        self.count(outcome.outcome().as_str());
-        let acting = parcel.order.filter(|_| self.client.executes_orders());
+        let (receiver, id) = (&self.receiver.name, delivery.id);
+        self.count(outcome.as_str());
+        let acting = delivery.order.filter(|_| self.client.executes_orders());
         if let Some(order) = acting {
             self.report_outcome(order, outcome, told)?;
         }
@@ -295,12 +296,12 @@ impl<'l> ReceiverWorker<'l> {
     fn report_outcome(
         &self,
         order: &Order,
-        outcome: Carried,
+        outcome: OrderOutcome,
         told: &str,
     ) -> Result<(), KafkaError> {
         let happened = parse_rfc3339(&order.event_time);
         let took_ms = happened.map(|ms| wall_time().epoch_ms().saturating_sub(ms).max(0));
-        if let Some(took_ms) = took_ms.filter(|_| outcome == Carried::Done) {
+        if let Some(took_ms) = took_ms.filter(|_| outcome == OrderOutcome::Done) {
             let seconds = took_ms as f64 / 1_000.0;
             self.shared.metrics.contain_seconds.observe(seconds);
         }
@@ -322,11 +323,14 @@ impl<'l> ReceiverWorker<'l> {
         let place = (message.topic(), message.partition(), message.offset());
         let why = format!("{}: {why}", self.receiver.name);
         let json = message.payload().unwrap_or_default();
-        let letter = OutputRecord::dead_letter(&DeadLetter::new(&why, "deliver", place, json));
+        let dead_letter = OutputRecord::dead_letter(&DeadLetter::new(&why, "deliver", place, json));
         let topic = Stream::DeadLetter.topic(&self.shared.config.topics);
-        let sending = self
-            .producer
-            .send(topic, &letter.key, &letter.headers, &letter.payload);
+        let sending = self.producer.send(
+            topic,
+            &dead_letter.key,
+            &dead_letter.headers,
+            &dead_letter.payload,
+        );
         self.runtime.block_on(sending).map(drop)
     }
 }

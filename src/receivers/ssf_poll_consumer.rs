@@ -46,7 +46,7 @@ impl<'p> PollQueueFeeder<'p> {
     /// No broker answers.
     pub fn new(
         receiver: &Receiver,
-        mailbox: Arc<PollQueue>,
+        queue: Arc<PollQueue>,
         shared: &'p Shared,
         feedback_partitions: i32,
     ) -> Result<Self, KafkaError> {
@@ -55,7 +55,7 @@ impl<'p> PollQueueFeeder<'p> {
         Ok(Self {
             consumer: consumer_of(receiver, config, &[topic])?,
             receiver: receiver.clone(),
-            queue: mailbox,
+            queue,
             containment_pause: PauseTracker::new(Arc::clone(config), feedback_partitions)?,
             outstanding: BTreeMap::new(),
             shared,
@@ -98,22 +98,22 @@ impl<'p> PollQueueFeeder<'p> {
     fn process(&mut self, message: &OwnedMessage) -> Result<(), KafkaError> {
         let record = message.payload().unwrap_or_default();
         let order = serde_json::from_slice::<Order>(record);
-        let passage = match &order {
+        let admission = match &order {
             Ok(order) => self.containment_pause.admission(order, record)?,
             Err(_) => Admission::Rejected("this is no order".to_owned()),
         };
-        let mut letter = None;
-        match (order, passage) {
-            (Ok(order), Admission::Execute { void_ms }) => {
+        let mut dead_letter = None;
+        match (order, admission) {
+            (Ok(order), Admission::Execute { expires_ms }) => {
                 let token = order.set.as_deref().unwrap_or_default();
-                letter = Some((self.queue.put(&order.order_id, token), void_ms));
+                dead_letter = Some((self.queue.put(&order.order_id, token), expires_ms));
             }
             (_, Admission::Rejected(why) | Admission::Expired(why)) => self.reject(&why),
             _ => self.count("skipped"),
         }
         let outstanding = Outstanding {
             next_offset: message.offset() + 1,
-            entry: letter,
+            entry: dead_letter,
         };
         self.outstanding
             .entry(message.partition())
@@ -127,8 +127,8 @@ impl<'p> PollQueueFeeder<'p> {
         let paused_by = self.containment_pause.paused_by()?;
         let now_ms = wall_time().epoch_ms();
         let letters = self.outstanding.values().flatten();
-        for (place, void_ms) in letters.filter_map(|one| one.entry) {
-            let is_over = now_ms >= void_ms || paused_by.is_some();
+        for (place, expires_ms) in letters.filter_map(|one| one.entry) {
+            let is_over = now_ms >= expires_ms || paused_by.is_some();
             if is_over && self.queue.withdraw(place) {
                 self.reject(match paused_by {
                     Some(_) => "somebody has paused containment",

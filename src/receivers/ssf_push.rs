@@ -55,8 +55,8 @@ fn classify_response(reply: &HttpResponse) -> Result<String, DeliveryError> {
 }
 
 impl ReceiverClient for SsfPush {
-    fn deliver(&mut self, parcel: &Delivery<'_>) -> Result<String, DeliveryError> {
-        let set = parcel.order.and_then(|order| order.set.as_deref());
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<String, DeliveryError> {
+        let set = delivery.order.and_then(|order| order.set.as_deref());
         let set =
             set.ok_or_else(|| DeliveryError::Permanent("there is no token to push".to_owned()))?;
         let mut headers = vec![

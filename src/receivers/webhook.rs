@@ -54,19 +54,19 @@ fn signature(key: &hmac::Key, id: &str, timestamp: &str, body: &[u8]) -> String 
 }
 
 impl ReceiverClient for Webhook {
-    fn deliver(&mut self, parcel: &Delivery<'_>) -> Result<String, DeliveryError> {
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<String, DeliveryError> {
         let timestamp = wall_time().epoch_ms().div_euclid(MS_PER_SEC).to_string();
         let signature = self
             .key
             .as_ref()
-            .map(|key| signature(key, parcel.id, &timestamp, parcel.json));
+            .map(|key| signature(key, delivery.id, &timestamp, delivery.json));
         let mut headers = vec![
             ("content-type", "application/json"),
-            ("webhook-id", parcel.id),
+            ("webhook-id", delivery.id),
             ("webhook-timestamp", &timestamp),
         ];
         headers.extend(signature.as_deref().map(|text| ("webhook-signature", text)));
-        let sent = self.http.send("POST", &self.url, &headers, parcel.json);
+        let sent = self.http.send("POST", &self.url, &headers, delivery.json);
         classify_status(&sent.map_err(|why| DeliveryError::Retryable(why.to_string()))?)
     }
 }

@@ -75,23 +75,23 @@ pub struct SignalExplanation {
 impl ProfileSummary {
     /// Of a portrait.
     #[must_use]
-    pub fn of(portrait: ProfileReport) -> Self {
+    pub fn of(report: ProfileReport) -> Self {
         let time = |time: EventTime| format_rfc3339(time);
-        let ms = portrait.last_seen.ms_since(portrait.first_seen);
-        let (case_nats, alert) = match portrait.incident {
+        let ms = report.last_seen.ms_since(report.first_seen);
+        let (case_nats, alert) = match report.incident {
             Some(IncidentSummary {
                 evidence_nats,
                 alert,
             }) => (Some(evidence_nats), alert),
             None => (None, None),
         };
-        let habits = portrait.habits.into_iter();
+        let habits = report.habits.into_iter();
         Self {
-            events: portrait.events,
-            first_seen: time(portrait.first_seen),
-            last_seen: time(portrait.last_seen),
+            events: report.events,
+            first_seen: time(report.first_seen),
+            last_seen: time(report.last_seen),
             span: Span { ms }.to_string(),
-            observations: portrait.observations,
+            observations: report.observations,
             habits: habits
                 .map(|(what, words)| (what.to_owned(), words))
                 .collect(),

@@ -64,7 +64,7 @@ impl IncidentReport {
         let alerts: Vec<&Value> = alerts.iter().filter(is_meant).collect();
         let last = alerts.iter().max_by_key(|alert| alert["time"].as_i64())?;
         let details = &last["unmapped"]["credwatch"];
-        let mut case = Self {
+        let mut incident = Self {
             alert_id: alert_id.to_owned(),
             title: text(&last["message"]).to_owned(),
             severity: text(&last["severity"]).to_owned(),
@@ -75,14 +75,15 @@ impl IncidentReport {
             contained_ms: None,
             runbook: details["runbook"].clone(),
         };
-        alerts.iter().for_each(|alert| case.note_alert(alert));
+        alerts.iter().for_each(|alert| incident.note_alert(alert));
         let mut orders = BTreeSet::new();
         for record in audit {
-            case.note_entry(&record["entry"], &mut orders);
+            incident.note_entry(&record["entry"], &mut orders);
         }
-        case.timeline
+        incident
+            .timeline
             .sort_by_key(|entry| parse_rfc3339(&entry.time));
-        Some(case)
+        Some(incident)
     }
 
     fn note(&mut self, time: &str, what: String) {
@@ -141,7 +142,7 @@ fn texts(list: &Value) -> Vec<String> {
 
 fn describe_decision(entry: &Value) -> String {
     let decision = &entry["decision"];
-    let (action, wanted) = (text(&decision["action"]), text(&decision["wanted"]));
+    let (action, requested) = (text(&decision["action"]), text(&decision["wanted"]));
     let mut told = format!(
         "decided for {}{}: {action}, {}, by \"{}\"",
         text(&entry["identity"]),
@@ -151,7 +152,7 @@ fn describe_decision(entry: &Value) -> String {
     );
     let weakened = texts(&decision["weakened_by"]);
     if !weakened.is_empty() {
-        told += &format!(" (wanted {wanted}, weakened by {})", weakened.join(", "));
+        told += &format!(" (wanted {requested}, weakened by {})", weakened.join(", "));
     }
     told + &format!(", order {}", text(&decision["order_id"]))
 }
@@ -290,9 +291,12 @@ mod tests {
             json!({"entry": {"what": "feedback", "time": "2026-03-02T08:01:00Z", "alert_id": "a1", "by": "ada",
                 "verdict": "true_positive"}}),
         ];
-        let case = IncidentReport::collect("a1", &alerts, &audit).unwrap();
-        assert_eq!((case.timeline.len(), case.contained_ms), (5, Some(340)));
-        let told = case.to_string();
+        let incident = IncidentReport::collect("a1", &alerts, &audit).unwrap();
+        assert_eq!(
+            (incident.timeline.len(), incident.contained_ms),
+            (5, Some(340))
+        );
+        let told = incident.to_string();
         for part in [
             "weakened by exception",
             "svc (iam:CreateAccessKey, from vps-1 203.0.113.9)",

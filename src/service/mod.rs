@@ -73,15 +73,15 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
         .build()?;
     let config = &shared.config;
     let receivers = config.deliver.receivers.iter();
-    let mailboxes: Vec<Arc<PollQueue>> = receivers.filter_map(poll_queue_of).collect();
-    let (wishes, wished) = tokio::sync::mpsc::channel(MAX_PENDING_REQUESTS);
+    let poll_queues: Vec<Arc<PollQueue>> = receivers.filter_map(poll_queue_of).collect();
+    let (feedback_requests, wished) = tokio::sync::mpsc::channel(MAX_PENDING_REQUESTS);
     let pages = AppState {
-        wishes: Some(wishes),
+        feedback_requests: Some(feedback_requests),
         metrics,
         status: Some(Arc::clone(&shared.status)),
-        desk: Some(Arc::clone(&shared.query_router)),
+        query_router: Some(Arc::clone(&shared.query_router)),
         signer: config.signer.clone(),
-        mailboxes: mailboxes.clone(),
+        poll_queues: poll_queues.clone(),
         token: Some(config.http.token.clone()),
         is_loopback: listen.ip().is_loopback(),
     };
@@ -91,7 +91,7 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
     runtime.spawn(publish_feedback::serve(Arc::clone(config), wished));
     let (mode, hash) = (config.guardrails.mode, &config.hash);
     info!("model {model_hash}, configuration {hash}, containment {mode}");
-    let threads = start(&shared, &model, stages, &mailboxes, runtime.handle())?;
+    let threads = start(&shared, &model, stages, &poll_queues, runtime.handle())?;
     runtime.block_on(shutdown_requested());
     info!("asked to end: draining");
     shared.stop.store(true, Ordering::Relaxed);
@@ -109,7 +109,7 @@ fn start(
     shared: &Shared,
     model: &Model,
     stages: Stages,
-    mailboxes: &[Arc<PollQueue>],
+    poll_queues: &[Arc<PollQueue>],
     runtime: &Handle,
 ) -> Result<Vec<JoinHandle<()>>, RunError> {
     let mut threads = Vec::new();
@@ -125,23 +125,23 @@ fn start(
     if stages.deliver {
         for receiver in &config.deliver.receivers {
             let (receiver, runtime) = (receiver.clone(), runtime.clone());
-            let mailbox = mailboxes.iter().find(|known| known.name == receiver.name);
-            let mailbox = mailbox.cloned();
-            let work = move |shared: &Shared, _| {
-                deliver_once(shared, &receiver, mailbox.as_ref(), &runtime)
-            };
+            let queue = poll_queues.iter().find(|known| known.name == receiver.name);
+            let queue = queue.cloned();
+            let work =
+                move |shared: &Shared, _| deliver_once(shared, &receiver, queue.as_ref(), &runtime);
             threads.push(spawn("deliver", 0, shared, work)?);
         }
     }
     if stages.detect {
-        let pool = Arc::new(ShardHandoff::new(stages.is_cold));
+        let handoff = Arc::new(ShardHandoff::new(stages.is_cold));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let configured = shared.config.kafka.workers;
         let workers = if configured == 0 { cores } else { configured };
         for worker in 0..workers {
-            let (model, pool, runtime) = (model.clone(), Arc::clone(&pool), runtime.clone());
-            let work =
-                move |shared: &Shared, worker| detect_once(shared, &model, &pool, worker, &runtime);
+            let (model, handoff, runtime) = (model.clone(), Arc::clone(&handoff), runtime.clone());
+            let work = move |shared: &Shared, worker| {
+                detect_once(shared, &model, &handoff, worker, &runtime)
+            };
             threads.push(spawn("detect", worker, shared, work)?);
         }
     }
@@ -179,14 +179,14 @@ fn poll_queue_of(receiver: &Receiver) -> Option<Arc<PollQueue>> {
     let ReceiverKind::SsfPoll(secret) = &receiver.kind else {
         return None;
     };
-    let mailbox = PollQueue::new(receiver.name.clone(), secret.clone());
-    Some(Arc::new(mailbox))
+    let queue = PollQueue::new(receiver.name.clone(), secret.clone());
+    Some(Arc::new(queue))
 }
 
 fn deliver_once(
     shared: &Shared,
     receiver: &Receiver,
-    mailbox: Option<&Arc<PollQueue>>,
+    queue: Option<&Arc<PollQueue>>,
     runtime: &Handle,
 ) -> Result<(), KafkaError> {
     let topics = &shared.config.topics;
@@ -197,10 +197,8 @@ fn deliver_once(
         topics.deadletter.clone(),
     ];
     let partitions = topics::require(&shared.config, &needed)? as i32;
-    match mailbox {
-        Some(mailbox) => {
-            PollQueueFeeder::new(receiver, Arc::clone(mailbox), shared, partitions)?.run()
-        }
+    match queue {
+        Some(queue) => PollQueueFeeder::new(receiver, Arc::clone(queue), shared, partitions)?.run(),
         None => ReceiverWorker::new(receiver, shared, partitions, runtime.clone())?.run(),
     }
 }
@@ -208,7 +206,7 @@ fn deliver_once(
 fn detect_once(
     shared: &Shared,
     model: &Model,
-    pool: &Arc<ShardHandoff>,
+    handoff: &Arc<ShardHandoff>,
     worker: usize,
     runtime: &Handle,
 ) -> Result<(), KafkaError> {
@@ -216,11 +214,11 @@ fn detect_once(
     let needed = topics::needed(&config.topics, config, false, true);
     let partitions = topics::require(config, &needed)?;
     runtime.block_on(topics::require_baselines(config, partitions))?;
-    let blueprint = ShardFactory::new(config, model.clone(), partitions as u32);
+    let factory = ShardFactory::new(config, model.clone(), partitions as u32);
     let group = format!("{}-detect", config.kafka.group_id);
     let feedback = topics::require(config, std::slice::from_ref(&config.topics.feedback))?;
     let answers = FeedbackConsumer::new(config, &group, feedback as i32, shared.metrics.clone())?;
-    let stage = Detect::new(blueprint, &group, Arc::clone(pool), shared);
+    let stage = Detect::new(factory, &group, Arc::clone(handoff), shared);
     let mut stage = stage.with_feedback(answers);
     let id = client::transactional_id(&config.kafka, "detect", worker);
     worker::run(&mut stage, &group, &id, shared)

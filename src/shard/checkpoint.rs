@@ -199,7 +199,7 @@ fn write_records<T>(
 
 /// A shard that is being taken up from its records, in their order.
 pub struct ShardRestore<'b> {
-    blueprint: &'b ShardFactory,
+    factory: &'b ShardFactory,
     id: ShardId,
     reader: StateRecordReader,
     engine: EngineRestore,
@@ -211,12 +211,12 @@ pub struct ShardRestore<'b> {
 impl<'b> ShardRestore<'b> {
     /// No record yet of the shard `id`.
     #[must_use]
-    pub fn new(blueprint: &'b ShardFactory, id: ShardId) -> Self {
+    pub fn new(factory: &'b ShardFactory, id: ShardId) -> Self {
         Self {
-            blueprint,
+            factory,
             id,
             reader: StateRecordReader::default(),
-            engine: Engine::restore(blueprint.settings_of(id)),
+            engine: Engine::restore(factory.settings_of(id)),
             marker: None,
             undecodable: BTreeMap::new(),
         }
@@ -243,7 +243,7 @@ impl<'b> ShardRestore<'b> {
         let found = self.reader.read(key, value);
         match found.map_err(|why| RestoreError::Record { partition, why })? {
             DecodedRecord::Marker(header) => {
-                let (then, now) = (header.partitions, self.blueprint.partitions());
+                let (then, now) = (header.partitions, self.factory.partitions());
                 if then != now {
                     return Err(RestoreError::Partitions { then, now });
                 }
@@ -277,10 +277,6 @@ impl<'b> ShardRestore<'b> {
         let partition = self.id.partition;
         let engine = self.engine.finish();
         let engine = engine.map_err(|why| RestoreError::Inconsistent { partition, why })?;
-        Ok(Some(self.blueprint.assemble(
-            self.id.entity,
-            engine,
-            marker,
-        )))
+        Ok(Some(self.factory.assemble(self.id.entity, engine, marker)))
     }
 }

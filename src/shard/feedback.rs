@@ -1,23 +1,24 @@
-//! What people answer, taken in between two checkpoints' events: it shapes the state, and is said in
-//! the audit trail, in the transaction of the checkpoint that keeps it.
+//! Feedback applied to a shard between events. It changes state, so its effects are published in the
+//! transaction that checkpoints that state.
 
 use super::{OutputRecord, Shard, Stream};
 use crate::feedback::model::{ContainmentCommand, Feedback, FeedbackCommand};
-use credwatch_core::engine::Alert;
+use credwatch_core::engine::{Alert, FeedbackEffect};
 use credwatch_core::units::EventTime;
 
 impl Shard {
-    /// Offset of the next answer in a partition of the feedback topic.
+    /// Offset of the next feedback record in a partition of the feedback topic.
     #[must_use]
     pub fn next_feedback_offset(&self, partition: i32) -> i64 {
         self.feedback_offsets.get(&partition).copied().unwrap_or(0)
     }
 
-    /// Takes the answer at `offset` in; returns what is to be published where it is about this shard,
-    /// or `None` where it is not, or was heard before. Orders that follow from it are issued at `wall`.
+    /// Applies the feedback record at `offset`; returns the records to publish, or `None` where the
+    /// feedback concerns another shard, is a replay, or was applied before. Follow-up orders are issued
+    /// at `wall`.
     pub fn apply_feedback(
         &mut self,
-        answer: &Feedback,
+        feedback: &Feedback,
         (partition, offset): (i32, i64),
         wall: Option<EventTime>,
     ) -> Option<Vec<OutputRecord>> {
@@ -25,62 +26,53 @@ impl Shard {
             return None;
         }
         self.feedback_offsets.insert(partition, offset + 1);
-        if let Some(proof) = &answer.signature
-            && !self.engine.accept_once(proof.token, proof.issued_secs)
+        let engine = &mut self.engine;
+        if let Some(signature) = &feedback.signature
+            && !engine.accept_once(signature.token, signature.issued_secs)
         {
             return None;
         }
-        let id = format!("feedback-{}-{partition}-{offset}", self.entity);
-        match answer.command().ok()? {
-            FeedbackCommand::AlertVerdict(alert_id, judgement) => {
-                let closing = self
-                    .engine
-                    .apply_alert_verdict(alert_id, judgement.opinion())?;
-                Some(self.follow_up_records(closing.as_ref(), answer, &id, wall))
+        let effect = match feedback.command().ok()? {
+            FeedbackCommand::AlertVerdict(alert_id, verdict) => {
+                engine.apply_alert_verdict(alert_id, verdict)
             }
-            FeedbackCommand::OrderOutcome(order_id, carried) => {
-                let next = self.engine.record_outcome(order_id, carried.outcome())?;
-                Some(self.follow_up_records(next.as_ref(), answer, &id, wall))
+            FeedbackCommand::OrderOutcome(order_id, outcome) => {
+                engine.record_outcome(order_id, outcome)
             }
-            FeedbackCommand::Approve(order_id) => {
-                let again = self.engine.approve(order_id, &answer.by)?;
-                Some(self.follow_up_records(again.as_ref(), answer, &id, wall))
+            FeedbackCommand::Approve(order_id) => engine.approve(order_id, &feedback.by),
+            FeedbackCommand::Forget(identity) if engine.forget(identity) => FeedbackEffect::Applied,
+            FeedbackCommand::Forget(_) => FeedbackEffect::NotFound,
+            FeedbackCommand::Containment(command) => {
+                engine.pause(command == ContainmentCommand::Pause);
+                FeedbackEffect::Applied
             }
-            FeedbackCommand::Forget(identity) => {
-                if !self.engine.forget(identity) {
-                    return None;
-                }
-                self.has_feedback = true;
-                Some(vec![self.emit_audit(answer, &id)])
-            }
-            FeedbackCommand::Containment(enforcement) => {
-                self.engine.pause(enforcement == ContainmentCommand::Pause);
-                self.has_feedback = true;
-                Some(vec![self.emit_audit(answer, &id)])
-            }
+        };
+        if matches!(effect, FeedbackEffect::NotFound) {
+            return None;
         }
+        let id = format!("feedback-{}-{partition}-{offset}", self.entity);
+        Some(self.feedback_records(effect.alert(), feedback, id, wall))
     }
 
-    /// What was answered, and then what follows from it.
-    fn follow_up_records(
+    /// The audit record of the feedback, followed by what it leads to.
+    fn feedback_records(
         &mut self,
-        next: Option<&Alert>,
-        answer: &Feedback,
-        id: &str,
+        alert: Option<&Alert>,
+        feedback: &Feedback,
+        id: String,
         wall: Option<EventTime>,
     ) -> Vec<OutputRecord> {
         self.has_feedback = true;
-        let mut said = vec![self.emit_audit(answer, id)];
-        said.extend(self.output_records(next.map_or(&[], std::slice::from_ref), wall, None));
-        said
+        let mut records = vec![self.emit_audit(feedback, id)];
+        records.extend(self.output_records(alert.map_or(&[], std::slice::from_ref), wall, None));
+        records
     }
 
-    fn emit_audit(&mut self, answer: &Feedback, id: &str) -> OutputRecord {
+    fn emit_audit(&mut self, feedback: &Feedback, id: String) -> OutputRecord {
         let time = self.engine.now();
-        let payload = self.audit.feedback(time, answer);
-        let stream = Stream::Decisions;
+        let payload = self.audit.feedback(time, feedback);
         let record =
-            OutputRecord::cloud_event(stream, "", "answer.v1", id.to_owned(), time, payload);
+            OutputRecord::cloud_event(Stream::Decisions, "", "feedback.v1", id, time, payload);
         record.in_partition(self.position.partition)
     }
 }

@@ -20,14 +20,14 @@ use crate::outputs::sighting_record::SightingError;
 use crate::sources::native;
 use crate::sources::native::NativeError;
 use credwatch_core::engine::{
-    Alert, AlertVerdict, Detail, Engine, Health, ProfileReport, SourcePosition, StepOutput,
+    Alert, Detail, Engine, FeedbackEffect, Health, ProfileReport, SourcePosition, StepOutput,
     UnusedPrivileges,
 };
 use credwatch_core::enrich::Keys;
 use credwatch_core::event::Event;
 use credwatch_core::sighting::Sighting;
 use credwatch_core::units::EventTime;
-use credwatch_core::verdict::{EntityView, Verdict};
+use credwatch_core::verdict::{AlertVerdict, EntityView, Verdict};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -212,11 +212,11 @@ impl Shard {
             keys,
             ..
         } = pending;
-        let (event, stepped, sighting) = match taken {
+        let (event, output, sighting) = match taken {
             DecodedRecord::Event(event) => {
-                let stepped = self.engine.step(&event, keys, &self.position, detail);
-                let sighting = self.sighting(&event, &stepped);
-                (event, stepped, sighting)
+                let output = self.engine.step(&event, keys, &self.position, detail);
+                let sighting = self.sighting(&event, &output);
+                (event, output, sighting)
             }
             DecodedRecord::Sighting(sighting) => {
                 let (partition, offset) = sighting.position;
@@ -225,26 +225,26 @@ impl Shard {
                     partition,
                     offset,
                 };
-                let stepped = self.engine.step_sighting(&sighting, &origin, detail);
-                (sighting.into_event(), stepped, None)
+                let output = self.engine.step_sighting(&sighting, &origin, detail);
+                (sighting.into_event(), output, None)
             }
         };
         ProcessedRecord {
             event,
             sighting,
-            step: stepped,
+            step: output,
             unknown_members: pending.unknown_fields,
         }
     }
 
-    fn sighting(&self, event: &Event<'_>, stepped: &StepOutput) -> Option<OutputRecord> {
-        if stepped.duplicate {
+    fn sighting(&self, event: &Event<'_>, output: &StepOutput) -> Option<OutputRecord> {
+        if output.duplicate {
             return None;
         }
         let position = (self.position.partition, self.position.offset);
         let known = self.engine.entities() as u64;
         let (network, record) =
-            sighting_record::of_event(event, stepped.is_known_source, known, position)?;
+            sighting_record::of_event(event, output.is_known_source, known, position)?;
         Some(OutputRecord::sighting(network, record))
     }
 
@@ -337,12 +337,8 @@ impl Shard {
     }
 
     /// Takes what somebody answers to an alert; see [`Engine::heed`].
-    pub fn apply_alert_verdict(
-        &mut self,
-        alert_id: &str,
-        opinion: AlertVerdict,
-    ) -> Option<Option<Alert>> {
-        self.engine.apply_alert_verdict(alert_id, opinion)
+    pub fn apply_alert_verdict(&mut self, alert_id: &str, verdict: AlertVerdict) -> FeedbackEffect {
+        self.engine.apply_alert_verdict(alert_id, verdict)
     }
 
     /// What is known of an identity.

@@ -103,19 +103,22 @@ impl OutputRecord {
 
     /// A record set aside.
     #[must_use]
-    pub fn dead_letter(letter: &DeadLetter<'_>) -> Self {
+    pub fn dead_letter(dead_letter: &DeadLetter<'_>) -> Self {
         Self {
             stream: Stream::DeadLetter,
             partition: None,
-            key: format!("{}-{}-{}", letter.topic, letter.partition, letter.offset),
+            key: format!(
+                "{}-{}-{}",
+                dead_letter.topic, dead_letter.partition, dead_letter.offset
+            ),
             headers: vec![
                 ("content-type", "application/json".to_owned()),
-                ("credwatch_reason", letter.reason.to_owned()),
-                ("credwatch_topic", letter.topic.to_owned()),
-                ("credwatch_partition", letter.partition.to_string()),
-                ("credwatch_offset", letter.offset.to_string()),
+                ("credwatch_reason", dead_letter.reason.to_owned()),
+                ("credwatch_topic", dead_letter.topic.to_owned()),
+                ("credwatch_partition", dead_letter.partition.to_string()),
+                ("credwatch_offset", dead_letter.offset.to_string()),
             ],
-            payload: letter.to_json(),
+            payload: dead_letter.to_json(),
         }
     }
 }

@@ -46,7 +46,7 @@ pub fn campaign(
     scenario: &'static str,
     start: EventTime,
 ) -> Vec<SimulatedEvent> {
-    let wanted = match scenario {
+    let requested = match scenario {
         "service_key_abroad" | "forged_token" | "cover_tracks" | "short_lived_token"
         | "expired_token" | "revoked_credential" | "rotated_key" | "no_purpose" | "bulk_read" => {
             Work::Service
@@ -56,7 +56,7 @@ pub fn campaign(
     let victims: Vec<Member> = organisation
         .members
         .iter()
-        .filter(|member| member.work == wanted)
+        .filter(|member| member.work == requested)
         .filter(|member| scenario != "odd_hours" || member.group != ON_CALL_GROUP)
         .cloned()
         .collect();

@@ -229,14 +229,14 @@ impl Organisation {
     }
 
     /// Another address of the same carrier, located somewhere near.
-    fn roaming(&mut self, carrier: &Place) -> Place {
-        let (network, _) = carrier.prefix.rsplit_once('.').unwrap_or_default();
+    fn roaming(&mut self, client: &Place) -> Place {
+        let (network, _) = client.prefix.rsplit_once('.').unwrap_or_default();
         let mut off = || self.dice.between(-1.0, 1.0);
-        let position = (carrier.position.0 + off(), carrier.position.1 + off());
+        let position = (client.position.0 + off(), client.position.1 + off());
         Place {
             prefix: format!("{network}.{}", self.dice.below(60)),
             position,
-            ..carrier.clone()
+            ..client.clone()
         }
     }
 

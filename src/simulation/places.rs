@@ -131,11 +131,11 @@ pub(super) fn home(n: usize, dice: &mut Rng) -> Place {
 }
 
 /// A phone's network in the country of office `n`, whose addresses and places are the carrier's.
-pub(super) fn mobile(n: usize, carrier: usize, dice: &mut Rng) -> Place {
+pub(super) fn mobile(n: usize, client: usize, dice: &mut Rng) -> Place {
     let country = &COUNTRIES[n % COUNTRIES.len()];
     Place {
-        prefix: format!("100.{}.{}", 64 + carrier, dice.below(60)),
-        asn: country.carriers[carrier % country.carriers.len()],
+        prefix: format!("100.{}.{}", 64 + client, dice.below(60)),
+        asn: country.carriers[client % country.carriers.len()],
         country: country.name,
         position: near(country.position, 1.5, dice),
     }

@@ -117,7 +117,7 @@ impl Store {
     ///
     /// # Errors
     /// `keep` fails; then the checkpoint is to be given up.
-    pub fn begin_checkpoint(&mut self, keep: &mut StateSink<'_>) -> Result<usize> {
+    pub fn begin_checkpoint(&mut self, sink: &mut StateSink<'_>) -> Result<usize> {
         let Some(changes) = &mut self.dirty else {
             return Ok(0);
         };
@@ -152,18 +152,18 @@ impl Store {
             removed: removed.clone(),
             ..CheckpointInProgress::default()
         });
-        keep(RecordKey::Issuers, Some(&self.issuers_in_order()?))?;
+        sink(RecordKey::Issuers, Some(&self.issuers_in_order()?))?;
         let buffer = &mut EncodeBuffer::default();
-        keep(
+        sink(
             RecordKey::Population,
             Some(buffer.encode(&self.population)?),
         )?;
         for (key, text) in self.labels.unsaved() {
-            keep(RecordKey::Label(key), Some(text.as_bytes()))?;
+            sink(RecordKey::Label(key), Some(text.as_bytes()))?;
         }
         // Who is no more goes before who took the place, and may be back in another one.
         let mut gone = removed.iter().filter(|key| self.find(**key).is_none());
-        gone.try_for_each(|key| keep(RecordKey::Identity(*key), None))?;
+        gone.try_for_each(|key| sink(RecordKey::Identity(*key), None))?;
         Ok(bytes)
     }
 
@@ -175,7 +175,7 @@ impl Store {
     pub fn write_checkpoint_chunk(
         &mut self,
         most_bytes: usize,
-        keep: &mut StateSink<'_>,
+        sink: &mut StateSink<'_>,
     ) -> Result<bool> {
         let changes = self.dirty.as_mut();
         let Some(checkpoint) = changes.and_then(|changes| changes.checkpoint.as_mut()) else {
@@ -197,12 +197,12 @@ impl Store {
             };
             bytes_sent += bytes.len();
             checkpoint.copied_bytes -= bytes.len();
-            keep(key, Some(&bytes))?;
+            sink(key, Some(&bytes))?;
         }
-        self.write_parts(most_bytes.saturating_sub(bytes_sent), keep)
+        self.write_parts(most_bytes.saturating_sub(bytes_sent), sink)
     }
 
-    fn write_parts(&mut self, most_bytes: usize, keep: &mut StateSink<'_>) -> Result<bool> {
+    fn write_parts(&mut self, most_bytes: usize, sink: &mut StateSink<'_>) -> Result<bool> {
         let Some(changes) = &mut self.dirty else {
             return Ok(true);
         };
@@ -236,7 +236,7 @@ impl Store {
             checkpoint.next_part += 1;
             if let Some((key, bytes)) = piece {
                 bytes_sent += bytes.len();
-                keep(key, Some(bytes))?;
+                sink(key, Some(bytes))?;
             }
         }
         Ok(checkpoint.copied.is_empty())
@@ -308,12 +308,12 @@ mod tests {
         store.abort_checkpoint();
         store.entries[slot.unwrap()].profile.purposeless = 0.0;
         let mut kept = Vec::new();
-        let mut keep = |key, _: Option<&[u8]>| {
+        let mut sink = |key, _: Option<&[u8]>| {
             kept.push(key);
             Ok(())
         };
-        store.begin_checkpoint(&mut keep).unwrap();
-        assert!(store.write_checkpoint_chunk(usize::MAX, &mut keep).unwrap());
+        store.begin_checkpoint(&mut sink).unwrap();
+        assert!(store.write_checkpoint_chunk(usize::MAX, &mut sink).unwrap());
         assert!(kept.contains(&RecordKey::Identity(1)));
     }
 }

@@ -28,8 +28,8 @@ impl<const N: usize> RecentValues<N> {
 
     /// Forgets `key`, if it was shown; those after it move up.
     pub fn forget(&mut self, key: u32) {
-        if let Some(place) = self.0.iter().position(|shown| *shown == key && key != 0) {
-            self.0[place..].rotate_left(1);
+        if let Some(baselines) = self.0.iter().position(|shown| *shown == key && key != 0) {
+            self.0[baselines..].rotate_left(1);
             self.0[N - 1] = 0;
         }
     }
@@ -369,10 +369,10 @@ mod tests {
             assert!(table.len() <= 64 && table.find(key(n)) == Some(slot));
         }
         assert_eq!(table.evicted() + table.len() as u64, 9_999);
-        let recent = (9_979..10_000)
+        let log = (9_979..10_000)
             .filter(|n| table.find(key(*n)).is_some())
             .count();
-        assert!(recent >= 18, "{recent} of the latest 20");
+        assert!(log >= 18, "{log} of the latest 20");
     }
 
     #[test]

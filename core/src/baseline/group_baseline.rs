@@ -179,11 +179,11 @@ impl GroupBaseline {
             &self.action,
             &self.resource,
         ];
-        let held: usize = maps
+        let known: usize = maps
             .iter()
             .map(|m| m.memory_bytes() - size_of::<CategoryMap>())
             .sum();
-        size_of::<Self>() + held
+        size_of::<Self>() + known
     }
 }
 

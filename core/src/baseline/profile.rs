@@ -73,13 +73,13 @@ pub struct HourlyVolume {
 impl HourlyVolume {
     /// Whether `deed` was seen in the hour.
     #[must_use]
-    pub fn has_seen(&self, deed: u8) -> bool {
-        self.seen[usize::from(deed / 64)] & 1 << (deed % 64) != 0
+    pub fn has_seen(&self, class: u8) -> bool {
+        self.seen[usize::from(class / 64)] & 1 << (class % 64) != 0
     }
 
     /// Notes that `deed` was seen in the hour.
-    pub fn mark_seen(&mut self, deed: u8) {
-        self.seen[usize::from(deed / 64)] |= 1 << (deed % 64);
+    pub fn mark_seen(&mut self, class: u8) {
+        self.seen[usize::from(class / 64)] |= 1 << (class % 64);
     }
 
     /// Classes of deeds seen in the hour.

@@ -2,7 +2,6 @@
 //! hands and weights included, so that what follows is the same to the bit.
 
 use super::encode_buffer::EncodeBuffer;
-use super::usage_history;
 use crate::baseline::credential::{BUCKETS_PER_CHUNK, Bucket, CredentialRecord, WAYS};
 use crate::baseline::group_baseline::GroupBaseline;
 use crate::baseline::issuer::IssuerBaseline;
@@ -20,7 +19,7 @@ pub type StateSink<'k> = dyn FnMut(RecordKey, Option<&[u8]>) -> Result<()> + 'k;
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
 )]
 pub enum RecordKey {
-    /// Time, threshold, calibration and counters of the engine, and the shape of the store.
+    /// Time, threshold, calibration and counters of the engine, and the layout of the store.
     Engine,
     /// Ids of the latest events.
     EventIds,
@@ -54,23 +53,16 @@ pub enum RecordKey {
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct StoreLayout {
     identities: u32,
-    hand: u32,
+    clock_hand: u32,
     counts: StoreCounts,
     group_keys: Vec<(u64, u32)>,
     groups: u32,
     landmark: Option<Landmark>,
-    weighed: (i64, f32),
+    shared_decay: (i64, f32),
     buckets: u32,
     credentials_held: u64,
     credentials_evicted: u64,
-    names_refused: u64,
-}
-
-/// A piece as the format before wrote it, as it would be written now: of last uses it knew nothing.
-pub fn bring_up(key: RecordKey, bytes: &mut Vec<u8>) {
-    if let RecordKey::Identity(_) = key {
-        bytes.resize(bytes.len() + usage_history::KEPT_BYTES, 0);
-    }
+    labels_dropped: u64,
 }
 
 fn invalid_data(why: String) -> Error {
@@ -89,16 +81,16 @@ impl Store {
         group_keys.sort_unstable();
         StoreLayout {
             identities: self.entries.len() as u32,
-            hand: self.clock_hand as u32,
+            clock_hand: self.clock_hand as u32,
             counts: self.counts,
             group_keys,
             groups: self.groups.len() as u32,
             landmark: self.landmark,
-            weighed: self.shared_decay,
+            shared_decay: self.shared_decay,
             buckets: self.credentials.buckets.len() as u32,
             credentials_held: self.credentials.len as u64,
             credentials_evicted: self.credentials.evicted,
-            names_refused: self.labels.dropped(),
+            labels_dropped: self.labels.dropped(),
         }
     }
 
@@ -106,23 +98,23 @@ impl Store {
     ///
     /// # Errors
     /// `keep` fails, or a number of the store is not one.
-    pub fn save(&self, keep: &mut StateSink<'_>) -> Result<()> {
-        keep(RecordKey::Issuers, Some(&self.issuers_in_order()?))?;
-        keep(RecordKey::Population, Some(&to_vec(&self.population)?))?;
+    pub fn save(&self, sink: &mut StateSink<'_>) -> Result<()> {
+        sink(RecordKey::Issuers, Some(&self.issuers_in_order()?))?;
+        sink(RecordKey::Population, Some(&to_vec(&self.population)?))?;
         for (slot, group) in self.groups.iter().enumerate() {
-            keep(RecordKey::Group(slot as u32), Some(&to_vec(group)?))?;
+            sink(RecordKey::Group(slot as u32), Some(&to_vec(group)?))?;
         }
         let buffer = &mut EncodeBuffer::default();
         for at in 0..self.credentials.chunk_count() {
             let bytes = buffer.encode(&self.credentials.chunk(at))?;
-            keep(RecordKey::Credentials(at as u32), Some(bytes))?;
+            sink(RecordKey::Credentials(at as u32), Some(bytes))?;
         }
         for (key, text) in self.labels.sorted() {
-            keep(RecordKey::Label(key), Some(text.as_bytes()))?;
+            sink(RecordKey::Label(key), Some(text.as_bytes()))?;
         }
         for (slot, entry) in self.entries.iter().enumerate() {
             let bytes = buffer.encode(&(slot as u32, entry))?;
-            keep(RecordKey::Identity(entry.key()), Some(bytes))?;
+            sink(RecordKey::Identity(entry.key()), Some(bytes))?;
         }
         Ok(())
     }
@@ -215,52 +207,52 @@ impl StoreRestore {
     ///
     /// # Errors
     /// Says which piece is missing.
-    pub fn restore_into(self, store: &mut Store, shape: &StoreLayout) -> Result<()> {
+    pub fn restore_into(self, store: &mut Store, layout: &StoreLayout) -> Result<()> {
         let missing = |what: &str| invalid_data(format!("{what} is missing"));
         for (key, text) in self.names {
             store.labels.intern(key, || (*text).into());
         }
-        store.labels.restore_dropped(shape.names_refused);
+        store.labels.restore_dropped(layout.labels_dropped);
         store.population = self.population.ok_or_else(|| missing("the population"))?;
         store.issuers = self.issuers.into_iter().collect();
         let groups = self.groups.into_iter();
-        // What lies beyond the shape is left over from a longer one.
-        let groups = groups.filter(|(slot, _)| *slot < shape.groups);
+        // What lies beyond the layout is left over from a longer one.
+        let groups = groups.filter(|(slot, _)| *slot < layout.groups);
         store.groups = groups.map(|(_, group)| group).collect();
-        store.group_index = shape
+        store.group_index = layout
             .group_keys
             .iter()
             .map(|(k, s)| (*k, *s as usize))
             .collect();
         let table = &mut store.credentials;
-        let chunks = shape.buckets.div_ceil(BUCKETS_PER_CHUNK as u32);
+        let chunks = layout.buckets.div_ceil(BUCKETS_PER_CHUNK as u32);
         let kept = self.credentials.into_iter();
         let kept = kept.filter(|(chunk, _)| *chunk < chunks);
         let chunks: Vec<_> = kept.map(|(_, piece)| piece).collect();
         let (buckets, records): (Vec<_>, Vec<_>) = chunks.into_iter().unzip();
         (table.buckets, table.records) = (buckets.concat(), records.concat());
-        table.len = shape.credentials_held as usize;
-        table.evicted = shape.credentials_evicted;
-        let identities = shape.identities as usize;
+        table.len = layout.credentials_held as usize;
+        table.evicted = layout.credentials_evicted;
+        let identities = layout.identities as usize;
         store.entries = (self.entries.into_iter().take(identities).enumerate())
             .map(|(slot, entry)| entry.ok_or_else(|| missing(&format!("identity {slot}"))))
             .collect::<Result<_>>()?;
-        let is_whole = store.entries.len() == shape.identities as usize
-            && store.groups.len() == shape.groups as usize
-            && shape
+        let is_whole = store.entries.len() == layout.identities as usize
+            && store.groups.len() == layout.groups as usize
+            && layout
                 .group_keys
                 .iter()
-                .all(|(_, slot)| *slot < shape.groups)
+                .all(|(_, slot)| *slot < layout.groups)
             && table_is_whole(
                 &store.credentials.buckets,
                 &store.credentials.records,
-                shape,
+                layout,
             );
         if !is_whole {
             return Err(missing("a part"));
         }
-        (store.clock_hand, store.counts) = (shape.hand as usize, shape.counts);
-        (store.landmark, store.shared_decay) = (shape.landmark, shape.weighed);
+        (store.clock_hand, store.counts) = (layout.clock_hand as usize, layout.counts);
+        (store.landmark, store.shared_decay) = (layout.landmark, layout.shared_decay);
         store.rebuild_index();
         store.credentials.dirty.clear();
         store.labels.unsaved.clear();
@@ -268,8 +260,8 @@ impl StoreRestore {
     }
 }
 
-fn table_is_whole(buckets: &[Bucket], records: &[CredentialRecord], shape: &StoreLayout) -> bool {
-    buckets.len() == shape.buckets as usize
+fn table_is_whole(buckets: &[Bucket], records: &[CredentialRecord], layout: &StoreLayout) -> bool {
+    buckets.len() == layout.buckets as usize
         && buckets.len().is_power_of_two()
         && records.len() == WAYS * buckets.len()
 }

@@ -258,9 +258,9 @@ impl Store {
     /// the limit.
     pub fn group_slot_for(&mut self, features: &Features, slot: Option<usize>) -> usize {
         let kind = features.kind_group;
-        let wanted = self.group_key(features.group, kind, slot);
+        let requested = self.group_key(features.group, kind, slot);
         // The last places are kept for the kinds themselves.
-        self.get_or_insert_group(wanted, RESERVED_KIND_GROUPS)
+        self.get_or_insert_group(requested, RESERVED_KIND_GROUPS)
             .or_else(|| self.get_or_insert_group(kind, 0))
             .unwrap_or_default()
     }

@@ -9,15 +9,15 @@ impl BaselineMut<'_> {
     /// Forgets the value whose key is `fact`: the identity and the credential wholly, peers and
     /// everyone by one adoption of `shared_weight`. What is no value is not found, and nothing
     /// happens.
-    pub fn forget(&mut self, fact: u32, shared_weight: f32) {
+    pub fn forget(&mut self, deviation: u32, shared_weight: f32) {
         if let Some(profile) = self.profile.as_deref_mut() {
-            profile.forget(fact);
+            profile.forget(deviation);
         }
         if let Some(credential) = self.credential.as_deref_mut() {
-            credential.forget(fact);
+            credential.forget(deviation);
         }
-        self.peers.retract(fact, shared_weight);
-        self.population.retract(fact, shared_weight);
+        self.peers.retract(deviation, shared_weight);
+        self.population.retract(deviation, shared_weight);
     }
 }
 

@@ -46,8 +46,8 @@ mod tests {
     #[test]
     fn it_holds_for_whom_it_is_and_until_it_ends() {
         let at = |ms| EventTime::EARLIEST.saturating_add_ms(ms);
-        let exception = |whom| Exception {
-            scope: whom,
+        let exception = |target| Exception {
+            scope: target,
             max_action: Action::Notify,
             owner: "ada".to_owned(),
             justification: "migration".to_owned(),

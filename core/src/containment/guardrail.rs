@@ -80,9 +80,9 @@ pub struct ContainmentState {
 }
 
 impl ContainmentState {
-    fn is_cooling_down(&self, key: u64, wanted: Action, now: EventTime, span_ms: i64) -> bool {
+    fn is_cooling_down(&self, key: u64, requested: Action, now: EventTime, span_ms: i64) -> bool {
         let last = self.last.get(&key);
-        last.is_some_and(|(at, asked)| wanted <= *asked && now.ms_since(*at) < span_ms)
+        last.is_some_and(|(at, asked)| requested <= *asked && now.ms_since(*at) < span_ms)
     }
 
     fn record(&mut self, key: u64, action: Action, now: EventTime) {
@@ -129,19 +129,19 @@ impl ContainmentLog {
     /// Weakens `wanted` as the guardrails demand, and counts what remains of it.
     pub fn restrict(
         &mut self,
-        switch: &mut ContainmentState,
-        wanted: Action,
-        whom: Target<'_>,
+        state: &mut ContainmentState,
+        requested: Action,
+        target: Target<'_>,
         now: EventTime,
         active_identities: usize,
-        rails: &Guardrails,
+        guardrails: &Guardrails,
     ) -> GuardedAction {
         let mut weakened_by = Vec::new();
-        let mut action = wanted;
-        let excepted = rails
+        let mut action = requested;
+        let excepted = guardrails
             .exceptions
             .iter()
-            .filter(|exception| exception.applies_to(whom.id, whom.group, now));
+            .filter(|exception| exception.applies_to(target.id, target.group, now));
         if let Some(most) = excepted.map(|exception| exception.max_action).min()
             && most < action
         {
@@ -150,43 +150,43 @@ impl ContainmentLog {
         }
         if action > Action::Notify {
             let mut stopped_by = Vec::new();
-            if rails.protected.contains(whom.id) {
+            if guardrails.protected.contains(target.id) {
                 stopped_by.push(Restriction::Protected);
             }
-            if whom.approval == Approval::Pending
-                && switch.is_cooling_down(whom.key, action, now, rails.cooldown_ms)
+            if target.approval == Approval::Pending
+                && state.is_cooling_down(target.key, action, now, guardrails.cooldown_ms)
             {
                 stopped_by.push(Restriction::Cooldown);
             }
-            if self.count_within(now, MS_PER_HOUR) >= rails.max_per_hour as usize {
+            if self.count_within(now, MS_PER_HOUR) >= guardrails.max_per_hour as usize {
                 stopped_by.push(Restriction::RateCap);
             }
-            if self.exceeds_blast_radius(whom.key, now, active_identities, rails.max_share) {
+            if self.exceeds_blast_radius(target.key, now, active_identities, guardrails.max_share) {
                 stopped_by.push(Restriction::BlastRadius);
             }
             if stopped_by.is_empty() {
-                self.containments.push_back((now, whom.key));
-                switch.record(whom.key, action, now);
+                self.containments.push_back((now, target.key));
+                state.record(target.key, action, now);
             } else {
                 action = Action::Notify;
                 weakened_by.extend(stopped_by);
             }
         }
-        let mut mode = rails.mode;
-        if whom.approval == Approval::Pending
+        let mut mode = guardrails.mode;
+        if target.approval == Approval::Pending
             && action > Action::Notify
-            && rails
+            && guardrails
                 .require_approval_from
                 .is_some_and(|from| action >= from)
         {
             weakened_by.push(Restriction::ApprovalRequired);
             mode = Mode::DryRun;
         }
-        if switch.is_paused {
+        if state.is_paused {
             weakened_by.push(Restriction::Paused);
             mode = Mode::DryRun;
         }
-        if rails.mode == Mode::DryRun {
+        if guardrails.mode == Mode::DryRun {
             weakened_by.push(Restriction::DryRun);
         }
         GuardedAction {
@@ -234,7 +234,7 @@ impl ContainmentLog {
 mod tests {
     use super::*;
 
-    fn rails(mode: Mode) -> Guardrails {
+    fn guardrails(mode: Mode) -> Guardrails {
         Guardrails {
             mode,
             protected: BTreeSet::from(["break-glass".to_owned()]),
@@ -250,43 +250,43 @@ mod tests {
 
     /// Containment as one shard remembers it.
     #[derive(Default)]
-    struct Desk {
-        recent: ContainmentLog,
-        switch: ContainmentState,
+    struct ShardLog {
+        log: ContainmentLog,
+        state: ContainmentState,
     }
 
-    impl Desk {
+    impl ShardLog {
         fn ask(
             &mut self,
-            wanted: Action,
+            requested: Action,
             key: u64,
             at_ms: i64,
-            rails: &Guardrails,
+            guardrails: &Guardrails,
         ) -> GuardedAction {
             let id = if key == 1 { "break-glass" } else { "x" };
-            let whom = Target {
+            let target = Target {
                 id,
                 key,
                 group: Some("ops"),
                 approval: Approval::Pending,
             };
             let now = NOW.saturating_add_ms(at_ms);
-            self.recent
-                .restrict(&mut self.switch, wanted, whom, now, 1_000, rails)
+            self.log
+                .restrict(&mut self.state, requested, target, now, 1_000, guardrails)
         }
     }
 
     #[test]
     fn a_protected_identity_is_told_about_and_nothing_else() {
-        let allowed = Desk::default().ask(Action::Suspend, 1, 0, &rails(Mode::Enforce));
-        assert_eq!(allowed.action, Action::Notify);
-        assert_eq!(allowed.weakened_by, [Restriction::Protected]);
+        let guarded = ShardLog::default().ask(Action::Suspend, 1, 0, &guardrails(Mode::Enforce));
+        assert_eq!(guarded.action, Action::Notify);
+        assert_eq!(guarded.weakened_by, [Restriction::Protected]);
     }
 
     #[test]
     fn the_rate_cap_holds_and_then_frees() {
-        let (mut desk, rails) = (Desk::default(), rails(Mode::Enforce));
-        let mut ask = |key: u64, at_ms| desk.ask(Action::Revoke, key, at_ms, &rails).action;
+        let (mut shard, guardrails) = (ShardLog::default(), guardrails(Mode::Enforce));
+        let mut ask = |key: u64, at_ms| shard.ask(Action::Revoke, key, at_ms, &guardrails).action;
         for key in 2..5 {
             assert_eq!(ask(key, 0), Action::Revoke);
         }
@@ -296,12 +296,12 @@ mod tests {
 
     #[test]
     fn the_blast_radius_holds_but_one_may_always_be_contained() {
-        let rails = Guardrails {
+        let guardrails = Guardrails {
             max_share: 0.001,
-            ..rails(Mode::Enforce)
+            ..guardrails(Mode::Enforce)
         };
-        let mut desk = Desk::default();
-        let mut ask = |key: u64| desk.ask(Action::Revoke, key, 0, &rails);
+        let mut shard = ShardLog::default();
+        let mut ask = |key: u64| shard.ask(Action::Revoke, key, 0, &guardrails);
         assert_eq!(ask(2).action, Action::Revoke);
         assert_eq!(ask(2).action, Action::Revoke);
         assert_eq!(ask(3).weakened_by, [Restriction::BlastRadius]);
@@ -309,22 +309,22 @@ mod tests {
 
     #[test]
     fn dry_run_is_named() {
-        let allowed = Desk::default().ask(Action::Revoke, 2, 0, &rails(Mode::DryRun));
+        let guarded = ShardLog::default().ask(Action::Revoke, 2, 0, &guardrails(Mode::DryRun));
         assert_eq!(
-            (allowed.mode, allowed.action),
+            (guarded.mode, guarded.action),
             (Mode::DryRun, Action::Revoke)
         );
-        assert_eq!(allowed.weakened_by, [Restriction::DryRun]);
+        assert_eq!(guarded.weakened_by, [Restriction::DryRun]);
     }
 
     #[test]
     fn while_it_cools_down_only_more_is_asked_for() {
-        let rails = Guardrails {
+        let guardrails = Guardrails {
             cooldown_ms: 60_000,
-            ..rails(Mode::Enforce)
+            ..guardrails(Mode::Enforce)
         };
-        let mut desk = Desk::default();
-        let mut ask = |wanted, at_ms| desk.ask(wanted, 2, at_ms, &rails);
+        let mut shard = ShardLog::default();
+        let mut ask = |requested, at_ms| shard.ask(requested, 2, at_ms, &guardrails);
         assert_eq!(ask(Action::StepUp, 0).action, Action::StepUp);
         assert_eq!(
             ask(Action::StepUp, 1_000).weakened_by,
@@ -338,18 +338,21 @@ mod tests {
     fn what_needs_a_person_or_is_paused_is_published_and_not_enforced() {
         let careful = Guardrails {
             require_approval_from: Some(Action::Suspend),
-            ..rails(Mode::Enforce)
+            ..guardrails(Mode::Enforce)
         };
-        let mut desk = Desk::default();
-        let suspend = desk.ask(Action::Suspend, 2, 0, &careful);
+        let mut shard = ShardLog::default();
+        let suspend = shard.ask(Action::Suspend, 2, 0, &careful);
         assert_eq!(
             (suspend.action, suspend.mode),
             (Action::Suspend, Mode::DryRun)
         );
         assert_eq!(suspend.weakened_by, [Restriction::ApprovalRequired]);
-        assert_eq!(desk.ask(Action::Revoke, 3, 0, &careful).mode, Mode::Enforce);
-        desk.switch.is_paused = true;
-        let paused = desk.ask(Action::Revoke, 4, 0, &careful);
+        assert_eq!(
+            shard.ask(Action::Revoke, 3, 0, &careful).mode,
+            Mode::Enforce
+        );
+        shard.state.is_paused = true;
+        let paused = shard.ask(Action::Revoke, 4, 0, &careful);
         assert_eq!(
             (paused.mode, paused.weakened_by),
             (Mode::DryRun, vec![Restriction::Paused])
@@ -358,7 +361,7 @@ mod tests {
 
     #[test]
     fn an_exception_leaves_no_more_than_it_says_until_it_ends() {
-        let rails = Guardrails {
+        let guardrails = Guardrails {
             exceptions: vec![Exception {
                 scope: crate::containment::exception::ExceptionScope::Group("ops".to_owned()),
                 max_action: Action::StepUp,
@@ -366,15 +369,15 @@ mod tests {
                 justification: "migration".to_owned(),
                 expires: NOW.saturating_add_ms(1_000),
             }],
-            ..rails(Mode::Enforce)
+            ..guardrails(Mode::Enforce)
         };
-        let mut desk = Desk::default();
-        let held = desk.ask(Action::Suspend, 2, 0, &rails);
-        assert_eq!(held.action, Action::StepUp);
-        assert_eq!(held.weakened_by, [Restriction::Exception]);
-        assert_eq!(desk.ask(Action::Notify, 3, 0, &rails).weakened_by, []);
+        let mut shard = ShardLog::default();
+        let known = shard.ask(Action::Suspend, 2, 0, &guardrails);
+        assert_eq!(known.action, Action::StepUp);
+        assert_eq!(known.weakened_by, [Restriction::Exception]);
+        assert_eq!(shard.ask(Action::Notify, 3, 0, &guardrails).weakened_by, []);
         assert_eq!(
-            desk.ask(Action::Suspend, 4, 1_000, &rails).action,
+            shard.ask(Action::Suspend, 4, 1_000, &guardrails).action,
             Action::Suspend
         );
     }
@@ -383,7 +386,7 @@ mod tests {
     fn shards_share_the_cap_exactly() {
         let whole = Guardrails {
             max_per_hour: 7,
-            ..rails(Mode::Enforce)
+            ..guardrails(Mode::Enforce)
         };
         let sum: u32 = (0..4).map(|i| whole.for_shard(i, 4).max_per_hour).sum();
         assert_eq!(sum, 7);

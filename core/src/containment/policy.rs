@@ -45,10 +45,10 @@ impl Rule {
             listed.is_empty() || listed.contains(value)
         }
         let is_in_group = |group: &String| of.group == Some(group.as_str());
-        let is_shown = |wanted: &String| {
+        let is_shown = |requested: &String| {
             of.techniques
                 .iter()
-                .any(|shown| is_or_refines(shown, wanted))
+                .any(|shown| is_or_refines(shown, requested))
         };
         has(&self.severities, &of.severity)
             && has(&self.identities, &of.identity)
@@ -59,8 +59,8 @@ impl Rule {
 }
 
 /// Whether `technique` is `wanted`, or one of its sub-techniques.
-fn is_or_refines(technique: &str, wanted: &str) -> bool {
-    let rest = technique.strip_prefix(wanted);
+fn is_or_refines(technique: &str, requested: &str) -> bool {
+    let rest = technique.strip_prefix(requested);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 

@@ -109,7 +109,7 @@ impl LoginsBySource {
         self.sources.retain(|source, of| {
             if !keeps(*source) {
                 of.identities
-                    .retain(|reached| now.ms_since(reached.time) < MS_PER_DAY);
+                    .retain(|logins| now.ms_since(logins.time) < MS_PER_DAY);
             }
             !of.identities.is_empty()
         });
@@ -120,7 +120,7 @@ impl LoginsBySource {
         let mut was_there = false;
         for of in self.sources.values_mut() {
             let before = of.identities.len();
-            of.identities.retain(|reached| reached.key != key);
+            of.identities.retain(|logins| logins.key != key);
             was_there |= of.identities.len() < before;
         }
         was_there
@@ -161,31 +161,31 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_what_gave_way_is_counted() {
-        let mut reached = LoginsBySource::default();
+        let mut logins = LoginsBySource::default();
         for id in 0..(2 * MAX_LOGINS_PER_SOURCE as u64) {
-            reached.record(7, subject(id), id, at(0));
-            reached.record(7, subject(id), id, at(1));
+            logins.record(7, subject(id), id, at(0));
+            logins.record(7, subject(id), id, at(1));
         }
-        let of = reached.get(7).unwrap();
+        let of = logins.get(7).unwrap();
         assert_eq!(
             (of.identities.len(), of.dropped),
             (MAX_LOGINS_PER_SOURCE, MAX_LOGINS_PER_SOURCE as u32)
         );
         for source in 0..(3 * MAX_SOURCES as u64) {
-            reached.record(source, subject(0), 0, at(source as i64));
-            assert!(reached.sources.len() <= MAX_SOURCES);
+            logins.record(source, subject(0), 0, at(source as i64));
+            assert!(logins.sources.len() <= MAX_SOURCES);
         }
-        assert!(reached.get(7).is_none(), "the quiet ones give way");
-        assert!(reached.get(3 * MAX_SOURCES as u64 - 1).is_some());
+        assert!(logins.get(7).is_none(), "the quiet ones give way");
+        assert!(logins.get(3 * MAX_SOURCES as u64 - 1).is_some());
     }
 
     #[test]
     fn a_day_is_kept_and_longer_where_there_is_a_case() {
-        let mut reached = LoginsBySource::default();
-        reached.record(1, subject(5), 5, at(0));
-        reached.record(2, subject(5), 5, at(0));
-        reached.expire(at(30), |source| source == 2);
-        assert!(reached.get(1).is_none() && reached.get(2).is_some());
-        assert!(reached.forget(5) && !reached.forget(5));
+        let mut logins = LoginsBySource::default();
+        logins.record(1, subject(5), 5, at(0));
+        logins.record(2, subject(5), 5, at(0));
+        logins.expire(at(30), |source| source == 2);
+        assert!(logins.get(1).is_none() && logins.get(2).is_some());
+        assert!(logins.forget(5) && !logins.forget(5));
     }
 }

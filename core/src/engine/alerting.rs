@@ -30,7 +30,11 @@ impl Engine {
             &mut self.evicted,
         );
         self.clear_incident_flag();
-        alerts.extend(closed.into_iter().map(|case| self.build_close(case)));
+        alerts.extend(
+            closed
+                .into_iter()
+                .map(|incident| self.build_close(incident)),
+        );
         let incidents = &self.incidents;
         self.source_logins.expire(self.clock.watermark(), |source| {
             incidents.has_open_alert(source)
@@ -38,23 +42,23 @@ impl Engine {
     }
 
     /// The last publication of an alert.
-    pub(super) fn build_close(&self, case: AlertState) -> Alert {
-        self.build_update(case, Phase::Closed)
+    pub(super) fn build_close(&self, incident: AlertState) -> Alert {
+        self.build_update(incident, Phase::Closed)
     }
 
     /// A publication without an event of its own.
-    pub(super) fn build_update(&self, case: AlertState, phase: Phase) -> Alert {
-        let (reached, reached_unnamed) = self.successful_logins(identity_key(&case.subject.id));
+    pub(super) fn build_update(&self, incident: AlertState, phase: Phase) -> Alert {
+        let (logins, reached_unnamed) = self.successful_logins(identity_key(&incident.subject.id));
         Alert {
             entity: self.settings.entity,
-            logins: reached,
+            logins,
             additional_logins: reached_unnamed,
             phase,
             time: self.clock.watermark(),
-            score_nats: case.published_nats,
+            score_nats: incident.published_nats,
             threshold_nats: self.threshold_nats(),
             threshold_learned_share: self.threshold.learned_share(),
-            incident: case,
+            incident,
             decisions: Vec::new(),
             event_id: None,
             position: None,
@@ -68,30 +72,30 @@ impl Engine {
     }
 
     /// Whether this event opens an alert or is worth an update of one.
-    pub(super) fn should_alert(&self, features: &Features, weighed: &EventScore) -> bool {
-        let score = weighed.score_nats;
-        if score < self.threshold.min_nats() || score < self.threshold_nats() {
+    pub(super) fn should_alert(&self, features: &Features, score: &EventScore) -> bool {
+        let threshold_nats = self.threshold_nats();
+        if score.score_nats < self.threshold.min_nats() || score.score_nats < threshold_nats {
             return false;
         }
-        let law = &self.settings.parameters;
+        let params = &self.settings.parameters;
         match self.open_alert(features.identity) {
-            None => weighed.is_new,
+            None => score.is_new,
             Some(alert) => {
-                let now = severity(weighed.score_nats, self.threshold_nats(), &law.severity);
-                let growth = weighed.score_nats - alert.published_nats;
+                let now = severity(score.score_nats, threshold_nats, &params.severity);
+                let growth = score.score_nats - alert.published_nats;
                 let technique = features.abuse.map(|abuse| abuse.technique);
                 let names_another =
                     technique.is_some_and(|t| !alert.techniques.iter().any(|known| *known == t));
-                let has_grown = weighed.is_new && growth >= law.incident.update_step_nats;
+                let has_grown = score.is_new && growth >= params.incident.update_step_nats;
                 now > alert.severity || names_another || has_grown
             }
         }
     }
 
-    pub(super) fn alert_id_of(&self, judged: &ScoredEvent<'_>) -> Option<String> {
+    pub(super) fn alert_id_of(&self, scored: &ScoredEvent<'_>) -> Option<String> {
         let from = self.settings.parameters.score.evidence_from_nats;
-        self.open_alert(judged.features.identity)
-            .filter(|_| judged.score.event_nats >= from)
+        self.open_alert(scored.features.identity)
+            .filter(|_| scored.score.event_nats >= from)
             .map(|alert| alert.alert_id.clone())
     }
 
@@ -99,19 +103,19 @@ impl Engine {
     #[cold]
     pub(super) fn raise_alert(
         &mut self,
-        judged: &ScoredEvent<'_>,
+        scored: &ScoredEvent<'_>,
         signals: &[SignalVerdict],
     ) -> Alert {
         let ScoredEvent {
             event,
             position: origin,
             features,
-            score: weighed,
+            score,
             ..
-        } = judged;
+        } = scored;
         let threshold_nats = self.threshold_nats();
-        let law = &self.settings.parameters.severity;
-        let severity = severity(weighed.score_nats, threshold_nats, law);
+        let params = &self.settings.parameters.severity;
+        let severity = severity(score.score_nats, threshold_nats, params);
         let entity = self.settings.entity;
         let subject = Subject::of(&event.identity, event.credential.as_ref());
         let known = self.open_alert(features.identity).cloned();
@@ -121,7 +125,7 @@ impl Engine {
             Phase::Opened
         };
         let grew = known.as_ref().is_none_or(|alert| severity > alert.severity);
-        let mut case = known.unwrap_or_else(|| AlertState {
+        let mut incident = known.unwrap_or_else(|| AlertState {
             alert_id: alert_id(entity, event, &self.settings.model_hash),
             opened: event.time,
             last_evidence: event.time,
@@ -134,35 +138,42 @@ impl Engine {
             techniques: Vec::new(),
             subject: subject.clone(),
         });
-        case.severity = case.severity.max(severity);
-        case.published_nats = case.published_nats.max(weighed.score_nats);
-        case.peak_nats = case.peak_nats.max(weighed.score_nats);
-        case.subject = subject;
-        merge_signals(&mut case.signals, signals);
+        incident.severity = incident.severity.max(severity);
+        incident.published_nats = incident.published_nats.max(score.score_nats);
+        incident.peak_nats = incident.peak_nats.max(score.score_nats);
+        incident.subject = subject;
+        merge_signals(&mut incident.signals, signals);
         let known = features.abuse.map(|abuse| abuse.technique);
-        merge_techniques(&mut case.techniques, entity, event.activity, known, signals);
+        merge_techniques(
+            &mut incident.techniques,
+            entity,
+            event.activity,
+            known,
+            signals,
+        );
         if phase == Phase::Opened {
             self.threshold.record_alert();
         }
         let decisions = match entity {
-            EntityView::Source => self.decide_for_logins(&case, features.identity),
+            EntityView::Source => self.decide_for_logins(&incident, features.identity),
             EntityView::Identity if grew => {
-                vec![self.decide(&case, &case.subject, features.identity)]
+                vec![self.decide(&incident, &incident.subject, features.identity)]
             }
             EntityView::Identity => Vec::new(),
         };
-        let (reached, reached_unnamed) = self.successful_logins(features.identity);
-        self.incidents.set_alert(features.identity, case.clone());
+        let (logins, reached_unnamed) = self.successful_logins(features.identity);
+        self.incidents
+            .set_alert(features.identity, incident.clone());
         Alert {
             phase,
             entity,
-            logins: reached,
+            logins,
             additional_logins: reached_unnamed,
             time: event.time,
-            score_nats: weighed.score_nats,
+            score_nats: score.score_nats,
             threshold_nats,
             threshold_learned_share: self.threshold.learned_share(),
-            incident: case,
+            incident,
             decisions,
             event_id: Some(event.event_id.clone().into_owned()),
             position: Some((*origin).clone()),
@@ -171,10 +182,14 @@ impl Engine {
     }
 
     /// What the policy asks for about `subject` in the case, and by which rule.
-    pub(super) fn policy_action(&self, case: &AlertState, subject: &Subject) -> (Action, String) {
-        let techniques: Vec<&str> = case.techniques.iter().map(|t| t.id.as_str()).collect();
+    pub(super) fn policy_action(
+        &self,
+        incident: &AlertState,
+        subject: &Subject,
+    ) -> (Action, String) {
+        let techniques: Vec<&str> = incident.techniques.iter().map(|t| t.id.as_str()).collect();
         let situation = PolicyInput {
-            severity: case.severity,
+            severity: incident.severity,
             identity: subject.kind,
             credential: subject.credential.as_ref().and_then(|c| c.kind),
             group: subject.group.as_deref(),
@@ -187,42 +202,47 @@ impl Engine {
     /// What the guardrails leave of `wanted` about `subject`, whose key is `key`.
     pub(super) fn apply_guardrails(
         &mut self,
-        wanted: Action,
+        requested: Action,
         subject: &Subject,
         key: u64,
         approval: Approval,
     ) -> GuardedAction {
-        let whom = Target {
+        let target = Target {
             id: &subject.id,
             key,
             group: subject.group.as_deref(),
             approval,
         };
         let (now, active) = (self.clock.watermark(), self.active_identities());
-        let (switch, rails) = (&mut self.containment_state, &self.settings.guardrails);
+        let (state, guardrails) = (&mut self.containment_state, &self.settings.guardrails);
         self.containment_log
-            .restrict(switch, wanted, whom, now, active, rails)
+            .restrict(state, requested, target, now, active, guardrails)
     }
 
     /// What is to be done about `subject`, whose key is `key`, in the case.
-    pub(super) fn decide(&mut self, case: &AlertState, subject: &Subject, key: u64) -> Decision {
-        let (wanted, policy) = self.policy_action(case, subject);
+    pub(super) fn decide(
+        &mut self,
+        incident: &AlertState,
+        subject: &Subject,
+        key: u64,
+    ) -> Decision {
+        let (requested, policy) = self.policy_action(incident, subject);
         let credential = subject.credential.as_ref();
-        let allowed = self.apply_guardrails(wanted, subject, key, Approval::Pending);
+        let guarded = self.apply_guardrails(requested, subject, key, Approval::Pending);
         let credential_id = credential.map_or("", |c| c.id.as_str());
-        let action = allowed.action.as_str();
+        let action = guarded.action.as_str();
         let order_id = match self.settings.entity {
-            EntityView::Identity => digest(&[&case.alert_id, action, credential_id]),
-            EntityView::Source => digest(&[&case.alert_id, action, credential_id, &subject.id]),
+            EntityView::Identity => digest(&[&incident.alert_id, action, credential_id]),
+            EntityView::Source => digest(&[&incident.alert_id, action, credential_id, &subject.id]),
         };
         let decision = Decision {
             subject: subject.clone(),
             order_id,
             policy,
-            requested_action: wanted,
-            guarded: allowed,
+            requested_action: requested,
+            guarded,
         };
-        self.track_order(&case.alert_id, &decision);
+        self.track_order(&incident.alert_id, &decision);
         decision
     }
 }
@@ -255,13 +275,13 @@ fn merge_techniques(
     known: Option<Technique>,
     signals: &[SignalVerdict],
 ) {
-    let speaking = signals
+    let contributing = signals
         .iter()
         .filter(|verdict| verdict.reading.surprise_nats() >= MIN_SHOWN_NATS)
         .filter_map(|verdict| SIGNALS.iter().find(|signal| signal.name() == verdict.name))
         .flat_map(|signal| signal.techniques(entity).iter().copied());
-    let granting = (activity == Activity::Grant && known.is_none()).then_some(ACCOUNT_MANIPULATION);
-    for technique in known.into_iter().chain(granting).chain(speaking) {
+    let grant = (activity == Activity::Grant && known.is_none()).then_some(ACCOUNT_MANIPULATION);
+    for technique in known.into_iter().chain(grant).chain(contributing) {
         if !kept.iter().any(|known| *known == technique) {
             kept.push(technique.into());
         }

@@ -1,82 +1,67 @@
-//! What people answer to an alert, and what it teaches.
+//! Analyst feedback on alerts, and how it changes what is learned.
 //!
-//! - *false positive*, *expected*: the alert closes, and what its case holds is accepted: it is news
-//!   no more, and events that show it are learned like any other.
-//! - *true positive*: what the case holds is unlearned, for the identity, its peers and everyone,
-//!   and nothing is learned from the identity while the case is remembered.
-//! - An answer taken back leaves the case as one without answer; what was unlearned is learned again
-//!   from what comes.
+//! - *false positive*, *expected*: the alert closes and the incident's deviations are accepted: they
+//!   add no further evidence, and events that show them are learned with full weight.
+//! - *true positive*: the incident's deviations are unlearned for the identity, its peers and the
+//!   population, and nothing is learned from the identity while the incident is remembered.
+//! - *withdrawn*: the incident has no verdict again; what was unlearned is learned again from new
+//!   events.
 
 use super::Engine;
-use super::step_output::Alert;
+use super::step_output::FeedbackEffect;
 use crate::enrich::{group_key, identity_key, kind_group};
 use crate::score::incident::AnalystVerdict;
 use crate::stats::hash::hash64;
-
-/// What somebody answers to an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AlertVerdict {
-    /// An attack.
-    TruePositive,
-    /// No attack, and not to be told of again.
-    FalsePositive,
-    /// Out of the ordinary, but meant.
-    Expected,
-    /// What was answered before does not hold.
-    Withdrawn,
-}
+use crate::verdict::AlertVerdict;
 
 impl Engine {
-    /// Takes an answer to the alert `alert_id`; returns the closing of it where the answer closes
-    /// it, or `None` where the alert is not known, or no longer. O(cases), for answers are few.
-    pub fn apply_alert_verdict(
-        &mut self,
-        alert_id: &str,
-        opinion: AlertVerdict,
-    ) -> Option<Option<Alert>> {
-        let identity = self.incidents.identity_of(alert_id)?;
-        let standing = match opinion {
+    /// Applies an analyst's verdict to the alert `alert_id`. O(incidents): feedback is rare.
+    pub fn apply_alert_verdict(&mut self, alert_id: &str, verdict: AlertVerdict) -> FeedbackEffect {
+        let Some(identity) = self.incidents.identity_of(alert_id) else {
+            return FeedbackEffect::NotFound;
+        };
+        let analyst_verdict = match verdict {
             AlertVerdict::TruePositive => AnalystVerdict::Confirmed,
             AlertVerdict::FalsePositive | AlertVerdict::Expected => AnalystVerdict::Accepted,
             AlertVerdict::Withdrawn => AnalystVerdict::Pending,
         };
-        self.incidents.set_analyst_verdict(identity, standing);
-        match standing {
+        self.incidents
+            .set_analyst_verdict(identity, analyst_verdict);
+        match analyst_verdict {
             AnalystVerdict::Confirmed => self.unlearn(identity),
             AnalystVerdict::Accepted => {
                 let closed = self.incidents.close(identity);
-                return Some(closed.map(|case| self.build_close(case)));
+                return FeedbackEffect::applied(closed.map(|alert| self.build_close(alert)));
             }
             AnalystVerdict::Pending => {}
         }
-        Some(None)
+        FeedbackEffect::Applied
     }
 
-    /// Stops enforcement, or lets it go on: what is decided while it is paused is published and not to be
-    /// carried out.
+    /// Pauses or resumes containment. While paused, orders are published in dry-run mode.
     pub fn pause(&mut self, is_paused: bool) {
         self.containment_state.is_paused = is_paused;
     }
 
-    /// Forgets all that is known of an identity; says whether there was something. What it taught its
-    /// peers has no name and stays.
+    /// Erases an identity's baseline, incident and orders; returns whether there was anything to
+    /// erase. Counts that it contributed to its peers carry no name and remain.
     pub fn forget(&mut self, identity: &str) -> bool {
         let key = identity_key(identity);
-        let had_case = self.incidents.remove(key);
-        let was_reached = self.source_logins.forget(key);
+        let had_incident = self.incidents.remove(key);
+        let had_logins = self.source_logins.forget(key);
         self.orders.forget(identity);
-        self.store.forget(key) || had_case || was_reached
+        self.store.forget(key) || had_incident || had_logins
     }
 
     fn unlearn(&mut self, identity: u64) {
-        let Some((case, alert)) = self
+        let Some((incident, alert)) = self
             .incidents
             .get(identity)
-            .and_then(|case| Some((case, case.alert.as_ref()?)))
+            .and_then(|incident| Some((incident, incident.alert.as_ref()?)))
         else {
             return;
         };
-        let facts = case.deviation_keys();
+        let deviations = incident.deviation_keys();
         let subject = &alert.subject;
         let group = subject.group.as_deref();
         let group = group.map(|name| group_key(subject.kind, name));
@@ -92,7 +77,7 @@ impl Engine {
         let shared_weight = self
             .store
             .advance_shared_decay(self.clock.watermark(), half_life);
-        let mut learnt = self.store.baselines_mut(slot, group, credential, None);
-        facts.for_each(|fact| learnt.forget(fact, shared_weight));
+        let mut baselines = self.store.baselines_mut(slot, group, credential, None);
+        deviations.for_each(|deviation| baselines.forget(deviation, shared_weight));
     }
 }

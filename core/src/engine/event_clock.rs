@@ -27,15 +27,15 @@ impl EventClock {
             self.watermark = Some(time);
             return time;
         };
-        let believed = now.saturating_add_ms(MAX_CLOCK_SKEW_MS);
-        if time <= believed {
+        let prior = now.saturating_add_ms(MAX_CLOCK_SKEW_MS);
+        if time <= prior {
             self.ahead = 0;
             self.watermark = Some(now.max(time));
             return time;
         }
         self.ahead += 1;
         if self.ahead < SKEW_CONFIRMATIONS {
-            return believed;
+            return prior;
         }
         self.ahead = 0;
         self.watermark = Some(time);

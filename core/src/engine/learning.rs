@@ -8,29 +8,29 @@ use crate::signal::{LearnContext, SIGNALS, learn_all};
 use arrayvec::ArrayVec;
 
 impl Engine {
-    pub(super) fn learn(&mut self, judged: &ScoredEvent<'_>) {
+    pub(super) fn learn(&mut self, scored: &ScoredEvent<'_>) {
         let ScoredEvent {
             event,
             features,
-            score: weighed,
-            place,
+            score,
+            baselines,
             ..
-        } = judged;
+        } = scored;
         let standing = self
-            .incident_of(features, place)
-            .map(|case| case.analyst_verdict)
+            .incident_of(features, baselines)
+            .map(|incident| incident.analyst_verdict)
             .unwrap_or_default();
         let is_confirmed = standing == AnalystVerdict::Confirmed;
-        let trust = self.trust(features, weighed, standing) as f32;
-        let fresh: ArrayVec<u32, { SIGNALS.len() }> = judged
+        let trust = self.trust(features, score, standing) as f32;
+        let new_deviations: ArrayVec<u32, { SIGNALS.len() }> = scored
             .deviations
             .iter()
-            .filter(|fact| weighed.is_new && fact.is_new && !is_confirmed)
-            .map(|fact| fact.key)
+            .filter(|deviation| score.is_new && deviation.is_new && !is_confirmed)
+            .map(|deviation| deviation.key)
             .collect();
-        self.record_daily_peak(judged);
-        if let Some(slot) = place.credential {
-            let previous = place
+        self.record_daily_peak(scored);
+        if let Some(slot) = baselines.credential {
+            let previous = baselines
                 .slot
                 .map(|slot| self.store.entry(slot).profile.last_credential);
             let issuer = features.issuer;
@@ -38,24 +38,27 @@ impl Engine {
                 .credentials
                 .track_lifecycle(slot, issuer, previous, event);
         }
-        let issuer = place.credential.map(|_| features.issuer);
-        let mut lesson = LearnContext {
+        let issuer = baselines.credential.map(|_| features.issuer);
+        let mut context = LearnContext {
             event,
             features,
-            now: place.now,
-            baselines: self
-                .store
-                .baselines_mut(place.slot, place.group, place.credential, issuer),
-            profile_weight: place.profile_weight * trust,
-            profile_weight_now: place.profile_weight,
-            shared_weight: place.shared_weight * trust,
-            shared_weight_now: place.shared_weight,
-            new_deviations: &fresh,
+            now: baselines.now,
+            baselines: self.store.baselines_mut(
+                baselines.slot,
+                baselines.group,
+                baselines.credential,
+                issuer,
+            ),
+            profile_weight: baselines.profile_weight * trust,
+            profile_weight_now: baselines.profile_weight,
+            shared_weight: baselines.shared_weight * trust,
+            shared_weight_now: baselines.shared_weight,
+            new_deviations: &new_deviations,
             parameters: &self.settings.parameters,
         };
-        learn_all(&mut lesson);
-        if let Some(profile) = lesson.baselines.profile {
-            profile.last_seen = place.now;
+        learn_all(&mut context);
+        if let Some(profile) = context.baselines.profile {
+            profile.last_seen = baselines.now;
             profile.last_credential = features.credential.unwrap_or(profile.last_credential);
             profile.events = profile.events.saturating_add(1);
         }
@@ -63,14 +66,14 @@ impl Engine {
 
     /// How much an event may teach: fully while ordinary or accepted by an analyst, nothing from the
     /// threshold on, while an alert is open, or while a confirmed attack is remembered.
-    fn trust(&self, features: &Features, weighed: &EventScore, standing: AnalystVerdict) -> f64 {
+    fn trust(&self, features: &Features, score: &EventScore, standing: AnalystVerdict) -> f64 {
         let surprise_nats = match standing {
             AnalystVerdict::Confirmed => return 0.0,
-            AnalystVerdict::Accepted => weighed.new_nats,
-            AnalystVerdict::Pending => weighed.event_nats,
+            AnalystVerdict::Accepted => score.new_nats,
+            AnalystVerdict::Pending => score.event_nats,
         };
         if surprise_nats <= self.settings.parameters.score.full_trust_below_nats
-            && weighed.evidence_nats <= 0.0
+            && score.evidence_nats <= 0.0
         {
             return 1.0;
         }
@@ -79,20 +82,20 @@ impl Engine {
         }
         let until = self.settings.parameters.score.full_trust_below_nats;
         let span = (self.threshold_nats() - until).max(0.5);
-        (1.0 - (weighed.score_nats.max(surprise_nats) - until) / span).clamp(0.0, 1.0)
+        (1.0 - (score.score_nats.max(surprise_nats) - until) / span).clamp(0.0, 1.0)
     }
 
     /// The largest score and surprises of the identity's day go to threshold and calibration when
     /// the day is over. Days with an alert count too: most alerts are false, and a signal that
     /// raises them must weaken.
-    fn record_daily_peak(&mut self, judged: &ScoredEvent<'_>) {
-        let (features, place, weighed) = (judged.features, &judged.place, &judged.score);
-        let day = place.now.day() as u16;
-        let Some(slot) = place.slot else {
+    fn record_daily_peak(&mut self, scored: &ScoredEvent<'_>) {
+        let (features, baselines, score) = (scored.features, &scored.baselines, &scored.score);
+        let day = baselines.now.day() as u16;
+        let Some(slot) = baselines.slot else {
             return;
         };
         let (threshold, calibration) = (&mut self.threshold, &mut self.calibration);
-        let Some(profile) = self.store.split(Some(slot), place.group).profile else {
+        let Some(profile) = self.store.split(Some(slot), baselines.group).profile else {
             return;
         };
         let is_new_day = profile.day != day;
@@ -105,9 +108,9 @@ impl Engine {
             profile.day_peak_nats = 0.0;
             profile.peaks = [0; PEAKS];
         }
-        profile.day_peak_nats = profile.day_peak_nats.max(weighed.score_nats as f32);
-        for fact in judged.deviations {
-            profile.record_peak(fact.signal, fact.raw_nats);
+        profile.day_peak_nats = profile.day_peak_nats.max(score.score_nats as f32);
+        for deviation in scored.deviations {
+            profile.record_peak(deviation.signal, deviation.raw_nats);
         }
         if is_new_day && features.group.is_none() {
             self.store.update_learned_group(slot, features.kind_group);

@@ -17,14 +17,13 @@ mod step_output;
 mod unused_privileges;
 mod what_if;
 
-pub use crate::baseline::state_record::{RecordKey, StateSink, bring_up};
+pub use crate::baseline::state_record::{RecordKey, StateSink};
 pub use crate::baseline::store::PREFETCH_MAX;
-pub use analyst_feedback::AlertVerdict;
 pub use profile_report::{IncidentSummary, ProfileReport};
 pub use snapshot::EngineRestore;
 pub use step_output::{
-    Alert, Decision, Detail, EventContext, Health, Phase, PopulationNotice, SourcePosition,
-    StepOutput,
+    Alert, Decision, Detail, EventContext, FeedbackEffect, Health, Phase, PopulationNotice,
+    SourcePosition, StepOutput,
 };
 pub use unused_privileges::UnusedPrivileges;
 
@@ -124,7 +123,7 @@ struct ScoredEvent<'j> {
     features: &'j Features,
     deviations: &'j Deviations,
     score: EventScore,
-    place: BaselineRef,
+    baselines: BaselineRef,
 }
 
 /// Where and with which weight an event meets the baselines.
@@ -143,7 +142,7 @@ impl Engine {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let parameters = &settings.parameters;
-        let law = parameters.threshold;
+        let params = parameters.threshold;
         Self {
             store: Store::new(settings.max_identities, parameters),
             calibration: Calibration::default(),
@@ -151,7 +150,7 @@ impl Engine {
             clock: EventClock::default(),
             dedup: DedupTable::default(),
             incidents: Incidents::default(),
-            threshold: Threshold::new(settings.alerts_per_day, law, &parameters.decay),
+            threshold: Threshold::new(settings.alerts_per_day, params, &parameters.decay),
             containment_log: ContainmentLog::default(),
             containment_state: ContainmentState::default(),
             source_logins: LoginsBySource::default(),
@@ -198,64 +197,69 @@ impl Engine {
         origin: &SourcePosition,
         detail: Detail,
     ) -> StepOutput {
-        let mut stepped = StepOutput {
+        let mut output = StepOutput {
             duplicate: self.dedup.insert_is_duplicate(&event.event_id),
             ..StepOutput::default()
         };
-        self.duplicates += u64::from(stepped.duplicate);
-        let taken_at = self.advance(event.time, &mut stepped);
-        let place = self.resolve_baselines(event, taken_at, features);
-        let view = self.score_context(event, features, &place, self.store.group(place.group));
-        let readings = read_signals(&view, self.enabled_for(event));
-        stepped.is_known_source = is_known_source(&view);
-        stepped.contributing_signals = readings.iter().fold(0, |bits, (at, _)| bits | 1 << at);
-        let (facts, weighed) = self.score_event(&view, &readings, &place);
-        stepped.event_nats = weighed.event_nats;
-        stepped.score_nats = weighed.score_nats;
-        let alerting = !stepped.duplicate
-            && (self.should_alert(features, &weighed)
+        self.duplicates += u64::from(output.duplicate);
+        let taken_at = self.advance(event.time, &mut output);
+        let baselines = self.resolve_baselines(event, taken_at, features);
+        let context = self.score_context(
+            event,
+            features,
+            &baselines,
+            self.store.group(baselines.group),
+        );
+        let readings = read_signals(&context, self.enabled_for(event));
+        output.is_known_source = is_known_source(&context);
+        output.contributing_signals = readings.iter().fold(0, |bits, (at, _)| bits | 1 << at);
+        let (deviations, score) = self.score_event(&context, &readings, &baselines);
+        output.event_nats = score.event_nats;
+        output.score_nats = score.score_nats;
+        let alerting = !output.duplicate
+            && (self.should_alert(features, &score)
                 || self.has_undecided_logins(features.identity));
         let signals = match detail {
-            _ if alerting => verdicts(&view, &readings, true),
+            _ if alerting => verdicts(&context, &readings, true),
             Detail::Score => Vec::new(),
-            Detail::Readings => verdicts(&view, &readings, false),
-            Detail::Explained => verdicts(&view, &readings, true),
+            Detail::Readings => verdicts(&context, &readings, false),
+            Detail::Explained => verdicts(&context, &readings, true),
         };
-        let judged = ScoredEvent {
+        let scored = ScoredEvent {
             event,
             position: origin,
             features,
-            deviations: &facts,
-            score: weighed,
-            place,
+            deviations: &deviations,
+            score,
+            baselines,
         };
-        if !stepped.duplicate {
-            stepped.notices = self.record_shared_deviation(&judged);
-            self.accumulate_evidence(&judged);
+        if !output.duplicate {
+            output.notices = self.record_shared_deviation(&scored);
+            self.accumulate_evidence(&scored);
             if alerting {
-                stepped.alerts.push(self.raise_alert(&judged, &signals));
+                output.alerts.push(self.raise_alert(&scored, &signals));
             }
         }
         if detail != Detail::Score {
-            stepped.verdict = Some(Verdict {
-                score_nats: weighed.score_nats,
-                event_nats: weighed.event_nats,
-                alert_id: self.alert_id_of(&judged),
+            output.verdict = Some(Verdict {
+                score_nats: score.score_nats,
+                event_nats: score.event_nats,
+                alert_id: self.alert_id_of(&scored),
                 signals,
             });
         }
-        if !stepped.duplicate {
-            self.learn(&judged);
+        if !output.duplicate {
+            self.learn(&scored);
         }
-        stepped
+        output
     }
 
     /// Moves the shard's time on and closes what has decayed; returns when the event is taken to
     /// have happened.
-    fn advance(&mut self, time: EventTime, stepped: &mut StepOutput) -> EventTime {
+    fn advance(&mut self, time: EventTime, output: &mut StepOutput) -> EventTime {
         let taken_at = self.clock.observe(time);
         let now = self.clock.watermark();
-        stepped.budget_alert = self.threshold.advance_to_day(now.day());
+        output.budget_alert = self.threshold.advance_to_day(now.day());
         if now.day() > self.aged_day {
             let remaining = self
                 .settings
@@ -270,7 +274,7 @@ impl Engine {
         }
         if now >= self.next_sweep {
             self.next_sweep = now.saturating_add_ms(SWEEP_INTERVAL_MS);
-            self.sweep(&mut stepped.alerts);
+            self.sweep(&mut output.alerts);
         }
         taken_at
     }
@@ -305,7 +309,7 @@ impl Engine {
         let now_secs = secs(time);
         let credential = credential.map(|key| self.store.credentials.get_or_insert(key, now_secs));
         let first_use = |slot: usize| !self.store.credentials.record(slot).is_known();
-        let mut place = BaselineRef {
+        let mut baselines = BaselineRef {
             slot,
             group,
             credential,
@@ -315,11 +319,11 @@ impl Engine {
             now: time,
         };
         if let Some(profile) = self.store.split(slot, group).profile {
-            place.now = profile.effective_time(time);
-            place.profile_weight = profile.advance_decay(place.now, half_life);
-            self.late += u64::from(place.now > time);
+            baselines.now = profile.effective_time(time);
+            baselines.profile_weight = profile.advance_decay(baselines.now, half_life);
+            self.late += u64::from(baselines.now > time);
         }
-        place
+        baselines
     }
 
     #[inline]
@@ -327,21 +331,21 @@ impl Engine {
         &'v self,
         event: &'v Event<'v>,
         features: &'v Features,
-        place: &BaselineRef,
+        baselines: &BaselineRef,
         peers: &'v GroupBaseline,
     ) -> ScoreContext<'v> {
-        let known = place.credential.filter(|_| !place.is_first_use);
+        let known = baselines.credential.filter(|_| !baselines.is_first_use);
         ScoreContext {
             entity: self.settings.entity,
             event,
             features,
-            profile: place
+            profile: baselines
                 .slot
                 .map_or(&*self.empty_profile, |slot| &self.store.entry(slot).profile),
-            profile_weight: place.profile_weight,
+            profile_weight: baselines.profile_weight,
             peers,
             population: &self.store.population,
-            shared_weight: place.shared_weight,
+            shared_weight: baselines.shared_weight,
             credential: known.map(|slot| self.store.credentials.record(slot)),
             issuer: self.store.issuer(features.issuer),
             labels: &self.store.labels,
@@ -353,30 +357,36 @@ impl Engine {
     #[inline]
     fn score_event(
         &self,
-        view: &ScoreContext<'_>,
+        context: &ScoreContext<'_>,
         readings: &Readings,
-        place: &BaselineRef,
+        baselines: &BaselineRef,
     ) -> (Deviations, EventScore) {
         let parameters = &self.settings.parameters;
-        let case = self.incident_of(view.features, place);
+        let incident = self.incident_of(context.features, baselines);
         let prices = DeviationContext {
             calibration: &self.calibration,
             shared_deviations: &self.shared_deviations,
-            incident: case,
-            now: place.now,
+            incident,
+            now: baselines.now,
         };
-        let facts: Deviations = readings
+        let deviations: Deviations = readings
             .iter()
-            .filter_map(|(signal, reading)| prices.deviation(*signal, reading, view))
+            .filter_map(|(signal, reading)| prices.deviation(*signal, reading, context))
             .collect();
         let half_life = parameters.decay.incident_half_life;
-        let weighed = score_event(&facts, case, place.now, &parameters.score, half_life);
-        (facts, weighed)
+        let score = score_event(
+            &deviations,
+            incident,
+            baselines.now,
+            &parameters.score,
+            half_life,
+        );
+        (deviations, score)
     }
 
     #[inline]
-    fn incident_of(&self, features: &Features, place: &BaselineRef) -> Option<&Incident> {
-        let has_case = place
+    fn incident_of(&self, features: &Features, baselines: &BaselineRef) -> Option<&Incident> {
+        let has_case = baselines
             .slot
             .is_none_or(|slot| self.store.entry(slot).profile.has_incident);
         has_case
@@ -386,15 +396,15 @@ impl Engine {
 
     /// Counts what this identity shows for the first time in its case towards the crowd; tells of
     /// crowds that have just become large.
-    fn record_shared_deviation(&mut self, judged: &ScoredEvent<'_>) -> Vec<PopulationNotice> {
-        let (now, identity) = (judged.place.now, judged.features.identity);
+    fn record_shared_deviation(&mut self, scored: &ScoredEvent<'_>) -> Vec<PopulationNotice> {
+        let (now, identity) = (scored.baselines.now, scored.features.identity);
         let mut notices = Vec::new();
-        for fact in judged
+        for deviation in scored
             .deviations
             .iter()
             .filter(|f| f.is_new && f.p <= SHARED_DEVIATION_MAX_P)
         {
-            let Some(shared) = fact.shared_key else {
+            let Some(shared) = deviation.shared_key else {
                 continue;
             };
             let Some(identities) =
@@ -403,12 +413,13 @@ impl Engine {
             else {
                 continue;
             };
-            let peers = self.store.group(judged.place.group);
-            let view = self.score_context(judged.event, judged.features, &judged.place, peers);
-            let signal = SIGNALS[fact.signal];
+            let peers = self.store.group(scored.baselines.group);
+            let context =
+                self.score_context(scored.event, scored.features, &scored.baselines, peers);
+            let signal = SIGNALS[deviation.signal];
             let observed = signal
-                .score(&view)
-                .map(|reading| signal.explain(&view, &reading).observed);
+                .score(&context)
+                .map(|reading| signal.explain(&context, &reading).observed);
             notices.push(PopulationNotice {
                 time: now,
                 signal: signal.name(),
@@ -420,26 +431,26 @@ impl Engine {
     }
 
     /// Takes evidence into the identity's case, and into the open alert's record.
-    fn accumulate_evidence(&mut self, judged: &ScoredEvent<'_>) {
+    fn accumulate_evidence(&mut self, scored: &ScoredEvent<'_>) {
         let parameters = &self.settings.parameters;
-        if judged.score.event_nats < parameters.score.evidence_from_nats {
+        if scored.score.event_nats < parameters.score.evidence_from_nats {
             return;
         }
-        let case = self.incidents.add_evidence(
-            judged.features.identity,
-            judged.deviations,
-            &judged.score,
-            judged.place.now,
+        let incident = self.incidents.add_evidence(
+            scored.features.identity,
+            scored.deviations,
+            &scored.score,
+            scored.baselines.now,
             parameters.bounds.open_incidents,
             &mut self.evicted,
         );
-        if let Some(alert) = case.alert.as_mut().filter(|alert| !alert.closed) {
+        if let Some(alert) = incident.alert.as_mut().filter(|alert| !alert.closed) {
             alert.events += 1;
-            alert.last_evidence = judged.place.now;
-            alert.peak_nats = alert.peak_nats.max(judged.score.score_nats);
+            alert.last_evidence = scored.baselines.now;
+            alert.peak_nats = alert.peak_nats.max(scored.score.score_nats);
         }
         self.clear_incident_flag();
-        if let Some(profile) = self.store.split(judged.place.slot, 0).profile {
+        if let Some(profile) = self.store.split(scored.baselines.slot, 0).profile {
             profile.has_incident = true;
         }
     }

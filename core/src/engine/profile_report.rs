@@ -60,15 +60,15 @@ impl Engine {
             incident: self
                 .incidents
                 .get(key)
-                .map(|case| self.incident_summary(case)),
+                .map(|incident| self.incident_summary(incident)),
         })
     }
 
-    fn incident_summary(&self, case: &Incident) -> IncidentSummary {
+    fn incident_summary(&self, incident: &Incident) -> IncidentSummary {
         let half_life = self.settings.parameters.decay.incident_half_life;
-        let alert = case.alert.as_ref();
+        let alert = incident.alert.as_ref();
         IncidentSummary {
-            evidence_nats: case.evidence_at(self.clock.watermark(), half_life),
+            evidence_nats: incident.evidence_at(self.clock.watermark(), half_life),
             alert: alert.map(|alert| (alert.alert_id.clone(), !alert.closed)),
         }
     }

@@ -27,12 +27,12 @@ const MIN_PLACED_USES: f64 = 2.5;
 /// Whether the identity is known to come from here, or nothing is known of where it comes from.
 /// Networks stand for places: an autonomous system is shared with strangers.
 #[inline]
-pub(super) fn is_known_source(view: &ScoreContext<'_>) -> bool {
-    if view.event.activity != Activity::Authenticate {
+pub(super) fn is_known_source(context: &ScoreContext<'_>) -> bool {
+    if context.event.activity != Activity::Authenticate {
         return false;
     }
-    let (prefixes, weight) = (&view.profile.prefix, view.profile_weight);
-    let known = view.features.prefix;
+    let (prefixes, weight) = (&context.profile.prefix, context.profile_weight);
+    let known = context.features.prefix;
     let count = known.map_or(0.0, |prefix| prefixes.count(prefix, weight));
     count >= MIN_KNOWN_SUCCESSES || prefixes.observations(weight) < MIN_PLACED_USES
 }
@@ -49,18 +49,18 @@ pub(super) fn signal_mask(entity: EntityView, off: &[SignalName]) -> u32 {
 
 /// What each signal that is on answers.
 #[inline]
-pub(super) fn read_signals(view: &ScoreContext<'_>, on: u32) -> Readings {
+pub(super) fn read_signals(context: &ScoreContext<'_>, on: u32) -> Readings {
     let mut readings = Readings::new();
-    score_all(view, on, |at, reading| readings.push((at, reading)));
+    score_all(context, on, |at, reading| readings.push((at, reading)));
     readings
 }
 
 pub(super) fn verdicts(
-    view: &ScoreContext<'_>,
+    context: &ScoreContext<'_>,
     readings: &Readings,
     in_words: bool,
 ) -> Vec<SignalVerdict> {
-    let explain = |(at, reading): &(usize, Reading)| SIGNALS[*at].explain(view, reading);
+    let explain = |(at, reading): &(usize, Reading)| SIGNALS[*at].explain(context, reading);
     let verdict = |read: &(usize, Reading)| SignalVerdict {
         name: SIGNALS[read.0].name(),
         reading: read.1,

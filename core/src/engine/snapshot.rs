@@ -28,12 +28,12 @@ impl Engine {
     ///
     /// # Errors
     /// `keep` fails.
-    pub fn save(&self, keep: &mut StateSink<'_>) -> Result<()> {
-        self.save_engine_records(keep)?;
-        self.store.save(keep)
+    pub fn save(&self, sink: &mut StateSink<'_>) -> Result<()> {
+        self.save_engine_records(sink)?;
+        self.store.save(sink)
     }
 
-    fn save_engine_records(&self, keep: &mut StateSink<'_>) -> Result<()> {
+    fn save_engine_records(&self, sink: &mut StateSink<'_>) -> Result<()> {
         let own = (
             self.store.layout(),
             &self.clock,
@@ -44,24 +44,24 @@ impl Engine {
             (self.duplicates, self.late),
         );
         let buffer = &mut EncodeBuffer::default();
-        keep(RecordKey::Engine, Some(buffer.encode(&own)?))?;
-        keep(RecordKey::EventIds, Some(buffer.encode(&self.dedup)?))?;
-        keep(
+        sink(RecordKey::Engine, Some(buffer.encode(&own)?))?;
+        sink(RecordKey::EventIds, Some(buffer.encode(&self.dedup)?))?;
+        sink(
             RecordKey::SharedDeviations,
             Some(buffer.encode(&self.shared_deviations)?),
         )?;
-        keep(RecordKey::Incidents, Some(buffer.encode(&self.incidents)?))?;
-        keep(
+        sink(RecordKey::Incidents, Some(buffer.encode(&self.incidents)?))?;
+        sink(
             RecordKey::ContainmentState,
             Some(buffer.encode(&self.containment_state)?),
         )?;
-        keep(RecordKey::IssuedOrders, Some(buffer.encode(&self.orders)?))?;
-        keep(
+        sink(RecordKey::IssuedOrders, Some(buffer.encode(&self.orders)?))?;
+        sink(
             RecordKey::ReplayGuard,
             Some(buffer.encode(&self.replay_guard)?),
         )?;
         if self.settings.entity == EntityView::Source {
-            keep(
+            sink(
                 RecordKey::SourceLogins,
                 Some(buffer.encode(&self.source_logins)?),
             )?;
@@ -80,9 +80,9 @@ impl Engine {
     ///
     /// # Errors
     /// `keep` fails; then the checkpoint is to be given up.
-    pub fn begin_checkpoint(&mut self, keep: &mut StateSink<'_>) -> Result<usize> {
-        self.save_engine_records(keep)?;
-        self.store.begin_checkpoint(keep)
+    pub fn begin_checkpoint(&mut self, sink: &mut StateSink<'_>) -> Result<usize> {
+        self.save_engine_records(sink)?;
+        self.store.begin_checkpoint(sink)
     }
 
     /// Hands on some `most_bytes` more of the checkpoint; says whether it is whole.
@@ -92,9 +92,9 @@ impl Engine {
     pub fn write_checkpoint_chunk(
         &mut self,
         most_bytes: usize,
-        keep: &mut StateSink<'_>,
+        sink: &mut StateSink<'_>,
     ) -> Result<bool> {
-        self.store.write_checkpoint_chunk(most_bytes, keep)
+        self.store.write_checkpoint_chunk(most_bytes, sink)
     }
 
     /// The whole checkpoint is kept.
@@ -152,14 +152,14 @@ impl EngineRestore {
     /// Says which piece is missing.
     pub fn finish(mut self) -> Result<Engine> {
         let missing = || Error::new(ErrorKind::InvalidData, "the engine's own piece is missing");
-        let (shape, time, learned, calibration, recent, days, counts) =
+        let (shape, time, learned, calibration, log, days, counts) =
             self.own.ok_or_else(missing)?;
         self.pieces.restore_into(&mut self.engine.store, &shape)?;
         let mut engine = self.engine;
         engine.clock = time;
         engine.threshold.restore(learned);
         engine.calibration = calibration.validated()?;
-        engine.containment_log = recent;
+        engine.containment_log = log;
         (engine.aged_day, engine.next_sweep) = days;
         (engine.duplicates, engine.late) = counts;
         Ok(engine)

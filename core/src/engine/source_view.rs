@@ -43,7 +43,7 @@ impl Engine {
     pub(super) fn successful_logins(&self, source: u64) -> (Vec<Subject>, u32) {
         let of = self.source_logins.get(source);
         of.map_or((Vec::new(), 0), |of| {
-            let subjects = of.identities.iter().map(|reached| reached.subject.clone());
+            let subjects = of.identities.iter().map(|logins| logins.subject.clone());
             (subjects.collect(), of.dropped)
         })
     }
@@ -55,36 +55,44 @@ impl Engine {
         };
         of.identities
             .iter()
-            .any(|reached| reached.requested_action.is_none())
+            .any(|logins| logins.requested_action.is_none())
             && self.open_alert(source).is_some_and(has_failures)
     }
 
     /// Decides for everyone whom the source reached and of whom less was wanted so far.
-    pub(super) fn decide_for_logins(&mut self, case: &AlertState, source: u64) -> Vec<Decision> {
+    pub(super) fn decide_for_logins(
+        &mut self,
+        incident: &AlertState,
+        source: u64,
+    ) -> Vec<Decision> {
         let Some(of) = self
             .source_logins
             .get(source)
-            .filter(|_| has_failures(case))
+            .filter(|_| has_failures(incident))
         else {
             return Vec::new();
         };
-        let wanted: Vec<Action> = of
+        let requested: Vec<Action> = of
             .identities
             .iter()
-            .map(|reached| self.policy_action(case, &reached.subject).0)
+            .map(|logins| self.policy_action(incident, &logins.subject).0)
             .collect();
         let mut due = Vec::new();
         let of = self.source_logins.get_mut(source);
-        for (reached, wanted) in of.into_iter().flat_map(|of| &mut of.identities).zip(wanted) {
-            if reached
+        for (logins, requested) in of
+            .into_iter()
+            .flat_map(|of| &mut of.identities)
+            .zip(requested)
+        {
+            if logins
                 .requested_action
-                .is_none_or(|before| wanted > before)
+                .is_none_or(|before| requested > before)
             {
-                reached.requested_action = Some(wanted);
-                due.push((reached.subject.clone(), reached.key));
+                logins.requested_action = Some(requested);
+                due.push((logins.subject.clone(), logins.key));
             }
         }
-        let decide = |(subject, key): &(Subject, u64)| self.decide(case, subject, *key);
+        let decide = |(subject, key): &(Subject, u64)| self.decide(incident, subject, *key);
         due.iter().map(decide).collect()
     }
 
@@ -101,7 +109,10 @@ impl Engine {
     }
 }
 
-fn has_failures(case: &AlertState) -> bool {
+fn has_failures(incident: &AlertState) -> bool {
     let of_failures = |name: SignalName| name == SignalName::Failure;
-    case.signals.iter().any(|signal| of_failures(signal.name))
+    incident
+        .signals
+        .iter()
+        .any(|signal| of_failures(signal.name))
 }

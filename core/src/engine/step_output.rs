@@ -112,6 +112,33 @@ pub struct Alert {
     pub context: Option<EventContext>,
 }
 
+/// The effect of feedback on a shard.
+#[derive(Clone, Debug)]
+pub enum FeedbackEffect {
+    /// The alert or order is not known to this shard.
+    NotFound,
+    /// The feedback was applied; there is nothing to publish.
+    Applied,
+    /// The feedback was applied, and this alert record is to be published.
+    Publish(Box<Alert>),
+}
+
+impl FeedbackEffect {
+    /// Applied, with the alert record to publish, if any.
+    pub(super) fn applied(alert: Option<Alert>) -> Self {
+        alert.map_or(Self::Applied, |alert| Self::Publish(Box::new(alert)))
+    }
+
+    /// The alert record to publish, if any.
+    #[must_use]
+    pub fn alert(&self) -> Option<&Alert> {
+        match self {
+            Self::Publish(alert) => Some(alert),
+            Self::NotFound | Self::Applied => None,
+        }
+    }
+}
+
 /// What many identities show on one day, told once: an administrator's change, an office that
 /// moved, an outage.
 #[derive(Clone, Debug, PartialEq)]

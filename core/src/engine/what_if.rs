@@ -12,21 +12,21 @@ impl Engine {
     #[must_use]
     pub fn score_only(&self, event: &Event<'_>) -> Verdict {
         let features = enrich(event, Keys::of(event), &self.settings.catalogue);
-        let place = self.find_baselines(event, &features);
+        let baselines = self.find_baselines(event, &features);
         let (group, kind) = (features.group, features.kind_group);
-        let peers = match self.store.find_group(group, kind, place.slot) {
+        let peers = match self.store.find_group(group, kind, baselines.slot) {
             Some(group) => self.store.group(group),
             None => &self.store.population,
         };
-        let view = self.score_context(event, &features, &place, peers);
-        let readings = read_signals(&view, self.enabled_for(event));
-        let (_, weighed) = self.score_event(&view, &readings, &place);
+        let context = self.score_context(event, &features, &baselines, peers);
+        let readings = read_signals(&context, self.enabled_for(event));
+        let (_, score) = self.score_event(&context, &readings, &baselines);
         let alert = self.open_alert(features.identity);
         Verdict {
-            score_nats: weighed.score_nats,
-            event_nats: weighed.event_nats,
+            score_nats: score.score_nats,
+            event_nats: score.event_nats,
             alert_id: alert.map(|alert| alert.alert_id.clone()),
-            signals: verdicts(&view, &readings, true),
+            signals: verdicts(&context, &readings, true),
         }
     }
 

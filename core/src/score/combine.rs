@@ -22,22 +22,22 @@ use crate::signal::{SIGNAL_FAMILIES, SIGNALS};
 /// The surprise of the event in nats, where each fact counts `nats_of` it.
 #[must_use]
 pub fn combine(
-    facts: &[Deviation],
+    deviations: &[Deviation],
     scoring: &ScoreParams,
     nats_of: impl Fn(&Deviation) -> f64,
 ) -> f64 {
-    if facts.is_empty() {
+    if deviations.is_empty() {
         return 0.0;
     }
     let mut largest = [0.0f64; SIGNAL_FAMILIES];
-    for fact in facts {
-        let group = &mut largest[SIGNALS[fact.signal].family() as usize];
-        *group = group.max(nats_of(fact));
+    for deviation in deviations {
+        let group = &mut largest[SIGNALS[deviation.signal].family() as usize];
+        *group = group.max(nats_of(deviation));
     }
-    let leader = largest.iter().fold(0.0f64, |a, b| a.max(*b));
+    let largest_family = largest.iter().fold(0.0f64, |a, b| a.max(*b));
     let excess = |nats: &f64| (nats - scoring.group_excess_from_nats).max(0.0);
     let all: f64 = largest.iter().map(excess).sum();
-    leader + scoring.group_excess_share * (all - excess(&leader))
+    largest_family + scoring.group_excess_share * (all - excess(&largest_family))
 }
 
 #[cfg(test)]
@@ -54,7 +54,7 @@ mod tests {
     };
 
     fn nats(of: &[(usize, f64)]) -> f64 {
-        let facts: Deviations = of
+        let deviations: Deviations = of
             .iter()
             .map(|(signal, nats)| Deviation {
                 signal: *signal,
@@ -67,7 +67,7 @@ mod tests {
                 is_new: true,
             })
             .collect();
-        combine(&facts, &SCORING, |fact| fact.nats)
+        combine(&deviations, &SCORING, |deviation| deviation.nats)
     }
 
     #[test]

@@ -57,23 +57,23 @@ impl DeviationContext<'_> {
         &self,
         signal: usize,
         reading: &Reading,
-        view: &ScoreContext<'_>,
+        context: &ScoreContext<'_>,
     ) -> Option<Deviation> {
         if reading.p >= MAX_DEVIATION_P {
             return None;
         }
-        let features: &Features = view.features;
+        let features: &Features = context.features;
         let raw_nats = reading.surprise_nats();
         let calibrated = self.calibration.calibrate(features.kind, signal, raw_nats);
-        let shared = SIGNALS[signal].shared_key(view, reading);
+        let shared = SIGNALS[signal].shared_key(context, reading);
         let share = shared.map_or(1.0, |shared| {
             self.shared_deviations
                 .remaining_share(shared, features.identity, self.now)
         });
         let nats = calibrated * share;
-        let held = self
+        let known = self
             .incident
-            .and_then(|case| case.known_surprise_nats(reading.deviation_key, self.now));
+            .and_then(|incident| incident.known_surprise_nats(reading.deviation_key, self.now));
         Some(Deviation {
             signal,
             key: reading.deviation_key,
@@ -81,8 +81,8 @@ impl DeviationContext<'_> {
             p: reading.p,
             raw_nats,
             nats,
-            new_nats: (nats - held.unwrap_or(0.0)).max(0.0),
-            is_new: held.is_none(),
+            new_nats: (nats - known.unwrap_or(0.0)).max(0.0),
+            is_new: known.is_none(),
         })
     }
 }

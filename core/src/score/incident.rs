@@ -110,18 +110,23 @@ impl Incident {
     /// every [`HELD_HALF_LIFE_MS`] without evidence, so who comes back after days is news again; an
     /// accepted case holds it without limit.
     #[must_use]
-    pub fn known_surprise_nats(&self, fact: u32, now: EventTime) -> Option<f64> {
-        let place = self.deviation_keys.iter().position(|held| *held == fact)?;
+    pub fn known_surprise_nats(&self, deviation: u32, now: EventTime) -> Option<f64> {
+        let baselines = self
+            .deviation_keys
+            .iter()
+            .position(|known| *known == deviation)?;
         if self.analyst_verdict == AnalystVerdict::Accepted {
             return Some(f64::INFINITY);
         }
         let days = now.ms_since(self.updated).max(0) as f64 / DEVIATION_HALF_LIFE_MS as f64;
-        Some(f64::from(self.deviation_nats[place]) * libm::exp2(-days))
+        Some(f64::from(self.deviation_nats[baselines]) * libm::exp2(-days))
     }
 
     /// What it holds, by key.
     pub fn deviation_keys(&self) -> impl Iterator<Item = u32> + use<> {
-        self.deviation_keys.into_iter().filter(|fact| *fact != 0)
+        self.deviation_keys
+            .into_iter()
+            .filter(|deviation| *deviation != 0)
     }
 
     /// Evidence left at `now`.
@@ -131,18 +136,18 @@ impl Incident {
     }
 
     /// Takes the event's evidence in.
-    fn add_evidence(&mut self, facts: &[Deviation], weighed: &EventScore, now: EventTime) {
-        self.evidence_nats = weighed.evidence_nats;
+    fn add_evidence(&mut self, deviations: &[Deviation], score: &EventScore, now: EventTime) {
+        self.evidence_nats = score.evidence_nats;
         self.updated = self.updated.max(now);
-        for fact in facts {
+        for deviation in deviations {
             let known = self
                 .deviation_keys
                 .iter()
-                .position(|held| *held == fact.key);
-            let place = known.unwrap_or(self.next_deviation);
-            let before = known.map_or(0.0, |place| self.deviation_nats[place]);
-            self.deviation_keys[place] = fact.key;
-            self.deviation_nats[place] = before.max(fact.nats as f32);
+                .position(|known| *known == deviation.key);
+            let baselines = known.unwrap_or(self.next_deviation);
+            let before = known.map_or(0.0, |baselines| self.deviation_nats[baselines]);
+            self.deviation_keys[baselines] = deviation.key;
+            self.deviation_nats[baselines] = before.max(deviation.nats as f32);
             if known.is_none() {
                 self.next_deviation = (self.next_deviation + 1) % MAX_DEVIATIONS;
             }
@@ -153,31 +158,31 @@ impl Incident {
 /// Weighs an event against the case it belongs to. Pure.
 #[must_use]
 pub fn score_event(
-    facts: &[Deviation],
+    deviations: &[Deviation],
     incident: Option<&Incident>,
     now: EventTime,
     scoring: &ScoreParams,
     half_life: HalfLife,
 ) -> EventScore {
-    let event_nats = combine(facts, scoring, |fact| fact.nats);
+    let event_nats = combine(deviations, scoring, |deviation| deviation.nats);
     let from = scoring.evidence_from_nats;
     let (fresh_nats, before) = match incident {
         None => (event_nats, 0.0),
-        Some(case) => (
-            combine(facts, scoring, |fact| fact.new_nats),
-            case.evidence_at(now, half_life),
+        Some(incident) => (
+            combine(deviations, scoring, |deviation| deviation.new_nats),
+            incident.evidence_at(now, half_life),
         ),
     };
     let fresh_excess = (fresh_nats - from).max(0.0);
     let evidence_nats = before + fresh_excess;
-    let carried = if event_nats >= from {
+    let result = if event_nats >= from {
         from + evidence_nats
     } else {
         event_nats
     };
     EventScore {
         event_nats,
-        score_nats: carried,
+        score_nats: result,
         new_nats: fresh_nats,
         evidence_nats,
         is_new: fresh_excess > 0.0,
@@ -203,27 +208,27 @@ impl Incidents {
     pub fn add_evidence(
         &mut self,
         identity: u64,
-        facts: &[Deviation],
-        weighed: &EventScore,
+        deviations: &[Deviation],
+        score: &EventScore,
         now: EventTime,
         capacity: usize,
-        let_go: &mut Vec<u64>,
+        evicted: &mut Vec<u64>,
     ) -> &mut Incident {
         if self.incidents.len() >= capacity && !self.incidents.contains_key(&identity) {
-            self.evict_weaker_half(let_go);
+            self.evict_weaker_half(evicted);
         }
-        let case = self
+        let incident = self
             .incidents
             .entry(identity)
             .or_insert_with(|| Incident::new(now));
-        case.add_evidence(facts, weighed, now);
-        case
+        incident.add_evidence(deviations, score, now);
+        incident
     }
 
     /// States the alert of an identity's case, if it has a case.
     pub fn set_alert(&mut self, identity: u64, alert: AlertState) {
-        if let Some(case) = self.incidents.get_mut(&identity) {
-            case.alert = Some(alert);
+        if let Some(incident) = self.incidents.get_mut(&identity) {
+            incident.alert = Some(alert);
         }
     }
 
@@ -233,24 +238,29 @@ impl Incidents {
         let alert = self
             .incidents
             .get(&identity)
-            .and_then(|case| case.alert.as_ref());
+            .and_then(|incident| incident.alert.as_ref());
         alert.is_some_and(|alert| !alert.closed)
     }
 
     /// Whose case has the alert `alert_id`. O(cases).
     #[must_use]
     pub fn identity_of(&self, alert_id: &str) -> Option<u64> {
-        let has = |case: &Incident| case.alert.as_ref().is_some_and(|a| a.alert_id == alert_id);
-        let found = self.incidents.iter().find(|(_, case)| has(case));
+        let has = |incident: &Incident| {
+            incident
+                .alert
+                .as_ref()
+                .is_some_and(|a| a.alert_id == alert_id)
+        };
+        let found = self.incidents.iter().find(|(_, incident)| has(incident));
         found.map(|(identity, _)| *identity)
     }
 
     /// Notes what was answered to the case of `identity`; an accepted one has no evidence left.
     pub fn set_analyst_verdict(&mut self, identity: u64, standing: AnalystVerdict) {
-        if let Some(case) = self.incidents.get_mut(&identity) {
-            case.analyst_verdict = standing;
+        if let Some(incident) = self.incidents.get_mut(&identity) {
+            incident.analyst_verdict = standing;
             if standing == AnalystVerdict::Accepted {
-                case.evidence_nats = 0.0;
+                incident.evidence_nats = 0.0;
             }
         }
     }
@@ -269,12 +279,12 @@ impl Incidents {
 
     /// Lets the weaker half of the cases go that have no open alert, and closed ones before all.
     #[cold]
-    fn evict_weaker_half(&mut self, let_go: &mut Vec<u64>) {
+    fn evict_weaker_half(&mut self, evicted: &mut Vec<u64>) {
         let mut candidates: Vec<(f64, u64)> = self
             .incidents
             .iter()
-            .filter(|(_, case)| case.alert.as_ref().is_none_or(|alert| alert.closed))
-            .map(|(key, case)| (case.evidence_nats, *key))
+            .filter(|(_, incident)| incident.alert.as_ref().is_none_or(|alert| alert.closed))
+            .map(|(key, incident)| (incident.evidence_nats, *key))
             .collect();
         if candidates.is_empty() {
             candidates = self
@@ -287,7 +297,7 @@ impl Incidents {
         for (_, key) in &candidates[..candidates.len().div_ceil(2)] {
             self.incidents.remove(key);
             self.evicted += 1;
-            let_go.push(*key);
+            evicted.push(*key);
         }
     }
 
@@ -298,31 +308,31 @@ impl Incidents {
         now: EventTime,
         threshold_nats: f64,
         parameters: &Parameters,
-        let_go: &mut Vec<u64>,
+        evicted: &mut Vec<u64>,
     ) -> Vec<AlertState> {
         let half_life = parameters.decay.incident_half_life;
-        let law = &parameters.incident;
+        let params = &parameters.incident;
         let mut closed = Vec::new();
-        self.incidents.retain(|key, case| {
-            let evidence = case.evidence_at(now, half_life);
-            let age_ms = now.ms_since(case.updated);
-            let keep = match &mut case.alert {
+        self.incidents.retain(|key, incident| {
+            let evidence = incident.evidence_at(now, half_life);
+            let age_ms = now.ms_since(incident.updated);
+            let sink = match &mut incident.alert {
                 None => evidence >= MIN_EVIDENCE_NATS,
                 Some(alert) => {
-                    let is_quiet = age_ms >= law.open_at_least_ms;
+                    let is_quiet = age_ms >= params.open_at_least_ms;
                     let over =
-                        is_quiet && evidence < law.closed_share_of_threshold * threshold_nats;
+                        is_quiet && evidence < params.closed_share_of_threshold * threshold_nats;
                     if over && !alert.closed {
                         alert.closed = true;
                         closed.push(alert.clone());
                     }
-                    age_ms < law.remembered_ms
+                    age_ms < params.remembered_ms
                 }
             };
-            if !keep {
-                let_go.push(*key);
+            if !sink {
+                evicted.push(*key);
             }
-            keep
+            sink
         });
         closed
     }
@@ -342,7 +352,8 @@ impl Incidents {
     /// Cases with an open alert.
     #[must_use]
     pub fn open_alerts(&self) -> usize {
-        let open = |case: &&Incident| case.alert.as_ref().is_some_and(|alert| !alert.closed);
+        let open =
+            |incident: &&Incident| incident.alert.as_ref().is_some_and(|alert| !alert.closed);
         self.incidents.values().filter(open).count()
     }
 
@@ -358,7 +369,7 @@ mod tests {
     use super::*;
     use crate::units::MS_PER_SEC;
 
-    fn fact(p: f64, key: u32, case: Option<&Incident>) -> Deviation {
+    fn deviation(p: f64, key: u32, incident: Option<&Incident>) -> Deviation {
         Deviation {
             signal: 0,
             key,
@@ -367,11 +378,14 @@ mod tests {
             raw_nats: -libm::log(p),
             nats: -libm::log(p),
             new_nats: -libm::log(p)
-                - case
-                    .and_then(|case| case.known_surprise_nats(key, EventTime::EARLIEST))
+                - incident
+                    .and_then(|incident| incident.known_surprise_nats(key, EventTime::EARLIEST))
                     .unwrap_or(0.0),
-            is_new: case
-                .is_none_or(|case| case.known_surprise_nats(key, EventTime::EARLIEST).is_none()),
+            is_new: incident.is_none_or(|incident| {
+                incident
+                    .known_surprise_nats(key, EventTime::EARLIEST)
+                    .is_none()
+            }),
         }
     }
 
@@ -384,11 +398,11 @@ mod tests {
             .map(|key| {
                 now = now.saturating_add_ms(60 * MS_PER_SEC);
                 let (scoring, half_life) = (&parameters.score, parameters.decay.incident_half_life);
-                let case = incidents.get(7);
-                let facts = [fact(p, *key, case)];
-                let weighed = score_event(&facts, case, now, scoring, half_life);
-                incidents.add_evidence(7, &facts, &weighed, now, 10, &mut Vec::new());
-                weighed.score_nats
+                let incident = incidents.get(7);
+                let deviations = [deviation(p, *key, incident)];
+                let score = score_event(&deviations, incident, now, scoring, half_life);
+                incidents.add_evidence(7, &deviations, &score, now, 10, &mut Vec::new());
+                score.score_nats
             })
             .collect()
     }
@@ -409,9 +423,9 @@ mod tests {
     #[test]
     fn cases_are_bounded_and_the_strong_stay() {
         let mut incidents = Incidents::default();
-        let mut let_go = Vec::new();
+        let mut evicted = Vec::new();
         for identity in 0..100u64 {
-            let weighed = EventScore {
+            let score = EventScore {
                 event_nats: 5.0,
                 score_nats: 5.0,
                 new_nats: 5.0,
@@ -420,15 +434,15 @@ mod tests {
             };
             incidents.add_evidence(
                 identity,
-                &[fact(0.01, 1, None)],
-                &weighed,
+                &[deviation(0.01, 1, None)],
+                &score,
                 EventTime::EARLIEST,
                 10,
-                &mut let_go,
+                &mut evicted,
             );
             assert!(incidents.len() <= 10);
         }
         assert!(incidents.get(99).is_some() && incidents.get(0).is_none());
-        assert_eq!(let_go.len() as u64, incidents.evicted());
+        assert_eq!(evicted.len() as u64, incidents.evicted());
     }
 }

@@ -10,15 +10,15 @@ use crate::verdict::Severity;
 
 /// The severity of `score_nats` where alerts begin at `threshold_nats`.
 #[must_use]
-pub fn severity(score_nats: f64, threshold_nats: f64, law: &SeverityParams) -> Severity {
+pub fn severity(score_nats: f64, threshold_nats: f64, params: &SeverityParams) -> Severity {
     let above = score_nats - threshold_nats;
     if above < 0.0 {
         Severity::Informational
-    } else if above < law.medium_above_nats {
+    } else if above < params.medium_above_nats {
         Severity::Low
-    } else if above < law.high_above_nats {
+    } else if above < params.high_above_nats {
         Severity::Medium
-    } else if above < law.critical_above_nats {
+    } else if above < params.critical_above_nats {
         Severity::High
     } else {
         Severity::Critical
@@ -31,12 +31,12 @@ mod tests {
 
     #[test]
     fn severity_grows_with_the_excess() {
-        let law = SeverityParams {
+        let params = SeverityParams {
             medium_above_nats: 2.0,
             high_above_nats: 5.0,
             critical_above_nats: 9.0,
         };
-        let at = |score| severity(score, 9.0, &law);
+        let at = |score| severity(score, 9.0, &params);
         assert_eq!(at(8.9), Severity::Informational);
         assert_eq!(at(9.0), Severity::Low);
         assert_eq!(at(11.0), Severity::Medium);

@@ -81,8 +81,8 @@ pub struct SharedDeviations {
 impl SharedDeviations {
     /// What is left of the surprise of a deviation of `identity`, as a share.
     #[must_use]
-    pub fn remaining_share(&self, fact: u32, identity: u64, now: EventTime) -> f64 {
-        let Some(shown) = self.identities_by_deviation.get(&fact) else {
+    pub fn remaining_share(&self, deviation: u32, identity: u64, now: EventTime) -> f64 {
+        let Some(shown) = self.identities_by_deviation.get(&deviation) else {
             return 1.0;
         };
         let mut others = shown.at(half_day(now));
@@ -93,16 +93,22 @@ impl SharedDeviations {
 
     /// Counts `identity`; says how many there are now, where they are `least` or more and have not
     /// been told of today.
-    pub fn record(&mut self, fact: u32, identity: u64, least: f64, now: EventTime) -> Option<f64> {
+    pub fn record(
+        &mut self,
+        deviation: u32,
+        identity: u64,
+        least: f64,
+        now: EventTime,
+    ) -> Option<f64> {
         if self.identities_by_deviation.len() >= CAPACITY
-            && !self.identities_by_deviation.contains_key(&fact)
+            && !self.identities_by_deviation.contains_key(&deviation)
         {
             self.sweep(now);
             if self.identities_by_deviation.len() >= CAPACITY {
                 return None;
             }
         }
-        let shown = self.identities_by_deviation.entry(fact).or_default();
+        let shown = self.identities_by_deviation.entry(deviation).or_default();
         *shown = shown.at(half_day(now));
         shown.now |= bit(identity);
         let identities = shown.identities();
@@ -116,9 +122,9 @@ impl SharedDeviations {
     fn sweep(&mut self, now: EventTime) {
         if now.ms_since(self.swept_at) >= SWEEP_INTERVAL_MS {
             self.swept_at = now;
-            let recent = half_day(now) - 1;
+            let log = half_day(now) - 1;
             self.identities_by_deviation
-                .retain(|_, shown| shown.half_day >= recent);
+                .retain(|_, shown| shown.half_day >= log);
         }
     }
 }
@@ -131,41 +137,45 @@ mod tests {
 
     #[test]
     fn what_many_share_surprises_less_and_two_are_no_crowd() {
-        let mut crowd = SharedDeviations::default();
+        let mut shared_deviations = SharedDeviations::default();
         let now = EventTime::EARLIEST;
-        let left = |crowd: &SharedDeviations, now| crowd.remaining_share(7, 99, now);
-        assert!((left(&crowd, now) - 1.0).abs() < 1e-12);
-        crowd.record(7, 1, NEVER, now);
-        assert!((left(&crowd, now) - 1.0).abs() < 0.01);
-        (2..30).for_each(|identity| assert_eq!(crowd.record(7, identity, NEVER, now), None));
-        assert!(left(&crowd, now) < 0.1);
-        assert!((crowd.remaining_share(8, 99, now) - 1.0).abs() < 1e-12);
+        let left = |shared_deviations: &SharedDeviations, now| {
+            shared_deviations.remaining_share(7, 99, now)
+        };
+        assert!((left(&shared_deviations, now) - 1.0).abs() < 1e-12);
+        shared_deviations.record(7, 1, NEVER, now);
+        assert!((left(&shared_deviations, now) - 1.0).abs() < 0.01);
+        (2..30).for_each(|identity| {
+            assert_eq!(shared_deviations.record(7, identity, NEVER, now), None)
+        });
+        assert!(left(&shared_deviations, now) < 0.1);
+        assert!((shared_deviations.remaining_share(8, 99, now) - 1.0).abs() < 1e-12);
         let next_week = now.saturating_add_ms(7 * crate::units::MS_PER_DAY);
-        assert!(left(&crowd, next_week) > 0.99);
+        assert!(left(&shared_deviations, next_week) > 0.99);
     }
 
     #[test]
     fn one_identity_is_no_crowd_however_often() {
-        let mut crowd = SharedDeviations::default();
+        let mut shared_deviations = SharedDeviations::default();
         let now = EventTime::EARLIEST;
-        (0..100).for_each(|_| assert_eq!(crowd.record(7, 1, 5.0, now), None));
-        assert!((crowd.remaining_share(7, 1, now) - 1.0).abs() < 1e-12);
+        (0..100).for_each(|_| assert_eq!(shared_deviations.record(7, 1, 5.0, now), None));
+        assert!((shared_deviations.remaining_share(7, 1, now) - 1.0).abs() < 1e-12);
     }
 
     #[test]
     fn a_crowd_is_told_of_once_a_day() {
-        let mut crowd = SharedDeviations::default();
+        let mut shared_deviations = SharedDeviations::default();
         let now = EventTime::EARLIEST;
-        let told = (0..20).filter_map(|identity| crowd.record(7, identity, 5.0, now));
+        let told = (0..20).filter_map(|identity| shared_deviations.record(7, identity, 5.0, now));
         assert_eq!(told.count(), 1);
     }
 
     #[test]
     fn memory_is_bounded() {
-        let mut crowd = SharedDeviations::default();
-        for fact in 0..100_000u32 {
-            crowd.record(fact, 1, NEVER, EventTime::EARLIEST);
+        let mut shared_deviations = SharedDeviations::default();
+        for deviation in 0..100_000u32 {
+            shared_deviations.record(deviation, 1, NEVER, EventTime::EARLIEST);
         }
-        assert!(crowd.identities_by_deviation.len() <= CAPACITY);
+        assert!(shared_deviations.identities_by_deviation.len() <= CAPACITY);
     }
 }

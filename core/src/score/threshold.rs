@@ -290,7 +290,7 @@ mod tests {
             told.extend(
                 threshold
                     .advance_to_day(day)
-                    .map(|news| (day, news.is_out_of_budget)),
+                    .map(|budget_alert| (day, budget_alert.is_out_of_budget)),
             );
             (0..alerts).for_each(|_| threshold.record_alert());
             (0..100).for_each(|peak| threshold.record_peak(f64::from(peak) / 20.0));

@@ -29,25 +29,25 @@ pub struct Action;
 
 /// Mid-p tail of first uses of actions known from attacks, as `rarely_legitimate` as this one or
 /// more, where `group` does as it does and `believed` is thought of each class (common, rare).
-fn abused_shares(group: &GroupBaseline, weight: f64, believed: [f64; 2], worth: f64) -> [f64; 2] {
+fn abused_shares(group: &GroupBaseline, weight: f64, prior: [f64; 2], strength: f64) -> [f64; 2] {
     let adopted: f64 = group.levels.iter().sum();
     std::array::from_fn(|class| {
         posterior_mean(
             group.abused[class] / weight,
             adopted / weight,
-            believed[class],
-            worth,
+            prior[class],
+            strength,
         )
     })
 }
 
-fn abuse_tail(abuse: Abuse, view: &ScoreContext<'_>) -> f64 {
-    let prior = &view.parameters.prior;
-    let weight = f64::from(view.shared_weight);
-    let worth = prior.level_prior_strength;
-    let believed = [prior.abused_share, prior.abused_rare_share];
-    let of_all = abused_shares(view.population, weight, believed, worth);
-    let [common, rare] = abused_shares(view.peers, weight, of_all, worth);
+fn abuse_tail(abuse: Abuse, context: &ScoreContext<'_>) -> f64 {
+    let prior = &context.parameters.prior;
+    let weight = f64::from(context.shared_weight);
+    let strength = prior.level_prior_strength;
+    let prior = [prior.abused_share, prior.abused_rare_share];
+    let of_all = abused_shares(context.population, weight, prior, strength);
+    let [common, rare] = abused_shares(context.peers, weight, of_all, strength);
     if abuse.rarely_legitimate {
         0.5 * rare
     } else {
@@ -56,62 +56,62 @@ fn abuse_tail(abuse: Abuse, view: &ScoreContext<'_>) -> f64 {
 }
 
 /// What is believed of an action before or besides its use by others.
-fn novelty_prior(view: &ScoreContext<'_>) -> NoveltyPrior {
-    if let Some(abuse) = view.features.abuse {
-        let tail = abuse_tail(abuse, view);
+fn novelty_prior(context: &ScoreContext<'_>) -> NoveltyPrior {
+    if let Some(abuse) = context.features.abuse {
+        let tail = abuse_tail(abuse, context);
         return NoveltyPrior {
             unseen_tail: tail,
             max_tail: tail,
         };
     }
-    let Some(level) = view.features.level else {
+    let Some(level) = context.features.level else {
         return NoveltyPrior::NONE;
     };
-    let prior = &view.parameters.prior;
+    let prior = &context.parameters.prior;
     let rank = level as usize;
     let own = prior.level_shares()[rank];
-    let at_least = prior_share_from(rank, view.parameters);
+    let at_least = prior_share_from(rank, context.parameters);
     NoveltyPrior {
         unseen_tail: prior.abused_rare_share + prior.abused_share + at_least - 0.5 * own,
         max_tail: 1.0,
     }
 }
 
-fn score_action(view: &ScoreContext<'_>) -> Option<Reading> {
-    let (peers, population) = (&view.peers.action, &view.population.action);
-    let key = view.features.action?;
+fn score_action(context: &ScoreContext<'_>) -> Option<Reading> {
+    let (peers, population) = (&context.peers.action, &context.population.action);
+    let key = context.features.action?;
     Some(categorical::score_value(
         key,
-        &view.profile.action,
+        &context.profile.action,
         peers,
         population,
-        novelty_prior(view),
-        view,
+        novelty_prior(context),
+        context,
     ))
 }
 
-fn score_resource(view: &ScoreContext<'_>) -> Option<Reading> {
-    let (peers, population) = (&view.peers.resource, &view.population.resource);
-    let key = view.features.resource?;
+fn score_resource(context: &ScoreContext<'_>) -> Option<Reading> {
+    let (peers, population) = (&context.peers.resource, &context.population.resource);
+    let key = context.features.resource?;
     Some(categorical::score_value(
         key,
-        &view.profile.resource,
+        &context.profile.resource,
         peers,
         population,
         NoveltyPrior::NONE,
-        view,
+        context,
     ))
 }
 
-fn count_adoption(lesson: &mut LearnContext<'_>) {
-    let Some(level) = lesson.features.level else {
+fn count_adoption(context: &mut LearnContext<'_>) {
+    let Some(level) = context.features.level else {
         return;
     };
-    let weight = f64::from(lesson.shared_weight);
-    let learnt = &mut lesson.baselines;
-    for group in [&mut *learnt.peers, &mut *learnt.population] {
+    let weight = f64::from(context.shared_weight);
+    let baselines = &mut context.baselines;
+    for group in [&mut *baselines.peers, &mut *baselines.population] {
         group.levels[level as usize] += weight;
-        if let Some(abuse) = lesson.features.abuse {
+        if let Some(abuse) = context.features.abuse {
             group.abused[usize::from(abuse.rarely_legitimate)] += weight;
         }
     }
@@ -130,27 +130,27 @@ impl Signal for Action {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
-        match (score_action(view), score_resource(view)) {
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        match (score_action(context), score_resource(context)) {
             (Some(action), Some(resource)) if resource.p < action.p => Some(resource),
             (action, resource) => action.or(resource),
         }
     }
 
-    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
-        let profile = view.profile;
-        if view.features.action != Some(reading.deviation_key) {
+    fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+        let profile = context.profile;
+        if context.features.action != Some(reading.deviation_key) {
             return categorical::explain(
                 "resource",
                 Feature::Resource,
                 &profile.resource,
-                view,
+                context,
                 reading,
             );
         }
         let mut explanation =
-            categorical::explain("action", Feature::Action, &profile.action, view, reading);
-        if let Some(technique) = view.features.abuse.map(|abuse| abuse.technique) {
+            categorical::explain("action", Feature::Action, &profile.action, context, reading);
+        if let Some(technique) = context.features.abuse.map(|abuse| abuse.technique) {
             let known = format!(
                 "; known from attacks as {} {}",
                 technique.id, technique.name
@@ -160,23 +160,23 @@ impl Signal for Action {
         explanation
     }
 
-    fn learn(&self, lesson: &mut LearnContext<'_>) {
-        let (action, resource) = (lesson.features.action, lesson.features.resource);
+    fn learn(&self, context: &mut LearnContext<'_>) {
+        let (action, resource) = (context.features.action, context.features.resource);
         let adopted = categorical::learn_value(
             action,
             Feature::Action,
-            lesson,
+            context,
             |p| &mut p.action,
             |c| &mut c.action,
         );
         if adopted {
-            count_adoption(lesson);
+            count_adoption(context);
         }
-        record_usage(lesson, adopted);
+        record_usage(context, adopted);
         categorical::learn_value(
             resource,
             Feature::Resource,
-            lesson,
+            context,
             |p| &mut p.resource,
             |c| &mut c.resource,
         );
@@ -184,17 +184,17 @@ impl Signal for Action {
 }
 
 /// Notes when the action was used last, and what the credential permits where it may be new.
-fn record_usage(lesson: &mut LearnContext<'_>, is_new: bool) {
+fn record_usage(context: &mut LearnContext<'_>, is_new: bool) {
     let (Some(key), Some(profile)) = (
-        lesson.features.action,
-        lesson.baselines.profile.as_deref_mut(),
+        context.features.action,
+        context.baselines.profile.as_deref_mut(),
     ) else {
         return;
     };
-    if lesson.profile_weight <= 0.0 {
+    if context.profile_weight <= 0.0 {
         return;
     }
-    let day = lesson.now.day() as u16;
+    let day = context.now.day() as u16;
     if let Some(slot) = profile.action.slot(key) {
         if is_new {
             profile.usage.reset(slot, day);
@@ -202,13 +202,13 @@ fn record_usage(lesson: &mut LearnContext<'_>, is_new: bool) {
             profile.usage.record_use(slot, day);
         }
     }
-    if !is_new && lesson.event.activity == Activity::Use {
+    if !is_new && context.event.activity == Activity::Use {
         return;
     }
-    for scope in lesson.event.credential.iter().flat_map(|c| &c.scopes) {
+    for scope in context.event.credential.iter().flat_map(|c| &c.scopes) {
         let key = fold32(action_hash(scope));
         if profile.usage.add_scope(key) {
-            lesson.baselines.names.intern(key, || Cow::Borrowed(scope));
+            context.baselines.names.intern(key, || Cow::Borrowed(scope));
         }
     }
 }

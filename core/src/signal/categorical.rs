@@ -39,28 +39,28 @@ pub(super) fn score_value<const N: usize>(
     table: &CategoryTable<N>,
     peers: &CategoryMap,
     population: &CategoryMap,
-    belief: NoveltyPrior,
-    view: &ScoreContext<'_>,
+    novelty: NoveltyPrior,
+    context: &ScoreContext<'_>,
 ) -> Reading {
-    let observations = table.observations(view.profile_weight);
-    let own_rate = match table.tail_probability(key, view.profile_weight) {
+    let observations = table.observations(context.profile_weight);
+    let own_rate = match table.tail_probability(key, context.profile_weight) {
         TailProbability::Known { tail, .. } => {
             return Reading::new(tail, Level::Identity, observations, key);
         }
         TailProbability::New { newcomer_rate } => newcomer_rate,
     };
-    let (above, level) = match peers.tail_probability(key, view.shared_weight) {
+    let (above, level) = match peers.tail_probability(key, context.shared_weight) {
         TailProbability::Known { tail, .. } => (tail, Level::Peers),
         TailProbability::New { newcomer_rate } => {
-            let top = match population.tail_probability(key, view.shared_weight) {
+            let top = match population.tail_probability(key, context.shared_weight) {
                 TailProbability::Known { tail, .. } => tail,
-                TailProbability::New { newcomer_rate } => newcomer_rate * belief.unseen_tail,
+                TailProbability::New { newcomer_rate } => newcomer_rate * novelty.unseen_tail,
             };
             (newcomer_rate * top, Level::Population)
         }
     };
     Reading::new(
-        own_rate * above.min(belief.max_tail),
+        own_rate * above.min(novelty.max_tail),
         level,
         observations,
         key,
@@ -71,36 +71,36 @@ pub(super) fn score_value<const N: usize>(
 pub(super) fn learn_value<const N: usize>(
     key: Option<u32>,
     feature: Feature,
-    lesson: &mut LearnContext<'_>,
+    context: &mut LearnContext<'_>,
     table: impl FnOnce(&mut crate::baseline::profile::Profile) -> &mut CategoryTable<N>,
     map: impl Fn(&mut crate::baseline::group_baseline::GroupBaseline) -> &mut CategoryMap,
 ) -> bool {
-    let (Some(key), Some(profile)) = (key, lesson.baselines.profile.as_deref_mut()) else {
+    let (Some(key), Some(profile)) = (key, context.baselines.profile.as_deref_mut()) else {
         return false;
     };
     // What surprised us teaches the identity nothing. Its peers take note of it, once and with
     // little weight: what many of them come to do is not news for ever.
-    if lesson.profile_weight <= 0.0 {
-        if lesson.new_deviations.contains(&key) {
-            let weight = UNTRUSTED_WEIGHT * lesson.shared_weight_now;
-            if map(lesson.baselines.peers).add(key, weight) {
-                map(lesson.baselines.population).add(key, weight);
+    if context.profile_weight <= 0.0 {
+        if context.new_deviations.contains(&key) {
+            let weight = UNTRUSTED_WEIGHT * context.shared_weight_now;
+            if map(context.baselines.peers).add(key, weight) {
+                map(context.baselines.population).add(key, weight);
             }
         }
         return false;
     }
-    let proof = attribution_weight(lesson.event);
-    if !table(profile).add(key, proof * lesson.profile_weight) {
+    let signature = attribution_weight(context.event);
+    if !table(profile).add(key, signature * context.profile_weight) {
         return false;
     }
-    let weight = proof * lesson.shared_weight;
-    if map(lesson.baselines.peers).add(key, weight) {
-        map(lesson.baselines.population).add(key, weight);
+    let weight = signature * context.shared_weight;
+    if map(context.baselines.peers).add(key, weight) {
+        map(context.baselines.population).add(key, weight);
     }
-    lesson
+    context
         .baselines
         .names
-        .intern(key, || label(lesson.event, feature));
+        .intern(key, || label(context.event, feature));
     true
 }
 
@@ -151,12 +151,12 @@ pub(super) fn explain<const N: usize>(
     what: &str,
     feature: Feature,
     table: &CategoryTable<N>,
-    view: &ScoreContext<'_>,
+    context: &ScoreContext<'_>,
     reading: &Reading,
 ) -> Explanation {
-    let observed = label(view.event, feature).into_owned();
-    let expected = describe_values(table, view.labels);
-    let seen = match describe_history(reading, "uses", view) {
+    let observed = label(context.event, feature).into_owned();
+    let expected = describe_values(table, context.labels);
+    let seen = match describe_history(reading, "uses", context) {
         none if reading.observations < 0.5 => none,
         some => format!("{some}: {expected}"),
     };
@@ -185,13 +185,20 @@ pub(super) fn explain<const N: usize>(
 }
 
 /// How much is known of the identity, in words; `what` names what was counted.
-pub(super) fn describe_history(reading: &Reading, what: &str, view: &ScoreContext<'_>) -> String {
+pub(super) fn describe_history(
+    reading: &Reading,
+    what: &str,
+    context: &ScoreContext<'_>,
+) -> String {
     let observations = reading.observations;
     if observations < 0.5 {
         return "no history of its own".to_owned();
     }
     let span = Span {
-        ms: view.profile.last_seen.ms_since(view.profile.first_seen),
+        ms: context
+            .profile
+            .last_seen
+            .ms_since(context.profile.first_seen),
     };
     format!("in about {observations:.0} {what} over {span}")
 }

@@ -28,35 +28,35 @@ impl Signal for Client {
         &[VALID_ACCOUNTS, ALTERNATE_AUTHENTICATION]
     }
 
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
-        let key = view.features.client?;
-        let (peers, population) = (&view.peers.client, &view.population.client);
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        let key = context.features.client?;
+        let (peers, population) = (&context.peers.client, &context.population.client);
         Some(categorical::score_value(
             key,
-            &view.profile.client,
+            &context.profile.client,
             peers,
             population,
             NoveltyPrior::NONE,
-            view,
+            context,
         ))
     }
 
-    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+    fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         categorical::explain(
             "client",
             Feature::Client,
-            &view.profile.client,
-            view,
+            &context.profile.client,
+            context,
             reading,
         )
     }
 
-    fn learn(&self, lesson: &mut LearnContext<'_>) {
-        let key = lesson.features.client;
+    fn learn(&self, context: &mut LearnContext<'_>) {
+        let key = context.features.client;
         categorical::learn_value(
             key,
             Feature::Client,
-            lesson,
+            context,
             |p| &mut p.client,
             |c| &mut c.client,
         );

@@ -51,53 +51,56 @@ fn is_bound(event: &Event<'_>) -> bool {
     kind != Some(CredentialKind::Password)
 }
 
-fn relocations(view: &ScoreContext<'_>) -> Option<[Option<Relocation>; 3]> {
-    let record = view.credential.filter(|_| is_bound(view.event))?;
-    let features = view.features;
-    let way = |is_move: bool, feature, key: Option<u32>, count| {
+fn relocations(context: &ScoreContext<'_>) -> Option<[Option<Relocation>; 3]> {
+    let record = context.credential.filter(|_| is_bound(context.event))?;
+    let features = context.features;
+    let relocation = |is_move: bool, feature, key: Option<u32>, count| {
         key.filter(|_| is_move).map(|key| Relocation {
             feature,
             key,
             count,
         })
     };
-    let ways = [
-        way(
+    let relocations = [
+        relocation(
             record.hosts.is_relocation(features.host),
             Feature::Host,
             features.host,
             (|moves| moves.host) as fn(&RelocationCounts) -> f32,
         ),
-        way(
+        relocation(
             record.networks.is_relocation(features.network),
             Feature::Network,
             features.network,
             |moves| moves.network,
         ),
-        way(
+        relocation(
             record.clients.is_relocation(features.client),
             Feature::Client,
             features.client,
             |moves| moves.client,
         ),
     ];
-    ways.iter().any(Option::is_some).then_some(ways)
+    relocations
+        .iter()
+        .any(Option::is_some)
+        .then_some(relocations)
 }
 
-fn rate(way: &Relocation, view: &ScoreContext<'_>) -> f64 {
-    let prior = view.parameters.prior.relocation_rate;
-    let issuer = match view.issuer {
+fn rate(relocation: &Relocation, context: &ScoreContext<'_>) -> f64 {
+    let prior = context.parameters.prior.relocation_rate;
+    let issuer = match context.issuer {
         None => prior,
         Some(issuer) => {
-            let weight = f64::from(view.shared_weight);
-            let moves = f64::from((way.count)(&issuer.relocations)) / weight;
+            let weight = f64::from(context.shared_weight);
+            let moves = f64::from((relocation.count)(&issuer.relocations)) / weight;
             let days = f64::from(issuer.relocations.days) / weight;
             posterior_mean(moves, days, prior, PRIOR_STRENGTH)
         }
     };
-    let weight = f64::from(view.profile_weight);
-    let own = &view.profile.relocations;
-    let moves = f64::from((way.count)(own)) / weight;
+    let weight = f64::from(context.profile_weight);
+    let own = &context.profile.relocations;
+    let moves = f64::from((relocation.count)(own)) / weight;
     posterior_mean(
         moves,
         f64::from(own.days) / weight,
@@ -107,10 +110,13 @@ fn rate(way: &Relocation, view: &ScoreContext<'_>) -> f64 {
 }
 
 fn rarest<'w>(
-    ways: &'w [Option<Relocation>; 3],
-    view: &ScoreContext<'_>,
+    relocations: &'w [Option<Relocation>; 3],
+    context: &ScoreContext<'_>,
 ) -> Option<(&'w Relocation, f64)> {
-    let rated = ways.iter().flatten().map(|way| (way, rate(way, view)));
+    let rated = relocations
+        .iter()
+        .flatten()
+        .map(|relocation| (relocation, rate(relocation, context)));
     rated.min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
@@ -127,37 +133,39 @@ impl Signal for Concurrency {
         &[ALTERNATE_AUTHENTICATION]
     }
 
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
-        let ways = relocations(view)?;
-        let (way, p) = rarest(&ways, view)?;
-        let observations = f64::from(view.profile.relocations.days / view.profile_weight);
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        let relocations = relocations(context)?;
+        let (relocation, p) = rarest(&relocations, context)?;
+        let observations = f64::from(context.profile.relocations.days / context.profile_weight);
         let level = if observations >= ISSUER_PRIOR_STRENGTH {
             Level::Identity
         } else {
             Level::Population
         };
-        let fact = key32(BINDING_SPACE, &way.key.to_be_bytes());
-        Some(Reading::new(p, level, observations, fact))
+        let deviation_key = key32(BINDING_SPACE, &relocation.key.to_be_bytes());
+        Some(Reading::new(p, level, observations, deviation_key))
     }
 
-    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
-        let ways = relocations(view);
-        let named: Vec<&str> = ways
+    fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+        let relocations = relocations(context);
+        let named: Vec<&str> = relocations
             .iter()
             .flatten()
             .flatten()
-            .map(|way| match way.feature {
+            .map(|relocation| match relocation.feature {
                 Feature::Host => "host",
                 Feature::Network => "network",
                 _ => "client",
             })
             .collect();
-        let rarest = ways.as_ref().and_then(|ways| rarest(ways, view));
-        let observed = rarest.map_or_else(String::new, |(way, _)| {
-            label(view.event, way.feature).into_owned()
+        let rarest = relocations
+            .as_ref()
+            .and_then(|relocations| rarest(relocations, context));
+        let observed = rarest.map_or_else(String::new, |(relocation, _)| {
+            label(context.event, relocation.feature).into_owned()
         });
-        let ago = view.credential.map_or(0, |record| {
-            i64::from(secs(view.event.time).saturating_sub(record.last_secs))
+        let ago = context.credential.map_or(0, |record| {
+            i64::from(secs(context.event.time).saturating_sub(record.last_secs))
         });
         let expected = "where it was first used".to_owned();
         let sentence = format!(
@@ -174,20 +182,20 @@ impl Signal for Concurrency {
         }
     }
 
-    fn learn(&self, lesson: &mut LearnContext<'_>) {
-        let Some(record) = lesson.baselines.credential.as_deref_mut() else {
+    fn learn(&self, context: &mut LearnContext<'_>) {
+        let Some(record) = context.baselines.credential.as_deref_mut() else {
             return;
         };
-        if !is_bound(lesson.event) {
+        if !is_bound(context.event) {
             return;
         }
         // A first use binds the credential even while its identity is distrusted: it must not be
         // free to move because an alert, true or false, was open when it was issued.
-        if lesson.profile_weight <= 0.0 && record.is_known() {
+        if context.profile_weight <= 0.0 && record.is_known() {
             return;
         }
-        let features = lesson.features;
-        let now = secs(lesson.now);
+        let features = context.features;
+        let now = secs(context.now);
         if record.is_known() {
             let is_new_day = record.last_secs / SECS_PER_DAY != now / SECS_PER_DAY;
             let counts = RelocationCounts {
@@ -196,11 +204,11 @@ impl Signal for Concurrency {
                 network: f32::from(u8::from(record.networks.is_relocation(features.network))),
                 client: f32::from(u8::from(record.clients.is_relocation(features.client))),
             };
-            if let Some(profile) = lesson.baselines.profile.as_deref_mut() {
-                profile.relocations.add(&counts, lesson.profile_weight);
+            if let Some(profile) = context.baselines.profile.as_deref_mut() {
+                profile.relocations.add(&counts, context.profile_weight);
             }
-            if let Some(issuer) = lesson.baselines.issuer.as_deref_mut() {
-                issuer.relocations.add(&counts, lesson.shared_weight);
+            if let Some(issuer) = context.baselines.issuer.as_deref_mut() {
+                issuer.relocations.add(&counts, context.shared_weight);
             }
             record.is_reused = true;
         }

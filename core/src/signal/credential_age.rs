@@ -40,17 +40,17 @@ enum Violation {
 }
 
 /// The violation, and by how many seconds.
-fn violation(view: &ScoreContext<'_>) -> Option<(Violation, u32)> {
+fn violation(context: &ScoreContext<'_>) -> Option<(Violation, u32)> {
     let is_use = matches!(
-        view.event.activity,
+        context.event.activity,
         Activity::Use | Activity::Authenticate | Activity::Refresh
     );
-    if !is_use || view.event.outcome != Outcome::Success {
+    if !is_use || context.event.outcome != Outcome::Success {
         return None;
     }
-    let stated = view.event.credential.as_ref()?;
-    let now = secs(view.event.time);
-    let record = view.credential;
+    let stated = context.event.credential.as_ref()?;
+    let now = secs(context.event.time);
+    let record = context.credential;
     let past =
         |end: u32, grace: u32| (end > 0 && now > end.saturating_add(grace)).then(|| now - end);
     let revoked = record.and_then(|record| past(record.revoked_secs, SKEW_SECS));
@@ -85,18 +85,18 @@ impl Signal for CredentialAge {
         &[ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS]
     }
 
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
-        let (violation, _) = violation(view)?;
-        let fact = key32(
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        let (violation, _) = violation(context)?;
+        let deviation_key = key32(
             LIFE_SPACE + violation as u64,
-            &view.features.issuer.to_be_bytes(),
+            &context.features.issuer.to_be_bytes(),
         );
-        let p = view.parameters.prior.hard_violation_p;
-        Some(Reading::new(p, Level::Population, 0.0, fact))
+        let p = context.parameters.prior.hard_violation_p;
+        Some(Reading::new(p, Level::Population, 0.0, deviation_key))
     }
 
-    fn explain(&self, view: &ScoreContext<'_>, _: &Reading) -> Explanation {
-        let Some((violation, by)) = violation(view) else {
+    fn explain(&self, context: &ScoreContext<'_>, _: &Reading) -> Explanation {
+        let Some((violation, by)) = violation(context) else {
             return Explanation::default();
         };
         let by = Span {

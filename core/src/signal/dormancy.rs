@@ -60,14 +60,20 @@ fn missed_hours(
     })
 }
 
-fn missed_hours_at(view: &ScoreContext<'_>) -> Option<f64> {
-    let (profile, peers, weight) = (view.profile, view.peers, view.profile_weight);
-    missed_hours(profile, peers, weight, view.parameters, view.event.time)
+fn missed_hours_at(context: &ScoreContext<'_>) -> Option<f64> {
+    let (profile, peers, weight) = (context.profile, context.peers, context.profile_weight);
+    missed_hours(
+        profile,
+        peers,
+        weight,
+        context.parameters,
+        context.event.time,
+    )
 }
 
-fn prior(view: &ScoreContext<'_>) -> NormalPrior {
-    let known = view.peers.log_silence.count(view.shared_weight);
-    let peers_sum = known * view.peers.log_silence.mean();
+fn prior(context: &ScoreContext<'_>) -> NormalPrior {
+    let known = context.peers.log_silence.count(context.shared_weight);
+    let peers_sum = known * context.peers.log_silence.mean();
     NormalPrior {
         mean: (peers_sum + PEERS_PRIOR_STRENGTH * MEMORYLESS_MEAN) / (known + PEERS_PRIOR_STRENGTH),
         mean_weight: PEERS_PRIOR_STRENGTH,
@@ -89,26 +95,29 @@ impl Signal for Dormancy {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
-        if view.profile.events == 0 {
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        if context.profile.events == 0 {
             return None;
         }
-        let silent_ms = view.event.time.ms_since(view.profile.last_seen);
-        let lived_ms = view.profile.last_seen.ms_since(view.profile.first_seen);
+        let silent_ms = context.event.time.ms_since(context.profile.last_seen);
+        let lived_ms = context
+            .profile
+            .last_seen
+            .ms_since(context.profile.first_seen);
         if lived_ms < WARMUP_MS && silent_ms < WARMUP_SILENCE_MS {
             return None;
         }
-        let missed = missed_hours_at(view)?;
-        let (own, weight) = (&view.profile.log_silence, view.profile_weight);
-        let (t, degrees) = own.standardise(libm::log(missed), weight, &prior(view));
+        let missed = missed_hours_at(context)?;
+        let (own, weight) = (&context.profile.log_silence, context.profile_weight);
+        let (t, degrees) = own.standardise(libm::log(missed), weight, &prior(context));
         let observations = own.count(weight);
         let level = evidence_level(observations, PEERS_PRIOR_STRENGTH);
-        let fact = key32(SILENCE_SPACE, &view.features.hour.to_be_bytes());
+        let deviation_key = key32(SILENCE_SPACE, &context.features.hour.to_be_bytes());
         Some(Reading::new(
             student_upper_tail(t, degrees),
             level,
             observations,
-            fact,
+            deviation_key,
         ))
     }
 
@@ -116,14 +125,14 @@ impl Signal for Dormancy {
         None
     }
 
-    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
-        let ms = view.event.time.ms_since(view.profile.last_seen);
+    fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+        let ms = context.event.time.ms_since(context.profile.last_seen);
         let usual = libm::exp(if reading.level == Level::Identity {
-            view.profile.log_silence.mean()
+            context.profile.log_silence.mean()
         } else {
-            prior(view).mean
+            prior(context).mean
         });
-        let missed = missed_hours_at(view).unwrap_or_default();
+        let missed = missed_hours_at(context).unwrap_or_default();
         let observed = format!("silent for {}", Span { ms });
         let expected = format!("silences that miss about {usual:.1} active hours");
         let sentence = format!(
@@ -139,19 +148,19 @@ impl Signal for Dormancy {
         }
     }
 
-    fn learn(&self, lesson: &mut LearnContext<'_>) {
-        let (time, weight_now) = (lesson.event.time, lesson.profile_weight_now);
-        let peers = &mut lesson.baselines.peers;
-        let Some(profile) = lesson.baselines.profile.as_deref_mut() else {
+    fn learn(&self, context: &mut LearnContext<'_>) {
+        let (time, weight_now) = (context.event.time, context.profile_weight_now);
+        let peers = &mut context.baselines.peers;
+        let Some(profile) = context.baselines.profile.as_deref_mut() else {
             return;
         };
         if profile.events == 0 {
             return;
         }
-        if let Some(missed) = missed_hours(profile, peers, weight_now, lesson.parameters, time) {
+        if let Some(missed) = missed_hours(profile, peers, weight_now, context.parameters, time) {
             let log_missed = libm::log(missed);
-            profile.log_silence.add(log_missed, lesson.profile_weight);
-            peers.log_silence.add(log_missed, lesson.shared_weight);
+            profile.log_silence.add(log_missed, context.profile_weight);
+            peers.log_silence.add(log_missed, context.shared_weight);
         }
     }
 }

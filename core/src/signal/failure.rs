@@ -38,10 +38,13 @@ const RUN_TRIALS: f64 = 30.0;
 const FAILURE_SPACE: u64 = 0xfa;
 
 /// Failures and trials of the recent window, this event included.
-fn window(view: &ScoreContext<'_>) -> (u32, u32) {
-    let failed_now = u8::from(view.event.outcome != Outcome::Success);
-    let law = view.parameters.decay.failure_window_half_life;
-    let (failed, tried) = view.profile.failures.recent_at(view.event.time, law);
+fn window(context: &ScoreContext<'_>) -> (u32, u32) {
+    let failed_now = u8::from(context.event.outcome != Outcome::Success);
+    let params = context.parameters.decay.failure_window_half_life;
+    let (failed, tried) = context
+        .profile
+        .failures
+        .recent_at(context.event.time, params);
     let (failed, tried) = (failed + f32::from(failed_now), tried + 1.0);
     let scale = (MAX_TRIALS / tried).min(1.0);
     // The slack keeps whole numbers whole through decay within the window.
@@ -50,24 +53,25 @@ fn window(view: &ScoreContext<'_>) -> (u32, u32) {
 }
 
 /// The rate before the recent window, which would otherwise be judged by what it has itself taught.
-fn expected_rate(view: &ScoreContext<'_>) -> Beta {
-    let prior = &view.parameters.prior;
+fn expected_rate(context: &ScoreContext<'_>) -> Beta {
+    let prior = &context.parameters.prior;
     let strength = prior.failure_strength;
-    let counts = &view.profile.failures;
-    let window = view.parameters.decay.failure_window_half_life;
-    let (recent_failed, recent_tried) = counts.recent_at(view.event.time, window);
+    let counts = &context.profile.failures;
+    let window = context.parameters.decay.failure_window_half_life;
+    let (recent_failed, recent_tried) = counts.recent_at(context.event.time, window);
     let recent = (f64::from(recent_failed), f64::from(recent_tried));
     let mut rate =
-        view.peers
-            .failure_rate(view.shared_weight, recent, prior.failure_rate, strength);
+        context
+            .peers
+            .failure_rate(context.shared_weight, recent, prior.failure_rate, strength);
     // Of the uses behind these rates hardly any is a login, and logins fail far more often.
-    let is_login = view.event.activity == Activity::Authenticate;
-    if is_login || view.entity == EntityView::Source {
+    let is_login = context.event.activity == Activity::Authenticate;
+    if is_login || context.entity == EntityView::Source {
         rate = rate.max(prior.login_failure_rate);
     }
     let (mut failed, mut tried) = (0.0, 0.0);
     if !is_login {
-        let long_run = |count: f32| f64::from(count / view.profile_weight);
+        let long_run = |count: f32| f64::from(count / context.profile_weight);
         tried = (long_run(counts.tried) - recent.1).max(0.0);
         failed = (long_run(counts.failed) - recent.0).clamp(0.0, tried);
     }
@@ -93,44 +97,44 @@ impl Signal for Failure {
         &[BRUTE_FORCE]
     }
 
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
-        let succeeded = view.event.outcome == Outcome::Success;
-        if succeeded && view.profile.failures.recent_failed < 0.75 {
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        let succeeded = context.event.outcome == Outcome::Success;
+        if succeeded && context.profile.failures.recent_failed < 0.75 {
             return None;
         }
-        let (failed, tried) = window(view);
+        let (failed, tried) = window(context);
         if failed == 0 || (succeeded && failed < FAILURES_BEFORE_SUCCESS) {
             return None;
         }
-        let observations = f64::from(view.profile.failures.tried / view.profile_weight);
-        let level = evidence_level(observations, view.parameters.prior.failure_strength);
-        let rate = expected_rate(view);
+        let observations = f64::from(context.profile.failures.tried / context.profile_weight);
+        let level = evidence_level(observations, context.parameters.prior.failure_strength);
+        let rate = expected_rate(context);
         if rate.is_expected(failed, tried) {
             return None;
         }
         let p = upper_tail(failed, tried, rate);
         // Each doubling of the burst is one further fact, not each failure.
         let doublings = u32::BITS - failed.leading_zeros();
-        let fact = key32(FAILURE_SPACE, &[doublings as u8, u8::from(succeeded)]);
-        Some(Reading::new(p, level, observations, fact))
+        let deviation_key = key32(FAILURE_SPACE, &[doublings as u8, u8::from(succeeded)]);
+        Some(Reading::new(p, level, observations, deviation_key))
     }
 
-    fn shared_key(&self, view: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
-        let action = view.features.action.unwrap_or_default();
+    fn shared_key(&self, context: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
+        let action = context.features.action.unwrap_or_default();
         Some(key32(FAILURE_SPACE, &action.to_be_bytes()))
     }
 
-    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
-        let (failed, tried) = window(view);
-        let rate = expected_rate(view);
+    fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+        let (failed, tried) = window(context);
+        let rate = expected_rate(context);
         let usual = 100.0 * rate.hits / (rate.hits + rate.misses);
-        let what = match view.entity {
+        let what = match context.entity {
             EntityView::Identity => "uses",
             EntityView::Source => "authentications",
         };
         let observed = format!("{failed} of {tried} recent {what} failed");
         let expected = format!("{usual:.1} % fail");
-        let then = if view.event.outcome == Outcome::Success {
+        let then = if context.event.outcome == Outcome::Success {
             ", then one succeeded"
         } else {
             ""
@@ -146,25 +150,25 @@ impl Signal for Failure {
         }
     }
 
-    fn learn(&self, lesson: &mut LearnContext<'_>) {
-        let failed = f32::from(u8::from(lesson.event.outcome != Outcome::Success));
-        let window = lesson.parameters.decay.failure_window_half_life;
-        let (weight, shared) = (lesson.profile_weight, f64::from(lesson.shared_weight));
+    fn learn(&self, context: &mut LearnContext<'_>) {
+        let failed = f32::from(u8::from(context.event.outcome != Outcome::Success));
+        let window = context.parameters.decay.failure_window_half_life;
+        let (weight, shared) = (context.profile_weight, f64::from(context.shared_weight));
         for collective in [
-            &mut *lesson.baselines.peers,
-            &mut *lesson.baselines.population,
+            &mut *context.baselines.peers,
+            &mut *context.baselines.population,
         ] {
             collective.failed += shared * f64::from(failed);
             collective.tried += shared;
         }
-        let Some(profile) = lesson.baselines.profile.as_deref_mut() else {
+        let Some(profile) = context.baselines.profile.as_deref_mut() else {
             return;
         };
         let counts = &mut profile.failures;
-        let (recent_failed, recent_tried) = counts.recent_at(lesson.now, window);
+        let (recent_failed, recent_tried) = counts.recent_at(context.now, window);
         // What happened lately is a fact whatever it is trusted to teach; what comes late happened
         // before.
-        let late_ms = lesson.now.ms_since(lesson.event.time);
+        let late_ms = context.now.ms_since(context.event.time);
         let lately = if late_ms > 0 {
             window.remaining(late_ms) as f32
         } else {
@@ -172,7 +176,7 @@ impl Signal for Failure {
         };
         counts.recent_failed = recent_failed + lately * failed;
         counts.recent_tried = recent_tried + lately;
-        counts.recent_secs = (lesson.now.epoch_ms() / MS_PER_SEC) as u32;
+        counts.recent_secs = (context.now.epoch_ms() / MS_PER_SEC) as u32;
         counts.failed += weight * failed;
         counts.tried += weight;
     }

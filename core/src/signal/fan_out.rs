@@ -35,10 +35,13 @@ const DISCOVERY: Technique = Technique {
 };
 
 /// Distinct things of this hour, this event included; `None` where it adds none, or they are few.
-fn distinct_now(view: &ScoreContext<'_>) -> Option<f64> {
-    let hourly = &view.profile.hourly;
-    let is_same_hour = hourly.hour == view.features.hour;
-    if !is_same_hour || view.features.is_routine || hourly.has_seen(view.features.operation_class) {
+fn distinct_now(context: &ScoreContext<'_>) -> Option<f64> {
+    let hourly = &context.profile.hourly;
+    let is_same_hour = hourly.hour == context.features.hour;
+    if !is_same_hour
+        || context.features.is_routine
+        || hourly.has_seen(context.features.operation_class)
+    {
         return None;
     }
     let classes = hourly.distinct_classes() + 1;
@@ -61,27 +64,32 @@ impl Signal for FanOut {
         }
     }
 
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
         let past = VolumeHistory {
-            own: &view.profile.hourly.log_distinct,
-            peers: &view.peers.log_distinct,
+            own: &context.profile.hourly.log_distinct,
+            peers: &context.peers.log_distinct,
             prior: PRIOR_DISTINCT,
         };
-        volume::score_volume(distinct_now(view)?, &past, FAN_SPACE, view)
+        volume::score_volume(distinct_now(context)?, &past, FAN_SPACE, context)
     }
 
     fn shared_key(&self, _: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
         None
     }
 
-    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
-        let distinct = distinct_now(view).unwrap_or_default();
-        let what = match view.entity {
+    fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+        let distinct = distinct_now(context).unwrap_or_default();
+        let what = match context.entity {
             EntityView::Identity => "distinct actions and resources",
             EntityView::Source => "distinct identities tried",
         };
         let observed = format!("about {distinct:.0} {what} in this hour");
-        volume::explain(observed, &view.profile.hourly.log_distinct, view, reading)
+        volume::explain(
+            observed,
+            &context.profile.hourly.log_distinct,
+            context,
+            reading,
+        )
     }
 
     fn learn(&self, _: &mut LearnContext<'_>) {}

@@ -33,13 +33,16 @@ const PRIOR_STRENGTH: f64 = 5.0;
 /// Peers are never believed to leave the host out more seldom than this.
 const MIN_HOSTLESS_RATE: f64 = 0.01;
 
-fn score_missing_host(view: &ScoreContext<'_>) -> Option<Reading> {
-    let shared = f64::from(view.shared_weight);
-    let (without, tried) = (view.peers.hostless / shared, view.peers.tried / shared);
+fn score_missing_host(context: &ScoreContext<'_>) -> Option<Reading> {
+    let shared = f64::from(context.shared_weight);
+    let (without, tried) = (
+        context.peers.hostless / shared,
+        context.peers.tried / shared,
+    );
     let peers = posterior_mean(without, tried, 0.5, PRIOR_STRENGTH).max(MIN_HOSTLESS_RATE);
-    let own = f64::from(view.profile_weight);
-    let uses = f64::from(view.profile.failures.tried) / own;
-    let without = f64::from(view.profile.hostless) / own;
+    let own = f64::from(context.profile_weight);
+    let uses = f64::from(context.profile.failures.tried) / own;
+    let without = f64::from(context.profile.hostless) / own;
     let p = posterior_mean(without, uses, peers, PEERS_PRIOR_STRENGTH);
     let level = evidence_level(uses, PEERS_PRIOR_STRENGTH);
     (p < 0.5).then(|| Reading::new(p, level, uses, key32(HOSTLESS_SPACE, &[])))
@@ -58,27 +61,33 @@ impl Signal for Host {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
-        let Some(key) = view.features.host else {
-            return score_missing_host(view);
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        let Some(key) = context.features.host else {
+            return score_missing_host(context);
         };
-        let (peers, population) = (&view.peers.host, &view.population.host);
+        let (peers, population) = (&context.peers.host, &context.population.host);
         Some(categorical::score_value(
             key,
-            &view.profile.host,
+            &context.profile.host,
             peers,
             population,
             NoveltyPrior::NONE,
-            view,
+            context,
         ))
     }
 
-    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
-        if view.features.host.is_some() {
-            return categorical::explain("host", Feature::Host, &view.profile.host, view, reading);
+    fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+        if context.features.host.is_some() {
+            return categorical::explain(
+                "host",
+                Feature::Host,
+                &context.profile.host,
+                context,
+                reading,
+            );
         }
-        let expected = categorical::describe_values(&view.profile.host, view.labels);
-        let history = categorical::describe_history(reading, "uses", view);
+        let expected = categorical::describe_values(&context.profile.host, context.labels);
+        let history = categorical::describe_history(reading, "uses", context);
         let odds = format_odds(reading.p);
         Explanation {
             observed: "no host".to_owned(),
@@ -89,14 +98,20 @@ impl Signal for Host {
         }
     }
 
-    fn learn(&self, lesson: &mut LearnContext<'_>) {
-        let key = lesson.features.host;
+    fn learn(&self, context: &mut LearnContext<'_>) {
+        let key = context.features.host;
         if key.is_none() {
-            lesson.baselines.peers.hostless += f64::from(lesson.shared_weight);
-            if let Some(profile) = lesson.baselines.profile.as_deref_mut() {
-                profile.hostless += lesson.profile_weight;
+            context.baselines.peers.hostless += f64::from(context.shared_weight);
+            if let Some(profile) = context.baselines.profile.as_deref_mut() {
+                profile.hostless += context.profile_weight;
             }
         }
-        categorical::learn_value(key, Feature::Host, lesson, |p| &mut p.host, |c| &mut c.host);
+        categorical::learn_value(
+            key,
+            Feature::Host,
+            context,
+            |p| &mut p.host,
+            |c| &mut c.host,
+        );
     }
 }

@@ -122,7 +122,7 @@ pub trait Signal: Sync {
     fn techniques(&self, entity: EntityView) -> &'static [Technique];
 
     /// Tail probability under the baseline; `None` to abstain. Pure.
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading>;
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading>;
 
     /// Names the deviation in a way that other identities would show it too, so that what many
     /// show on one day is told once; `None` where a deviation is the identity's own.
@@ -131,10 +131,10 @@ pub trait Signal: Sync {
     }
 
     /// The reading in words. Called only for what somebody will read.
-    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation;
+    fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation;
 
     /// Teaches the baselines.
-    fn learn(&self, lesson: &mut LearnContext<'_>);
+    fn learn(&self, context: &mut LearnContext<'_>);
 }
 
 /// How many signals there are.
@@ -149,9 +149,9 @@ macro_rules! signals {
 
         /// Shows each reading of the signals whose bit is set in `on` to `take`, with the signal's place.
         #[inline]
-        pub fn score_all(view: &ScoreContext<'_>, on: u32, mut take: impl FnMut(usize, Reading)) {
+        pub fn score_all(context: &ScoreContext<'_>, on: u32, mut take: impl FnMut(usize, Reading)) {
             $(if on & 1 << $at != 0
-                && let Some(reading) = $signal.score(view)
+                && let Some(reading) = $signal.score(context)
             {
                 take($at, reading);
             })+
@@ -159,8 +159,8 @@ macro_rules! signals {
 
         /// Has every signal learn.
         #[inline]
-        pub fn learn_all(lesson: &mut LearnContext<'_>) {
-            $($signal.learn(lesson);)+
+        pub fn learn_all(context: &mut LearnContext<'_>) {
+            $($signal.learn(context);)+
         }
     };
 }

@@ -15,8 +15,8 @@ use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 pub struct Network;
 
 /// The feature that speaks for this event.
-fn most_specific_new_feature(view: &ScoreContext<'_>) -> Option<(Feature, u32)> {
-    let (features, profile) = (view.features, view.profile);
+fn most_specific_new_feature(context: &ScoreContext<'_>) -> Option<(Feature, u32)> {
+    let (features, profile) = (context.features, context.profile);
     let country = features
         .country
         .filter(|key| !profile.country.contains(*key));
@@ -45,9 +45,9 @@ impl Signal for Network {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
-        let (feature, key) = most_specific_new_feature(view)?;
-        let (own, peers, all) = (view.profile, view.peers, view.population);
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        let (feature, key) = most_specific_new_feature(context)?;
+        let (own, peers, all) = (context.profile, context.peers, context.population);
         Some(match feature {
             Feature::Country => categorical::score_value(
                 key,
@@ -55,7 +55,7 @@ impl Signal for Network {
                 &peers.country,
                 &all.country,
                 NoveltyPrior::NONE,
-                view,
+                context,
             ),
             Feature::Prefix => categorical::score_value(
                 key,
@@ -63,7 +63,7 @@ impl Signal for Network {
                 &peers.prefix,
                 &all.prefix,
                 NoveltyPrior::NONE,
-                view,
+                context,
             ),
             _ => categorical::score_value(
                 key,
@@ -71,42 +71,52 @@ impl Signal for Network {
                 &peers.network,
                 &all.network,
                 NoveltyPrior::NONE,
-                view,
+                context,
             ),
         })
     }
 
-    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
-        let profile = view.profile;
-        match most_specific_new_feature(view) {
-            Some((Feature::Country, _)) => {
-                categorical::explain("country", Feature::Country, &profile.country, view, reading)
-            }
+    fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+        let profile = context.profile;
+        match most_specific_new_feature(context) {
+            Some((Feature::Country, _)) => categorical::explain(
+                "country",
+                Feature::Country,
+                &profile.country,
+                context,
+                reading,
+            ),
             Some((Feature::Prefix, _)) => categorical::explain(
                 "address range",
                 Feature::Prefix,
                 &profile.prefix,
-                view,
+                context,
                 reading,
             ),
-            _ => categorical::explain("network", Feature::Network, &profile.network, view, reading),
+            _ => categorical::explain(
+                "network",
+                Feature::Network,
+                &profile.network,
+                context,
+                reading,
+            ),
         }
     }
 
-    fn learn(&self, lesson: &mut LearnContext<'_>) {
-        let features = lesson.features;
+    fn learn(&self, context: &mut LearnContext<'_>) {
+        let features = context.features;
         let (country, network) = (features.country, features.network);
         categorical::learn_value(
             country,
             Feature::Country,
-            lesson,
+            context,
             |p| &mut p.country,
             |c| &mut c.country,
         );
         categorical::learn_value(
             network,
             Feature::Network,
-            lesson,
+            context,
             |p| &mut p.network,
             |c| &mut c.network,
         );
@@ -114,7 +124,7 @@ impl Signal for Network {
         categorical::learn_value(
             prefix,
             Feature::Prefix,
-            lesson,
+            context,
             |p| &mut p.prefix,
             |c| &mut c.prefix,
         );

@@ -37,17 +37,17 @@ fn shares(counts: [f64; LEVELS], prior: [f64; LEVELS], strength: f64) -> [f64; L
     std::array::from_fn(|at| (counts[at] + strength * prior[at]) / (total + strength))
 }
 
-fn expected_shares(view: &ScoreContext<'_>) -> [f64; LEVELS] {
-    let prior = &view.parameters.prior;
-    let shared_weight = f64::from(view.shared_weight);
+fn expected_shares(context: &ScoreContext<'_>) -> [f64; LEVELS] {
+    let prior = &context.parameters.prior;
+    let shared_weight = f64::from(context.shared_weight);
     let total: f64 = prior.level_shares().iter().sum();
-    let believed = prior.level_shares().map(|s| s / total);
-    let of_peers = view.peers.levels.map(|count| count / shared_weight);
-    let peers = shares(of_peers, believed, prior.level_prior_strength);
-    let own = view
+    let prior_shares = prior.level_shares().map(|s| s / total);
+    let peer_counts = context.peers.levels.map(|count| count / shared_weight);
+    let peers = shares(peer_counts, prior_shares, prior.level_prior_strength);
+    let own = context
         .profile
         .levels
-        .map(|c| f64::from(c / view.profile_weight));
+        .map(|c| f64::from(c / context.profile_weight));
     shares(own, peers, prior.level_strength)
 }
 
@@ -72,27 +72,33 @@ impl Signal for Privilege {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
-        let level = view.features.level?;
-        let observations = f64::from(view.profile.levels.iter().sum::<f32>() / view.profile_weight);
-        if view.features.self_grant {
-            let fact = key32(LEVEL_SPACE, SELF_GRANT);
-            let p = view.parameters.prior.self_grant_p;
-            return Some(Reading::new(p, Level::Population, observations, fact));
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        let level = context.features.level?;
+        let observations =
+            f64::from(context.profile.levels.iter().sum::<f32>() / context.profile_weight);
+        if context.features.self_grant {
+            let deviation_key = key32(LEVEL_SPACE, SELF_GRANT);
+            let p = context.parameters.prior.self_grant_p;
+            return Some(Reading::new(
+                p,
+                Level::Population,
+                observations,
+                deviation_key,
+            ));
         }
         if level == AccessLevel::List {
             return None;
         }
-        let expected = expected_shares(view);
+        let expected = expected_shares(context);
         let rank = level as usize;
         let above: f64 = expected[rank + 1..].iter().sum();
-        let source = evidence_level(observations, view.parameters.prior.level_strength);
-        let fact = key32(LEVEL_SPACE, &[rank as u8]);
+        let source = evidence_level(observations, context.parameters.prior.level_strength);
+        let deviation_key = key32(LEVEL_SPACE, &[rank as u8]);
         Some(Reading::new(
             above + 0.5 * expected[rank],
             source,
             observations,
-            fact,
+            deviation_key,
         ))
     }
 
@@ -100,9 +106,9 @@ impl Signal for Privilege {
         None
     }
 
-    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
-        let level = view.features.level.map_or("", describe_level);
-        let expected = expected_shares(view);
+    fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+        let level = context.features.level.map_or("", describe_level);
+        let expected = expected_shares(context);
         let named: Vec<String> = AccessLevel::ALL
             .iter()
             .zip(expected)
@@ -110,8 +116,8 @@ impl Signal for Privilege {
             .map(|(level, share)| format!("{} ({:.0} %)", describe_level(*level), share * 100.0))
             .collect();
         let expected = named.join(", ");
-        let history = categorical::describe_history(reading, "uses", view);
-        let sentence = if view.features.self_grant {
+        let history = categorical::describe_history(reading, "uses", context);
+        let sentence = if context.features.self_grant {
             "grants a permission to itself".to_owned()
         } else {
             let odds = format_odds(reading.p);
@@ -124,10 +130,10 @@ impl Signal for Privilege {
         }
     }
 
-    fn learn(&self, lesson: &mut LearnContext<'_>) {
-        let level = lesson.features.level;
-        if let (Some(level), Some(profile)) = (level, lesson.baselines.profile.as_deref_mut()) {
-            profile.levels[level as usize] += lesson.profile_weight;
+    fn learn(&self, context: &mut LearnContext<'_>) {
+        let level = context.features.level;
+        if let (Some(level), Some(profile)) = (level, context.baselines.profile.as_deref_mut()) {
+            profile.levels[level as usize] += context.profile_weight;
         }
     }
 }

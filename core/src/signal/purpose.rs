@@ -50,16 +50,19 @@ impl Signal for Purpose {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
-        if !is_missing(view.event)? {
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        if !is_missing(context.event)? {
             return None;
         }
-        let shared = f64::from(view.shared_weight);
-        let (missing, tried) = (view.peers.purposeless / shared, view.peers.tried / shared);
+        let shared = f64::from(context.shared_weight);
+        let (missing, tried) = (
+            context.peers.purposeless / shared,
+            context.peers.tried / shared,
+        );
         let peers = posterior_mean(missing, tried, 0.5, PRIOR_STRENGTH);
-        let own = f64::from(view.profile_weight);
-        let uses = f64::from(view.profile.failures.tried) / own;
-        let missing = f64::from(view.profile.purposeless) / own;
+        let own = f64::from(context.profile_weight);
+        let uses = f64::from(context.profile.failures.tried) / own;
+        let missing = f64::from(context.profile.purposeless) / own;
         let p = posterior_mean(missing, uses, peers, PEERS_PRIOR_STRENGTH);
         let level = evidence_level(uses, PEERS_PRIOR_STRENGTH);
         (p < 0.5).then(|| Reading::new(p, level, uses, key32(REASON_SPACE, &[])))
@@ -69,8 +72,8 @@ impl Signal for Purpose {
         None
     }
 
-    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
-        let history = categorical::describe_history(reading, "uses", view);
+    fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+        let history = categorical::describe_history(reading, "uses", context);
         Explanation {
             observed: "no purpose".to_owned(),
             expected: "a stated purpose".to_owned(),
@@ -81,13 +84,13 @@ impl Signal for Purpose {
         }
     }
 
-    fn learn(&self, lesson: &mut LearnContext<'_>) {
-        if is_missing(lesson.event) != Some(true) {
+    fn learn(&self, context: &mut LearnContext<'_>) {
+        if is_missing(context.event) != Some(true) {
             return;
         }
-        lesson.baselines.peers.purposeless += f64::from(lesson.shared_weight);
-        if let Some(profile) = lesson.baselines.profile.as_deref_mut() {
-            profile.purposeless += lesson.profile_weight;
+        context.baselines.peers.purposeless += f64::from(context.shared_weight);
+        if let Some(profile) = context.baselines.profile.as_deref_mut() {
+            profile.purposeless += context.profile_weight;
         }
     }
 }

@@ -25,8 +25,8 @@ pub const MIN_EVENTS: u32 = 10;
 pub const PRIOR_COUNT: f64 = 6.0;
 
 /// Events of this hour, this one included; of an hour that is over nobody counts any more.
-fn events_this_hour(view: &ScoreContext<'_>) -> u32 {
-    let (hourly, features) = (&view.profile.hourly, view.features);
+fn events_this_hour(context: &ScoreContext<'_>) -> u32 {
+    let (hourly, features) = (&context.profile.hourly, context.features);
     match features.hour.cmp(&hourly.hour) {
         _ if features.is_routine => 0,
         Ordering::Less => 0,
@@ -48,40 +48,45 @@ impl Signal for Rate {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
-        let count = events_this_hour(view);
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        let count = events_this_hour(context);
         if count < MIN_EVENTS {
             return None;
         }
         let past = VolumeHistory {
-            own: &view.profile.hourly.log_count,
-            peers: &view.peers.log_count,
+            own: &context.profile.hourly.log_count,
+            peers: &context.peers.log_count,
             prior: PRIOR_COUNT,
         };
-        volume::score_volume(f64::from(count), &past, RATE_SPACE, view)
+        volume::score_volume(f64::from(count), &past, RATE_SPACE, context)
     }
 
     fn shared_key(&self, _: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
         None
     }
 
-    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
-        let what = match view.entity {
+    fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+        let what = match context.entity {
             EntityView::Identity => "events",
             EntityView::Source => "authentications out of the ordinary",
         };
-        let observed = format!("{} {what} in this hour", events_this_hour(view));
-        volume::explain(observed, &view.profile.hourly.log_count, view, reading)
+        let observed = format!("{} {what} in this hour", events_this_hour(context));
+        volume::explain(
+            observed,
+            &context.profile.hourly.log_count,
+            context,
+            reading,
+        )
     }
 
-    fn learn(&self, lesson: &mut LearnContext<'_>) {
+    fn learn(&self, context: &mut LearnContext<'_>) {
         let (hour, weight, shared) = (
-            lesson.features.hour,
-            lesson.profile_weight,
-            lesson.shared_weight,
+            context.features.hour,
+            context.profile_weight,
+            context.shared_weight,
         );
-        let learnt = &mut lesson.baselines;
-        let Some(profile) = learnt.profile.as_deref_mut() else {
+        let baselines = &mut context.baselines;
+        let Some(profile) = baselines.profile.as_deref_mut() else {
             return;
         };
         let hourly = &mut profile.hourly;
@@ -93,8 +98,8 @@ impl Signal for Rate {
                 );
                 hourly.log_count.add(log_count, weight);
                 hourly.log_distinct.add(log_distinct, weight);
-                learnt.peers.log_count.add(log_count, shared);
-                learnt.peers.log_distinct.add(log_distinct, shared);
+                baselines.peers.log_count.add(log_count, shared);
+                baselines.peers.log_distinct.add(log_distinct, shared);
             }
             *hourly = HourlyVolume {
                 hour,
@@ -103,9 +108,9 @@ impl Signal for Rate {
                 ..*hourly
             };
         }
-        if hour == hourly.hour && !lesson.features.is_routine {
+        if hour == hourly.hour && !context.features.is_routine {
             hourly.count = hourly.count.saturating_add(1);
-            hourly.mark_seen(lesson.features.operation_class);
+            hourly.mark_seen(context.features.operation_class);
         }
     }
 }

@@ -52,9 +52,9 @@ fn renewed_secs(
 }
 
 /// Seconds since the last renewal.
-fn interval_secs(view: &ScoreContext<'_>) -> Option<f64> {
-    let renewed = renewed_secs(view.event, view.credential, view.profile);
-    let now = secs(view.event.time);
+fn interval_secs(context: &ScoreContext<'_>) -> Option<f64> {
+    let renewed = renewed_secs(context.event, context.credential, context.profile);
+    let now = secs(context.event.time);
     (renewed > 0).then(|| f64::from(now.saturating_sub(renewed).max(1)))
 }
 
@@ -71,46 +71,51 @@ impl Signal for Refresh {
         &[ALTERNATE_AUTHENTICATION]
     }
 
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
-        if !is_renewal(view.event.activity) {
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        if !is_renewal(context.event.activity) {
             return None;
         }
-        let own = &view.profile.log_refresh;
-        let observations = own.count(view.profile_weight);
+        let own = &context.profile.log_refresh;
+        let observations = own.count(context.profile_weight);
         if observations < MIN_OWN_INTERVALS {
             return None;
         }
-        let interval = interval_secs(view)?;
+        let interval = interval_secs(context)?;
         let prior = NormalPrior {
             mean: own.mean(),
             mean_weight: 1.0,
             shape: SHAPE,
             scale: SHAPE * LOG_SD * LOG_SD,
         };
-        let (t, degrees) = own.standardise(libm::log(interval), view.profile_weight, &prior);
+        let (t, degrees) = own.standardise(libm::log(interval), context.profile_weight, &prior);
         // A late refresh is silence, which `dormancy` judges.
-        if t > 0.0 && view.event.activity == Activity::Refresh {
+        if t > 0.0 && context.event.activity == Activity::Refresh {
             return None;
         }
         let p = 2.0 * student_upper_tail(t.abs(), degrees);
         let by_chance = -libm::expm1(-interval / libm::exp(own.mean()));
         let p = if t < 0.0 { p.max(by_chance) } else { p };
-        let fact = key32(CADENCE_SPACE, &[u8::from(t > 0.0)]);
-        Some(Reading::new(p, Level::Identity, observations, fact))
+        let deviation_key = key32(CADENCE_SPACE, &[u8::from(t > 0.0)]);
+        Some(Reading::new(
+            p,
+            Level::Identity,
+            observations,
+            deviation_key,
+        ))
     }
 
     fn shared_key(&self, _: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
         None
     }
 
-    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+    fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         let span = |secs: f64| Span {
             ms: (secs * 1_000.0) as i64,
         };
-        let interval = interval_secs(view);
-        let usual = span(libm::exp(view.profile.log_refresh.mean()));
+        let interval = interval_secs(context);
+        let usual = span(libm::exp(context.profile.log_refresh.mean()));
         let observed = format!("{} after the last", span(interval.unwrap_or(0.0)));
-        let history = categorical::describe_history(reading, "uses", view);
+        let history = categorical::describe_history(reading, "uses", context);
         let sentence = format!(
             "renewed {observed}, where {usual} is usual ({}); {history}",
             format_odds(reading.p)
@@ -122,17 +127,17 @@ impl Signal for Refresh {
         }
     }
 
-    fn learn(&self, lesson: &mut LearnContext<'_>) {
-        if !is_renewal(lesson.event.activity) {
+    fn learn(&self, context: &mut LearnContext<'_>) {
+        if !is_renewal(context.event.activity) {
             return;
         }
-        let now = secs(lesson.event.time);
+        let now = secs(context.event.time);
         let (profile, credential) = (
-            lesson.baselines.profile.as_deref_mut(),
-            lesson.baselines.credential.as_deref_mut(),
+            context.baselines.profile.as_deref_mut(),
+            context.baselines.credential.as_deref_mut(),
         );
         let Some(profile) = profile else { return };
-        let renewed = renewed_secs(lesson.event, credential.as_deref(), profile);
+        let renewed = renewed_secs(context.event, credential.as_deref(), profile);
         if now < renewed {
             // What comes late says nothing of the cadence.
             return;
@@ -141,7 +146,7 @@ impl Signal for Refresh {
             let interval = f64::from((now - renewed).max(1));
             profile
                 .log_refresh
-                .add(libm::log(interval), lesson.profile_weight);
+                .add(libm::log(interval), context.profile_weight);
         }
         if let Some(record) = credential {
             record.refreshed_secs = now;

@@ -20,10 +20,14 @@ pub struct Rhythm;
 
 const HOUR_SPACE: u64 = 0x24;
 
-fn rates(view: &ScoreContext<'_>) -> HourRates {
-    let prior_days = view.parameters.prior.rhythm_days as f32;
-    let own = &view.profile.hours;
-    own.rates(view.profile_weight, Some(view.peers.rates()), prior_days)
+fn rates(context: &ScoreContext<'_>) -> HourRates {
+    let prior_days = context.parameters.prior.rhythm_days as f32;
+    let own = &context.profile.hours;
+    own.rates(
+        context.profile_weight,
+        Some(context.peers.rates()),
+        prior_days,
+    )
 }
 
 /// Days of an identity before it has a rhythm: a working week.
@@ -46,37 +50,37 @@ impl Signal for Rhythm {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
-        if view.features.hour == view.profile.active_hour {
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        if context.features.hour == context.profile.active_hour {
             return None;
         }
-        if view.profile.hours.days(view.profile_weight) < WARMUP_DAYS {
+        if context.profile.hours.days(context.profile_weight) < WARMUP_DAYS {
             return None;
         }
-        let observations = view.profile.hours.observations(view.profile_weight);
-        let p = tail(&rates(view), view.features.hour_bin);
+        let observations = context.profile.hours.observations(context.profile_weight);
+        let p = tail(&rates(context), context.features.hour_bin);
         let level = evidence_level(observations, MIN_OWN_HOURS);
         // One sitting at odd hours is one fact, however many hours it takes.
-        let fact = key32(HOUR_SPACE, &[]);
-        Some(Reading::new(p, level, observations, fact))
+        let deviation_key = key32(HOUR_SPACE, &[]);
+        Some(Reading::new(p, level, observations, deviation_key))
     }
 
     fn shared_key(&self, _: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
         None
     }
 
-    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+    fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         let name = |bin: usize| {
             let day = if bin < 24 { "working day" } else { "weekend" };
             format!("{:02}:00 UTC on a {day}", bin % 24)
         };
-        let rates = rates(view);
+        let rates = rates(context);
         let busiest = (0..rates.len())
             .max_by(|a, b| rates[*a].total_cmp(&rates[*b]))
             .unwrap_or(0);
-        let observed = name(view.features.hour_bin);
+        let observed = name(context.features.hour_bin);
         let expected = format!("most often {}", name(busiest));
-        let history = categorical::describe_history(reading, "active hours", view);
+        let history = categorical::describe_history(reading, "active hours", context);
         let odds = format_odds(reading.p);
         let sentence = format!("active at {observed}, {odds} for it; {history}: {expected}");
         Explanation {
@@ -86,9 +90,9 @@ impl Signal for Rhythm {
         }
     }
 
-    fn learn(&self, lesson: &mut LearnContext<'_>) {
-        let (hour, bin) = (lesson.features.hour, lesson.features.hour_bin);
-        let Some(profile) = lesson.baselines.profile.as_deref_mut() else {
+    fn learn(&self, context: &mut LearnContext<'_>) {
+        let (hour, bin) = (context.features.hour, context.features.hour_bin);
+        let Some(profile) = context.baselines.profile.as_deref_mut() else {
             return;
         };
         if profile.active_hour >= hour {
@@ -101,13 +105,13 @@ impl Signal for Rhythm {
             active => days_between(i64::from(active / HOURS_PER_DAY) - 1, today - 1),
         };
         profile.active_hour = hour;
-        if lesson.profile_weight <= 0.0 {
+        if context.profile_weight <= 0.0 {
             return;
         }
-        profile.hours.add(bin, lesson.profile_weight);
-        profile.hours.add_days(days, lesson.profile_weight);
-        let (weight, weight_now) = (lesson.shared_weight, lesson.shared_weight_now);
-        let peers = &mut lesson.baselines.peers;
+        profile.hours.add(bin, context.profile_weight);
+        profile.hours.add_days(days, context.profile_weight);
+        let (weight, weight_now) = (context.shared_weight, context.shared_weight_now);
+        let peers = &mut context.baselines.peers;
         peers.add_hour(bin, days, weight, weight_now);
     }
 }

@@ -47,12 +47,12 @@ fn is_renewal(activity: Activity) -> bool {
     )
 }
 
-fn lifetimes<'v>(view: &ScoreContext<'v>) -> Option<&'v LifetimeHistogram> {
-    view.issuer?.lifetimes.as_ref()
+fn lifetimes<'v>(context: &ScoreContext<'v>) -> Option<&'v LifetimeHistogram> {
+    context.issuer?.lifetimes.as_ref()
 }
 
-fn own_tail(secs: u64, slot: &IssuerLifetimes, view: &ScoreContext<'_>) -> f64 {
-    let spread = view.parameters.prior.lifetime_log_sd;
+fn own_tail(secs: u64, slot: &IssuerLifetimes, context: &ScoreContext<'_>) -> f64 {
+    let spread = context.parameters.prior.lifetime_log_sd;
     let shape = 2.0;
     let prior = NormalPrior {
         mean: slot.log_secs.mean(),
@@ -66,7 +66,7 @@ fn own_tail(secs: u64, slot: &IssuerLifetimes, view: &ScoreContext<'_>) -> f64 {
     }
     let (t, degrees) = slot
         .log_secs
-        .standardise(value, view.profile_weight, &prior);
+        .standardise(value, context.profile_weight, &prior);
     2.0 * student_upper_tail(t.abs(), degrees)
 }
 
@@ -83,16 +83,19 @@ impl Signal for TokenLifetime {
         &[ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS]
     }
 
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
-        let secs = view.features.lifetime_secs?;
-        let slot = own_lifetimes(view.profile, view.features.issuer);
-        let observations = slot.map_or(0.0, |s| s.log_secs.count(view.profile_weight));
-        let by_issuer = || lifetimes(view).map(|histogram| histogram.tail(secs));
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        let secs = context.features.lifetime_secs?;
+        let slot = own_lifetimes(context.profile, context.features.issuer);
+        let observations = slot.map_or(0.0, |s| s.log_secs.count(context.profile_weight));
+        let by_issuer = || lifetimes(context).map(|histogram| histogram.tail(secs));
         let minutes = (secs / 60).to_be_bytes();
-        let fact = key32(LIFETIME_SPACE + u64::from(view.features.issuer), &minutes);
+        let deviation_key = key32(
+            LIFETIME_SPACE + u64::from(context.features.issuer),
+            &minutes,
+        );
         let (p, level) = match slot {
             Some(slot) if observations >= MIN_OWN_OBSERVATIONS => {
-                let p = own_tail(secs, slot, view);
+                let p = own_tail(secs, slot, context);
                 let p = if p < 0.5 {
                     p.max(by_issuer().unwrap_or(0.0))
                 } else {
@@ -102,23 +105,23 @@ impl Signal for TokenLifetime {
             }
             _ => (by_issuer()?, Level::Population),
         };
-        Some(Reading::new(p, level, observations, fact))
+        Some(Reading::new(p, level, observations, deviation_key))
     }
 
-    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+    fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         let span = |secs: f64| {
             Span {
                 ms: (secs * 1_000.0) as i64,
             }
             .to_string()
         };
-        let observed = span(view.features.lifetime_secs.unwrap_or(0) as f64);
-        let usual_secs = match own_lifetimes(view.profile, view.features.issuer) {
+        let observed = span(context.features.lifetime_secs.unwrap_or(0) as f64);
+        let usual_secs = match own_lifetimes(context.profile, context.features.issuer) {
             Some(slot) if reading.level == Level::Identity => libm::exp(slot.log_secs.mean()),
-            _ => lifetimes(view).map_or(0.0, |h| h.median_secs() as f64),
+            _ => lifetimes(context).map_or(0.0, |h| h.median_secs() as f64),
         };
         let expected = span(usual_secs);
-        let history = categorical::describe_history(reading, "uses", view);
+        let history = categorical::describe_history(reading, "uses", context);
         let sentence = format!(
             "token lives {observed} where {expected} is usual ({}); {history}",
             format_odds(reading.p)
@@ -130,28 +133,28 @@ impl Signal for TokenLifetime {
         }
     }
 
-    fn learn(&self, lesson: &mut LearnContext<'_>) {
-        let known = lesson.baselines.credential.as_ref();
+    fn learn(&self, context: &mut LearnContext<'_>) {
+        let known = context.baselines.credential.as_ref();
         let is_new =
-            known.is_none_or(|record| !record.is_known()) || is_renewal(lesson.event.activity);
-        let stated = lesson.features.lifetime_secs;
-        let Some(secs) = stated.filter(|_| is_new && lesson.profile_weight > 0.0) else {
+            known.is_none_or(|record| !record.is_known()) || is_renewal(context.event.activity);
+        let stated = context.features.lifetime_secs;
+        let Some(secs) = stated.filter(|_| is_new && context.profile_weight > 0.0) else {
             return;
         };
-        if let Some(issuer) = lesson.baselines.issuer.as_deref_mut() {
-            let now = lesson.now;
+        if let Some(issuer) = context.baselines.issuer.as_deref_mut() {
+            let now = context.now;
             let histogram = issuer
                 .lifetimes
                 .get_or_insert_with(|| LifetimeHistogram::new(now));
             histogram.add(
                 secs,
-                lesson.now,
-                lesson.parameters.decay.baseline_half_life_days(),
+                context.now,
+                context.parameters.decay.baseline_half_life_days(),
             );
         }
-        let issuer = lesson.features.issuer;
-        let weight = lesson.profile_weight;
-        let Some(profile) = lesson.baselines.profile.as_deref_mut() else {
+        let issuer = context.features.issuer;
+        let weight = context.profile_weight;
+        let Some(profile) = context.baselines.profile.as_deref_mut() else {
             return;
         };
         let known = profile

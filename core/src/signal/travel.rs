@@ -84,25 +84,28 @@ impl Signal for Travel {
         &[VALID_ACCOUNTS]
     }
 
-    fn score(&self, view: &ScoreContext<'_>) -> Option<Reading> {
-        let journey = &view.profile.journey;
-        let (distance, _) =
-            impossible_journey(view.event.source.position, secs(view.event.time), journey)?;
-        let known = |key| view.profile.network.contains(key);
-        if view.features.network.is_some_and(known) {
+    fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        let journey = &context.profile.journey;
+        let (distance, _) = impossible_journey(
+            context.event.source.position,
+            secs(context.event.time),
+            journey,
+        )?;
+        let known = |key| context.profile.network.contains(key);
+        if context.features.network.is_some_and(known) {
             return None;
         }
-        let shared = f64::from(view.shared_weight);
-        let prior = view.parameters.prior.impossible_journeys_a_day;
+        let shared = f64::from(context.shared_weight);
+        let prior = context.parameters.prior.impossible_journeys_a_day;
         let is_far = distance >= FAR_KM;
         let (own_jumps, peers_jumps) = if is_far {
-            (journey.far_jumps, view.peers.journey_far_jumps)
+            (journey.far_jumps, context.peers.journey_far_jumps)
         } else {
-            (journey.jumps, view.peers.journey_jumps)
+            (journey.jumps, context.peers.journey_jumps)
         };
-        let tried = view.peers.journey_days / shared;
+        let tried = context.peers.journey_days / shared;
         let peers = posterior_mean(peers_jumps / shared, tried, prior, PRIOR_STRENGTH);
-        let own = f64::from(view.profile_weight);
+        let own = f64::from(context.profile_weight);
         let days = f64::from(journey.days) / own;
         let p = posterior_mean(
             f64::from(own_jumps) / own,
@@ -111,19 +114,19 @@ impl Signal for Travel {
             PEERS_PRIOR_STRENGTH,
         );
         let level = evidence_level(days, PEERS_PRIOR_STRENGTH);
-        let fact = key32(TRAVEL_SPACE, &[u8::from(is_far)]);
-        Some(Reading::new(p, level, days, fact))
+        let deviation_key = key32(TRAVEL_SPACE, &[u8::from(is_far)]);
+        Some(Reading::new(p, level, days, deviation_key))
     }
 
     fn shared_key(&self, _: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
         None
     }
 
-    fn explain(&self, view: &ScoreContext<'_>, reading: &Reading) -> Explanation {
+    fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         let found = impossible_journey(
-            view.event.source.position,
-            secs(view.event.time),
-            &view.profile.journey,
+            context.event.source.position,
+            secs(context.event.time),
+            &context.profile.journey,
         );
         let (distance, taken) = found.unwrap_or((0.0, 0));
         let taken = Span {
@@ -141,14 +144,14 @@ impl Signal for Travel {
         }
     }
 
-    fn learn(&self, lesson: &mut LearnContext<'_>) {
+    fn learn(&self, context: &mut LearnContext<'_>) {
         let (Some(place), Some(profile)) = (
-            lesson.event.source.position,
-            lesson.baselines.profile.as_deref_mut(),
+            context.event.source.position,
+            context.baselines.profile.as_deref_mut(),
         ) else {
             return;
         };
-        let now = secs(lesson.event.time);
+        let now = secs(context.event.time);
         let journey = &mut profile.journey;
         if now < journey.secs {
             // What comes late says where it was, not where it is.
@@ -159,13 +162,13 @@ impl Signal for Travel {
         let (jumped, far) = (u8::from(jumped.is_some()), u8::from(is_far));
         let (jumped, far) = (f32::from(jumped), f32::from(far));
         let new_day = f32::from(u8::from(journey.secs / SECS_PER_DAY != now / SECS_PER_DAY));
-        journey.days += lesson.profile_weight * new_day;
-        journey.jumps += lesson.profile_weight * jumped;
-        journey.far_jumps += lesson.profile_weight * far;
-        let peers = &mut lesson.baselines.peers;
-        peers.journey_days += f64::from(lesson.shared_weight * new_day);
-        peers.journey_jumps += f64::from(lesson.shared_weight * jumped);
-        peers.journey_far_jumps += f64::from(lesson.shared_weight * far);
+        journey.days += context.profile_weight * new_day;
+        journey.jumps += context.profile_weight * jumped;
+        journey.far_jumps += context.profile_weight * far;
+        let peers = &mut context.baselines.peers;
+        peers.journey_days += f64::from(context.shared_weight * new_day);
+        peers.journey_jumps += f64::from(context.shared_weight * jumped);
+        peers.journey_far_jumps += f64::from(context.shared_weight * far);
         (journey.latitude, journey.longitude) = (place.0 as f32, place.1 as f32);
         journey.secs = now;
     }

@@ -28,13 +28,13 @@ pub(super) fn score_volume(
     count: f64,
     past: &VolumeHistory<'_>,
     space: u64,
-    view: &ScoreContext<'_>,
+    context: &ScoreContext<'_>,
 ) -> Option<Reading> {
-    let known = past.peers.count(view.shared_weight);
-    let believed = PRIOR_STRENGTH * libm::log(past.prior);
-    let mean = (known * past.peers.mean() + believed) / (known + PRIOR_STRENGTH);
-    let p = hourly_volume::tail(count, past.own, view.profile_weight, mean, LOG_SD)?;
-    let observations = past.own.count(view.profile_weight);
+    let known = past.peers.count(context.shared_weight);
+    let prior = PRIOR_STRENGTH * libm::log(past.prior);
+    let mean = (known * past.peers.mean() + prior) / (known + PRIOR_STRENGTH);
+    let p = hourly_volume::tail(count, past.own, context.profile_weight, mean, LOG_SD)?;
+    let observations = past.own.count(context.profile_weight);
     let doublings = (count as u32).max(1).ilog2() as u8;
     let level = evidence_level(observations, MIN_OWN_HOURS);
     Some(Reading::new(
@@ -49,12 +49,12 @@ pub(super) fn score_volume(
 pub(super) fn explain(
     observed: String,
     own: &Moments,
-    view: &ScoreContext<'_>,
+    context: &ScoreContext<'_>,
     reading: &Reading,
 ) -> Explanation {
     let usual = libm::exp(own.mean());
     let expected = format!("about {usual:.0} in an active hour");
-    let history = categorical::describe_history(reading, "active hours", view);
+    let history = categorical::describe_history(reading, "active hours", context);
     let odds = format_odds(reading.p);
     let sentence = format!("{observed}, where {expected} is usual ({odds}); {history}");
     Explanation {

@@ -33,10 +33,10 @@ impl Beta {
     #[must_use]
     #[inline]
     pub fn is_expected(&self, hits: u32, trials: u32) -> bool {
-        let (m, worth) = (f64::from(trials), self.hits + self.misses);
-        let mean = self.hits / worth;
+        let (m, strength) = (f64::from(trials), self.hits + self.misses);
+        let mean = self.hits / strength;
         let above = f64::from(hits) - m * mean;
-        let variance = m * mean * (1.0 - mean) * (1.0 + (m - 1.0) / (worth + 1.0));
+        let variance = m * mean * (1.0 - mean) * (1.0 + (m - 1.0) / (strength + 1.0));
         above <= 0.0 || above * above <= 0.25 * variance
     }
 }
@@ -47,8 +47,8 @@ impl Beta {
 /// Source: Gelman et al., "Bayesian Data Analysis", §2.4.
 #[must_use]
 #[inline]
-pub fn posterior_mean(hits: f64, trials: f64, rate: f64, worth: f64) -> f64 {
-    (hits + worth * rate) / (trials + worth)
+pub fn posterior_mean(hits: f64, trials: f64, rate: f64, strength: f64) -> f64 {
+    (hits + strength * rate) / (trials + strength)
 }
 
 /// P(K ≥ `hits`) in `trials` trials under `rate`; 1 for `hits` = 0, 0 for `hits` > `trials`.
@@ -102,9 +102,9 @@ mod tests {
     proptest! {
         #[test]
         fn the_usual_is_not_improbable(
-            trials in 1u32..400, mean in 0.002f64..0.5, worth in 20.0f64..60.0,
+            trials in 1u32..400, mean in 0.002f64..0.5, strength in 20.0f64..60.0,
         ) {
-            let rate = Beta { hits: worth * mean, misses: worth * (1.0 - mean) };
+            let rate = Beta { hits: strength * mean, misses: strength * (1.0 - mean) };
             for hits in 0..=trials {
                 if rate.is_expected(hits, trials) {
                     prop_assert!(upper_tail(hits, trials, rate) > 0.05);

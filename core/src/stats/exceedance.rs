@@ -96,10 +96,10 @@ impl Exceedance {
     /// −ln of the share of identity-days that reach `nats`; never falls as `nats` grows.
     #[must_use]
     pub fn calibrate(&self, nats: f64) -> f64 {
-        let place = nats.max(0.0) / BIN_NATS;
-        let bin = (place as usize).min(BINS - 2);
+        let baselines = nats.max(0.0) / BIN_NATS;
+        let bin = (baselines as usize).min(BINS - 2);
         let (low, high) = (f64::from(self.curve[bin]), f64::from(self.curve[bin + 1]));
-        low + (high - low) * (place - bin as f64)
+        low + (high - low) * (baselines - bin as f64)
     }
 
     fn rebuild_curve(&mut self) {

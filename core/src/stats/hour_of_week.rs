@@ -136,13 +136,13 @@ impl HourProfile {
             let first = kind * HOURS;
             let norm = 1.0 / (self.days[kind] + pull).max(f32::MIN_POSITIVE);
             for hour in 0..HOURS {
-                let believed = match (prior, kind) {
+                let prior = match (prior, kind) {
                     (Some(prior), _) => prior[first + hour],
                     (None, 0) => even,
                     (None, _) => rates[hour],
                 };
                 let at = |hour: usize| counts[first + hour % HOURS];
-                rates[first + hour] = (smoothed(at, hour) + pull * believed) * norm;
+                rates[first + hour] = (smoothed(at, hour) + pull * prior) * norm;
             }
         }
         rates

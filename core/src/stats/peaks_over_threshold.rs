@@ -85,9 +85,9 @@ impl PeakTail {
         if self.days < 0.5 || per_day <= 0.0 {
             return None;
         }
-        let wanted = per_day * self.days;
+        let requested = per_day * self.days;
         let (mut above, mut base) = (0.0, BINS);
-        while base > 0 && above < TAIL_PEAKS.max(wanted) {
+        while base > 0 && above < TAIL_PEAKS.max(requested) {
             base -= 1;
             above += self.counts[base];
         }
@@ -99,7 +99,7 @@ impl PeakTail {
             .map(|b| self.counts[b] * (middle(b) - level).min(EXCESS_CAP_NATS))
             .sum();
         let sigma = (excess / above).max(BIN_NATS);
-        let reach = libm::log(above / wanted);
+        let reach = libm::log(above / requested);
         Some(TailLevel {
             nats: (level + sigma * reach).max(0.0),
             error_nats: sigma * libm::sqrt((1.0 + reach * reach) / above),

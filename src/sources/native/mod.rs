@@ -51,14 +51,14 @@ pub enum NativeError {
         limit: usize,
     },
     /// A member holds a word that is not in its list.
-    #[error("member `{member}` is \"{found}\", which is not one of: {allowed}")]
+    #[error("member `{member}` is \"{found}\", which is not one of: {guarded}")]
     Word {
         /// Which.
         member: &'static str,
         /// What it holds.
         found: String,
         /// What it may hold.
-        allowed: String,
+        guarded: String,
     },
     /// A time is not RFC 3339 or epoch milliseconds, or far outside the present.
     #[error("member `time` is outside the years 2000 to 2099")]
@@ -202,12 +202,12 @@ pub fn decode(record: &[u8]) -> Result<Decoded<'_>, NativeError> {
 }
 
 #[cold]
-fn word<T: fmt::Display>(member: &'static str, found: &str, allowed: &[T]) -> NativeError {
-    let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+fn word<T: fmt::Display>(member: &'static str, found: &str, guarded: &[T]) -> NativeError {
+    let guarded: Vec<String> = guarded.iter().map(ToString::to_string).collect();
     NativeError::Word {
         member,
         found: found.chars().take(40).collect(),
-        allowed: allowed.join(", "),
+        guarded: guarded.join(", "),
     }
 }
 

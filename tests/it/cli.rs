@@ -1,14 +1,6 @@
 //! The commands as their users run them: what they print, write and return.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
-
-mod common;
-
-use common::{
+use crate::common::{
     cloudtrail_files, credwatch, garbage, get, json_lines, native_log, real_logs, run, text,
 };
 use serde_json::Value;
@@ -25,7 +17,7 @@ fn write_lines(path: &Path, events: &[Value]) {
 
 fn validator() -> jsonschema::Validator {
     // The schema as published points to definitions whose names hold a slash, unescaped.
-    let schema = include_str!("../models/schemas/detection_finding.schema.json")
+    let schema = include_str!("../../models/schemas/detection_finding.schema.json")
         .replace("#/$defs/win/", "#/$defs/win~1");
     jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap()
 }
@@ -298,8 +290,8 @@ fn garbage_is_named_and_the_rest_goes_on() {
     assert_eq!(json_lines(&folder.path().join("verdicts")).len(), 2);
     let dead = json_lines(&folder.path().join("dead"));
     assert_eq!(dead.len(), garbage().len());
-    for (letter, (what, _)) in dead.iter().zip(garbage()) {
-        let reason = letter["reason"].as_str().unwrap();
+    for (dead_letter, (what, _)) in dead.iter().zip(garbage()) {
+        let reason = dead_letter["reason"].as_str().unwrap();
         assert!(!reason.is_empty() && reason.len() < 300, "{what}: {reason}");
     }
 }

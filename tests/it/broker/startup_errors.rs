@@ -1,8 +1,8 @@
 //! What it refuses, and the way out that it names: topics that cannot keep baselines, partitions that were
 //! added under them, records that are damaged.
 
+use crate::broker::support::{Running, Setup, broker, wait_until};
 use crate::common::{START_MS, credwatch, get, native, text};
-use crate::support::{Running, Setup, broker, wait_until};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;

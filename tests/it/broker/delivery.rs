@@ -1,9 +1,9 @@
 //! Delivery in a bad world: receivers that hang, fail, send elsewhere or never end; orders that were altered, are
 //! void or come twice; answers that are forged or said again; a pause while orders are under way.
 
+use crate::broker::receivers::{Request, Server};
+use crate::broker::support::{Running, Setup, wait_until};
 use crate::common::{credwatch, get, json_lines, native_log};
-use crate::receivers::{Request, Server};
-use crate::support::{Running, Setup, wait_until};
 use base64::Engine as _;
 use credwatch::clock::wall_time;
 use credwatch::crypto::SigningKey;
@@ -131,7 +131,7 @@ impl World {
 }
 
 /// What a signed answer says, unverified.
-fn said(answer: &crate::support::Read) -> String {
+fn said(answer: &crate::broker::support::Read) -> String {
     let payload = std::str::from_utf8(&answer.raw)
         .unwrap()
         .split('.')
@@ -216,8 +216,8 @@ fn receivers_that_misbehave_keep_nobody_else_waiting() {
     wait_until("the bad ones are given up", || {
         let letters = world.setup.read("deadletter");
         bad.iter().all(|name| {
-            let of = |letter: &&crate::support::Read| {
-                letter.value["reason"]
+            let of = |dead_letter: &&crate::broker::support::Read| {
+                dead_letter.value["reason"]
                     .as_str()
                     .unwrap()
                     .starts_with(&format!("{name}:"))
@@ -235,11 +235,11 @@ fn receivers_that_misbehave_keep_nobody_else_waiting() {
         server.at("/guarded").is_empty(),
         "a private address is not asked"
     );
-    let carried = running.metric(
+    let result = running.metric(
         "credwatch_deliveries_total",
         "outcome=\"done\",receiver=\"hook\"",
     );
-    assert!((carried - alerts() as f64).abs() < 0.5, "{carried} carried");
+    assert!((result - alerts() as f64).abs() < 0.5, "{result} carried");
     let kib = resident_kib(&running);
     assert!(kib < 600_000, "{kib} KiB: an endless answer is not kept");
     let log = running.log_text();
@@ -295,12 +295,12 @@ fn only_orders_that_are_what_was_signed_and_in_time_are_carried_out_and_once() {
     });
     let mut done = world.done();
     done.sort();
-    let mut wanted: Vec<String> = orders
+    let mut requested: Vec<String> = orders
         .iter()
         .map(|order| order["order_id"].as_str().unwrap().to_owned())
         .collect();
-    wanted.sort();
-    assert_eq!(done, wanted, "each once, and no forged one");
+    requested.sort();
+    assert_eq!(done, requested, "each once, and no forged one");
     let refused = format!(
         "{:?}",
         world
@@ -357,7 +357,7 @@ fn a_pause_stops_what_is_under_way_and_nobody_can_say_a_resume_again() {
     });
     // What is answered after them is taken in after them.
     let alert = world.orders()[0]["alert_id"].as_str().unwrap().to_owned();
-    let judged = [
+    let scored = [
         "feedback",
         "--alert",
         &alert,
@@ -366,7 +366,7 @@ fn a_pause_stops_what_is_under_way_and_nobody_can_say_a_resume_again() {
         "--by",
         "dee",
     ];
-    world.command(&judged);
+    world.command(&scored);
     wait_until("the judgement", || {
         running.metric("credwatch_judgements_total", "true_positive") >= 1.0
     });
@@ -550,19 +550,19 @@ fn a_receiver_whose_certificate_nobody_vouches_for_is_told_nothing() {
     world.theft();
     wait_until("an order", || !world.orders().is_empty());
     let alerts = world.setup.read("alerts").len();
-    let carried = |receiver: &str, outcome: &str| {
+    let result = |receiver: &str, outcome: &str| {
         let labels = format!("outcome=\"{outcome}\",receiver=\"{receiver}\"");
         running.metric("credwatch_deliveries_total", &labels) as usize
     };
     wait_until("the known one is told", || {
-        carried("known", "done") >= alerts
+        result("known", "done") >= alerts
     });
     wait_until("the stranger is given up", || {
-        carried("stranger", "failed") >= alerts
+        result("stranger", "failed") >= alerts
     });
     let taken = std::fs::read_to_string(world.path("taken")).unwrap();
-    assert_eq!(taken.lines().count(), carried("known", "done"));
-    assert_eq!(carried("stranger", "done"), 0);
+    assert_eq!(taken.lines().count(), result("known", "done"));
+    assert_eq!(result("stranger", "done"), 0);
     assert!(
         running.log_text().contains("certificate"),
         "the reason is told"

@@ -260,11 +260,11 @@ impl Setup {
             .set("group.id", format!("{}-detect", self.prefix))
             .create()
             .unwrap();
-        let mut wanted = TopicPartitionList::new();
+        let mut requested = TopicPartitionList::new();
         for partition in 0..partitions {
-            wanted.add_partition(&self.topic(topic), partition);
+            requested.add_partition(&self.topic(topic), partition);
         }
-        let Ok(found) = reader.committed_offsets(wanted, HANGS_AFTER) else {
+        let Ok(found) = reader.committed_offsets(requested, HANGS_AFTER) else {
             return BTreeMap::new();
         };
         let elements = found.elements();

@@ -1,15 +1,7 @@
 //! The view by source: sprays that no identity shows, and shared networks that are none.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
-
-mod common;
-
-use common::logins::{Logins, PEOPLE, SPRAYED_SUCCESSES};
-use common::{credwatch, json_lines};
+use crate::common::logins::{Logins, PEOPLE, SPRAYED_SUCCESSES};
+use crate::common::{credwatch, json_lines};
 use serde_json::Value;
 use std::path::Path;
 

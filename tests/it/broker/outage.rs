@@ -1,7 +1,7 @@
 //! A broker that stands still: the service waits in bounded memory, says so, and goes on without loss.
 
+use crate::broker::support::{Running, Setup, wait_until};
 use crate::common::{get, json_lines, native_log};
-use crate::support::{Running, Setup, wait_until};
 use serde_json::Value;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;

@@ -2,12 +2,6 @@
 //! more surprised by more; scoring changes nothing; late data does no harm; what was left and taken up
 //! answers the same.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
-
 use credwatch::config::{Config, Sources};
 use credwatch::shard::{Shard, ShardFactory, ShardId, load_model};
 use credwatch::simulation::SimulatedEvent;
@@ -25,7 +19,7 @@ const MINUTE_MS: i64 = 60_000;
 /// The day of the attacks, after more than four weeks.
 const FRIDAY: i64 = 32;
 
-fn blueprint() -> ShardFactory {
+fn factory() -> ShardFactory {
     configured("")
 }
 
@@ -113,7 +107,7 @@ fn it_speaks_in_its_own_scenario_and_better_than_chance() {
     let past: Vec<SimulatedEvent> = (0..=FRIDAY)
         .flat_map(|day| organisation.day(at(day, 0)))
         .collect();
-    let mut shard = blueprint().shard(ShardId::of_identities(0));
+    let mut shard = factory().shard(ShardId::of_identities(0));
     // Tokens of the last day are in use when they are stolen.
     let morning = past.partition_point(|simulated| simulated.time < at(FRIDAY, 11));
     records(&past[..morning]).for_each(|json| drop(surprises(&mut shard, &json)));
@@ -177,11 +171,11 @@ const NOW_MS: i64 = START_MS + 35 * MS_PER_DAY + 10 * MS_PER_HOUR + 30 * MINUTE_
 
 /// Five weeks of work in working hours, of one identity and its peers, up to the probe.
 fn settled() -> Shard {
-    settled_in(&blueprint())
+    settled_in(&factory())
 }
 
-fn settled_in(blueprint: &ShardFactory) -> Shard {
-    let mut shard = blueprint.shard(ShardId::of_identities(0));
+fn settled_in(factory: &ShardFactory) -> Shard {
+    let mut shard = factory.shard(ShardId::of_identities(0));
     for day in (0..36).filter(|day| day % 7 < 5) {
         for minute in (8 * 60..18 * 60).step_by(20) {
             let at_ms = START_MS + day * MS_PER_DAY + minute * MINUTE_MS;
@@ -342,10 +336,10 @@ fn more_is_more_surprising() {
 
 #[test]
 fn scoring_changes_nothing_and_what_was_kept_answers_the_same() {
-    let (blueprint, shard) = (blueprint(), settled());
+    let (factory, shard) = (factory(), settled());
     let mut left = Vec::new();
     shard.save(&mut left).unwrap();
-    let reopened = blueprint
+    let reopened = factory
         .reopen(EntityView::Identity, left.as_slice())
         .unwrap();
     for signal in SIGNALS.iter().map(|signal| signal.name()) {
@@ -388,8 +382,8 @@ fn late_data_does_no_harm() {
 
 #[test]
 fn a_signal_that_is_off_says_nothing_and_learns_all_the_same() {
-    let blueprint = configured("[detect]\nsignals_off = [\"host\"]\n");
-    let without = settled_in(&blueprint);
+    let factory = configured("[detect]\nsignals_off = [\"host\"]\n");
+    let without = settled_in(&factory);
     let stranger = event("ada", NOW_MS, source("host", json!("vps-9")));
     assert!(!surprises(&mut without.clone(), &stranger).contains_key(&SignalName::Host));
     let mut left = Vec::new();
@@ -404,8 +398,8 @@ fn a_signal_that_is_off_says_nothing_and_learns_all_the_same() {
 /// Score and threshold of one record.
 fn score(shard: &mut Shard, record: &[u8]) -> (f64, f64) {
     let threshold = shard.health().threshold_nats;
-    let stepped = shard.handle(record, 0, Detail::Score).unwrap().step;
-    (stepped.score_nats, threshold)
+    let output = shard.handle(record, 0, Detail::Score).unwrap().step;
+    (output.score_nats, threshold)
 }
 
 fn stop_logging(who: &str, minutes: i64) -> Vec<u8> {
@@ -443,7 +437,7 @@ fn a_credential_is_bound_to_its_first_place_even_under_an_open_alert() {
 
 #[test]
 fn peers_are_those_that_do_the_same_where_no_group_is_given() {
-    let mut shard = blueprint().shard(ShardId::of_identities(0));
+    let mut shard = factory().shard(ShardId::of_identities(0));
     let act = |who: &str, team: &str, at_ms: i64, asn: u32| {
         event(who, at_ms, |event| {
             event["identity"]["group"] = Value::Null;

@@ -2,12 +2,6 @@
 //! checkpoints that come late, bit by bit, or not at all, a group whose offset is set back. Whatever happens,
 //! readers of what was committed see what an undisturbed run publishes. One seed is one history.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
-
 use credwatch::config::{Config, Sources};
 use credwatch::persistence::state_record_codec::RecordSink;
 use credwatch::shard::{Shard, ShardFactory, ShardId, ShardRestore, load_model};
@@ -48,7 +42,7 @@ struct Owner<'b> {
     broker: &'b mut Broker,
 }
 
-fn blueprint(max_identities: usize) -> ShardFactory {
+fn factory(max_identities: usize) -> ShardFactory {
     let mut sources = Sources::default();
     let text = format!("[detect]\nmax_identities = {max_identities}\n");
     sources.files.push(("test".to_owned(), text));
@@ -148,13 +142,13 @@ impl Owner<'_> {
 }
 
 /// Takes the shard up as a new owner does.
-fn take_up<'b>(blueprint: &ShardFactory, broker: &'b mut Broker, log: &[Vec<u8>]) -> Owner<'b> {
-    let mut restoration = ShardRestore::new(blueprint, ShardId::of_identities(0));
+fn take_up<'b>(factory: &ShardFactory, broker: &'b mut Broker, log: &[Vec<u8>]) -> Owner<'b> {
+    let mut restoration = ShardRestore::new(factory, ShardId::of_identities(0));
     for (key, value) in &broker.baselines {
         restoration.apply(key, Some(value), 0);
     }
     let kept = restoration.finish().unwrap();
-    let mut shard = kept.unwrap_or_else(|| blueprint.shard(ShardId::of_identities(0)));
+    let mut shard = kept.unwrap_or_else(|| factory.shard(ShardId::of_identities(0)));
     shard.track_changes();
     for offset in shard.next_offset()..broker.committed {
         shard.replay(&log[offset as usize], offset);
@@ -167,9 +161,9 @@ fn take_up<'b>(blueprint: &ShardFactory, broker: &'b mut Broker, log: &[Vec<u8>]
     }
 }
 
-fn undisturbed(blueprint: &ShardFactory, log: &[Vec<u8>]) -> (Vec<Vec<u8>>, Vec<u8>) {
+fn undisturbed(factory: &ShardFactory, log: &[Vec<u8>]) -> (Vec<Vec<u8>>, Vec<u8>) {
     let mut broker = Broker::default();
-    let mut owner = take_up(blueprint, &mut broker, log);
+    let mut owner = take_up(factory, &mut broker, log);
     (0..log.len() as i64).for_each(|offset| owner.take(log, offset));
     owner.commit();
     let state = whole(&owner.shard);
@@ -183,13 +177,13 @@ fn whole(shard: &Shard) -> Vec<u8> {
 }
 
 fn disturbed(
-    blueprint: &ShardFactory,
+    factory: &ShardFactory,
     log: &[Vec<u8>],
     dice: &mut Rng,
 ) -> (Vec<Vec<u8>>, Vec<u8>, u32) {
     let (mut broker, mut crashes) = (Broker::default(), 0);
     loop {
-        let mut owner = take_up(blueprint, &mut broker, log);
+        let mut owner = take_up(factory, &mut broker, log);
         // A group whose offset was set back reads again what the state holds.
         let back = if dice.chance(0.1) {
             dice.below(200) as i64
@@ -249,10 +243,10 @@ fn histories(seeds: std::ops::Range<u64>) {
     let (mut crashes, mut published) = (0, 0);
     for seed in seeds {
         // Now and then fewer places than identities, so that some give way and come back.
-        let blueprint = blueprint(if seed % 4 == 3 { 20 } else { 1_000 });
+        let factory = factory(if seed % 4 == 3 { 20 } else { 1_000 });
         let log = log(seed);
-        let (expected, calm) = undisturbed(&blueprint, &log);
-        let (found, after, crashed) = disturbed(&blueprint, &log, &mut Rng::new(seed));
+        let (expected, calm) = undisturbed(&factory, &log);
+        let (found, after, crashed) = disturbed(&factory, &log, &mut Rng::new(seed));
         assert!(
             expected == found,
             "seed {seed}: other records were published"

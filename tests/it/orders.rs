@@ -1,11 +1,7 @@
 //! Orders are signed, anybody can check them with a library of their own, and nothing of them can be altered
 //! without being noticed.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::{credwatch, json_lines, native_log, text};
+use crate::common::{credwatch, json_lines, native_log, text};
 use credwatch::crypto::Signer;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -52,27 +48,27 @@ impl Desk {
             .output()
             .expect("openssl is installed by scripts/test");
         assert!(made.status.success(), "{made:?}");
-        let desk = Self {
+        let router = Self {
             key: key.display().to_string(),
             folder,
         };
         let config = format!(
             "[containment]\nmode = \"enforce\"\n[signing]\nkey_file = \"{}\"\nissuer = \"{ISSUER}\"\n\
              audience = \"{AUDIENCE}\"\n",
-            desk.key
+            router.key
         );
-        std::fs::write(desk.path("credwatch.toml"), config).unwrap();
+        std::fs::write(router.path("credwatch.toml"), config).unwrap();
         let events: String = native_log(20, 9)
             .iter()
             .map(|event| format!("{event}\n"))
             .collect();
-        std::fs::write(desk.path("events.jsonl"), events).unwrap();
-        let replayed = desk.run(&["replay", "--orders"], &["orders.jsonl", "events.jsonl"]);
+        std::fs::write(router.path("events.jsonl"), events).unwrap();
+        let replayed = router.run(&["replay", "--orders"], &["orders.jsonl", "events.jsonl"]);
         assert!(replayed.status.success(), "{replayed:?}");
-        let keys = Signer::new(&desk.key, &[], ISSUER, AUDIENCE).unwrap();
+        let keys = Signer::new(&router.key, &[], ISSUER, AUDIENCE).unwrap();
         let keys = serde_json::to_string(keys.keys()).unwrap();
-        std::fs::write(desk.path("jwks.json"), keys).unwrap();
-        desk
+        std::fs::write(router.path("jwks.json"), keys).unwrap();
+        router
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -105,18 +101,18 @@ impl Desk {
     }
 }
 
-fn independent(desk: &Desk) -> Output {
+fn independent(router: &Desk) -> Output {
     Command::new("/usr/bin/python3")
         .args(["-c", INDEPENDENT])
-        .arg(desk.path("jwks.json"))
-        .arg(desk.path("orders.jsonl"))
+        .arg(router.path("jwks.json"))
+        .arg(router.path("orders.jsonl"))
         .args([ISSUER, AUDIENCE])
         .output()
         .unwrap()
 }
 
-fn is_secret_in(desk: &Desk, texts: &[String]) -> bool {
-    let key = std::fs::read_to_string(&desk.key).unwrap();
+fn is_secret_in(router: &Desk, texts: &[String]) -> bool {
+    let key = std::fs::read_to_string(&router.key).unwrap();
     let secret = key.lines().nth(1).unwrap().to_owned();
     texts.iter().any(|text| text.contains(&secret))
 }
@@ -127,32 +123,32 @@ fn orders_verify_here_and_with_a_library_of_another_language() {
         &["ed25519"][..],
         &["RSA", "-pkeyopt", "rsa_keygen_bits:2048"][..],
     ] {
-        let desk = Desk::new(algorithm);
-        let orders = desk.orders();
+        let router = Desk::new(algorithm);
+        let orders = router.orders();
         assert!(!orders.is_empty() && orders.iter().all(|order| order["mode"] == "enforce"));
-        let (code, told) = desk.verify(&orders, &[]);
+        let (code, told) = router.verify(&orders, &[]);
         assert_eq!(code, Some(0), "{told}");
-        let jwks = desk.path("jwks.json").display().to_string();
-        assert_eq!(desk.verify(&orders, &["--keys", &jwks]).0, Some(0));
-        let checked = independent(&desk);
+        let jwks = router.path("jwks.json").display().to_string();
+        assert_eq!(router.verify(&orders, &["--keys", &jwks]).0, Some(0));
+        let checked = independent(&router);
         assert!(checked.status.success(), "{checked:?}");
         assert_eq!(text(&checked.stdout).trim(), orders.len().to_string());
-        let written = std::fs::read_to_string(desk.path("orders.jsonl")).unwrap();
-        let checked = desk.run(&["check"], &[]);
+        let written = std::fs::read_to_string(router.path("orders.jsonl")).unwrap();
+        let checked = router.run(&["check"], &[]);
         let seen = [written, told, text(&checked.stdout), text(&checked.stderr)];
-        assert!(!is_secret_in(&desk, &seen), "a key is shown");
+        assert!(!is_secret_in(&router, &seen), "a key is shown");
     }
 }
 
 #[test]
 fn whatever_is_altered_is_noticed() {
-    let desk = Desk::new(&["ed25519"]);
-    let orders = desk.orders();
+    let router = Desk::new(&["ed25519"]);
+    let orders = router.orders();
     let good = orders[0].clone();
     let altered = |member: &str, value: Value| {
         let mut order = good.clone();
         order[member] = value;
-        desk.verify(&[order], &[])
+        router.verify(&[order], &[])
     };
     for (member, value) in [
         ("action", json!("suspend")),
@@ -168,7 +164,7 @@ fn whatever_is_altered_is_noticed() {
     }
     let mut unsigned = good.clone();
     unsigned.as_object_mut().unwrap().remove("set");
-    assert!(desk.verify(&[unsigned], &[]).1.contains("not signed"));
+    assert!(router.verify(&[unsigned], &[]).1.contains("not signed"));
     let set = good["set"].as_str().unwrap();
     let (head, signature) = set.rsplit_once('.').unwrap();
     let (header, payload) = head.split_once('.').unwrap();
@@ -182,13 +178,13 @@ fn whatever_is_altered_is_noticed() {
     // `alg: none` with nothing behind it.
     let none = format!("eyJhbGciOiJub25lIiwidHlwIjoic2VjZXZlbnQrand0In0.{payload}.");
     assert_eq!(altered("set", json!(none)).0, Some(4));
-    let elsewhere = desk.verify(&orders, &["--audience", "somebody else"]);
+    let elsewhere = router.verify(&orders, &["--audience", "somebody else"]);
     assert!(
         elsewhere.0 == Some(4) && elsewhere.1.contains("somebody else"),
         "{}",
         elsewhere.1
     );
-    let twice = desk.verify(&[good.clone(), good.clone()], &[]);
+    let twice = router.verify(&[good.clone(), good.clone()], &[]);
     assert!(
         twice.0 == Some(0) && twice.1.contains("1 came again"),
         "{}",
@@ -198,9 +194,9 @@ fn whatever_is_altered_is_noticed() {
 
 #[test]
 fn a_key_that_nobody_knows_signs_for_nobody() {
-    let (desk, stranger) = (Desk::new(&["ed25519"]), Desk::new(&["ed25519"]));
+    let (router, stranger) = (Desk::new(&["ed25519"]), Desk::new(&["ed25519"]));
     let keys = stranger.path("jwks.json").display().to_string();
-    let (code, told) = desk.verify(&desk.orders(), &["--keys", &keys]);
+    let (code, told) = router.verify(&router.orders(), &["--keys", &keys]);
     assert_eq!(code, Some(4), "{told}");
     assert!(told.contains("which the key set does not hold"), "{told}");
 }

@@ -1,8 +1,8 @@
 //! Instances that are killed, multiplied and moved under load, brokers that go: what was committed is
 //! what an undisturbed run publishes, byte for byte but for the moment of issue.
 
+use crate::broker::support::{Read, Running, Setup, wait_until};
 use crate::common::{credwatch, json_lines, text};
-use crate::support::{Read, Running, Setup, wait_until};
 use credwatch::simulation::rng::Rng;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

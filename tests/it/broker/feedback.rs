@@ -1,8 +1,8 @@
 //! What people answer to a service at work: taken in at a checkpoint, said in the audit trail, and still
 //! known after a kill.
 
+use crate::broker::support::{Setup, wait_until};
 use crate::common::{START_MS, credwatch, native, native_log, text};
-use crate::support::{Setup, wait_until};
 use serde_json::{Value, json};
 use std::process::Output;
 
@@ -101,7 +101,7 @@ fn an_answer_teaches_survives_a_kill_and_is_in_the_audit_trail() {
         said(&setup, "forgotten").is_some()
     });
     let explained = credwatch()
-        .env("CREDWATCH_HTTP__TOKEN", crate::support::TOKEN)
+        .env("CREDWATCH_HTTP__TOKEN", crate::broker::support::TOKEN)
         .args(["explain", "--identity", "svc-2", "--url"])
         .arg(format!("http://{}", running.address))
         .output()

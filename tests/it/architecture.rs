@@ -1,7 +1,5 @@
 //! The tree keeps its shape: imports point up, the core stays pure, files stay small.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop where it is")]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

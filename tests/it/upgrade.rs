@@ -1,20 +1,15 @@
 //! Another model, configuration or format takes a shard's state up: what was learned stays.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::{run, text};
+use crate::common::{run, text};
 use credwatch::config::{Config, Sources};
 use credwatch::shard::{Shard, ShardFactory, ShardId, ShardRestore, load_model};
 use credwatch_core::engine::Detail;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 const START_MS: i64 = 1_767_571_200_000;
 
-fn blueprint(text: &str) -> ShardFactory {
+fn factory(text: &str) -> ShardFactory {
     let mut sources = Sources::default();
     sources.files.push(("test".to_owned(), text.to_owned()));
     let config = Config::load(&sources).unwrap();
@@ -41,8 +36,8 @@ fn keep(shard: &mut Shard, kept: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
     shard.commit_checkpoint();
 }
 
-fn taken_up(blueprint: &ShardFactory, kept: &BTreeMap<Vec<u8>, Vec<u8>>) -> Shard {
-    let mut restoration = ShardRestore::new(blueprint, ShardId::of_identities(0));
+fn taken_up(factory: &ShardFactory, kept: &BTreeMap<Vec<u8>, Vec<u8>>) -> Shard {
+    let mut restoration = ShardRestore::new(factory, ShardId::of_identities(0));
     for (key, value) in kept {
         restoration.apply(key, Some(value), 0);
     }
@@ -54,8 +49,8 @@ fn taken_up(blueprint: &ShardFactory, kept: &BTreeMap<Vec<u8>, Vec<u8>>) -> Shar
 #[test]
 fn an_upgrade_is_told_once_and_knowledge_is_carried_over() {
     let (old, new) = (
-        blueprint(""),
-        blueprint("[detect]\nalerts_per_day = 9.0\n[containment]\nmax_per_hour = 3\n"),
+        factory(""),
+        factory("[detect]\nalerts_per_day = 9.0\n[containment]\nmax_per_hour = 3\n"),
     );
     let mut kept = BTreeMap::new();
     let mut shard = old.shard(ShardId::of_identities(0));
@@ -87,46 +82,31 @@ fn an_upgrade_is_told_once_and_knowledge_is_carried_over() {
     );
 }
 
-/// State that the format before wrote, and the events from which it was learned, with sixty that follow.
-fn before() -> (tempfile::TempDir, std::path::PathBuf, Vec<String>) {
-    let folder = tempfile::tempdir().unwrap();
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/state-before");
-    let state = folder.path().join("state");
-    std::fs::create_dir(&state).unwrap();
-    for name in ["partition-0.state", "sources-0.state"] {
-        std::fs::copy(fixtures.join(name), state.join(name)).unwrap();
-    }
-    let events = zstd::decode_all(std::fs::File::open(fixtures.join("events.jsonl.zst")).unwrap());
-    let events = String::from_utf8(events.unwrap()).unwrap();
-    let lines = events.lines().map(str::to_owned).collect();
-    (folder, state, lines)
-}
-
 #[test]
-fn state_of_the_format_before_is_brought_up_and_judges_as_if_it_had_been_learned_anew() {
-    let (folder, old, lines) = before();
+fn state_of_another_format_version_is_refused_with_the_remedy() {
+    let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    std::fs::write(path("learned.jsonl"), lines[..1_500].join("\n")).unwrap();
-    std::fs::write(path("after.jsonl"), lines[1_500..].join("\n")).unwrap();
-    let replay = |state: &str, verdicts: &str, input: &str| {
-        let output = run(&[
+    std::fs::write(path("events.jsonl"), event(0)).unwrap();
+    let replay = || {
+        run(&[
             "replay",
             "-q",
             "--state",
-            state,
-            "--verdicts",
-            verdicts,
-            input,
-        ]);
-        assert!(output.status.success(), "{output:?}");
+            &path("state"),
+            &path("events.jsonl"),
+        ])
     };
-    replay(&path("anew"), &path("unused"), &path("learned.jsonl"));
-    replay(&path("anew"), &path("anew.verdicts"), &path("after.jsonl"));
-    let old = old.display().to_string();
-    replay(&old, &path("old.verdicts"), &path("after.jsonl"));
-    let verdicts = |name: &str| std::fs::read_to_string(path(name)).unwrap();
-    assert_eq!(verdicts("old.verdicts").lines().count(), 60);
-    assert_eq!(verdicts("old.verdicts"), verdicts("anew.verdicts"));
+    assert!(replay().status.success());
+    let state = folder.path().join("state/partition-0.state");
+    let mut bytes = std::fs::read(&state).unwrap();
+    bytes[16] -= 1;
+    std::fs::write(&state, bytes).unwrap();
+    let refused = replay();
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let message = text(&refused.stderr);
+    for part in ["format 3", "reads 4", "replay from the start"] {
+        assert!(message.contains(part), "{message}");
+    }
 }
 
 #[test]
@@ -135,7 +115,7 @@ fn what_nobody_has_used_is_told_with_what_would_do() {
     let path = |name: &str| folder.path().join(name).display().to_string();
     let mut events = String::new();
     let mut event = |day: i64, who: &str, action: &str| {
-        let event = json!({"event_id": format!("{day}-{who}-{action}"), "time": common::START_MS + day * 86_400_000,
+        let event = json!({"event_id": format!("{day}-{who}-{action}"), "time": crate::common::START_MS + day * 86_400_000,
             "identity": {"id": who}, "activity": "use", "action": action,
             "credential": {"id": "k", "kind": "api_key", "scopes": ["s3:GetObject", "iam:PassRole"]}});
         events += &format!("{event}\n");

@@ -1,8 +1,8 @@
 //! The kill switch: enforcement stops within seconds, stays stopped through a kill, goes on when somebody
 //! says so, and all of it stands in the audit trail.
 
+use crate::broker::support::{Running, Setup, TOKEN, wait_until};
 use crate::common::{START_MS, credwatch, native};
-use crate::support::{Running, Setup, TOKEN, wait_until};
 use serde_json::{Value, json};
 
 const PARTITIONS: usize = 2;

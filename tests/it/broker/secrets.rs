@@ -1,7 +1,7 @@
 //! Keys and tokens never show: planted ones are looked for in everything that the program gives out.
 
+use crate::broker::support::{Setup, TOKEN, wait_until};
 use crate::common::{credwatch, get, native_log};
-use crate::support::{Setup, TOKEN, wait_until};
 use serde_json::json;
 use std::process::Command;
 

@@ -1,11 +1,5 @@
 //! What must hold for the engine with all its signals, on made-up and on arbitrary traffic.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
-
 use credwatch::config::{Config, Sources};
 use credwatch::shard::{Shard, ShardFactory, ShardId, load_model};
 use credwatch::simulation::SimulatedEvent;
@@ -19,7 +13,7 @@ use serde_json::json;
 
 const START_MS: i64 = 1_767_571_200_000; // Monday 2026-01-05
 
-fn blueprint(max_identities: usize) -> ShardFactory {
+fn factory(max_identities: usize) -> ShardFactory {
     let mut sources = Sources::default();
     let text = format!("[detect]\nmax_identities = {max_identities}\n");
     sources.files.push(("test".to_owned(), text));
@@ -29,7 +23,7 @@ fn blueprint(max_identities: usize) -> ShardFactory {
 }
 
 fn cold(max_identities: usize) -> Shard {
-    blueprint(max_identities).shard(ShardId::of_identities(0))
+    factory(max_identities).shard(ShardId::of_identities(0))
 }
 
 fn judge(shard: &mut Shard, json: &[u8]) -> Verdict {
@@ -198,10 +192,10 @@ proptest! {
 }
 
 /// What a shard leaves behind and takes up again.
-fn left_and_reopened(shard: &Shard, blueprint: &ShardFactory) -> (Shard, Vec<u8>) {
+fn left_and_reopened(shard: &Shard, factory: &ShardFactory) -> (Shard, Vec<u8>) {
     let mut left = Vec::new();
     shard.save(&mut left).unwrap();
-    let reopened = blueprint
+    let reopened = factory
         .reopen(EntityView::Identity, left.as_slice())
         .unwrap();
     assert_eq!(reopened.next_offset(), shard.next_offset());
@@ -217,15 +211,15 @@ fn a_restored_shard_goes_on_to_the_bit() {
     events.splice(end..end, attack);
     // Fewer places than identities, so that the hand of eviction is kept too.
     for max_identities in [10_000, 40] {
-        let blueprint = blueprint(max_identities);
-        let mut undisturbed = blueprint.shard(ShardId::of_identities(0));
-        let mut restored = blueprint.shard(ShardId::of_identities(0));
+        let factory = factory(max_identities);
+        let mut undisturbed = factory.shard(ShardId::of_identities(0));
+        let mut restored = factory.shard(ShardId::of_identities(0));
         for (at, event) in events.iter().enumerate() {
             if at % (events.len() / 5) == 7 {
-                let (shard, left) = left_and_reopened(&restored, &blueprint);
+                let (shard, left) = left_and_reopened(&restored, &factory);
                 restored = shard;
                 assert!(
-                    left == left_and_reopened(&restored, &blueprint).1,
+                    left == left_and_reopened(&restored, &factory).1,
                     "the same bytes"
                 );
             }

@@ -1,9 +1,9 @@
 //! The view by source over all partitions: authentications are seen twice, exactly twice, and a spray is
 //! one alert, whatever is killed in the middle of it.
 
+use crate::broker::support::{Setup, wait_until};
 use crate::common::credwatch;
 use crate::common::logins::{Logins, SPRAYED_SUCCESSES};
-use crate::support::{Setup, wait_until};
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! What a service at work answers to a person who asks.
 
+use crate::broker::support::{Running, Setup, TOKEN};
 use crate::common::{START_MS, credwatch, native, native_log, text};
-use crate::support::{Running, Setup, TOKEN};
 use std::path::Path;
 use std::process::Output;
 

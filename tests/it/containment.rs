@@ -1,16 +1,13 @@
 //! Orders under pressure: caps hold when everything is on fire, who is protected is only told of, what fails
 //! goes on to something stronger or to a person, what waits for a person can be approved.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::{START_MS, make_key, native};
+use crate::common::{START_MS, make_key, native};
 use credwatch::audit::audit_verifier::ChainVerifier;
 use credwatch::config::{Config, Sources};
-use credwatch::feedback::model::{Carried, ContainmentCommand, Feedback};
+use credwatch::feedback::model::{ContainmentCommand, Feedback};
 use credwatch::kafka::partitioner::partition_of;
 use credwatch::shard::{OutputRecord, Shard, ShardFactory, ShardId, Stream, load_model};
+use credwatch_core::containment::issued_orders::OrderOutcome;
 use credwatch_core::engine::{Detail, Phase};
 use credwatch_core::verdict::EntityView;
 use serde_json::{Value, json};
@@ -19,7 +16,7 @@ use std::collections::BTreeSet;
 const SLOT_MS: i64 = 3_600_000;
 
 /// Shards that enforce, with more settings of containment, and a key of their own.
-fn blueprint(partitions: u32, containment: &str) -> ShardFactory {
+fn factory(partitions: u32, containment: &str) -> ShardFactory {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("key.pem");
     make_key(&key);
@@ -37,9 +34,9 @@ fn blueprint(partitions: u32, containment: &str) -> ShardFactory {
 }
 
 fn shards(partitions: u32, containment: &str) -> Vec<Shard> {
-    let blueprint = blueprint(partitions, containment);
+    let factory = factory(partitions, containment);
     let ids = (0..partitions as i32).map(ShardId::of_identities);
-    ids.map(|id| blueprint.shard(id)).collect()
+    ids.map(|id| factory.shard(id)).collect()
 }
 
 fn take(shards: &mut [Shard], event: &Value, published: &mut Vec<OutputRecord>) -> usize {
@@ -212,7 +209,7 @@ fn answered(shard: &mut Shard, offset: i64, answer: Feedback) -> Option<(Vec<Val
     Some((orders(&published), of(&published, Stream::Decisions)))
 }
 
-fn outcome(order: &Value, outcome: Carried) -> Feedback {
+fn outcome(order: &Value, outcome: OrderOutcome) -> Feedback {
     Feedback {
         order_id: Some(order["order_id"].as_str().unwrap().to_owned()),
         outcome: Some(outcome),
@@ -228,7 +225,7 @@ fn a_failure_goes_on_to_something_stronger_and_then_to_a_person() {
         (&order["action"], &order["mode"]),
         (&json!("rotate"), &json!("enforce"))
     );
-    let (next, said) = answered(&mut shard, 0, outcome(&order, Carried::Failed)).unwrap();
+    let (next, said) = answered(&mut shard, 0, outcome(&order, OrderOutcome::Failed)).unwrap();
     assert_eq!(said[0]["entry"]["what"], "containment_failed");
     assert_eq!(said[0]["entry"]["took_ms"], 41);
     assert_eq!((next.len(), &next[0]["action"]), (1, &json!("revoke")));
@@ -238,12 +235,12 @@ fn a_failure_goes_on_to_something_stronger_and_then_to_a_person() {
             .unwrap()
             .starts_with("after rotate failed")
     );
-    let (after, _) = answered(&mut shard, 1, outcome(&next[0], Carried::Failed)).unwrap();
+    let (after, _) = answered(&mut shard, 1, outcome(&next[0], OrderOutcome::Failed)).unwrap();
     assert_eq!(after[0]["action"], "suspend");
-    let (person, _) = answered(&mut shard, 2, outcome(&after[0], Carried::Failed)).unwrap();
+    let (person, _) = answered(&mut shard, 2, outcome(&after[0], OrderOutcome::Failed)).unwrap();
     assert_eq!(person[0]["action"], "notify");
     // Said again, or by another executor, it changes nothing.
-    let (again, said) = answered(&mut shard, 3, outcome(&order, Carried::Failed)).unwrap();
+    let (again, said) = answered(&mut shard, 3, outcome(&order, OrderOutcome::Failed)).unwrap();
     assert_eq!((again.len(), said.len()), (0, 1));
     assert!(
         answered(
@@ -251,7 +248,7 @@ fn a_failure_goes_on_to_something_stronger_and_then_to_a_person() {
             4,
             Feedback {
                 order_id: Some("unknown".to_owned()),
-                ..outcome(&order, Carried::Done)
+                ..outcome(&order, OrderOutcome::Done)
             }
         )
         .is_none()
@@ -261,13 +258,13 @@ fn a_failure_goes_on_to_something_stronger_and_then_to_a_person() {
 #[test]
 fn success_ends_it_and_a_refusal_is_for_a_person() {
     let (mut shard, order) = ordered("");
-    let (next, said) = answered(&mut shard, 0, outcome(&order, Carried::Done)).unwrap();
+    let (next, said) = answered(&mut shard, 0, outcome(&order, OrderOutcome::Done)).unwrap();
     assert_eq!(
         (next.len(), &said[0]["entry"]["what"]),
         (0, &json!("containment_done"))
     );
     let (mut shard, order) = ordered("");
-    let (next, _) = answered(&mut shard, 0, outcome(&order, Carried::Refused)).unwrap();
+    let (next, _) = answered(&mut shard, 0, outcome(&order, OrderOutcome::Refused)).unwrap();
     assert_eq!((&next[0]["action"], next.len()), (&json!("notify"), 1));
 }
 
@@ -321,7 +318,7 @@ fn who_is_protected_since_stays_so_whoever_approves() {
     let mut state = Vec::new();
     shard.save(&mut state).unwrap();
     let since = "max_share = 1.0\napproval_from = \"rotate\"\nprotected = [\"svc-3\"]";
-    let taken_up = blueprint(1, since).reopen(EntityView::Identity, state.as_slice());
+    let taken_up = factory(1, since).reopen(EntityView::Identity, state.as_slice());
     let (given, _) = answered(&mut taken_up.unwrap(), 0, approve(&order)).unwrap();
     assert_eq!(given[0]["action"], "notify");
     assert_eq!(given[0]["weakened_by"], json!(["protected"]));

@@ -1,8 +1,6 @@
 //! At ten times a limit: memory stays flat, what is known stays known, newcomers are judged by others, and
 //! it is counted.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use credwatch::config::{Config, Sources};
 use credwatch::shard::{Shard, ShardFactory, ShardId, load_model};
 use credwatch_core::engine::Detail;
@@ -33,8 +31,8 @@ fn event(id: &str, at_ms: i64) -> Value {
 
 fn judge(shard: &mut Shard, event: &Value) -> Verdict {
     let bytes = event.to_string().into_bytes();
-    let stepped = shard.handle(&bytes, 0, Detail::Readings).unwrap().step;
-    stepped.verdict.unwrap()
+    let output = shard.handle(&bytes, 0, Detail::Readings).unwrap().step;
+    output.verdict.unwrap()
 }
 
 /// As many identities as there is room for, at work for a week.
@@ -74,8 +72,8 @@ fn a_flood_of_newcomers_drives_nobody_out_who_is_of_use() {
     assert_eq!((after.identities, after.evicted), (LIMIT, 0));
     assert!(after.state_bytes <= before.state_bytes + before.state_bytes / 10);
     for who in 0..LIMIT {
-        let portrait = shard.profile_report(&format!("known-{who}")).unwrap();
-        assert!(portrait.observations > 100.0);
+        let report = shard.profile_report(&format!("known-{who}")).unwrap();
+        assert!(report.observations > 100.0);
     }
 }
 

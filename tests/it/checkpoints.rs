@@ -1,12 +1,6 @@
 //! A checkpoint is the state of the moment at which it began, whatever is learned, evicted or forgotten
 //! while it is being sent; one that is given up loses nothing for the next.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
-
 use credwatch::config::{Config, Sources};
 use credwatch::feedback::model::Feedback;
 use credwatch::shard::{Shard, ShardFactory, ShardId, ShardRestore, load_model};
@@ -18,7 +12,7 @@ use std::collections::BTreeMap;
 const START_MS: i64 = 1_767_571_200_000;
 const STEPS: i64 = 30_000;
 
-fn blueprint() -> ShardFactory {
+fn factory() -> ShardFactory {
     let mut sources = Sources::default();
     // Fewer places than identities: some give way all the time.
     let text = "[detect]\nmax_identities = 400\n".to_owned();
@@ -64,8 +58,8 @@ fn whole(shard: &Shard) -> Vec<u8> {
 
 #[test]
 fn what_is_sent_bit_by_bit_is_the_state_of_one_moment() {
-    let (blueprint, mut dice) = (blueprint(), Rng::new(7));
-    let mut shard = blueprint.shard(ShardId::of_identities(0));
+    let (factory, mut dice) = (factory(), Rng::new(7));
+    let mut shard = factory.shard(ShardId::of_identities(0));
     shard.track_changes();
     let mut topic: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     // The state when the checkpoint began that is being made, and its records.
@@ -111,7 +105,7 @@ fn what_is_sent_bit_by_bit_is_the_state_of_one_moment() {
                 None => drop(topic.remove(&key)),
             }
         }
-        let mut restoration = ShardRestore::new(&blueprint, ShardId::of_identities(0));
+        let mut restoration = ShardRestore::new(&factory, ShardId::of_identities(0));
         for (key, value) in &topic {
             restoration.apply(key, Some(value), 0);
         }

@@ -1,7 +1,7 @@
 //! From raw records to alerts and orders; accounts that add up; two instances; an orderly end.
 
+use crate::broker::support::{Read, Setup, files_of, kcat, wait_until};
 use crate::common::{START_MS, cloudtrail_files, get, json_lines, native, native_log, real_logs};
-use crate::support::{Read, Setup, files_of, kcat, wait_until};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -131,8 +131,9 @@ fn two_instances_share_the_partitions_and_publish_nothing_twice() {
     setup.produce("events", keyed(first));
     one.wait_for("detect", first.len());
     let two = setup.start("two");
-    let assigned =
-        |running: &crate::support::Running| running.metric("credwatch_assigned_partitions", "");
+    let assigned = |running: &crate::broker::support::Running| {
+        running.metric("credwatch_assigned_partitions", "")
+    };
     // Four of events and of sightings between both; the one raw partition is with either.
     wait_until("half of the partitions each", || {
         let (here, there) = (assigned(&one), assigned(&two));
@@ -140,7 +141,7 @@ fn two_instances_share_the_partitions_and_publish_nothing_twice() {
     });
     setup.produce("events", keyed(second));
     wait_until("both halves together", || {
-        let taken = |running: &crate::support::Running| {
+        let taken = |running: &crate::broker::support::Running| {
             running.metric("credwatch_records_total", "stage=\"detect\"")
         };
         assert!(
@@ -201,14 +202,20 @@ fn garbage_is_set_aside_and_the_rest_goes_on() {
     assert_eq!(running.terminate(), Some(0));
     let dead = setup.read("deadletter");
     assert_eq!(dead.len(), bad.len());
-    for (at, letter) in dead.iter().enumerate() {
+    for (at, dead_letter) in dead.iter().enumerate() {
         assert!(
-            !header(letter, "credwatch_reason").is_empty(),
+            !header(dead_letter, "credwatch_reason").is_empty(),
             "{}",
             bad[at].0
         );
-        assert_eq!(header(letter, "credwatch_topic"), setup.topic("events"));
-        assert_eq!(header(letter, "credwatch_offset"), (at + 1).to_string());
+        assert_eq!(
+            header(dead_letter, "credwatch_topic"),
+            setup.topic("events")
+        );
+        assert_eq!(
+            header(dead_letter, "credwatch_offset"),
+            (at + 1).to_string()
+        );
     }
 }
 

@@ -1,8 +1,8 @@
 //! A real Keycloak: refresh tokens are stolen, and the next use of each fails, because credwatch saw it, ordered
 //! it and had it done; everybody else's sessions go on.
 
+use crate::broker::support::{Running, Setup, wait_until};
 use crate::common::{credwatch, get};
-use crate::support::{Running, Setup, wait_until};
 use credwatch::config::{Config, Sources};
 use credwatch::receivers::keycloak::Keycloak;
 use credwatch::receivers::{Delivery, DeliveryError, Order, ReceiverClient};

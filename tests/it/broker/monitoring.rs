@@ -1,7 +1,7 @@
 //! A real Prometheus scrapes the running program, and its answers are asked for.
 
+use crate::broker::support::{Setup, wait_until};
 use crate::common::{get, native_log};
-use crate::support::{Setup, wait_until};
 use serde_json::Value;
 use std::net::TcpListener;
 use std::path::Path;
@@ -71,8 +71,8 @@ fn prometheus_reads_what_happened() {
         let known = value_of(&address, "sum(credwatch_identities)");
         known.is_some_and(|known| (known - 20.0).abs() < 0.5)
     });
-    let judged = value_of(&address, "sum(credwatch_records_total{stage=\"detect\"})");
-    assert!((judged.unwrap() - events.len() as f64).abs() < 0.5);
+    let scored = value_of(&address, "sum(credwatch_records_total{stage=\"detect\"})");
+    assert!((scored.unwrap() - events.len() as f64).abs() < 0.5);
     assert!(value_of(&address, "sum(credwatch_alerts_total)").unwrap() >= 1.0);
     assert!(value_of(&address, "min(credwatch_threshold_nats)").unwrap() > 0.0);
     let quantile = "histogram_quantile(0.99,sum(rate(credwatch_commit_seconds_bucket[5m]))by(le))";
@@ -80,7 +80,7 @@ fn prometheus_reads_what_happened() {
         value_of(&address, quantile).is_some()
     });
     // A metric with labels shows once it has a value, so names are looked for where they are made.
-    let made = include_str!("../../src/metrics.rs");
+    let made = include_str!("../../../src/metrics.rs");
     for query in queries() {
         let (status, body) = get(
             &address,
