@@ -388,7 +388,7 @@ fn a_signal_that_is_off_says_nothing_and_learns_all_the_same() {
     assert!(!surprises(&mut without.clone(), &stranger).contains_key(&SignalName::Host));
     let mut left = Vec::new();
     without.save(&mut left).unwrap();
-    let mut on_again = self::blueprint()
+    let mut on_again = self::factory()
         .reopen(EntityView::Identity, left.as_slice())
         .unwrap();
     let height = |shard: &mut Shard| surprises(shard, &stranger)[&SignalName::Host];

@@ -3,11 +3,12 @@
 //! A bounded table per shard. At the limit the longest unused of the few records that share a place
 //! gives way; its next use then counts as a first one, which says nothing.
 
+use crate::baseline::cow_tracker::CopiedRecords;
 use crate::baseline::dirty::{DirtyState, DirtyTable};
 use crate::baseline::state_record::RecordKey;
 use crate::event::{Activity, Event};
 use crate::units::{EventTime, MS_PER_SEC};
-use borsh::{BorshDeserialize, BorshSerialize, to_vec};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// The few values of one feature that a credential has shown, the oldest first; 0 is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -126,7 +127,7 @@ pub struct CredentialTable {
     /// How pieces of the table stand to what is kept of them.
     pub(super) dirty: DirtyTable,
     /// Pieces that were about to change while a checkpoint awaited them.
-    copied: Vec<(RecordKey, Vec<u8>)>,
+    pub(super) copied: CopiedRecords,
 }
 
 fn tag(key: u64) -> u32 {
@@ -145,7 +146,7 @@ impl CredentialTable {
             max_buckets: most,
             evicted: 0,
             dirty: DirtyTable::default(),
-            copied: Vec::new(),
+            copied: CopiedRecords::default(),
         };
         table.allocate(MIN_BUCKETS.min(most));
         table
@@ -163,15 +164,10 @@ impl CredentialTable {
     }
 
     fn mark_chunk_dirty(&mut self, at: usize) {
-        if self.dirty.set(at, DirtyState::Dirty) == DirtyState::InCheckpoint {
-            self.copy_before_write(at);
-        }
-    }
-
-    #[cold]
-    fn copy_before_write(&mut self, at: usize) {
-        if let Ok(bytes) = to_vec(&self.chunk(at)) {
-            self.copied.push((RecordKey::Credentials(at as u32), bytes));
+        if self.dirty.mark(at) == DirtyState::InCheckpoint {
+            let mut copied = std::mem::take(&mut self.copied);
+            copied.copy(RecordKey::Credentials(at as u32), &self.chunk(at));
+            self.copied = copied;
         }
     }
 
@@ -190,11 +186,6 @@ impl CredentialTable {
     /// How many pieces there are.
     pub(super) fn chunk_count(&self) -> usize {
         self.buckets.len().div_ceil(BUCKETS_PER_CHUNK)
-    }
-
-    /// What was saved since this was last asked.
-    pub(super) fn take_copied(&mut self) -> Vec<(RecordKey, Vec<u8>)> {
-        std::mem::take(&mut self.copied)
     }
 
     fn bucket_of(&self, key: u64) -> usize {

@@ -1,61 +1,68 @@
-//! How a part of the state stands to what is kept of it.
+//! Dirty tracking: which parts of the state changed since the last checkpoint.
 
-/// Of one part.
+/// State of one part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DirtyState {
-    /// Is kept, or nobody keeps it.
+    /// Unchanged since the last checkpoint, or not tracked.
     #[default]
     Clean,
-    /// Has changed since it was kept, or since the checkpoint began that is being made.
+    /// Changed since the last checkpoint, or since the checkpoint in progress began.
     Dirty,
-    /// Belongs to the checkpoint that is being made, as it is now.
+    /// Belongs, as it is now, to the checkpoint in progress.
     InCheckpoint,
 }
 
-/// Of many parts, by place; a place beyond the end is kept.
+impl DirtyState {
+    /// Marks the part as changed; returns its state before.
+    pub(super) fn mark(&mut self) -> Self {
+        std::mem::replace(self, Self::Dirty)
+    }
+
+    /// Marks a part of the checkpoint in progress as written; returns whether it was one.
+    pub(super) fn take_in_checkpoint(&mut self) -> bool {
+        let is_in_checkpoint = *self == Self::InCheckpoint;
+        if is_in_checkpoint {
+            *self = Self::Clean;
+        }
+        is_in_checkpoint
+    }
+}
+
+/// States of many parts, by index; a part beyond the end is clean.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DirtyTable(Vec<DirtyState>);
 
 impl DirtyTable {
-    /// The part at `at` stands so from now on; returns how it stood.
-    pub(super) fn set(&mut self, at: usize, durability: DirtyState) -> DirtyState {
-        if at >= self.0.len() {
-            self.0.resize(at + 1, DirtyState::Clean);
+    /// Marks the part at `index` as changed; returns its state before.
+    pub(super) fn mark(&mut self, index: usize) -> DirtyState {
+        if index >= self.0.len() {
+            self.0.resize(index + 1, DirtyState::Clean);
         }
-        std::mem::replace(&mut self.0[at], durability)
+        self.0[index].mark()
     }
 
-    /// The part at `at` goes into the checkpoint now, if it is still awaited; says whether it is.
-    pub(super) fn take_in_checkpoint(&mut self, at: usize) -> bool {
-        let found = self.0.get_mut(at);
-        found.is_some_and(DirtyState::take_in_checkpoint)
+    /// Marks the part at `index` as written, if it belongs to the checkpoint in progress; returns
+    /// whether it does.
+    pub(super) fn take_in_checkpoint(&mut self, index: usize) -> bool {
+        self.0
+            .get_mut(index)
+            .is_some_and(DirtyState::take_in_checkpoint)
     }
 
-    /// All that changed belongs to a checkpoint that begins; returns the places.
+    /// Moves every changed part into a checkpoint that begins; returns their indices.
     pub(super) fn begin_checkpoint(&mut self) -> Vec<u32> {
-        let mut places = Vec::new();
-        for (at, durability) in self.0.iter_mut().enumerate() {
-            if *durability == DirtyState::Dirty {
-                *durability = DirtyState::InCheckpoint;
-                places.push(at as u32);
+        let mut indices = Vec::new();
+        for (index, state) in self.0.iter_mut().enumerate() {
+            if *state == DirtyState::Dirty {
+                *state = DirtyState::InCheckpoint;
+                indices.push(index as u32);
             }
         }
-        places
+        indices
     }
 
-    /// Every part is kept.
+    /// Marks every part as clean.
     pub(super) fn clear(&mut self) {
         self.0.clear();
-    }
-}
-
-impl DirtyState {
-    /// What is awaited is kept from now on; says whether it was awaited.
-    pub(super) fn take_in_checkpoint(&mut self) -> bool {
-        let is_awaited = *self == Self::InCheckpoint;
-        if is_awaited {
-            *self = Self::Clean;
-        }
-        is_awaited
     }
 }

@@ -7,53 +7,56 @@ use crate::baseline::profile::{LEVELS, Profile};
 use crate::parameters::Parameters;
 use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::category::CategoryMap;
+use crate::stats::decayed::decayed_struct;
 use crate::stats::hour_of_week::{BINS, HourProfile, HourRates};
 use crate::stats::student::Moments;
 use borsh::{BorshDeserialize, BorshSerialize};
 
-/// What is known of a group.
-#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
-pub struct GroupBaseline {
-    /// Hosts.
-    pub host: CategoryMap,
-    /// Network prefixes.
-    pub prefix: CategoryMap,
-    /// Networks.
-    pub network: CategoryMap,
-    /// Countries.
-    pub country: CategoryMap,
-    /// Client families.
-    pub client: CategoryMap,
-    /// Actions.
-    pub action: CategoryMap,
-    /// Resource families.
-    pub resource: CategoryMap,
-    /// Adopted actions by access level.
-    pub levels: [f64; LEVELS],
-    /// Adopted actions that are known from attacks: with common legitimate use, and hardly with any.
-    pub abused: [f64; 2],
-    /// Failed uses.
-    pub failed: f64,
-    /// All uses.
-    pub tried: f64,
-    /// Natural logarithms of silences in hours.
-    pub log_silence: Moments,
-    /// Natural logarithms of events in an active hour.
-    pub log_count: Moments,
-    /// Natural logarithms of distinct (action, resource) in an active hour.
-    pub log_distinct: Moments,
-    /// Days of members with a place.
-    pub journey_days: f64,
-    /// Impossible journeys among them.
-    pub journey_jumps: f64,
-    /// Far ones among these.
-    pub journey_far_jumps: f64,
-    /// Uses without a stated purpose.
-    pub purposeless: f64,
-    /// Uses without a stated host.
-    pub hostless: f64,
-    hours: HourProfile,
-    rates: HourRates,
+decayed_struct! {
+    /// What is known of a group.
+    #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+    pub struct GroupBaseline {
+        /// Hosts.
+        values pub host: CategoryMap,
+        /// Network prefixes.
+        values pub prefix: CategoryMap,
+        /// Networks.
+        values pub network: CategoryMap,
+        /// Countries.
+        values pub country: CategoryMap,
+        /// Client families.
+        values pub client: CategoryMap,
+        /// Actions.
+        values pub action: CategoryMap,
+        /// Resource families.
+        values pub resource: CategoryMap,
+        /// Adopted actions by access level.
+        decayed pub levels: [f64; LEVELS],
+        /// Adopted actions that are known from attacks: with common legitimate use, and hardly with any.
+        decayed pub abused: [f64; 2],
+        /// Failed uses.
+        decayed pub failed: f64,
+        /// All uses.
+        decayed pub tried: f64,
+        /// Natural logarithms of silences in hours.
+        decayed pub log_silence: Moments,
+        /// Natural logarithms of events in an active hour.
+        decayed pub log_count: Moments,
+        /// Natural logarithms of distinct (action, resource) in an active hour.
+        decayed pub log_distinct: Moments,
+        /// Days of members with a place.
+        decayed pub journey_days: f64,
+        /// Impossible journeys among them.
+        decayed pub journey_jumps: f64,
+        /// Far ones among these.
+        decayed pub journey_far_jumps: f64,
+        /// Uses without a stated purpose.
+        decayed pub purposeless: f64,
+        /// Uses without a stated host.
+        decayed pub hostless: f64,
+        decayed hours: HourProfile,
+        fixed rates: HourRates,
+    }
 }
 
 /// Days that the prior of a group's rhythm is worth.
@@ -101,55 +104,9 @@ impl GroupBaseline {
         &self.rates
     }
 
-    /// Takes note of what a new member does as a rule, each value once with `weight`.
+    /// Adopts the habits of a new member, each value once with `weight`.
     pub fn seed_from(&mut self, member: &Profile, weight: f32) {
-        let tables = [
-            member.host.strongest(),
-            member.prefix.strongest(),
-            member.network.strongest(),
-            member.country.strongest(),
-            member.client.strongest(),
-            member.action.strongest(),
-            member.resource.strongest(),
-        ];
-        for (map, habits) in self.maps_mut().into_iter().zip(tables) {
-            for (key, _) in habits {
-                map.add(key, weight);
-            }
-        }
-    }
-
-    /// Multiplies all weights by `factor`.
-    pub fn rescale(&mut self, factor: f32) {
-        for map in self.maps_mut() {
-            map.rescale(factor);
-        }
-        let factor_f64 = f64::from(factor);
-        let counts = self.levels.iter_mut().chain(&mut self.abused);
-        counts.for_each(|count| *count *= factor_f64);
-        self.failed *= factor_f64;
-        self.tried *= factor_f64;
-        self.log_silence.rescale(factor);
-        self.log_count.rescale(factor);
-        self.log_distinct.rescale(factor);
-        self.journey_days *= factor_f64;
-        self.journey_jumps *= factor_f64;
-        self.journey_far_jumps *= factor_f64;
-        self.purposeless *= factor_f64;
-        self.hostless *= factor_f64;
-        self.hours.rescale(factor);
-    }
-
-    pub(super) fn maps_mut(&mut self) -> [&mut CategoryMap; 7] {
-        [
-            &mut self.host,
-            &mut self.prefix,
-            &mut self.network,
-            &mut self.country,
-            &mut self.client,
-            &mut self.action,
-            &mut self.resource,
-        ]
+        self.adopt_values(&member.value_shares(), weight);
     }
 
     /// Failure rate of the members without `less` failures and trials, with the prior's say.
@@ -170,20 +127,7 @@ impl GroupBaseline {
     /// Bytes held.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let maps = [
-            &self.host,
-            &self.prefix,
-            &self.network,
-            &self.country,
-            &self.client,
-            &self.action,
-            &self.resource,
-        ];
-        let known: usize = maps
-            .iter()
-            .map(|m| m.memory_bytes() - size_of::<CategoryMap>())
-            .sum();
-        size_of::<Self>() + known
+        size_of::<Self>() + self.value_heap_bytes()
     }
 }
 

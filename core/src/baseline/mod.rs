@@ -5,6 +5,7 @@
 //! changes ([`Store::begin_checkpoint`](store::Store::begin_checkpoint)).
 
 mod cow_checkpoint;
+mod cow_tracker;
 pub mod credential;
 pub mod dirty;
 pub mod encode_buffer;
@@ -15,5 +16,6 @@ pub mod peers;
 pub mod profile;
 pub mod state_record;
 pub mod store;
+pub mod store_snapshot;
 mod unlearn;
 pub mod usage_history;

@@ -4,16 +4,19 @@
 //! less than [`WORTH_KEEPING`] events by now; otherwise the newcomer is not admitted: it is scored
 //! against its peers and the population, and counted.
 
-use crate::baseline::cow_checkpoint::DirtySet;
+use crate::baseline::cow_tracker::CowTracker;
 use crate::baseline::credential::{CredentialRecord, CredentialTable};
+use crate::baseline::dirty::DirtyState;
 use crate::baseline::group_baseline::GroupBaseline;
 use crate::baseline::issuer::IssuerBaseline;
 use crate::baseline::label_dictionary::LabelDictionary;
 use crate::baseline::peers::learned_group;
 use crate::baseline::profile::Profile;
+use crate::baseline::state_record::RecordKey;
 use crate::enrich::{Features, Keys, learned_group_key};
 use crate::parameters::Parameters;
 use crate::stats::decay::{HalfLife, Landmark};
+use crate::stats::decayed::Decayed;
 use crate::units::{EventTime, MS_PER_SEC};
 use arrayvec::ArrayVec;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -88,7 +91,7 @@ pub struct Store {
     /// Texts for explanations.
     pub labels: LabelDictionary,
     /// What changed since it was kept last; `None` where nobody keeps it.
-    pub(super) dirty: Option<DirtySet>,
+    pub(super) tracker: Option<CowTracker>,
 }
 
 impl Store {
@@ -114,7 +117,7 @@ impl Store {
             credentials: CredentialTable::new(capacity / 2),
             population: GroupBaseline::new(bounds.population_values),
             labels: LabelDictionary::new(bounds.labels),
-            dirty: None,
+            tracker: None,
         }
     }
 
@@ -214,8 +217,8 @@ impl Store {
     fn index_remove(&mut self, slot: usize) {
         let key = self.entries[slot].key;
         self.id_bytes -= self.entries[slot].id.len();
-        if let Some(changes) = &mut self.dirty {
-            changes.remove(key);
+        if let Some(tracker) = &mut self.tracker {
+            tracker.record_removed(key);
         }
         if let Ok(found) = self.index.find_entry(key, |other| *other as usize == slot) {
             found.remove();
@@ -342,7 +345,7 @@ impl Store {
             self.groups.iter_mut().for_each(|g| g.rescale(factor));
             self.population.rescale(factor);
             for issuer in self.issuers.values_mut() {
-                issuer.relocations.rescale(factor);
+                issuer.rescale(factor);
             }
         }
         self.shared_decay = (second, weighing.weight_now);
@@ -355,12 +358,38 @@ impl Store {
         self.shared_decay.1
     }
 
-    /// Everything that learning writes to, at once.
-    pub fn split(&mut self, slot: Option<usize>, group: usize) -> BaselineMut<'_> {
-        self.baselines_mut(slot, group, None, None)
+    /// Marks the record at `slot` as dirty.
+    #[inline]
+    pub(super) fn mark_dirty(&mut self, slot: usize) {
+        let Some(tracker) = &mut self.tracker else {
+            return;
+        };
+        let entry = &mut self.entries[slot];
+        let before = entry.profile.dirty.mark();
+        if before != DirtyState::Dirty {
+            tracker.slots.push(slot as u32);
+            let key = RecordKey::Identity(entry.key);
+            tracker.copy_before_write(before, key, &(slot as u32, &*entry));
+        }
     }
 
-    /// The same with a credential and its issuer; an issuer beyond the limit stays unknown.
+    /// Marks the group at `slot` as dirty.
+    #[inline]
+    pub(super) fn mark_group_dirty(&mut self, slot: usize) {
+        if let Some(tracker) = &mut self.tracker {
+            let before = tracker.groups.mark(slot);
+            tracker.copy_before_write(before, RecordKey::Group(slot as u32), &self.groups[slot]);
+        }
+    }
+
+    /// The baseline at `slot`, to modify.
+    #[inline]
+    pub fn profile_mut(&mut self, slot: usize) -> &mut Profile {
+        self.mark_dirty(slot);
+        &mut self.entries[slot].profile
+    }
+
+    /// Everything that learning writes to. An issuer beyond the limit has no baseline.
     pub fn baselines_mut(
         &mut self,
         slot: Option<usize>,
@@ -463,14 +492,8 @@ mod tests {
         let now = EventTime::EARLIEST;
         for (key, events) in [(1, 50.0), (2, 50.0)] {
             let slot = store.get_or_insert(key, "known", now, half_life()).unwrap();
-            let group = 0;
             store.groups.push(GroupBaseline::new(8));
-            store
-                .split(Some(slot), group)
-                .profile
-                .unwrap()
-                .failures
-                .tried = events;
+            store.profile_mut(slot).failures.tried = events;
         }
         assert_eq!(store.get_or_insert(3, "new", now, half_life()), None);
         assert_eq!(store.counts().without_baseline, 1);

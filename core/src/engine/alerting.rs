@@ -1,7 +1,8 @@
 //! The life of an alert: when it opens, grows and closes, and what is decided for it.
 
+use super::Engine;
+use super::pipeline::ScoredEvent;
 use super::step_output::{Alert, Decision, EventContext, Phase};
-use super::{Engine, ScoredEvent};
 use crate::containment::Action;
 use crate::containment::guardrail::{Approval, GuardedAction, Target};
 use crate::containment::policy::PolicyInput;
@@ -23,22 +24,24 @@ impl Engine {
     pub(super) fn sweep(&mut self, alerts: &mut Vec<Alert>) {
         let threshold_nats = self.threshold_nats();
         let parameters = &self.settings.parameters;
-        let closed = self.incidents.sweep(
-            self.clock.watermark(),
+        let closed = self.scoring.incidents.sweep(
+            self.intake.clock.watermark(),
             threshold_nats,
             parameters,
-            &mut self.evicted,
+            &mut self.scoring.evicted,
         );
-        self.clear_incident_flag();
+        self.clear_incident_flags();
         alerts.extend(
             closed
                 .into_iter()
                 .map(|incident| self.build_close(incident)),
         );
-        let incidents = &self.incidents;
-        self.source_logins.expire(self.clock.watermark(), |source| {
-            incidents.has_open_alert(source)
-        });
+        let incidents = &self.scoring.incidents;
+        self.containment
+            .source_logins
+            .expire(self.intake.clock.watermark(), |source| {
+                incidents.has_open_alert(source)
+            });
     }
 
     /// The last publication of an alert.
@@ -54,10 +57,10 @@ impl Engine {
             logins,
             additional_logins: reached_unnamed,
             phase,
-            time: self.clock.watermark(),
+            time: self.intake.clock.watermark(),
             score_nats: incident.published_nats,
             threshold_nats: self.threshold_nats(),
-            threshold_learned_share: self.threshold.learned_share(),
+            threshold_learned_share: self.scoring.threshold.learned_share(),
             incident,
             decisions: Vec::new(),
             event_id: None,
@@ -67,14 +70,15 @@ impl Engine {
     }
 
     pub(super) fn open_alert(&self, identity: u64) -> Option<&AlertState> {
-        let alert = self.incidents.get(identity)?.alert.as_ref()?;
+        let alert = self.scoring.incidents.get(identity)?.alert.as_ref()?;
         (!alert.closed).then_some(alert)
     }
 
     /// Whether this event opens an alert or is worth an update of one.
     pub(super) fn should_alert(&self, features: &Features, score: &EventScore) -> bool {
         let threshold_nats = self.threshold_nats();
-        if score.score_nats < self.threshold.min_nats() || score.score_nats < threshold_nats {
+        if score.score_nats < self.scoring.threshold.min_nats() || score.score_nats < threshold_nats
+        {
             return false;
         }
         let params = &self.settings.parameters;
@@ -152,7 +156,7 @@ impl Engine {
             signals,
         );
         if phase == Phase::Opened {
-            self.threshold.record_alert();
+            self.scoring.threshold.record_alert();
         }
         let decisions = match entity {
             EntityView::Source => self.decide_for_logins(&incident, features.identity),
@@ -162,7 +166,8 @@ impl Engine {
             EntityView::Identity => Vec::new(),
         };
         let (logins, reached_unnamed) = self.successful_logins(features.identity);
-        self.incidents
+        self.scoring
+            .incidents
             .set_alert(features.identity, incident.clone());
         Alert {
             phase,
@@ -172,7 +177,7 @@ impl Engine {
             time: event.time,
             score_nats: score.score_nats,
             threshold_nats,
-            threshold_learned_share: self.threshold.learned_share(),
+            threshold_learned_share: self.scoring.threshold.learned_share(),
             incident,
             decisions,
             event_id: Some(event.event_id.clone().into_owned()),
@@ -213,9 +218,10 @@ impl Engine {
             group: subject.group.as_deref(),
             approval,
         };
-        let (now, active) = (self.clock.watermark(), self.active_identities());
-        let (state, guardrails) = (&mut self.containment_state, &self.settings.guardrails);
-        self.containment_log
+        let (now, active) = (self.intake.clock.watermark(), self.active_identities());
+        let (state, guardrails) = (&mut self.containment.state, &self.settings.guardrails);
+        self.containment
+            .log
             .restrict(state, requested, target, now, active, guardrails)
     }
 

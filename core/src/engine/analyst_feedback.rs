@@ -17,7 +17,7 @@ use crate::verdict::AlertVerdict;
 impl Engine {
     /// Applies an analyst's verdict to the alert `alert_id`. O(incidents): feedback is rare.
     pub fn apply_alert_verdict(&mut self, alert_id: &str, verdict: AlertVerdict) -> FeedbackEffect {
-        let Some(identity) = self.incidents.identity_of(alert_id) else {
+        let Some(identity) = self.scoring.incidents.identity_of(alert_id) else {
             return FeedbackEffect::NotFound;
         };
         let analyst_verdict = match verdict {
@@ -25,12 +25,13 @@ impl Engine {
             AlertVerdict::FalsePositive | AlertVerdict::Expected => AnalystVerdict::Accepted,
             AlertVerdict::Withdrawn => AnalystVerdict::Pending,
         };
-        self.incidents
+        self.scoring
+            .incidents
             .set_analyst_verdict(identity, analyst_verdict);
         match analyst_verdict {
             AnalystVerdict::Confirmed => self.unlearn(identity),
             AnalystVerdict::Accepted => {
-                let closed = self.incidents.close(identity);
+                let closed = self.scoring.incidents.close(identity);
                 return FeedbackEffect::applied(closed.map(|alert| self.build_close(alert)));
             }
             AnalystVerdict::Pending => {}
@@ -40,21 +41,22 @@ impl Engine {
 
     /// Pauses or resumes containment. While paused, orders are published in dry-run mode.
     pub fn pause(&mut self, is_paused: bool) {
-        self.containment_state.is_paused = is_paused;
+        self.containment.state.is_paused = is_paused;
     }
 
     /// Erases an identity's baseline, incident and orders; returns whether there was anything to
     /// erase. Counts that it contributed to its peers carry no name and remain.
     pub fn forget(&mut self, identity: &str) -> bool {
         let key = identity_key(identity);
-        let had_incident = self.incidents.remove(key);
-        let had_logins = self.source_logins.forget(key);
-        self.orders.forget(identity);
-        self.store.forget(key) || had_incident || had_logins
+        let had_incident = self.scoring.incidents.remove(key);
+        let had_logins = self.containment.source_logins.forget(key);
+        self.containment.orders.forget(identity);
+        self.scoring.store.forget(key) || had_incident || had_logins
     }
 
     fn unlearn(&mut self, identity: u64) {
         let Some((incident, alert)) = self
+            .scoring
             .incidents
             .get(identity)
             .and_then(|incident| Some((incident, incident.alert.as_ref()?)))
@@ -65,19 +67,26 @@ impl Engine {
         let subject = &alert.subject;
         let group = subject.group.as_deref();
         let group = group.map(|name| group_key(subject.kind, name));
-        let slot = self.store.find(identity);
-        let group = self.store.find_group(group, kind_group(subject.kind), slot);
+        let slot = self.scoring.store.find(identity);
+        let group = self
+            .scoring
+            .store
+            .find_group(group, kind_group(subject.kind), slot);
         let credential = subject
             .credential
             .as_ref()
             .map(|credential| hash64(identity, credential.id.as_bytes()))
-            .and_then(|key| self.store.credentials.find(key));
+            .and_then(|key| self.scoring.store.credentials.find(key));
         let Some(group) = group else { return };
         let half_life = self.settings.parameters.decay.baseline_half_life;
         let shared_weight = self
+            .scoring
             .store
-            .advance_shared_decay(self.clock.watermark(), half_life);
-        let mut baselines = self.store.baselines_mut(slot, group, credential, None);
+            .advance_shared_decay(self.intake.clock.watermark(), half_life);
+        let mut baselines = self
+            .scoring
+            .store
+            .baselines_mut(slot, group, credential, None);
         deviations.for_each(|deviation| baselines.forget(deviation, shared_weight));
     }
 }

@@ -1,6 +1,7 @@
 //! What an event teaches: everything while ordinary, less the more it surprised.
 
-use super::{Engine, ScoredEvent};
+use super::pipeline::ScoredEvent;
+use super::{Engine, Scoring};
 use crate::baseline::profile::PEAKS;
 use crate::enrich::Features;
 use crate::score::incident::{AnalystVerdict, EventScore};
@@ -32,9 +33,10 @@ impl Engine {
         if let Some(slot) = baselines.credential {
             let previous = baselines
                 .slot
-                .map(|slot| self.store.entry(slot).profile.last_credential);
+                .map(|slot| self.scoring.store.entry(slot).profile.last_credential);
             let issuer = features.issuer;
-            self.store
+            self.scoring
+                .store
                 .credentials
                 .track_lifecycle(slot, issuer, previous, event);
         }
@@ -43,7 +45,7 @@ impl Engine {
             event,
             features,
             now: baselines.now,
-            baselines: self.store.baselines_mut(
+            baselines: self.scoring.store.baselines_mut(
                 baselines.slot,
                 baselines.group,
                 baselines.credential,
@@ -94,10 +96,13 @@ impl Engine {
         let Some(slot) = baselines.slot else {
             return;
         };
-        let (threshold, calibration) = (&mut self.threshold, &mut self.calibration);
-        let Some(profile) = self.store.split(Some(slot), baselines.group).profile else {
-            return;
-        };
+        let Scoring {
+            store,
+            threshold,
+            calibration,
+            ..
+        } = &mut self.scoring;
+        let profile = store.profile_mut(slot);
         let is_new_day = profile.day != day;
         if is_new_day {
             if profile.day != 0 {
@@ -113,7 +118,7 @@ impl Engine {
             profile.record_peak(deviation.signal, deviation.raw_nats);
         }
         if is_new_day && features.group.is_none() {
-            self.store.update_learned_group(slot, features.kind_group);
+            store.update_learned_group(slot, features.kind_group);
         }
     }
 }

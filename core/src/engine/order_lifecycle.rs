@@ -13,7 +13,7 @@ impl Engine {
     /// Records the outcome that an executor reports for the order `order_id`, and issues the follow-up
     /// order. Only the first outcome of an order has an effect.
     pub fn record_outcome(&mut self, order_id: &str, outcome: OrderOutcome) -> FeedbackEffect {
-        let Some(order) = self.orders.close(order_id) else {
+        let Some(order) = self.containment.orders.close(order_id) else {
             return FeedbackEffect::NotFound;
         };
         let requested = match outcome {
@@ -31,13 +31,17 @@ impl Engine {
     /// Approves the order `order_id` on behalf of `by`: a follow-up order is issued, as far as the
     /// other guardrails permit it now. An order that does not await approval is left as it is.
     pub fn approve(&mut self, order_id: &str, by: &str) -> FeedbackEffect {
-        let state = self.orders.get(order_id).map(|order| order.state);
+        let state = self
+            .containment
+            .orders
+            .get(order_id)
+            .map(|order| order.state);
         match state {
             None => return FeedbackEffect::NotFound,
             Some(OrderState::AwaitingApproval) => {}
             Some(OrderState::Open | OrderState::Closed) => return FeedbackEffect::Applied,
         }
-        let Some(order) = self.orders.close(order_id) else {
+        let Some(order) = self.containment.orders.close(order_id) else {
             return FeedbackEffect::NotFound;
         };
         let key = identity_key(&order.subject.id);
@@ -54,7 +58,9 @@ impl Engine {
 
     /// Whether a signed message is accepted: not a replay, and not stale; see [`super::replay_guard`].
     pub fn accept_once(&mut self, token: [u8; 16], issued_secs: i64) -> bool {
-        self.replay_guard.accept_once(token, issued_secs)
+        self.containment
+            .replay_guard
+            .accept_once(token, issued_secs)
     }
 
     fn issue_follow_up(
@@ -65,8 +71,8 @@ impl Engine {
         requested: Action,
         guarded: GuardedAction,
     ) -> Option<Alert> {
-        let incident = self.incidents.identity_of(&order.alert_id)?;
-        let alert = self.incidents.get(incident)?.alert.clone()?;
+        let incident = self.scoring.incidents.identity_of(&order.alert_id)?;
+        let alert = self.scoring.incidents.get(incident)?.alert.clone()?;
         let decision = Decision {
             subject: order.subject.clone(),
             order_id: digest(&[after, &policy, guarded.action.as_str()]),
@@ -93,13 +99,13 @@ impl Engine {
             subject: decision.subject.clone(),
             action: guarded.action,
             policy: decision.policy.clone(),
-            at: self.clock.watermark(),
+            at: self.intake.clock.watermark(),
             state: if awaits_approval {
                 OrderState::AwaitingApproval
             } else {
                 OrderState::Open
             },
         };
-        self.orders.insert(&decision.order_id, order);
+        self.containment.orders.insert(&decision.order_id, order);
     }
 }

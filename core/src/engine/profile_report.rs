@@ -47,7 +47,11 @@ impl Engine {
     #[must_use]
     pub fn profile_report(&self, identity: &str) -> Option<ProfileReport> {
         let key = identity_key(identity);
-        let profile = &self.store.entry(self.store.find(key)?).profile;
+        let profile = &self
+            .scoring
+            .store
+            .entry(self.scoring.store.find(key)?)
+            .profile;
         let half_life = self.settings.parameters.decay.baseline_half_life;
         let weight = profile.landmark.weight_at(profile.last_seen, half_life);
         Some(ProfileReport {
@@ -58,6 +62,7 @@ impl Engine {
             observations: profile.decayed_events(profile.last_seen, half_life),
             habits: self.habits(profile, weight),
             incident: self
+                .scoring
                 .incidents
                 .get(key)
                 .map(|incident| self.incident_summary(incident)),
@@ -68,13 +73,13 @@ impl Engine {
         let half_life = self.settings.parameters.decay.incident_half_life;
         let alert = incident.alert.as_ref();
         IncidentSummary {
-            evidence_nats: incident.evidence_at(self.clock.watermark(), half_life),
+            evidence_nats: incident.evidence_at(self.intake.clock.watermark(), half_life),
             alert: alert.map(|alert| (alert.alert_id.clone(), !alert.closed)),
         }
     }
 
     fn habits(&self, profile: &Profile, weight: f32) -> Vec<(&'static str, String)> {
-        let names = &self.store.labels;
+        let names = &self.scoring.store.labels;
         let failures = &profile.failures;
         let mut habits = vec![
             ("hosts", describe_values(&profile.host, names)),

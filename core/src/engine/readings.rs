@@ -1,17 +1,21 @@
 //! Which signals are asked of an event, and what they answer.
 
-use super::{Engine, Readings};
+use super::Engine;
 use crate::event::{Activity, Event};
 use crate::signal::{SIGNALS, ScoreContext, Signal, score_all};
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, SignalVerdict};
+use arrayvec::ArrayVec;
+
+/// The readings of the signals that did not abstain, with their index in [`SIGNALS`].
+pub(super) type Readings = ArrayVec<(usize, Reading), { SIGNALS.len() }>;
 
 impl Engine {
     /// Signals that may speak of `event`.
     pub(super) fn enabled_for(&self, event: &Event<'_>) -> u32 {
         if event.is_failed_login() {
-            self.enabled_for_unauthenticated
+            self.scoring.enabled_for_unauthenticated
         } else {
-            self.enabled
+            self.scoring.enabled
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Everything an engine knows, in pieces, and an engine that goes on from them exactly.
 
-use super::event_clock::{DedupTable, EventClock};
+use super::dedup::DedupTable;
+use super::event_clock::EventClock;
 use super::{Engine, Settings};
 use crate::baseline::encode_buffer::EncodeBuffer;
-use crate::baseline::state_record::{RecordKey, StateSink, StoreLayout, StoreRestore};
+use crate::baseline::state_record::{RecordKey, StateSink};
+use crate::baseline::store_snapshot::{StoreLayout, StoreRestore};
 use crate::containment::guardrail::ContainmentLog;
 use crate::score::calibration::Calibration;
 use crate::score::threshold::ThresholdState;
@@ -30,40 +32,49 @@ impl Engine {
     /// `keep` fails.
     pub fn save(&self, sink: &mut StateSink<'_>) -> Result<()> {
         self.save_engine_records(sink)?;
-        self.store.save(sink)
+        self.scoring.store.save(sink)
     }
 
     fn save_engine_records(&self, sink: &mut StateSink<'_>) -> Result<()> {
         let own = (
-            self.store.layout(),
-            &self.clock,
-            self.threshold.state(),
-            &self.calibration,
-            &self.containment_log,
-            (self.aged_day, self.next_sweep),
-            (self.duplicates, self.late),
+            self.scoring.store.layout(),
+            &self.intake.clock,
+            self.scoring.threshold.state(),
+            &self.scoring.calibration,
+            &self.containment.log,
+            (self.scoring.aged_day, self.scoring.next_sweep),
+            (self.intake.duplicates, self.intake.late),
         );
         let buffer = &mut EncodeBuffer::default();
         sink(RecordKey::Engine, Some(buffer.encode(&own)?))?;
-        sink(RecordKey::EventIds, Some(buffer.encode(&self.dedup)?))?;
+        sink(
+            RecordKey::EventIds,
+            Some(buffer.encode(&self.intake.dedup)?),
+        )?;
         sink(
             RecordKey::SharedDeviations,
-            Some(buffer.encode(&self.shared_deviations)?),
+            Some(buffer.encode(&self.scoring.shared_deviations)?),
         )?;
-        sink(RecordKey::Incidents, Some(buffer.encode(&self.incidents)?))?;
+        sink(
+            RecordKey::Incidents,
+            Some(buffer.encode(&self.scoring.incidents)?),
+        )?;
         sink(
             RecordKey::ContainmentState,
-            Some(buffer.encode(&self.containment_state)?),
+            Some(buffer.encode(&self.containment.state)?),
         )?;
-        sink(RecordKey::IssuedOrders, Some(buffer.encode(&self.orders)?))?;
+        sink(
+            RecordKey::IssuedOrders,
+            Some(buffer.encode(&self.containment.orders)?),
+        )?;
         sink(
             RecordKey::ReplayGuard,
-            Some(buffer.encode(&self.replay_guard)?),
+            Some(buffer.encode(&self.containment.replay_guard)?),
         )?;
         if self.settings.entity == EntityView::Source {
             sink(
                 RecordKey::SourceLogins,
-                Some(buffer.encode(&self.source_logins)?),
+                Some(buffer.encode(&self.containment.source_logins)?),
             )?;
         }
         Ok(())
@@ -71,7 +82,7 @@ impl Engine {
 
     /// From now on it is noted what changes.
     pub fn track_changes(&mut self) {
-        self.store.track_changes();
+        self.scoring.store.track_changes();
     }
 
     /// Begins a checkpoint of what changed since the last one was kept, as it is now: the rest of it, of
@@ -82,7 +93,7 @@ impl Engine {
     /// `keep` fails; then the checkpoint is to be given up.
     pub fn begin_checkpoint(&mut self, sink: &mut StateSink<'_>) -> Result<usize> {
         self.save_engine_records(sink)?;
-        self.store.begin_checkpoint(sink)
+        self.scoring.store.begin_checkpoint(sink)
     }
 
     /// Hands on some `most_bytes` more of the checkpoint; says whether it is whole.
@@ -94,17 +105,17 @@ impl Engine {
         most_bytes: usize,
         sink: &mut StateSink<'_>,
     ) -> Result<bool> {
-        self.store.write_checkpoint_chunk(most_bytes, sink)
+        self.scoring.store.write_checkpoint_chunk(most_bytes, sink)
     }
 
     /// The whole checkpoint is kept.
     pub fn commit_checkpoint(&mut self) {
-        self.store.commit_checkpoint();
+        self.scoring.store.commit_checkpoint();
     }
 
     /// The checkpoint is not kept: what it held belongs to the next one.
     pub fn abort_checkpoint(&mut self) {
-        self.store.abort_checkpoint();
+        self.scoring.store.abort_checkpoint();
     }
 
     /// Starts to put an engine together from pieces.
@@ -133,13 +144,17 @@ impl EngineRestore {
     pub fn apply(&mut self, key: RecordKey, bytes: &[u8]) -> Result<()> {
         match key {
             RecordKey::Engine => self.own = Some(from_slice(bytes)?),
-            RecordKey::EventIds => self.engine.dedup = DedupTable::validated(from_slice(bytes)?)?,
-            RecordKey::SharedDeviations => self.engine.shared_deviations = from_slice(bytes)?,
-            RecordKey::Incidents => self.engine.incidents = from_slice(bytes)?,
-            RecordKey::ContainmentState => self.engine.containment_state = from_slice(bytes)?,
-            RecordKey::IssuedOrders => self.engine.orders = from_slice(bytes)?,
-            RecordKey::ReplayGuard => self.engine.replay_guard = from_slice(bytes)?,
-            RecordKey::SourceLogins => self.engine.source_logins = from_slice(bytes)?,
+            RecordKey::EventIds => {
+                self.engine.intake.dedup = DedupTable::validated(from_slice(bytes)?)?
+            }
+            RecordKey::SharedDeviations => {
+                self.engine.scoring.shared_deviations = from_slice(bytes)?
+            }
+            RecordKey::Incidents => self.engine.scoring.incidents = from_slice(bytes)?,
+            RecordKey::ContainmentState => self.engine.containment.state = from_slice(bytes)?,
+            RecordKey::IssuedOrders => self.engine.containment.orders = from_slice(bytes)?,
+            RecordKey::ReplayGuard => self.engine.containment.replay_guard = from_slice(bytes)?,
+            RecordKey::SourceLogins => self.engine.containment.source_logins = from_slice(bytes)?,
             _ => self.pieces.apply(key, bytes)?,
         }
         Ok(())
@@ -154,14 +169,15 @@ impl EngineRestore {
         let missing = || Error::new(ErrorKind::InvalidData, "the engine's own piece is missing");
         let (shape, time, learned, calibration, log, days, counts) =
             self.own.ok_or_else(missing)?;
-        self.pieces.restore_into(&mut self.engine.store, &shape)?;
+        self.pieces
+            .restore_into(&mut self.engine.scoring.store, &shape)?;
         let mut engine = self.engine;
-        engine.clock = time;
-        engine.threshold.restore(learned);
-        engine.calibration = calibration.validated()?;
-        engine.containment_log = log;
-        (engine.aged_day, engine.next_sweep) = days;
-        (engine.duplicates, engine.late) = counts;
+        engine.intake.clock = time;
+        engine.scoring.threshold.restore(learned);
+        engine.scoring.calibration = calibration.validated()?;
+        engine.containment.log = log;
+        (engine.scoring.aged_day, engine.scoring.next_sweep) = days;
+        (engine.intake.duplicates, engine.intake.late) = counts;
         Ok(engine)
     }
 }

@@ -24,12 +24,14 @@ impl Engine {
         let event = sighting.as_event();
         let keys = Keys::of(&event);
         let (partition, _) = sighting.position;
-        self.source_logins
+        self.containment
+            .source_logins
             .set_known_identities(partition, sighting.known_identities);
         if sighting.outcome == Outcome::Success && !sighting.is_known_source {
             let subject = Subject::of(&sighting.identity, sighting.credential.as_ref());
             let key = identity_key(&subject.id);
-            self.source_logins
+            self.containment
+                .source_logins
                 .record(keys.identity, subject, key, sighting.time);
         }
         let features = Features {
@@ -41,7 +43,7 @@ impl Engine {
 
     /// Whom the source reached, and how many more there were than are kept.
     pub(super) fn successful_logins(&self, source: u64) -> (Vec<Subject>, u32) {
-        let of = self.source_logins.get(source);
+        let of = self.containment.source_logins.get(source);
         of.map_or((Vec::new(), 0), |of| {
             let subjects = of.identities.iter().map(|logins| logins.subject.clone());
             (subjects.collect(), of.dropped)
@@ -50,7 +52,7 @@ impl Engine {
 
     /// Whether the source has reached somebody since it was last decided on, while its alert is open.
     pub(super) fn has_undecided_logins(&self, source: u64) -> bool {
-        let Some(of) = self.source_logins.get(source) else {
+        let Some(of) = self.containment.source_logins.get(source) else {
             return false;
         };
         of.identities
@@ -66,6 +68,7 @@ impl Engine {
         source: u64,
     ) -> Vec<Decision> {
         let Some(of) = self
+            .containment
             .source_logins
             .get(source)
             .filter(|_| has_failures(incident))
@@ -78,7 +81,7 @@ impl Engine {
             .map(|logins| self.policy_action(incident, &logins.subject).0)
             .collect();
         let mut due = Vec::new();
-        let of = self.source_logins.get_mut(source);
+        let of = self.containment.source_logins.get_mut(source);
         for (logins, requested) in of
             .into_iter()
             .flat_map(|of| &mut of.identities)
@@ -100,10 +103,10 @@ impl Engine {
     /// part of all.
     pub(super) fn active_identities(&self) -> usize {
         match self.settings.entity {
-            EntityView::Identity => self.store.len(),
+            EntityView::Identity => self.scoring.store.len(),
             EntityView::Source => {
-                (self.source_logins.known_identities() / u64::from(self.settings.shards.max(1)))
-                    as usize
+                (self.containment.source_logins.known_identities()
+                    / u64::from(self.settings.shards.max(1))) as usize
             }
         }
     }

@@ -24,8 +24,14 @@ impl Engine {
     /// An identity's table of actions has a limit: of one that uses more, the rarest are not known.
     #[must_use]
     pub fn unused_privileges(&self, days: u16) -> Vec<UnusedPrivileges> {
-        let since = self.clock.watermark().day().saturating_sub(i64::from(days));
+        let since = self
+            .intake
+            .clock
+            .watermark()
+            .day()
+            .saturating_sub(i64::from(days));
         let found = self
+            .scoring
             .store
             .entries()
             .map(|entry| self.unused_of(entry, since));
@@ -37,7 +43,7 @@ impl Engine {
     }
 
     fn unused_of(&self, entry: &Entry, since: i64) -> UnusedPrivileges {
-        let (profile, names) = (&entry.profile, &self.store.labels);
+        let (profile, names) = (&entry.profile, &self.scoring.store.labels);
         let mut unused = UnusedPrivileges {
             identity: entry.id().to_owned(),
             actions: Vec::new(),

@@ -1,7 +1,8 @@
 //! What an event would score by what is known now. Changes nothing: for people who ask.
 
+use super::Engine;
+use super::pipeline::BaselineRef;
 use super::readings::{read_signals, verdicts};
-use super::{BaselineRef, Engine};
 use crate::enrich::{Features, Keys, enrich};
 use crate::event::Event;
 use crate::verdict::Verdict;
@@ -14,9 +15,9 @@ impl Engine {
         let features = enrich(event, Keys::of(event), &self.settings.catalogue);
         let baselines = self.find_baselines(event, &features);
         let (group, kind) = (features.group, features.kind_group);
-        let peers = match self.store.find_group(group, kind, baselines.slot) {
-            Some(group) => self.store.group(group),
-            None => &self.store.population,
+        let peers = match self.scoring.store.find_group(group, kind, baselines.slot) {
+            Some(group) => self.scoring.store.group(group),
+            None => &self.scoring.store.population,
         };
         let context = self.score_context(event, &features, &baselines, peers);
         let readings = read_signals(&context, self.enabled_for(event));
@@ -32,12 +33,12 @@ impl Engine {
 
     fn find_baselines(&self, event: &Event<'_>, features: &Features) -> BaselineRef {
         let half_life = self.settings.parameters.decay.baseline_half_life;
-        let slot = self.store.find(features.identity);
+        let slot = self.scoring.store.find(features.identity);
         let credential = features
             .credential
-            .and_then(|key| self.store.credentials.find(key))
-            .filter(|slot| self.store.credentials.record(*slot).is_known());
-        let profile = slot.map(|slot| &self.store.entry(slot).profile);
+            .and_then(|key| self.scoring.store.credentials.find(key))
+            .filter(|slot| self.scoring.store.credentials.record(*slot).is_known());
+        let profile = slot.map(|slot| &self.scoring.store.entry(slot).profile);
         let now = profile.map_or(event.time, |profile| profile.effective_time(event.time));
         BaselineRef {
             slot,
@@ -45,7 +46,7 @@ impl Engine {
             credential,
             is_first_use: credential.is_none(),
             profile_weight: profile.map_or(1.0, |p| p.landmark.weight_at(now, half_life)),
-            shared_weight: self.store.shared_weight(),
+            shared_weight: self.scoring.store.shared_weight(),
             now,
         }
     }

@@ -2,7 +2,6 @@
 
 use crate::enrich::Features;
 use crate::score::calibration::Calibration;
-use crate::score::incident::Incident;
 use crate::score::shared_deviations::SharedDeviations;
 use crate::signal::{SIGNALS, ScoreContext};
 use crate::units::EventTime;
@@ -44,8 +43,6 @@ pub struct DeviationContext<'p> {
     pub calibration: &'p Calibration,
     /// What many share.
     pub shared_deviations: &'p SharedDeviations,
-    /// The identity's case.
-    pub incident: Option<&'p Incident>,
     /// The moment at which the event finds the identity.
     pub now: EventTime,
 }
@@ -58,6 +55,7 @@ impl DeviationContext<'_> {
         signal: usize,
         reading: &Reading,
         context: &ScoreContext<'_>,
+        known_nats: impl Fn(u32) -> Option<f64>,
     ) -> Option<Deviation> {
         if reading.p >= MAX_DEVIATION_P {
             return None;
@@ -71,9 +69,7 @@ impl DeviationContext<'_> {
                 .remaining_share(shared, features.identity, self.now)
         });
         let nats = calibrated * share;
-        let known = self
-            .incident
-            .and_then(|incident| incident.known_surprise_nats(reading.deviation_key, self.now));
+        let known = known_nats(reading.deviation_key);
         Some(Deviation {
             signal,
             key: reading.deviation_key,

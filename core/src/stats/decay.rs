@@ -61,7 +61,7 @@ impl HalfLife {
 }
 
 /// The landmark of a set of forward-decayed sums.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Landmark(EventTime);
 
 /// What the owner of sums has to do before it adds at a given time.

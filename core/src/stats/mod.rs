@@ -7,6 +7,7 @@ pub mod beta_binomial;
 pub mod borsh_codec;
 pub mod category;
 pub mod decay;
+pub mod decayed;
 pub mod exceedance;
 pub mod hash;
 pub mod hour_of_week;

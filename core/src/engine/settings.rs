@@ -1,0 +1,33 @@
+//! Settings of one shard's engine.
+
+use crate::catalogue::Catalogue;
+use crate::containment::guardrail::Guardrails;
+use crate::containment::policy::Policy;
+use crate::parameters::Parameters;
+use crate::verdict::{EntityView, SignalName};
+use std::sync::Arc;
+
+/// Settings of an engine, fixed for its lifetime.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which entities have a baseline here: identities or source networks.
+    pub entity: EntityView,
+    /// Number of shards of the same view.
+    pub shards: u32,
+    /// Parameters of the model.
+    pub parameters: Arc<Parameters>,
+    /// Access levels and known abuse of actions.
+    pub catalogue: Arc<Catalogue>,
+    /// Hash of model and detection settings.
+    pub model_hash: Arc<str>,
+    /// Alert budget of this shard, in alerts a day.
+    pub alerts_per_day: f64,
+    /// Baselines that this shard may hold.
+    pub max_identities: usize,
+    /// Signals that do not contribute to scores; they still learn.
+    pub disabled_signals: Vec<SignalName>,
+    /// Maps severity, identity and credential to an action.
+    pub policy: Arc<Policy>,
+    /// This shard's part of the limits on containment.
+    pub guardrails: Guardrails,
+}
