@@ -32,4 +32,5 @@ pub mod shard;
 pub mod simulation;
 pub mod sources;
 pub mod status;
+pub mod string_enum_serde;
 pub mod token_redaction;

@@ -3,8 +3,8 @@
 
 use crate::crypto::Signer;
 use crate::feedback::model::{ContainmentCommand, Feedback, FeedbackCommand};
-use crate::orders::containment_order;
-use crate::orders::containment_order::reason;
+use crate::orders::model::reason;
+use crate::outputs::decision::decision as decision_json;
 use crate::sources::time::format_rfc3339;
 use borsh::{BorshDeserialize, BorshSerialize};
 use credwatch_core::containment::issued_orders::OrderOutcome;
@@ -101,7 +101,7 @@ impl AuditChain {
             "record_hash": record.map(|bytes| format!("blake3:{}", blake3::hash(bytes).to_hex())),
             "source": alert.position.as_ref().map(|o| json!([&*o.topic, o.partition, o.offset])),
             "deed": alert.context.as_ref().map(event_context),
-            "decision": containment_order::decision(decision),
+            "decision": decision_json(decision),
             "model_hash": model_hash,
         });
         self.append(&entry)

@@ -4,7 +4,7 @@ use crate::audit::audit_verifier::{ChainError, ChainVerifier};
 use crate::crypto::KeySet;
 use crate::files;
 use crate::files::InputError;
-use crate::orders::order_verifier::{OrderFault, OrderVerifier};
+use crate::orders::verify::{OrderFault, OrderVerifier};
 use std::fmt;
 use std::path::{Path, PathBuf};
 

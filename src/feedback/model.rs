@@ -4,6 +4,7 @@
 //! goes into the audit trail.
 
 use crate::crypto::SignatureError;
+use crate::string_enum_serde;
 use credwatch_core::containment::issued_orders::OrderOutcome;
 use credwatch_core::verdict::AlertVerdict;
 use serde::{Deserialize, Serialize};
@@ -16,13 +17,21 @@ pub struct Feedback {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert_id: Option<String>,
     /// What it was.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "spelling")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "string_enum_serde::option"
+    )]
     pub verdict: Option<AlertVerdict>,
     /// The order that an executor answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<String>,
     /// What became of it.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "spelling")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "string_enum_serde::option"
+    )]
     pub outcome: Option<OrderOutcome>,
     /// Time from the event behind the order to this outcome, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,34 +170,6 @@ impl Feedback {
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
-    }
-}
-
-/// (De)serializes an optional [`StringEnum`](credwatch_core::string_enum::StringEnum) by its spelling.
-mod spelling {
-    use credwatch_core::string_enum::StringEnum;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-    use std::borrow::Cow;
-
-    pub(super) fn serialize<T: StringEnum, S: Serializer>(
-        value: &Option<T>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(value) => serializer.serialize_str(value.as_str()),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, T: StringEnum, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<T>, D::Error> {
-        let Some(text) = Option::<Cow<'de, str>>::deserialize(deserializer)? else {
-            return Ok(None);
-        };
-        let unknown = || D::Error::custom(format!("unknown value `{text}`"));
-        T::parse(&text).map(Some).ok_or_else(unknown)
     }
 }
 

@@ -1,6 +1,7 @@
-//! Containment orders: the record ([`containment_order`]), its signed token ([`security_event_token`]) and
-//! their verification ([`order_verifier`]).
+//! Containment orders: the record ([`model`]), signing ([`sign`](model::Order::signed)) by a Security Event
+//! Token ([`security_event_token`]), and verification ([`verify`]).
 
-pub mod containment_order;
-pub mod order_verifier;
+pub mod model;
 pub mod security_event_token;
+mod sign;
+pub mod verify;

@@ -4,7 +4,7 @@
 //! The order itself goes into the token, under `credwatch_order`, so that what is asked for is as signed
 //! as the claim.
 
-use crate::orders::containment_order::Order;
+use super::model::Order;
 use credwatch_core::units::{EventTime, MS_PER_SEC};
 use credwatch_core::verdict::Severity;
 use serde_json::{Value, json};
@@ -36,33 +36,28 @@ fn risk(severity: Severity) -> &'static str {
     }
 }
 
-/// The payload of the token for `order`, issued at `issued_at` for an event at `happened_at`.
+/// The payload of the token for `order`, issued at `issued_at` for an event at `occurred_at`.
 #[must_use]
 pub fn payload(
-    order: &Order<'_>,
-    severity: Severity,
+    order: &Order,
     issuer: &str,
     audience: &str,
     issued_at: EventTime,
-    happened_at: EventTime,
+    occurred_at: EventTime,
 ) -> Vec<u8> {
     let mut claim = json!({
-        "event_timestamp": happened_at.epoch_ms() / MS_PER_SEC,
+        "event_timestamp": occurred_at.epoch_ms() / MS_PER_SEC,
         "initiating_entity": "policy",
         "reason_admin": {"en": order.reason},
     });
-    let kind = match order
-        .credential
-        .as_ref()
-        .and_then(|credential| credential.kind)
-    {
+    let kind = match order.credential.as_ref().and_then(|c| c.kind) {
         Some(kind) => {
-            claim["credential_type"] = json!(kind);
+            claim["credential_type"] = json!(kind.as_str());
             COMPROMISE
         }
         None => {
             claim["principal"] = json!("USER");
-            claim["current_level"] = json!(risk(severity));
+            claim["current_level"] = json!(risk(order.severity));
             claim["risk_reason"] = json!(order.reason);
             RISK
         }
@@ -73,7 +68,7 @@ pub fn payload(
         "jti": order.order_id,
         "txn": order.alert_id,
         "iat": issued_at.epoch_ms() / MS_PER_SEC,
-        "sub_id": subject(order.identity.id),
+        "sub_id": subject(&order.identity.id),
         "events": {kind: claim},
         ORDER: order,
     });

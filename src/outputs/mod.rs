@@ -1,6 +1,7 @@
 //! Records that credwatch publishes, other than orders and the audit trail.
 
 pub mod dead_letter;
+pub mod decision;
 pub mod ocsf_finding;
 pub mod sighting_record;
 pub mod verdict_line;

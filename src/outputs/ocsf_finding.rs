@@ -1,7 +1,7 @@
 //! Alerts as OCSF 1.8.0 Detection Findings (class 2004).
 
-use crate::orders::containment_order;
-use crate::orders::containment_order::reason;
+use crate::orders::model::reason;
+use crate::outputs::decision::{decision, decision_with_subject};
 use crate::outputs::verdict_line::SignalLine;
 use crate::reports::runbook;
 use crate::sources::time::format_rfc3339;
@@ -217,7 +217,7 @@ fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Valu
         EntityView::Identity => {
             details["identity"] = json!({"id": incident.subject.id, "kind": incident.subject.kind.as_str(),
                 "group": incident.subject.group, "owner": incident.subject.owner});
-            details["decision"] = json!(alert.decisions.first().map(containment_order::decision));
+            details["decision"] = json!(alert.decisions.first().map(decision));
         }
         EntityView::Source => {
             let reached = |subject: &Subject| {
@@ -227,11 +227,7 @@ fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Valu
             details["network"] = json!(incident.subject.id);
             details["reached"] = alert.logins.iter().map(reached).collect();
             details["reached_unnamed"] = json!(alert.additional_logins);
-            details["decisions"] = alert
-                .decisions
-                .iter()
-                .map(containment_order::decision_of)
-                .collect();
+            details["decisions"] = alert.decisions.iter().map(decision_with_subject).collect();
         }
     }
     details

@@ -1,10 +1,11 @@
 //! Which orders may be acted on: those to be enforced that ask for more than to be told of, are what was
 //! signed, for us, not void, and not stopped by anybody.
 
-use super::Order;
 use crate::crypto::Signer;
-use crate::orders::order_verifier::OrderVerifier;
+use crate::orders::model::Order;
+use crate::orders::verify::OrderVerifier;
 use crate::sources::time::parse_rfc3339;
+use credwatch_core::containment::{Action, Mode};
 use credwatch_core::units::EventTime;
 
 /// What to do with an order.
@@ -32,7 +33,7 @@ pub fn admit(
     now: EventTime,
     paused_by: Option<&str>,
 ) -> Admission {
-    if order.mode != "enforce" || order.action == "notify" {
+    if order.mode != Mode::Enforce || order.action == Action::Notify {
         return Admission::Skip;
     }
     let Some(signer) = signer else {

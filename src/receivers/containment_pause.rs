@@ -7,7 +7,7 @@ use crate::feedback::model::{ContainmentCommand, Feedback, FeedbackCommand};
 use crate::kafka::KafkaError;
 use crate::kafka::client;
 use crate::kafka::client::Reader;
-use crate::receivers::Order;
+use crate::orders::model::Order;
 use crate::receivers::admission::{Admission, admit};
 use credwatch_core::units::{MS_PER_DAY, MS_PER_SEC};
 use rdkafka::consumer::Consumer;

@@ -10,9 +10,12 @@
 //! Access tokens that were handed out stay good until they expire, as everywhere with tokens that nobody
 //! asks about; refreshing fails at once.
 
-use super::{Delivery, DeliveryError, Order, ReceiverClient};
+use super::{Delivery, DeliveryError, ReceiverClient};
 use crate::config::Realm;
 use crate::keycloak::admin_client::{AdminClient, KeycloakError};
+use crate::orders::model::Order;
+use credwatch_core::containment::Action;
+use credwatch_core::event::CredentialKind;
 use std::time::Duration;
 
 /// Identities that are no users of the realm begin so (see [`crate::sources::keycloak`]).
@@ -39,34 +42,35 @@ impl Keycloak {
     fn revoke(&mut self, order: &Order) -> Result<String, KeycloakError> {
         let user = &order.identity.id;
         let session = order.credential.as_ref();
-        let session = session.filter(|c| c.kind.as_deref() == Some("session"));
+        let session = session.filter(|c| c.kind == Some(CredentialKind::Session));
         let Some(session) = session else {
             self.admin.end_sessions(user)?;
-            return Ok("all sessions of the user are ended".to_owned());
+            return Ok("all sessions of the user ended".to_owned());
         };
         let was_there = self.admin.end_session(user, &session.id)?;
         Ok(if was_there {
-            "the session is ended".to_owned()
+            "session ended".to_owned()
         } else {
-            "the user has no such session any more".to_owned()
+            "the user has no such session".to_owned()
         })
     }
 
-    fn perform(&mut self, order: &Order) -> Result<String, KeycloakError> {
+    fn execute(&mut self, order: &Order) -> Result<String, KeycloakError> {
         let user = &order.identity.id;
-        match order.action.as_str() {
-            "revoke" => return self.revoke(order),
-            "rotate" => self.admin.require_new_password(user)?,
-            "suspend" => self.admin.disable(user)?,
-            _ => {}
-        }
+        let done = match order.action {
+            Action::Revoke => return self.revoke(order),
+            Action::Rotate => {
+                self.admin.require_new_password(user)?;
+                "password reset required and all sessions ended"
+            }
+            Action::Suspend => {
+                self.admin.disable(user)?;
+                "user disabled and all sessions ended"
+            }
+            Action::Notify | Action::StepUp => "all sessions ended",
+        };
         self.admin.end_sessions(user)?;
-        Ok(match order.action.as_str() {
-            "rotate" => "a new password is demanded, and all sessions are ended",
-            "suspend" => "the user is disabled, and all sessions are ended",
-            _ => "all sessions are ended",
-        }
-        .to_owned())
+        Ok(done.to_owned())
     }
 }
 
@@ -90,15 +94,15 @@ impl ReceiverClient for Keycloak {
             .any(|prefix| id.starts_with(prefix))
         {
             return Err(DeliveryError::Rejected(format!(
-                "{id} is no user of the realm"
+                "{id} is not a user of the realm"
             )));
         }
-        if credential.kind.as_deref() == Some("api_key") {
+        if credential.kind == Some(CredentialKind::ApiKey) {
             let why =
-                "the secret of a client is for a person to replace: whoever uses it would stop";
+                "a client secret has to be replaced by a person: its users would stop working";
             return Err(DeliveryError::Rejected(why.to_owned()));
         }
-        self.perform(order).map_err(|error| match &error {
+        self.execute(order).map_err(|error| match &error {
             KeycloakError::Absent(_) => DeliveryError::Rejected(error.to_string()),
             _ if error.is_retryable() => DeliveryError::Retryable(error.to_string()),
             _ => DeliveryError::Permanent(error.to_string()),

@@ -14,7 +14,7 @@ pub mod ssf_push;
 pub mod webhook;
 
 use crate::config::{Deliver, Receiver, ReceiverKind};
-use serde::Deserialize;
+use crate::orders::model::Order;
 
 /// Something to be carried.
 #[derive(Clone, Copy, Debug)]
@@ -25,45 +25,6 @@ pub struct Delivery<'p> {
     pub json: &'p [u8],
     /// The order, where it is one.
     pub order: Option<&'p Order>,
-}
-
-/// What carriers read of an order.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Order {
-    /// The idempotency key.
-    pub order_id: String,
-    /// `enforce` or `dry_run`.
-    pub mode: String,
-    /// What is asked for.
-    pub action: String,
-    /// Whom it is about.
-    pub identity: OrderIdentity,
-    /// The credential, if one is known.
-    pub credential: Option<OrderCredential>,
-    /// When the event behind it happened.
-    pub event_time: String,
-    /// From when on it is void.
-    pub not_after: String,
-    /// The Security Event Token.
-    pub set: Option<String>,
-}
-
-/// Whom an order is about.
-#[derive(Clone, Debug, Deserialize)]
-pub struct OrderIdentity {
-    /// Identifier.
-    pub id: String,
-}
-
-/// Which credential.
-#[derive(Clone, Debug, Deserialize)]
-pub struct OrderCredential {
-    /// Identifier.
-    pub id: String,
-    /// Its kind.
-    pub kind: Option<String>,
-    /// Who issued it.
-    pub issuer: Option<String>,
 }
 
 /// Why something was not carried.

@@ -6,7 +6,7 @@ use crate::clock::wall_time;
 use crate::config::Receiver;
 use crate::kafka::KafkaError;
 use crate::kafka::worker::Shared;
-use crate::receivers::Order;
+use crate::orders::model::Order;
 use crate::receivers::admission::Admission;
 use crate::receivers::containment_pause::PauseTracker;
 use crate::receivers::poll_queue::{CAPACITY, PollQueue};

@@ -12,7 +12,7 @@ pub use shard_factory::{LoadModelError, ShardFactory, load_model, model_hash};
 
 use crate::audit::record::AuditChain;
 use crate::crypto::Signer;
-use crate::orders::containment_order;
+use crate::orders::model::Order;
 use crate::outputs::ocsf_finding;
 use crate::outputs::ocsf_finding::Hashes;
 use crate::outputs::sighting_record;
@@ -301,12 +301,10 @@ impl Shard {
             ));
             for (nth, decision) in alert.decisions.iter().enumerate() {
                 let key = decision.subject.id.as_str();
-                let payload = containment_order::to_json(
-                    alert,
-                    decision,
-                    issued_at.unwrap_or(alert.time),
-                    self.signer.as_deref(),
-                );
+                let issued_at = issued_at.unwrap_or(alert.time);
+                let order = Order::new(alert, decision, issued_at);
+                let order = order.signed(self.signer.as_deref(), issued_at, alert.time);
+                let payload = order.to_json();
                 let order_id = decision.order_id.clone();
                 let stream = Stream::Revocations;
                 outgoing.push(OutputRecord::cloud_event(

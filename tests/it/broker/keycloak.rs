@@ -4,8 +4,9 @@
 use crate::broker::support::{Running, Setup, wait_until};
 use crate::common::{credwatch, get};
 use credwatch::config::{Config, Sources};
+use credwatch::orders::model::Order;
 use credwatch::receivers::keycloak::Keycloak;
-use credwatch::receivers::{Delivery, DeliveryError, Order, ReceiverClient};
+use credwatch::receivers::{Delivery, DeliveryError, ReceiverClient};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;

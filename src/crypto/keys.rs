@@ -1,15 +1,11 @@
-//! Keys that sign orders: RSA (RS256) and Ed25519 (EdDSA) from PEM files, and the public halves as a JSON
-//! Web Key Set. Signing itself is `ring`'s.
+//! Signing keys, RSA (RS256) and Ed25519 (EdDSA), from PEM files, and their public halves as a JSON Web Key
+//! Set (RFC 7517).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use ring::digest::{SHA256, digest};
-use ring::rand::SystemRandom;
 use ring::rsa::PublicKeyComponents;
-use ring::signature::{
-    ED25519, Ed25519KeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
-    RsaPublicKeyComponents, UnparsedPublicKey,
-};
+use ring::signature::{Ed25519KeyPair, KeyPair as _, RsaKeyPair};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde::{Deserialize, Serialize};
@@ -48,28 +44,14 @@ pub enum KeyError {
     RandomUnavailable,
 }
 
-/// Why a signed text is not believed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SignatureError {
-    /// It is not made of three parts, or these are not what they should be.
-    #[error("it is no signed token")]
-    Malformed,
-    /// None of the keys made it.
-    #[error("it was signed with key {0:?}, which the key set does not hold")]
-    UnknownKey(String),
-    /// It was altered.
-    #[error("its signature does not fit what it says: it was altered")]
-    Invalid,
-}
-
-enum Pair {
+pub(super) enum KeyPair {
     Rsa(Box<RsaKeyPair>),
     Ed25519(Box<Ed25519KeyPair>),
 }
 
 /// A private key.
 pub struct SigningKey {
-    pair: Pair,
+    pub(super) pair: KeyPair,
     public: PublicKey,
 }
 
@@ -85,17 +67,17 @@ pub struct PublicKey {
     kty: String,
     /// Its name: the thumbprint of RFC 7638.
     pub kid: String,
-    alg: String,
+    pub(super) alg: String,
     #[serde(rename = "use")]
     usage: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     crv: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    x: Option<String>,
+    pub(super) x: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    n: Option<String>,
+    pub(super) n: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    e: Option<String>,
+    pub(super) e: Option<String>,
 }
 
 /// Public keys.
@@ -157,7 +139,7 @@ impl SigningKey {
             Ok(pair) => {
                 return Ok(Self {
                     public: rsa_public(&pair),
-                    pair: Pair::Rsa(Box::new(pair)),
+                    pair: KeyPair::Rsa(Box::new(pair)),
                 });
             }
             Err(why) => why.to_string(),
@@ -169,7 +151,7 @@ impl SigningKey {
         })?;
         Ok(Self {
             public: ed25519_public(&pair),
-            pair: Pair::Ed25519(Box::new(pair)),
+            pair: KeyPair::Ed25519(Box::new(pair)),
         })
     }
 
@@ -179,7 +161,7 @@ impl SigningKey {
         let pair = pair.unwrap();
         Self {
             public: ed25519_public(&pair),
-            pair: Pair::Ed25519(Box::new(pair)),
+            pair: KeyPair::Ed25519(Box::new(pair)),
         }
     }
 
@@ -188,63 +170,6 @@ impl SigningKey {
     pub fn public(&self) -> &PublicKey {
         &self.public
     }
-
-    /// `payload`, of type `kind`, as a compact JSON Web Signature.
-    ///
-    /// # Errors
-    /// The machine gives no randomness.
-    pub fn sign(&self, kind: &str, payload: &[u8]) -> Result<String, KeyError> {
-        let header = serde_json::json!({
-            "alg": self.public.alg, "kid": self.public.kid, "typ": kind,
-        });
-        let header = BASE64.encode(header.to_string());
-        let signed = format!("{header}.{}", BASE64.encode(payload));
-        let signature = match &self.pair {
-            Pair::Ed25519(pair) => pair.sign(signed.as_bytes()).as_ref().to_vec(),
-            Pair::Rsa(pair) => {
-                let mut signature = vec![0; pair.public().modulus_len()];
-                let random = SystemRandom::new();
-                pair.sign(
-                    &RSA_PKCS1_SHA256,
-                    &random,
-                    signed.as_bytes(),
-                    &mut signature,
-                )
-                .map_err(|_| KeyError::RandomUnavailable)?;
-                signature
-            }
-        };
-        Ok(format!("{signed}.{}", BASE64.encode(signature)))
-    }
-}
-
-impl PublicKey {
-    fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
-        let bytes = |text: &Option<String>| BASE64.decode(text.as_deref()?).ok();
-        match (
-            self.alg.as_str(),
-            bytes(&self.n),
-            bytes(&self.e),
-            bytes(&self.x),
-        ) {
-            ("RS256", Some(n), Some(e), _) => RsaPublicKeyComponents { n, e }
-                .verify(&RSA_PKCS1_2048_8192_SHA256, signed, signature)
-                .is_ok(),
-            ("EdDSA", _, _, Some(x)) => UnparsedPublicKey::new(&ED25519, x)
-                .verify(signed, signature)
-                .is_ok(),
-            _ => false,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct SignedHeader {
-    alg: String,
-    #[serde(default)]
-    kid: String,
-    #[serde(default)]
-    typ: String,
 }
 
 impl KeySet {
@@ -259,42 +184,6 @@ impl KeySet {
         };
         let text = std::fs::read_to_string(path).map_err(|why| failed(why.to_string()))?;
         serde_json::from_str(&text).map_err(|why| failed(why.to_string()))
-    }
-
-    /// The payload of a compact JSON Web Signature of type `kind`, if one of these keys made it.
-    ///
-    /// # Errors
-    /// Says why it is not to be believed.
-    pub fn verify(&self, kind: &str, token: &str) -> Result<Vec<u8>, SignatureError> {
-        Ok(self.verify_named(kind, token)?.1)
-    }
-
-    /// The same, with the name of the key that made it.
-    ///
-    /// # Errors
-    /// Says why it is not to be believed.
-    pub fn verify_named(
-        &self,
-        kind: &str,
-        token: &str,
-    ) -> Result<(String, Vec<u8>), SignatureError> {
-        let shape = || SignatureError::Malformed;
-        let (signed, signature) = token.rsplit_once('.').ok_or_else(shape)?;
-        let (header, payload) = signed.split_once('.').ok_or_else(shape)?;
-        let header = BASE64.decode(header).map_err(|_| shape())?;
-        let header: SignedHeader = serde_json::from_slice(&header).map_err(|_| shape())?;
-        let signature = BASE64.decode(signature).map_err(|_| shape())?;
-        let payload = BASE64.decode(payload).map_err(|_| shape())?;
-        if header.typ != kind {
-            return Err(shape());
-        }
-        let key = self.keys.iter().find(|key| key.kid == header.kid);
-        let key = key.ok_or(SignatureError::UnknownKey(header.kid))?;
-        // The key says how it signs, not the token.
-        if key.alg != header.alg || !key.verifies(signed.as_bytes(), &signature) {
-            return Err(SignatureError::Invalid);
-        }
-        Ok((key.kid.clone(), payload))
     }
 }
 

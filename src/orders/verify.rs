@@ -1,7 +1,7 @@
 //! Is an order what was signed? For executors that want to know before they act, and for `verify orders`.
 
+use super::security_event_token;
 use crate::crypto::{KeySet, SignatureError};
-use crate::orders::security_event_token;
 use crate::sources::time::parse_rfc3339;
 use credwatch_core::units::MS_PER_SEC;
 use serde_json::Value;
