@@ -82,7 +82,7 @@ fn work(config: &Config, events: usize) -> Value {
         worker::run(&mut stage, GROUP, GROUP, &of_worker).unwrap();
     });
     let taken = || shared.metrics.records.with_label_values(&["detect"]).get() as usize;
-    let seconds = &shared.metrics.checkpoint_seconds;
+    let seconds = &shared.metrics.checkpoint_worker_seconds;
     let mut rates = None;
     while taken() < events {
         std::thread::sleep(Duration::from_millis(2));

@@ -27,6 +27,7 @@ pub mod persistence;
 pub mod query_router;
 pub mod receivers;
 pub mod reports;
+pub mod retry;
 pub mod service;
 pub mod shard;
 pub mod simulation;

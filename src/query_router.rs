@@ -1,108 +1,37 @@
-//! What people ask of shards: of one that lies in a folder, or of one at work, whose owner answers
-//! between two batches of events.
+//! Routes queries to the worker that owns a shard, which answers between two batches of events.
 
-use crate::ingest::expand;
 use crate::kafka::partitioner::partition_of;
-use crate::reports::explanation::{BaselineExplanation, ProfileSummary, ScoredEvent};
+use crate::reports::explanation::BaselineExplanation;
 use crate::reports::unused_privileges::UnusedPrivilegesReport;
-use crate::shard::Shard;
-use crate::sources::source_format::{head, recognise};
+use crate::shard::{QueryError, Shard};
 use dashmap::DashMap;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum QueryError {
-    /// Nobody of that name.
-    #[error(
-        "nothing is known of `{0}`: it was never seen, or gave way to others; check the spelling"
-    )]
-    Unknown(String),
-    /// The events are of others.
-    #[error("no readable event of `{0}` was given")]
-    NoEvent(String),
-    /// Nobody of that name here, and other instances own the rest.
-    #[error(
-        "`{identity}` is not known to the {here} of {all} partitions that this instance owns; ask \
-         the others"
-    )]
-    Elsewhere {
-        /// Whose.
-        identity: String,
-        /// Partitions of this instance.
-        here: usize,
-        /// All partitions.
-        all: usize,
-    },
-    /// The owner went away meanwhile.
-    #[error("its partition is moving to another owner; ask again")]
-    Moving,
-}
-
-/// What `shard` knows of `identity`, and what each of its events in the document `events` would
-/// score; nothing is learned.
-///
-/// # Errors
-/// Nothing is known, or no event can be read.
-pub fn explain(
-    shard: &Shard,
-    identity: &str,
-    events: &[u8],
-) -> Result<BaselineExplanation, QueryError> {
-    let report = shard.profile_report(identity);
-    let asks_of_events = !events.trim_ascii().is_empty();
-    if report.is_none() && !asks_of_events {
-        return Err(QueryError::Unknown(identity.to_owned()));
-    }
-    let considered = score_events(shard, identity, events);
-    if considered.is_empty() && asks_of_events {
-        return Err(QueryError::NoEvent(identity.to_owned()));
-    }
-    let health = shard.threshold();
-    Ok(BaselineExplanation {
-        identity: identity.to_owned(),
-        known: report.map(ProfileSummary::of),
-        threshold_nats: health.0,
-        threshold_learned_share: health.1,
-        events: considered,
-    })
-}
-
-fn score_events(shard: &Shard, identity: &str, document: &[u8]) -> Vec<ScoredEvent> {
-    expand(document, recognise(head(document)))
-        .into_iter()
-        .filter_map(|item| item.outcome.ok())
-        .filter(|native| native.key().is_ok_and(|key| key == identity))
-        .filter_map(|native| shard.score_only(&native.json).ok())
-        .map(|(event_id, verdict)| ScoredEvent::of(event_id, verdict))
-        .collect()
-}
-
-/// What a shard is asked; `None` where it went away.
+/// A query of a shard; `None` where its partition was revoked.
 type QueryFn = Box<dyn FnOnce(Option<&Shard>) + Send>;
 
-/// One question to the owner of a shard.
+/// A query for the owner of one shard.
 pub struct ShardQuery {
     partition: i32,
     question: QueryFn,
 }
 
 impl ShardQuery {
-    /// Which shard it is for.
+    /// The partition of the shard.
     #[must_use]
     pub fn partition(&self) -> i32 {
         self.partition
     }
 
-    /// Answers by `shard`; `None` where it went away.
+    /// Runs the query; `None` where the partition was revoked.
     pub fn run(self, shard: Option<&Shard>) {
         (self.question)(shard);
     }
 }
 
-/// Where the owners of shards at work are found.
+/// The owners of the shards of this process.
 #[derive(Debug, Default)]
 pub struct QueryRouter {
     owners: DashMap<i32, Sender<ShardQuery>>,
@@ -110,32 +39,32 @@ pub struct QueryRouter {
 }
 
 impl QueryRouter {
-    /// An owner's end.
+    /// The channel of an owner.
     #[must_use]
     pub fn inbox() -> (Sender<ShardQuery>, Receiver<ShardQuery>) {
         channel()
     }
 
-    /// The events topic has so many partitions.
+    /// Sets the number of partitions of the events topic.
     pub fn set_partitions(&self, partitions: u32) {
         self.partitions.store(partitions as i32, Ordering::Relaxed);
     }
 
-    /// `owner` has the shard of `partition` from now on.
+    /// Registers `owner` for the shard of `partition`.
     pub fn register(&self, partition: i32, owner: &Sender<ShardQuery>) {
         self.owners.insert(partition, owner.clone());
     }
 
-    /// Nobody here has the shard of `partition` any more.
+    /// Removes the owner of the shard of `partition`.
     pub fn unregister(&self, partition: i32) {
         self.owners.remove(&partition);
     }
 
-    /// Asks what is known of `identity` and what `events` would score. Where producers put an
-    /// identity is theirs to say, so the partition of Kafka's default comes first, and then all others.
+    /// The baseline of `identity` and the scores of `events`. Producers may partition differently, so
+    /// the partition of Kafka's default partitioner is queried first, then all others.
     ///
     /// # Errors
-    /// Nothing is known here, it is moving, or [`explain`] has no answer.
+    /// As for [`Shard::explain`]; or the partition is owned by another instance, or is moving.
     pub async fn explain_identity(
         &self,
         identity: &str,
@@ -148,7 +77,7 @@ impl QueryRouter {
         let mut first = None;
         for partition in &here {
             let (target, document) = (identity.to_owned(), events.to_vec());
-            let explain = move |shard: &Shard| explain(shard, &target, &document);
+            let explain = move |shard: &Shard| shard.explain(&target, &document);
             let answer = self.query_shard(*partition, explain).await;
             if answer
                 .as_ref()
@@ -161,7 +90,7 @@ impl QueryRouter {
         let is_whole = here.len() >= all as usize;
         let answer = first.filter(|_| is_whole || here.contains(&usual));
         answer.unwrap_or_else(|| {
-            Err(QueryError::Elsewhere {
+            Err(QueryError::OtherInstance {
                 identity: identity.to_owned(),
                 here: here.len(),
                 all: all as usize,
@@ -169,7 +98,7 @@ impl QueryRouter {
         })
     }
 
-    /// Asks all shards here what nobody has used for `days` days.
+    /// Privileges unused for `days` days, over all shards of this process.
     ///
     /// # Errors
     /// A partition is moving.
@@ -193,16 +122,16 @@ impl QueryRouter {
         let owner = self.owners.get(&partition).map(|owner| owner.clone());
         let (answer, answered) = oneshot::channel();
         let question = move |shard: Option<&Shard>| {
-            let said = shard.map_or(Err(QueryError::Moving), ask);
-            // Who asked may have gone.
+            let said = shard.map_or(Err(QueryError::Rebalancing), ask);
+            // The caller may have given up.
             let _ = answer.send(said);
         };
         let query = ShardQuery {
             partition,
             question: Box::new(question),
         };
-        let sent = owner.ok_or(QueryError::Moving)?.send(query);
-        sent.map_err(|_| QueryError::Moving)?;
-        answered.await.unwrap_or(Err(QueryError::Moving))
+        let sent = owner.ok_or(QueryError::Rebalancing)?.send(query);
+        sent.map_err(|_| QueryError::Rebalancing)?;
+        answered.await.unwrap_or(Err(QueryError::Rebalancing))
     }
 }

@@ -8,8 +8,8 @@ use crate::config::Config;
 use crate::files;
 use crate::files::InputError;
 use crate::files::state_directory::{StateError, StateFolder};
-use crate::query_router::QueryError;
 use crate::reports::explanation::BaselineExplanation;
+use crate::shard::QueryError;
 use std::path::Path;
 
 /// Why nothing can be explained.

@@ -5,9 +5,8 @@ use crate::config::Config;
 use crate::files::state_directory::{StateError, StateFolder};
 use crate::ingest::NativeRecord;
 use crate::kafka::partitioner::partition_of;
-use crate::query_router;
-use crate::query_router::QueryError;
 use crate::reports::explanation::BaselineExplanation;
+use crate::shard::QueryError;
 use crate::shard::{
     LoadModelError, OutputRecord, ProcessedRecord, ReadError, Shard, ShardFactory, ShardId,
     load_model,
@@ -110,7 +109,7 @@ impl LocalShards {
         identity: &str,
         events: &[u8],
     ) -> Result<BaselineExplanation, QueryError> {
-        query_router::explain(&self.identities[self.of(identity)], identity, events)
+        self.identities[self.of(identity)].explain(identity, events)
     }
 
     /// What identities of each shard have not used for `days` days.

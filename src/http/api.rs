@@ -3,7 +3,7 @@
 use super::{AppState, FeedbackRequest};
 use crate::config::Secret;
 use crate::feedback::model::{ContainmentCommand, Feedback};
-use crate::query_router::QueryError;
+use crate::shard::QueryError;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, Request, State};
@@ -67,9 +67,9 @@ pub(super) async fn explain(
         Ok(explained) => Json(explained).into_response(),
         Err(error) => {
             let status = match error {
-                QueryError::Unknown(_) | QueryError::Elsewhere { .. } => StatusCode::NOT_FOUND,
+                QueryError::Unknown(_) | QueryError::OtherInstance { .. } => StatusCode::NOT_FOUND,
                 QueryError::NoEvent(_) => StatusCode::UNPROCESSABLE_ENTITY,
-                QueryError::Moving => StatusCode::SERVICE_UNAVAILABLE,
+                QueryError::Rebalancing => StatusCode::SERVICE_UNAVAILABLE,
             };
             problem(status, &error.to_string())
         }

@@ -126,7 +126,10 @@ async fn keys(State(pages): State<AppState>) -> Json<KeySet> {
 
 async fn metrics(State(pages): State<AppState>) -> impl IntoResponse {
     if let Some(status) = &pages.status {
-        pages.metrics.assigned.set(status.assigned() as f64);
+        pages
+            .metrics
+            .assigned_partitions
+            .set(status.assigned() as f64);
     }
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (kind, pages.metrics.text())

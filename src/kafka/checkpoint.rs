@@ -264,7 +264,9 @@ impl<'c> Checkpoints<'c> {
         }
         state.commit();
         let took = made.worker_time + step.elapsed();
-        self.metrics.checkpoint_seconds.observe(took.as_secs_f64());
+        self.metrics
+            .checkpoint_worker_seconds
+            .observe(took.as_secs_f64());
         self.duty_cycle.record(made.since, took);
         Ok(())
     }
@@ -296,7 +298,9 @@ impl<'c> Checkpoints<'c> {
         })?;
         state.commit();
         let took = since.elapsed();
-        self.metrics.checkpoint_seconds.observe(took.as_secs_f64());
+        self.metrics
+            .checkpoint_worker_seconds
+            .observe(took.as_secs_f64());
         if scope == Scope::Scheduled {
             self.duty_cycle.record(since, took);
         }

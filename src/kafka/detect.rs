@@ -147,7 +147,7 @@ impl Detect {
                 .inc_by(handled.unknown_members.into());
         }
         if record.key != handled.event.identity.id.as_bytes() {
-            self.metrics.key_mismatches.inc();
+            self.metrics.record_key_mismatches.inc();
         }
         let (activity, outcome) = (handled.event.activity, handled.event.outcome);
         if matches!(activity, Activity::Rotate | Activity::Refresh) && !handled.step.duplicate {
@@ -155,7 +155,7 @@ impl Detect {
             self.metrics.rotations.with_label_values(&labels).inc();
         }
         for notice in &handled.step.notices {
-            self.metrics.notices.inc();
+            self.metrics.population_notices.inc();
             info!(partition = record.partition, "{notice}");
         }
         if let Some(budget_alert) = handled.step.budget_alert {
@@ -284,7 +284,7 @@ impl Stage for Detect {
             self.unregister(id);
             self.handoff.hand_off(shard);
         }
-        self.metrics.drop_shard(id);
+        self.metrics.remove_shard(id);
     }
 
     fn serve_queries(&mut self) {

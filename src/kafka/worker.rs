@@ -388,7 +388,7 @@ impl Worker<'_> {
             let waited_ms = (wall_time().epoch_ms() - stamped_ms).max(0);
             self.shared
                 .metrics
-                .latency_seconds
+                .record_to_commit_seconds
                 .observe(waited_ms as f64 / 1_000.0);
         }
         if self.since_tick.elapsed() >= Duration::from_secs(1) {

@@ -1,60 +1,42 @@
-//! When to try again, and when to leave a receiver alone.
+//! Circuit breaker of one receiver.
 
 use std::time::Duration;
 
-/// Pause before the second attempt; it doubles with each.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// Longest pause between attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
-/// Pause before attempt `attempt` (from 2), up to half of it taken off by `salt`, so that many who failed
-/// together do not come back together.
-#[must_use]
-pub fn pause(attempt: u32, salt: &str) -> Duration {
-    let doublings = attempt.saturating_sub(2).min(16);
-    let whole = FIRST_PAUSE
-        .saturating_mul(1 << doublings)
-        .min(LONGEST_PAUSE);
-    let hash = blake3::hash(format!("{salt}\n{attempt}").as_bytes());
-    let share = f64::from(hash.as_bytes()[0]) / 512.0;
-    whole.mul_f64(1.0 - share)
-}
-
-/// Counts failures of one receiver in a row.
+/// Counts consecutive failures of one receiver.
 #[derive(Clone, Copy, Debug)]
 pub struct CircuitBreaker {
     failures: u32,
-    most: u32,
-    rest: Duration,
+    max_failures: u32,
+    open_time: Duration,
 }
 
 impl CircuitBreaker {
-    /// After `most` failures in a row the receiver rests for `rest`.
+    /// After `max_failures` consecutive failures the circuit is open for `open_time`.
     #[must_use]
-    pub fn new(most: u32, rest: Duration) -> Self {
+    pub fn new(max_failures: u32, open_time: Duration) -> Self {
         Self {
             failures: 0,
-            most,
-            rest,
+            max_failures,
+            open_time,
         }
     }
 
-    /// It answered.
-    pub fn close(&mut self) {
+    /// The receiver responded.
+    pub fn record_success(&mut self) {
         self.failures = 0;
     }
 
-    /// It failed; returns for how long to leave it alone, once that is due. One attempt follows, and if
-    /// that fails too, it rests again.
-    pub fn fail(&mut self) -> Option<Duration> {
+    /// The receiver failed; returns how long the circuit stays open, if it is. One attempt follows, and if that
+    /// fails too, the circuit opens again.
+    pub fn record_failure(&mut self) -> Option<Duration> {
         self.failures = self.failures.saturating_add(1);
-        (self.failures >= self.most).then_some(self.rest)
+        self.is_open().then_some(self.open_time)
     }
 
-    /// Whether it is left alone after failures in a row.
+    /// Whether the circuit is open.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.failures >= self.most
+        self.failures >= self.max_failures
     }
 }
 
@@ -63,25 +45,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_differ_and_end() {
-        for attempt in 2..40 {
-            let whole = FIRST_PAUSE
-                .saturating_mul(1 << (attempt - 2).min(16))
-                .min(LONGEST_PAUSE);
-            let pause = pause(attempt, "o1");
-            assert!(pause <= whole && pause >= whole / 2, "{attempt}: {pause:?}");
-        }
-        assert_ne!(pause(5, "o1"), pause(5, "o2"));
-    }
-
-    #[test]
-    fn a_breaker_opens_tries_once_and_closes() {
-        let rest = Duration::from_secs(30);
-        let mut circuit = CircuitBreaker::new(3, rest);
-        assert_eq!([circuit.fail(), circuit.fail()], [None, None]);
-        assert_eq!([circuit.fail(), circuit.fail()], [Some(rest), Some(rest)]);
+    fn the_circuit_opens_tries_once_and_closes() {
+        let open_time = Duration::from_secs(30);
+        let mut circuit = CircuitBreaker::new(3, open_time);
+        let mut fail = || circuit.record_failure();
+        assert_eq!([fail(), fail()], [None, None]);
+        assert_eq!([fail(), fail()], [Some(open_time), Some(open_time)]);
         assert!(circuit.is_open());
-        circuit.close();
-        assert!(!circuit.is_open() && circuit.fail().is_none());
+        circuit.record_success();
+        assert!(!circuit.is_open() && circuit.record_failure().is_none());
     }
 }

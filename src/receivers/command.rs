@@ -1,20 +1,20 @@
-//! Any program as an executor: its arguments are given one by one, the order comes as JSON on its standard
-//! input, and no shell is near. Exit code 0 says done, 3 refused, any other failed; the first line on its
-//! standard output is the reason. It must act once on an `order_id` that it sees twice.
+//! Any program as an executor. Its arguments are passed one by one, without a shell; the order is JSON on its
+//! standard input. Exit code 0 means done, 3 rejected, any other failed; the first line of its standard output
+//! is the note. It must act once on an `order_id` that it sees twice.
 
 use super::{Delivery, DeliveryError, ReceiverClient};
-use crate::clock::Stopwatch;
 use std::io::{Read, Write};
-use std::process::{Child, Command as Process, Stdio};
+use std::process::{Child, Command as Process, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
+use wait_timeout::ChildExt;
 
-/// Exit code of a program that must not do it.
+/// Exit code of a program that must not execute the order.
 const EXIT_REJECTED: i32 = 3;
-/// Of what it says, so much is read.
+/// Bytes of standard output that are read.
 const MAX_OUTPUT_BYTES: u64 = 4_096;
-/// How often it is looked after.
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// Time for the output of a program that has exited.
+const OUTPUT_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// One program.
 pub struct Command {
@@ -23,7 +23,7 @@ pub struct Command {
 }
 
 impl Command {
-    /// The program `argv[0]` with the other arguments, which may take so long.
+    /// The program `argv[0]` with the other arguments, killed after `timeout`.
     #[must_use]
     pub fn new(argv: &[String], timeout: Duration) -> Self {
         Self {
@@ -32,28 +32,51 @@ impl Command {
         }
     }
 
-    fn start(&self, order: &[u8]) -> std::io::Result<Child> {
+    fn start(&self) -> std::io::Result<Child> {
         let (program, arguments) = self
             .argv
             .split_first()
             .ok_or(std::io::ErrorKind::NotFound)?;
-        let mut child = Process::new(program)
+        Process::new(program)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .spawn()?;
-        if let Some(mut input) = child.stdin.take() {
-            // A program that does not read says by its exit code what it thinks of it.
-            let _ = input.write_all(order);
-        }
-        Ok(child)
+            .spawn()
+    }
+
+    /// Runs the program; returns its exit status and the first line of its output.
+    fn run(&self, order: &[u8]) -> std::io::Result<(ExitStatus, String)> {
+        let mut child = self.start()?;
+        write_input(&mut child, order.to_vec());
+        let output = read_output(&mut child);
+        let status = match child.wait_timeout(self.timeout) {
+            Ok(Some(status)) => status,
+            ended => {
+                let _ = child.kill();
+                let _ = child.wait();
+                let secs = self.timeout.as_secs_f64();
+                return Err(ended.err().unwrap_or_else(|| {
+                    std::io::Error::other(format!("killed after {secs} s without exiting"))
+                }));
+            }
+        };
+        let note = output.recv_timeout(OUTPUT_TIMEOUT).unwrap_or_default();
+        Ok((status, note))
     }
 }
 
-/// Reads what a program says while it runs, so that it never waits for that.
+/// Writes standard input on a thread of its own: a program that does not read it must not block the worker.
+fn write_input(child: &mut Child, order: Vec<u8>) {
+    if let Some(mut input) = child.stdin.take() {
+        // A program that does not read its input reports by its exit code.
+        std::thread::spawn(move || _ = input.write_all(&order));
+    }
+}
+
+/// Reads standard output while the program runs, so that it never blocks on a full pipe.
 fn read_output(child: &mut Child) -> mpsc::Receiver<String> {
-    let (said, heard) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     if let Some(mut output) = child.stdout.take() {
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
@@ -62,11 +85,11 @@ fn read_output(child: &mut Child) -> mpsc::Receiver<String> {
                 .take(MAX_OUTPUT_BYTES)
                 .read_to_end(&mut bytes);
             let text = String::from_utf8_lossy(&bytes);
-            let _ = said.send(text.lines().next().unwrap_or_default().trim().to_owned());
+            let _ = sender.send(text.lines().next().unwrap_or_default().trim().to_owned());
             let _ = std::io::copy(&mut output, &mut std::io::sink());
         });
     }
-    heard
+    receiver
 }
 
 impl ReceiverClient for Command {
@@ -75,31 +98,12 @@ impl ReceiverClient for Command {
     }
 
     fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<String, DeliveryError> {
-        let failed =
-            |why: std::io::Error| DeliveryError::Retryable(format!("{}: {why}", self.argv[0]));
-        let mut child = self.start(delivery.json).map_err(failed)?;
-        let heard = read_output(&mut child);
-        let since = Stopwatch::start();
-        let status = loop {
-            if let Some(status) = child.try_wait().map_err(failed)? {
-                break status;
-            }
-            if since.elapsed() > self.timeout {
-                let _ = child.kill();
-                let _ = child.wait();
-                let secs = self.timeout.as_secs_f64();
-                return Err(DeliveryError::Retryable(format!(
-                    "{}: it took longer than {secs} s and was ended",
-                    self.argv[0]
-                )));
-            }
-            std::thread::sleep(POLL_INTERVAL);
-        };
-        let said = heard.recv_timeout(POLL_INTERVAL * 10).unwrap_or_default();
+        let failed = |why| DeliveryError::Retryable(format!("{}: {why}", self.argv[0]));
+        let (status, note) = self.run(delivery.json).map_err(failed)?;
         match status.code() {
-            Some(0) => Ok(said),
-            Some(EXIT_REJECTED) => Err(DeliveryError::Rejected(said)),
-            _ => Err(DeliveryError::Retryable(format!("{status}: {said}"))),
+            Some(0) => Ok(note),
+            Some(EXIT_REJECTED) => Err(DeliveryError::Rejected(note)),
+            _ => Err(DeliveryError::Retryable(format!("{status}: {note}"))),
         }
     }
 }
@@ -108,45 +112,53 @@ impl ReceiverClient for Command {
 mod tests {
     use super::*;
 
-    fn run(argv: &[&str], timeout_ms: u64) -> Result<String, DeliveryError> {
+    fn run_with(argv: &[&str], json: &[u8], timeout_ms: u64) -> Result<String, DeliveryError> {
         let argv: Vec<String> = argv.iter().map(|&text| text.to_owned()).collect();
         let delivery = Delivery {
             id: "o1",
-            json: br#"{"order_id":"o1"}"#,
+            json,
             order: None,
         };
         Command::new(&argv, Duration::from_millis(timeout_ms)).deliver(&delivery)
     }
 
+    fn run(argv: &[&str], timeout_ms: u64) -> Result<String, DeliveryError> {
+        run_with(argv, br#"{"order_id":"o1"}"#, timeout_ms)
+    }
+
     #[test]
-    fn a_program_gets_the_order_and_its_exit_code_counts() {
-        assert_eq!(run(&["cat"], 10_000), Ok(r#"{"order_id":"o1"}"#.to_owned()));
-        let refused = run(&["sh", "-c", "echo on holiday; exit 3"], 10_000);
+    fn a_program_reads_the_order_and_its_exit_code_is_the_outcome() {
+        assert_eq!(run(&["cat"], 60_000), Ok(r#"{"order_id":"o1"}"#.to_owned()));
+        let rejected = run(&["sh", "-c", "echo on holiday; exit 3"], 60_000);
         assert_eq!(
-            refused,
+            rejected,
             Err(DeliveryError::Rejected("on holiday".to_owned()))
         );
-        assert!(matches!(
-            run(&["false"], 10_000),
-            Err(DeliveryError::Retryable(_))
-        ));
-        assert!(matches!(
-            run(&["/no/such/program"], 10_000),
-            Err(DeliveryError::Retryable(_))
-        ));
+        for failing in ["false", "/no/such/program"] {
+            let failed = run(&[failing], 60_000);
+            assert!(matches!(failed, Err(DeliveryError::Retryable(_))));
+        }
     }
 
     #[test]
-    fn arguments_are_no_shell_s() {
-        let said = run(&["echo", "$(id)", ";", "reboot"], 10_000).unwrap();
-        assert_eq!(said, "$(id) ; reboot");
+    fn arguments_are_not_a_shell_s() {
+        let note = run(&["echo", "$(id)", ";", "reboot"], 60_000).unwrap();
+        assert_eq!(note, "$(id) ; reboot");
     }
 
     #[test]
-    fn one_that_hangs_is_ended_and_one_that_talks_is_cut_short() {
+    fn a_program_that_hangs_is_killed_and_long_output_is_cut() {
         let hung = run(&["sleep", "1000"], 50);
-        assert!(matches!(hung, Err(DeliveryError::Retryable(why)) if why.contains("was ended")));
-        let said = run(&["sh", "-c", "yes | head -c 3000000"], 20_000).unwrap();
-        assert_eq!(said, "y");
+        assert!(matches!(hung, Err(DeliveryError::Retryable(why)) if why.contains("killed after")));
+        let note = run(&["sh", "-c", "yes | head -c 3000000"], 60_000).unwrap();
+        assert_eq!(note, "y");
+    }
+
+    #[test]
+    fn a_program_that_never_reads_a_large_order_is_killed_in_time() {
+        let order = vec![b' '; 1_000_000];
+        let hung = run_with(&["sleep", "1000"], &order, 50);
+        assert!(matches!(hung, Err(DeliveryError::Retryable(why)) if why.contains("killed after")));
+        assert_eq!(run_with(&["true"], &order, 60_000), Ok(String::new()));
     }
 }

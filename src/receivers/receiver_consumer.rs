@@ -1,58 +1,46 @@
-//! The deliver stage: alerts and orders from Kafka to one receiver. Each receiver has a consumer group
-//! and a thread of its own, so that one that hangs keeps nobody else waiting. An offset is committed
-//! once the record is carried, set aside or refused, and answered: at least once, in order.
+//! Kafka side of one receiver: polls alerts and orders, has them delivered, and commits. Each receiver has a
+//! consumer group and a thread of its own, so that one that hangs does not delay the others. An offset is
+//! committed once the record's delivery has ended: at least once, in order.
 
+use super::delivery::{DeliveryAttempts, DeliveryOutcome, NextStep};
+use super::receiver_partitions::{ReceiverContext, partition_consumer};
 use crate::clock::{Stopwatch, wall_time};
-use crate::config::{Config, Receiver, ReceiverKind};
+use crate::config::{Receiver, ReceiverKind};
 use crate::feedback::model::Feedback;
+use crate::kafka::KafkaError;
 use crate::kafka::feedback_producer::RecordProducer;
 use crate::kafka::worker::Shared;
-use crate::kafka::{KafkaError, client};
 use crate::orders::model::Order;
 use crate::outputs::dead_letter::DeadLetter;
 use crate::receivers::admission::Admission;
-use crate::receivers::circuit_breaker::{CircuitBreaker, pause};
+use crate::receivers::circuit_breaker::CircuitBreaker;
 use crate::receivers::containment_pause::PauseTracker;
-use crate::receivers::{Delivery, DeliveryError, ReceiverClient, receiver_client};
+use crate::receivers::{Delivery, ReceiverClient, receiver_client};
 use crate::shard::{OutputRecord, Stream};
 use crate::sources::time::parse_rfc3339;
 use credwatch_core::containment::issued_orders::OrderOutcome;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError as ClientError;
-use rdkafka::message::{Headers, Message, OwnedMessage};
+use rdkafka::message::{BorrowedMessage, Headers, Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tracing::{info, warn};
+use tracing::{info, info_span, warn};
 
-/// How long one poll may wait.
+/// Timeout of one poll.
 const POLL_TIMEOUT: Duration = Duration::from_millis(50);
-/// Orders that were settled lately; one that comes again is not carried again.
+/// Recently completed records that are remembered; one that is read again is not delivered again.
 const MAX_COMPLETED: usize = 4_096;
 
-/// How a record ended.
-enum DeliveryOutcome {
-    /// It was carried.
-    Done(String),
-    /// It was not, and will not be.
-    Failed(String),
-    /// It must not be.
-    Rejected(String),
-    /// There is nothing to do.
-    Skipped,
-    /// The process is asked to end: somebody carries it later.
-    Interrupted,
-}
-
-/// One receiver's lane.
+/// Worker of one receiver.
 pub struct ReceiverWorker<'l> {
     receiver: Receiver,
     client: Box<dyn ReceiverClient>,
     circuit: CircuitBreaker,
-    consumer: BaseConsumer,
-    /// What came while a receiver was left alone.
+    consumer: BaseConsumer<ReceiverContext>,
+    /// Messages polled while backing off.
     buffered: VecDeque<OwnedMessage>,
     producer: RecordProducer,
     containment_pause: Option<PauseTracker>,
@@ -62,10 +50,10 @@ pub struct ReceiverWorker<'l> {
 }
 
 impl<'l> ReceiverWorker<'l> {
-    /// A lane to `receiver`; the feedback topic has so many partitions.
+    /// A worker for `receiver`; the feedback topic has `feedback_partitions` partitions.
     ///
     /// # Errors
-    /// A setting cannot be used, or no broker answers.
+    /// A setting is invalid, or no broker answers.
     pub fn new(
         receiver: &Receiver,
         shared: &'l Shared,
@@ -76,75 +64,98 @@ impl<'l> ReceiverWorker<'l> {
         let deliver = &config.deliver;
         let client = receiver_client(receiver, deliver).map_err(KafkaError::Receiver)?;
         let topics = &config.topics;
-        let mut requested = Vec::new();
+        let mut subscribed = Vec::new();
         if receiver.receives_alerts {
-            requested.push(topics.alerts.as_str());
+            subscribed.push(topics.alerts.as_str());
         }
-        let mut paused = None;
+        let mut containment_pause = None;
         if receiver.receives_orders {
-            requested.push(topics.revocations.as_str());
-            paused = Some(PauseTracker::new(Arc::clone(config), feedback_partitions)?);
+            subscribed.push(topics.revocations.as_str());
+            containment_pause = Some(PauseTracker::new(Arc::clone(config), feedback_partitions)?);
         }
         Ok(Self {
-            consumer: consumer_of(receiver, config, &requested)?,
+            consumer: partition_consumer(receiver, config, &subscribed)?,
             receiver: receiver.clone(),
             client,
             circuit: CircuitBreaker::new(deliver.circuit_failures, deliver.circuit_open),
             buffered: VecDeque::new(),
             producer: RecordProducer::new(Arc::clone(config))?,
-            containment_pause: paused,
+            containment_pause,
             completed: VecDeque::new(),
             runtime,
             shared,
         })
     }
 
-    /// Carries until the process is asked to end.
+    /// Delivers until shutdown is requested.
     ///
     /// # Errors
-    /// Kafka is gone. What was not committed is carried again.
+    /// Kafka is unavailable. What was not committed is delivered again.
     pub fn run(&mut self) -> Result<(), KafkaError> {
         self.shared.status.recover("deliver");
         while !self.shared.stopping() {
             let Some(message) = self.next()? else {
                 continue;
             };
-            if !self.process(&message)? {
-                break;
+            let outcome = self.process(&message)?;
+            if outcome != DeliveryOutcome::Interrupted {
+                self.commit(&message)?;
             }
-            let mut next = TopicPartitionList::new();
-            let offset = Offset::Offset(message.offset() + 1);
-            next.add_partition_offset(message.topic(), message.partition(), offset)
-                .map_err(KafkaError::Consumer)?;
-            self.consumer
-                .commit(&next, CommitMode::Async)
-                .map_err(KafkaError::Consumer)?;
         }
         self.consumer.unsubscribe();
         Ok(())
     }
 
+    fn commit(&self, message: &OwnedMessage) -> Result<(), KafkaError> {
+        let mut next = TopicPartitionList::new();
+        let offset = Offset::Offset(message.offset() + 1);
+        next.add_partition_offset(message.topic(), message.partition(), offset)
+            .and_then(|()| self.consumer.commit(&next, CommitMode::Async))
+            .map_err(KafkaError::Consumer)
+    }
+
     fn next(&mut self) -> Result<Option<OwnedMessage>, KafkaError> {
+        self.discard_revoked();
         if let Some(message) = self.buffered.pop_front() {
             return Ok(Some(message));
         }
-        match self.consumer.poll(POLL_TIMEOUT) {
-            None => Ok(None),
-            Some(Ok(message)) => Ok(Some(message.detach())),
-            Some(Err(why @ ClientError::MessageConsumptionFatal(_))) => {
-                Err(KafkaError::Consumer(why))
-            }
-            Some(Err(why)) => {
+        let polled = self.consumer.poll(POLL_TIMEOUT);
+        let message = polled
+            .map(|polled| self.check(polled))
+            .transpose()?
+            .flatten();
+        // A rebalance may have happened inside `poll`.
+        self.discard_revoked();
+        Ok(message)
+    }
+
+    /// A polled message; other than fatal errors are logged.
+    fn check(
+        &self,
+        polled: Result<BorrowedMessage<'_>, ClientError>,
+    ) -> Result<Option<OwnedMessage>, KafkaError> {
+        match polled {
+            Ok(message) => Ok(Some(message.detach())),
+            Err(why @ ClientError::MessageConsumptionFatal(_)) => Err(KafkaError::Consumer(why)),
+            Err(why) => {
                 let receiver = &self.receiver.name;
-                warn!(receiver, "consumer: {why}");
+                warn!(receiver, "consumer error: {why}");
                 std::thread::sleep(POLL_TIMEOUT);
                 Ok(None)
             }
         }
     }
 
-    /// Settles one record; false where the process is asked to end before that.
-    fn process(&mut self, message: &OwnedMessage) -> Result<bool, KafkaError> {
+    /// Discards buffered messages of partitions that were revoked: their next owner delivers them.
+    fn discard_revoked(&mut self) {
+        for (topic, partition) in self.consumer.context().take_revoked() {
+            self.buffered
+                .retain(|m| m.topic() != topic || m.partition() != partition);
+        }
+    }
+
+    /// Delivers one record, and reports the outcome.
+    fn process(&mut self, message: &OwnedMessage) -> Result<DeliveryOutcome, KafkaError> {
         let json = message.payload().unwrap_or_default();
         let is_order = message.topic() == self.shared.config.topics.revocations;
         let order: Option<Order> = is_order
@@ -152,101 +163,104 @@ impl<'l> ReceiverWorker<'l> {
             .flatten();
         let id = match &order {
             Some(order) => order.order_id.clone(),
-            None => id_of(message),
+            None => record_id(message),
         };
+        let span = info_span!("deliver", receiver = self.receiver.name, id);
+        let _entered = span.enter();
         let delivery = Delivery {
             id: &id,
             json,
             order: order.as_ref(),
         };
-        let end = if is_order && order.is_none() {
-            DeliveryOutcome::Failed("this is no order".to_owned())
+        let outcome = if is_order && order.is_none() {
+            DeliveryOutcome::Failed("not a containment order".to_owned())
         } else if self.completed.contains(&id) {
             DeliveryOutcome::Skipped
         } else {
-            self.deliver(&delivery)?
+            self.deliver(message, &delivery)?
         };
-        if matches!(end, DeliveryOutcome::Interrupted) {
-            return Ok(false);
+        if outcome == DeliveryOutcome::Interrupted {
+            return Ok(outcome);
         }
-        self.record_outcome(message, &delivery, &end)?;
+        self.report(message, &delivery, &outcome)?;
         if self.completed.len() == MAX_COMPLETED {
             self.completed.pop_front();
         }
         self.completed.push_back(id);
-        Ok(true)
+        Ok(outcome)
     }
 
-    /// Carries one thing, again where that may help, until it is settled.
-    fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<DeliveryOutcome, KafkaError> {
-        let most = self.shared.config.deliver.attempts;
-        let mut failed: Option<String> = None;
-        for attempt in 1..=most {
-            if self.shared.stopping() {
+    fn deliver(
+        &mut self,
+        message: &OwnedMessage,
+        delivery: &Delivery<'_>,
+    ) -> Result<DeliveryOutcome, KafkaError> {
+        let mut attempts = DeliveryAttempts::new(self.shared.config.deliver.attempts);
+        loop {
+            if self.shared.stopping() || !self.owns(message)? {
                 return Ok(DeliveryOutcome::Interrupted);
             }
-            match self.admission(delivery)? {
-                None | Some(Admission::Execute { .. }) => {}
-                Some(Admission::Skip) => return Ok(DeliveryOutcome::Skipped),
-                // It was tried until it was void.
-                Some(Admission::Expired(why)) => {
-                    return Ok(
-                        failed.map_or(DeliveryOutcome::Rejected(why), DeliveryOutcome::Failed)
-                    );
-                }
-                Some(Admission::Rejected(why)) => return Ok(DeliveryOutcome::Rejected(why)),
+            if let Some(admission) = self.admission(delivery)?
+                && let Some(outcome) = attempts.on_admission(admission)
+            {
+                return Ok(outcome);
             }
             let result = self.client.deliver(delivery);
-            if !matches!(result, Err(DeliveryError::Retryable(_))) {
-                self.circuit.close();
-                self.update_circuit_gauge();
-            }
-            let why = match result {
-                Ok(note) => return Ok(DeliveryOutcome::Done(note)),
-                Err(DeliveryError::NotApplicable) => return Ok(DeliveryOutcome::Skipped),
-                Err(DeliveryError::Rejected(why)) => return Ok(DeliveryOutcome::Rejected(why)),
-                Err(DeliveryError::Permanent(why)) => return Ok(DeliveryOutcome::Failed(why)),
-                Err(DeliveryError::Retryable(why)) => why,
-            };
-            self.count("again");
-            let rest = self.circuit.fail();
+            let error = result.as_ref().err().map(ToString::to_string);
+            let next = attempts.on_result(delivery.id, result, &mut self.circuit);
             self.update_circuit_gauge();
-            let receiver = &self.receiver.name;
-            warn!(receiver, attempt, "not carried yet: {why}");
-            failed = Some(why);
-            if attempt < most {
-                self.back_off(rest.unwrap_or_else(|| pause(attempt + 1, delivery.id)))?;
+            match next {
+                NextStep::End(outcome) => return Ok(outcome),
+                NextStep::Wait(delay) => {
+                    self.count("retried");
+                    let (attempt, error) = (attempts.attempts(), error.unwrap_or_default());
+                    warn!(attempt, "delivery failed, will retry: {error}");
+                    self.back_off(delay)?;
+                }
             }
         }
-        Ok(DeliveryOutcome::Failed(failed.unwrap_or_default()))
     }
 
-    /// Whether an order may be acted on now; `None` for what nobody acts on: alerts, and what a webhook is
-    /// told of.
+    fn owns(&self, message: &OwnedMessage) -> Result<bool, KafkaError> {
+        let assigned = self.consumer.assignment().map_err(KafkaError::Consumer)?;
+        let found = assigned.find_partition(message.topic(), message.partition());
+        Ok(found.is_some())
+    }
+
+    /// Whether an order may be executed now; `None` for what is not executed: alerts, and what a webhook
+    /// is notified of.
     fn admission(&mut self, delivery: &Delivery<'_>) -> Result<Option<Admission>, KafkaError> {
-        let (Some(order), Some(paused)) = (delivery.order, &mut self.containment_pause) else {
+        let (Some(order), Some(containment_pause)) = (delivery.order, &mut self.containment_pause)
+        else {
             return Ok(None);
         };
         if matches!(self.receiver.kind, ReceiverKind::Webhook(_)) {
             return Ok(None);
         }
-        paused.admission(order, delivery.json).map(Some)
+        containment_pause.admission(order, delivery.json).map(Some)
     }
 
-    /// Leaves the receiver alone for a while, and stays in the group meanwhile.
-    fn back_off(&mut self, rest: Duration) -> Result<(), KafkaError> {
+    /// Waits, and stays in the consumer group meanwhile.
+    fn back_off(&mut self, delay: Duration) -> Result<(), KafkaError> {
         let since = Stopwatch::start();
-        while since.elapsed() < rest && !self.shared.stopping() {
-            let owned = self.consumer.assignment().map_err(KafkaError::Consumer)?;
-            self.consumer.pause(&owned).map_err(KafkaError::Consumer)?;
-            let within = POLL_TIMEOUT.min(rest.saturating_sub(since.elapsed()));
-            if let Some(Ok(message)) = self.consumer.poll(within) {
-                let message = message.detach();
-                self.buffered.push_back(message);
-            }
+        while since.elapsed() < delay && !self.shared.stopping() {
+            let assigned = self.consumer.assignment().map_err(KafkaError::Consumer)?;
+            self.consumer
+                .pause(&assigned)
+                .map_err(KafkaError::Consumer)?;
+            let timeout = POLL_TIMEOUT.min(delay.saturating_sub(since.elapsed()));
+            let polled = self.consumer.poll(timeout);
+            let message = polled
+                .map(|polled| self.check(polled))
+                .transpose()?
+                .flatten();
+            self.discard_revoked();
+            self.buffered.extend(message);
         }
-        let owned = self.consumer.assignment().map_err(KafkaError::Consumer)?;
-        self.consumer.resume(&owned).map_err(KafkaError::Consumer)
+        let assigned = self.consumer.assignment().map_err(KafkaError::Consumer)?;
+        self.consumer
+            .resume(&assigned)
+            .map_err(KafkaError::Consumer)
     }
 
     fn count(&self, outcome: &str) {
@@ -255,106 +269,86 @@ impl<'l> ReceiverWorker<'l> {
     }
 
     fn update_circuit_gauge(&self) {
-        let gauge = &self.shared.metrics.circuits_open;
+        let gauge = &self.shared.metrics.receiver_circuit_open;
         let gauge = gauge.with_label_values(&[self.receiver.name.as_str()]);
         gauge.set(i64::from(self.circuit.is_open()));
     }
 
-    /// Tells how a record ended: in metrics, to the feedback topic where it was an order to be carried out,
-    /// and to the dead letters where it was given up.
-    fn record_outcome(
+    /// Reports an outcome: in metrics, on the feedback topic where an order was executed, and on the
+    /// dead-letter topic where the delivery was abandoned.
+    fn report(
         &self,
         message: &OwnedMessage,
         delivery: &Delivery<'_>,
-        end: &DeliveryOutcome,
+        outcome: &DeliveryOutcome,
     ) -> Result<(), KafkaError> {
-        let (outcome, told) = match end {
-            DeliveryOutcome::Done(told) => (OrderOutcome::Done, told),
-            DeliveryOutcome::Failed(told) => (OrderOutcome::Failed, told),
-            DeliveryOutcome::Rejected(told) => (OrderOutcome::Refused, told),
+        let (order_outcome, note) = match outcome {
+            DeliveryOutcome::Done(note) => (OrderOutcome::Done, note),
+            DeliveryOutcome::Failed(note) => (OrderOutcome::Failed, note),
+            DeliveryOutcome::Rejected(note) => (OrderOutcome::Refused, note),
             DeliveryOutcome::Skipped | DeliveryOutcome::Interrupted => {
                 self.count("skipped");
                 return Ok(());
             }
         };
-        let (receiver, id) = (&self.receiver.name, delivery.id);
-        self.count(outcome.as_str());
-        let acting = delivery.order.filter(|_| self.client.executes_orders());
-        if let Some(order) = acting {
-            self.report_outcome(order, outcome, told)?;
+        self.count(order_outcome.as_str());
+        let executed = delivery.order.filter(|_| self.client.executes_orders());
+        if let Some(order) = executed {
+            self.send_outcome(order, order_outcome, note)?;
         }
-        match end {
+        match outcome {
             DeliveryOutcome::Failed(why) => {
-                warn!(receiver, id, "given up: {why}");
+                warn!("delivery abandoned: {why}");
                 self.dead_letter(message, why)?;
             }
-            DeliveryOutcome::Rejected(why) => warn!(receiver, id, "refused: {why}"),
-            _ => info!(receiver, id, "carried: {told}"),
+            DeliveryOutcome::Rejected(why) => warn!("rejected: {why}"),
+            _ => info!("delivered: {note}"),
         }
         Ok(())
     }
 
-    fn report_outcome(
+    fn send_outcome(
         &self,
         order: &Order,
         outcome: OrderOutcome,
-        told: &str,
+        note: &str,
     ) -> Result<(), KafkaError> {
-        let happened = parse_rfc3339(&order.event_time);
-        let took_ms = happened.map(|ms| wall_time().epoch_ms().saturating_sub(ms).max(0));
+        let occurred_ms = parse_rfc3339(&order.event_time);
+        let took_ms = occurred_ms.map(|ms| wall_time().epoch_ms().saturating_sub(ms).max(0));
         if let Some(took_ms) = took_ms.filter(|_| outcome == OrderOutcome::Done) {
             let seconds = took_ms as f64 / 1_000.0;
-            self.shared.metrics.contain_seconds.observe(seconds);
+            self.shared.metrics.time_to_contain_seconds.observe(seconds);
         }
-        let answer = Feedback {
+        let feedback = Feedback {
             order_id: Some(order.order_id.clone()),
             outcome: Some(outcome),
             took_ms,
             by: self.receiver.name.clone(),
-            reason: Some(told.to_owned()).filter(|told| !told.is_empty()),
+            reason: Some(note.to_owned()).filter(|note| !note.is_empty()),
             ..Feedback::default()
         };
-        let sending = self.producer.send_feedback(&order.order_id, &answer);
+        let sending = self.producer.send_feedback(&order.order_id, &feedback);
         self.runtime.block_on(sending).map(drop)
     }
 
     fn dead_letter(&self, message: &OwnedMessage, why: &str) -> Result<(), KafkaError> {
-        let dead = &self.shared.metrics.dead_letters;
-        dead.with_label_values(&["deliver"]).inc();
-        let place = (message.topic(), message.partition(), message.offset());
+        let dead_letters = &self.shared.metrics.dead_letters;
+        dead_letters.with_label_values(&["deliver"]).inc();
+        let coordinates = (message.topic(), message.partition(), message.offset());
         let why = format!("{}: {why}", self.receiver.name);
         let json = message.payload().unwrap_or_default();
-        let dead_letter = OutputRecord::dead_letter(&DeadLetter::new(&why, "deliver", place, json));
+        let record =
+            OutputRecord::dead_letter(&DeadLetter::new(&why, "deliver", coordinates, json));
         let topic = Stream::DeadLetter.topic(&self.shared.config.topics);
-        let sending = self.producer.send(
-            topic,
-            &dead_letter.key,
-            &dead_letter.headers,
-            &dead_letter.payload,
-        );
+        let sending = self
+            .producer
+            .send(topic, &record.key, &record.headers, &record.payload);
         self.runtime.block_on(sending).map(drop)
     }
 }
 
-/// A consumer of `topics` for one receiver.
-///
-/// # Errors
-/// A property is wrong.
-pub(super) fn consumer_of(
-    receiver: &Receiver,
-    config: &Config,
-    topics: &[&str],
-) -> Result<BaseConsumer, KafkaError> {
-    let group = format!("{}-deliver-{}", config.kafka.group_id, receiver.name);
-    let consumer: BaseConsumer = client::consumer(&config.kafka, &group)
-        .create()
-        .map_err(KafkaError::Client)?;
-    consumer.subscribe(topics).map_err(KafkaError::Consumer)?;
-    Ok(consumer)
-}
-
-/// The id in the record's headers, or where it stands.
-fn id_of(message: &OwnedMessage) -> String {
+/// The id in the record's headers, else its coordinates.
+fn record_id(message: &OwnedMessage) -> String {
     let headers = message.headers();
     let id = headers.and_then(|headers| headers.iter().find(|header| header.key == "ce_id"));
     let id = id.and_then(|header| header.value.map(String::from_utf8_lossy));

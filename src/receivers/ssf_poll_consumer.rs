@@ -1,7 +1,7 @@
-//! Orders from Kafka into the mailbox of a receiver that fetches them: an offset is committed once
-//! everything before it is settled, so what a receiver did not say that it has is there again after a
-//! restart.
+//! Kafka side of a receiver that polls (RFC 8936): orders go into its queue. An offset is committed once
+//! everything before it is acknowledged, so what a receiver did not acknowledge is queued again after a restart.
 
+use super::receiver_partitions::{ReceiverContext, partition_consumer};
 use crate::clock::wall_time;
 use crate::config::Receiver;
 use crate::kafka::KafkaError;
@@ -10,7 +10,6 @@ use crate::orders::model::Order;
 use crate::receivers::admission::Admission;
 use crate::receivers::containment_pause::PauseTracker;
 use crate::receivers::poll_queue::{CAPACITY, PollQueue};
-use crate::receivers::receiver_consumer::consumer_of;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
@@ -19,28 +18,44 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::warn;
 
-/// How long one poll may wait.
+/// Timeout of one poll.
 const POLL_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// An order that is not settled, or stands behind one.
+/// An order that is not acknowledged, or was read after one that is not.
 struct Outstanding {
     next_offset: i64,
-    /// Its place in the mailbox, and when it is void, in epoch milliseconds.
-    entry: Option<(u64, i64)>,
+    entry: Option<QueuedOrder>,
 }
 
-/// Fills the mailbox of one receiver.
+/// An order in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct QueuedOrder {
+    ticket: u64,
+    expires_ms: i64,
+}
+
+impl QueuedOrder {
+    /// Why the order must not be handed out any more, if so.
+    fn withdrawal(self, now_ms: i64, is_paused: bool) -> Option<&'static str> {
+        if is_paused {
+            return Some("containment is paused");
+        }
+        (now_ms >= self.expires_ms).then_some("the order has expired")
+    }
+}
+
+/// Feeds the queue of one receiver.
 pub struct PollQueueFeeder<'p> {
     receiver: Receiver,
     queue: Arc<PollQueue>,
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<ReceiverContext>,
     containment_pause: PauseTracker,
     outstanding: BTreeMap<i32, VecDeque<Outstanding>>,
     shared: &'p Shared,
 }
 
 impl<'p> PollQueueFeeder<'p> {
-    /// A postman for `receiver`; the feedback topic has so many partitions.
+    /// A feeder for `receiver`; the feedback topic has `feedback_partitions` partitions.
     ///
     /// # Errors
     /// No broker answers.
@@ -53,7 +68,7 @@ impl<'p> PollQueueFeeder<'p> {
         let config = &shared.config;
         let topic = config.topics.revocations.as_str();
         Ok(Self {
-            consumer: consumer_of(receiver, config, &[topic])?,
+            consumer: partition_consumer(receiver, config, &[topic])?,
             receiver: receiver.clone(),
             queue,
             containment_pause: PauseTracker::new(Arc::clone(config), feedback_partitions)?,
@@ -62,29 +77,29 @@ impl<'p> PollQueueFeeder<'p> {
         })
     }
 
-    /// Works until the process is asked to end.
+    /// Feeds the queue until shutdown is requested.
     ///
     /// # Errors
-    /// Kafka is gone.
+    /// Kafka is unavailable.
     pub fn run(&mut self) -> Result<(), KafkaError> {
         self.shared.status.recover("deliver");
         while !self.shared.stopping() {
-            let owned = self.consumer.assignment().map_err(KafkaError::Consumer)?;
+            let assigned = self.consumer.assignment().map_err(KafkaError::Consumer)?;
             let is_full = self.queue.len() >= CAPACITY;
             let flow = if is_full {
-                self.consumer.pause(&owned)
+                self.consumer.pause(&assigned)
             } else {
-                self.consumer.resume(&owned)
+                self.consumer.resume(&assigned)
             };
             flow.map_err(KafkaError::Consumer)?;
-            match self.consumer.poll(POLL_TIMEOUT) {
-                Some(Ok(message)) => {
-                    let message = message.detach();
-                    self.process(&message)?;
-                }
+            let polled = self.consumer.poll(POLL_TIMEOUT);
+            let polled = polled.map(|polled| polled.map(|message| message.detach()));
+            self.discard_revoked();
+            match polled {
+                Some(Ok(message)) => self.process(&message)?,
                 Some(Err(why)) => {
                     let receiver = &self.receiver.name;
-                    warn!(receiver, "consumer: {why}");
+                    warn!(receiver, "consumer error: {why}");
                 }
                 None => {}
             }
@@ -95,25 +110,36 @@ impl<'p> PollQueueFeeder<'p> {
         Ok(())
     }
 
+    /// Withdraws the orders of revoked partitions: their next owner queues them.
+    fn discard_revoked(&mut self) {
+        for (_, partition) in self.consumer.context().take_revoked() {
+            let orders = self.outstanding.remove(&partition).into_iter().flatten();
+            for entry in orders.filter_map(|order| order.entry) {
+                self.queue.withdraw(entry.ticket);
+            }
+        }
+    }
+
     fn process(&mut self, message: &OwnedMessage) -> Result<(), KafkaError> {
         let record = message.payload().unwrap_or_default();
         let order = serde_json::from_slice::<Order>(record);
         let admission = match &order {
             Ok(order) => self.containment_pause.admission(order, record)?,
-            Err(_) => Admission::Rejected("this is no order".to_owned()),
+            Err(_) => Admission::Rejected("not a containment order".to_owned()),
         };
-        let mut dead_letter = None;
+        let mut entry = None;
         match (order, admission) {
             (Ok(order), Admission::Execute { expires_ms }) => {
                 let token = order.set.as_deref().unwrap_or_default();
-                dead_letter = Some((self.queue.put(&order.order_id, token), expires_ms));
+                let ticket = self.queue.put(&order.order_id, token);
+                entry = Some(QueuedOrder { ticket, expires_ms });
             }
             (_, Admission::Rejected(why) | Admission::Expired(why)) => self.reject(&why),
             _ => self.count("skipped"),
         }
         let outstanding = Outstanding {
             next_offset: message.offset() + 1,
-            entry: dead_letter,
+            entry,
         };
         self.outstanding
             .entry(message.partition())
@@ -122,18 +148,16 @@ impl<'p> PollQueueFeeder<'p> {
         Ok(())
     }
 
-    /// Takes back what must not be fetched any more: it is void, or somebody has paused containment.
+    /// Withdraws orders that have expired, and all while containment is paused.
     fn withdraw_expired(&mut self) -> Result<(), KafkaError> {
-        let paused_by = self.containment_pause.paused_by()?;
+        let is_paused = self.containment_pause.paused_by()?.is_some();
         let now_ms = wall_time().epoch_ms();
-        let letters = self.outstanding.values().flatten();
-        for (place, expires_ms) in letters.filter_map(|one| one.entry) {
-            let is_over = now_ms >= expires_ms || paused_by.is_some();
-            if is_over && self.queue.withdraw(place) {
-                self.reject(match paused_by {
-                    Some(_) => "somebody has paused containment",
-                    None => "it is void",
-                });
+        let entries = self.outstanding.values().flatten();
+        for entry in entries.filter_map(|order| order.entry) {
+            if let Some(why) = entry.withdrawal(now_ms, is_paused)
+                && self.queue.withdraw(entry.ticket)
+            {
+                self.reject(why);
             }
         }
         Ok(())
@@ -141,7 +165,7 @@ impl<'p> PollQueueFeeder<'p> {
 
     fn reject(&self, why: &str) {
         let receiver = &self.receiver.name;
-        warn!(receiver, "refused: {why}");
+        warn!(receiver, "rejected: {why}");
         self.count("refused");
     }
 
@@ -150,7 +174,7 @@ impl<'p> PollQueueFeeder<'p> {
         self.shared.metrics.add_delivery(name, outcome);
     }
 
-    /// Commits up to the first order of each partition that is not settled.
+    /// Commits up to the first order of each partition that is not acknowledged.
     fn commit(&mut self) -> Result<(), KafkaError> {
         let topic = self.shared.config.topics.revocations.clone();
         let mut offsets = TopicPartitionList::new();
@@ -159,7 +183,7 @@ impl<'p> PollQueueFeeder<'p> {
             while let Some(first) = orders.front()
                 && first
                     .entry
-                    .is_none_or(|(place, _)| self.queue.is_acknowledged(place))
+                    .is_none_or(|entry| self.queue.is_acknowledged(entry.ticket))
             {
                 next = Some(first.next_offset);
                 orders.pop_front();
@@ -176,5 +200,24 @@ impl<'p> PollQueueFeeder<'p> {
         self.consumer
             .commit(&offsets, CommitMode::Async)
             .map_err(KafkaError::Consumer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_withdrawn_once_it_has_expired_or_while_containment_is_paused() {
+        let order = QueuedOrder {
+            ticket: 1,
+            expires_ms: 1_000,
+        };
+        assert_eq!(order.withdrawal(999, false), None);
+        assert_eq!(
+            order.withdrawal(1_000, false),
+            Some("the order has expired")
+        );
+        assert_eq!(order.withdrawal(999, true), Some("containment is paused"));
     }
 }

@@ -4,10 +4,12 @@
 mod checkpoint;
 mod feedback;
 mod output_record;
+mod query;
 mod shard_factory;
 
 pub use checkpoint::{RestoreError, ShardRestore};
 pub use output_record::{OutputRecord, Stream};
+pub use query::QueryError;
 pub use shard_factory::{LoadModelError, ShardFactory, load_model, model_hash};
 
 use crate::audit::record::AuditChain;

@@ -1,0 +1,54 @@
+//! The consumer of one receiver, which remembers the partitions that a rebalance took from it.
+
+use crate::config::{Config, Receiver};
+use crate::kafka::{KafkaError, client};
+use rdkafka::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use std::sync::{Mutex, PoisonError};
+
+/// Records revoked partitions, inside the consumer's own `poll`.
+#[derive(Debug, Default)]
+pub(super) struct ReceiverContext {
+    revoked: Mutex<Vec<(String, i32)>>,
+}
+
+impl ReceiverContext {
+    /// Topics and partitions that were revoked since the last call.
+    pub(super) fn take_revoked(&self) -> Vec<(String, i32)> {
+        let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut revoked)
+    }
+}
+
+impl ClientContext for ReceiverContext {}
+
+impl ConsumerContext for ReceiverContext {
+    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let Rebalance::Revoke(partitions) = rebalance else {
+            return;
+        };
+        let partitions = partitions.elements();
+        let partitions = partitions
+            .iter()
+            .map(|partition| (partition.topic().to_owned(), partition.partition()));
+        let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        revoked.extend(partitions);
+    }
+}
+
+/// A consumer of `topics` in the receiver's consumer group.
+///
+/// # Errors
+/// A property is wrong.
+pub(super) fn partition_consumer(
+    receiver: &Receiver,
+    config: &Config,
+    topics: &[&str],
+) -> Result<BaseConsumer<ReceiverContext>, KafkaError> {
+    let group = format!("{}-deliver-{}", config.kafka.group_id, receiver.name);
+    let consumer: BaseConsumer<ReceiverContext> = client::consumer(&config.kafka, &group)
+        .create_with_context(ReceiverContext::default())
+        .map_err(KafkaError::Client)?;
+    consumer.subscribe(topics).map_err(KafkaError::Consumer)?;
+    Ok(consumer)
+}
