@@ -208,7 +208,7 @@ fn main() {
             "bench": "latency", "order_p50_ms": quantile(0.5), "order_p99_ms": quantile(0.99),
             "orders": waits.len(), "thefts": THEFTS, "top_events_per_second": top,
             "events_per_second": top / 2.0, "partitions": PARTITIONS, "threads": 1,
-            "checkpoint_secs": config.checkpoint_every.as_secs(), "cores_with_broker": cores,
+            "checkpoint_secs": config.checkpoint_interval.as_secs(), "cores_with_broker": cores,
         })
     );
 }

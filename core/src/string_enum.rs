@@ -7,6 +7,9 @@ pub trait StringEnum: Copy + Sized + 'static {
 
     /// The spelling outside the program.
     fn as_str(self) -> &'static str;
+
+    /// All spellings, in declaration order.
+    fn spellings() -> Vec<&'static str>;
 }
 
 /// Declares an enum whose variants have one spelling on the wire.
@@ -42,6 +45,10 @@ macro_rules! string_enum {
 
             fn as_str(self) -> &'static str {
                 self.as_str()
+            }
+
+            fn spellings() -> Vec<&'static str> {
+                Self::ALL.iter().map(|value| value.as_str()).collect()
             }
         }
 

@@ -1,117 +1,111 @@
-//! What is to be done when, and what limits it.
+//! Policy rules, guardrails and exceptions.
 
-use super::entry::each;
-use super::reader::Reader;
+use super::raw::{RawContainment, RawException, RawRule};
 use crate::sources::time::parse_rfc3339;
 use credwatch_core::containment::exception::{Exception, ExceptionScope};
 use credwatch_core::containment::guardrail::Guardrails;
 use credwatch_core::containment::policy::{Policy, Rule};
 use credwatch_core::containment::{Action, Mode};
-use credwatch_core::event::{CredentialKind, IdentityKind};
+use credwatch_core::event::CredentialKind;
 use credwatch_core::units::{EventTime, MS_PER_SEC};
-use credwatch_core::verdict::Severity;
-use toml::Value;
 
-const RULES: &str = "containment.policy";
-const EXCEPTIONS: &str = "containment.exceptions";
-/// How a rule names a credential of which nothing is known.
+/// How a rule names a credential of unknown kind.
 const UNKNOWN: &str = "unknown";
 
-pub(super) fn policy_of(reader: &mut Reader<'_>) -> Policy {
-    let credential = |text: &str| match text {
-        UNKNOWN => Some(None),
-        kind => CredentialKind::parse(kind).map(Some),
+pub(super) fn policy(rules: Vec<RawRule>, problems: &mut Vec<String>) -> Policy {
+    let mut rule = |(at, raw): (usize, RawRule)| {
+        let credentials = raw.credential.iter().filter_map(|kind| {
+            let known = match kind.as_str() {
+                UNKNOWN => Some(None),
+                kind => CredentialKind::parse(kind).map(Some),
+            };
+            if known.is_none() {
+                let kinds = CredentialKind::ALL.iter().map(|kind| kind.as_str());
+                let kinds: Vec<&str> = kinds.chain([UNKNOWN]).collect();
+                problems.push(format!(
+                    "`containment.policy[{at}].credential` must be of: {}",
+                    kinds.join(", ")
+                ));
+            }
+            known
+        });
+        Rule {
+            credentials: credentials.collect(),
+            name: raw.name.0,
+            severities: raw.severity.into_iter().map(|word| word.0).collect(),
+            identities: raw.identity.into_iter().map(|word| word.0).collect(),
+            groups: raw.group,
+            techniques: raw.technique,
+            action: raw.action.0,
+        }
     };
-    Policy(each(reader, RULES, |entry| {
-        entry.only(&[
-            "name",
-            "severity",
-            "identity",
-            "credential",
-            "group",
-            "technique",
-            "action",
-        ]);
-        Some(Rule {
-            name: entry.text("name"),
-            severities: entry.words("severity", Severity::parse),
-            identities: entry.words("identity", IdentityKind::parse),
-            credentials: entry.words("credential", credential),
-            groups: entry.texts("group"),
-            techniques: entry.texts("technique"),
-            action: entry.action("action"),
-        })
-    }))
+    Policy(rules.into_iter().enumerate().map(&mut rule).collect())
 }
 
-fn exceptions_of(reader: &mut Reader<'_>) -> Vec<Exception> {
-    each(reader, EXCEPTIONS, |entry| {
-        entry.only(&[
-            "identity",
-            "group",
-            "at_most",
-            "owner",
-            "justification",
-            "expires",
-        ]);
-        let named = |key: &str| entry.table.get(key).and_then(Value::as_str);
-        let target = match (named("identity"), named("group")) {
-            (Some(identity), None) => Some(ExceptionScope::Identity(identity.to_owned())),
-            (None, Some(group)) => Some(ExceptionScope::Group(group.to_owned())),
-            _ => None,
-        };
-        if target.is_none() {
-            entry.problem("needs `identity` or `group`, one of them");
-        }
-        let expires = entry.text("expires");
-        let moment = |text: &str| parse_rfc3339(text).and_then(EventTime::from_epoch_ms);
-        let (at_most, owner) = (entry.action("at_most"), entry.text("owner"));
-        let justification = entry.text("justification");
-        Some(Exception {
-            expires: entry.word("expires", &expires, moment)?,
-            scope: target?,
-            max_action: at_most,
-            owner,
-            justification,
-        })
+fn exception(at: usize, raw: RawException, problems: &mut Vec<String>) -> Option<Exception> {
+    let mut problem = |why: &str| problems.push(format!("`containment.exceptions[{at}]` {why}"));
+    let scope = match (raw.identity, raw.group) {
+        (Some(identity), None) => Some(ExceptionScope::Identity(identity.0)),
+        (None, Some(group)) => Some(ExceptionScope::Group(group.0)),
+        _ => None,
+    };
+    if scope.is_none() {
+        problem("needs `identity` or `group`, one of them");
+    }
+    let expires = parse_rfc3339(&raw.expires.0).and_then(EventTime::from_epoch_ms);
+    if expires.is_none() {
+        problem("`expires` must be an RFC 3339 time");
+    }
+    Some(Exception {
+        scope: scope?,
+        max_action: raw.max_action.0,
+        owner: raw.owner.0,
+        justification: raw.justification.0,
+        expires: expires?,
     })
 }
 
-pub(super) fn guardrails_of(reader: &mut Reader<'_>, is_signed: bool) -> Guardrails {
-    let approval_from = match reader.text("containment.approval_from").as_str() {
+pub(super) fn guardrails(
+    raw: &mut RawContainment,
+    is_signed: bool,
+    problems: &mut Vec<String>,
+) -> Guardrails {
+    let require_approval_from = match raw.require_approval_from.as_str() {
         "" => None,
         text => {
             let action = Action::parse(text).filter(|action| *action > Action::Notify);
             if action.is_none() {
-                let why = format!("`containment.approval_from` does not know \"{text}\"");
-                reader.problems.push(why);
+                let actions = Action::ALL.iter().skip(1).map(|action| action.as_str());
+                let actions: Vec<&str> = actions.collect();
+                problems.push(format!(
+                    "`containment.require_approval_from` must be empty or one of: {}",
+                    actions.join(", ")
+                ));
             }
             action
         }
     };
-    Guardrails {
-        mode: mode_of(reader, is_signed),
-        protected: reader.texts("containment.protected").into_iter().collect(),
-        max_per_hour: reader.whole("containment.max_per_hour", 0, 1_000_000) as u32,
-        max_share: reader.number("containment.max_share", 0.0, 1.0),
-        cooldown_ms: MS_PER_SEC * reader.whole("containment.cool_down_secs", 0, 86_400),
-        require_approval_from: approval_from,
-        exceptions: exceptions_of(reader),
-    }
-}
-
-fn mode_of(reader: &mut Reader<'_>, is_signed: bool) -> Mode {
-    let problem = match Mode::parse(&reader.text("containment.mode")) {
-        Some(Mode::DryRun) => return Mode::DryRun,
-        Some(Mode::Enforce) if is_signed => return Mode::Enforce,
-        Some(Mode::Enforce) => {
-            "`containment.mode` is \"enforce\", which needs `signing.key_file`: an unsigned order must not \
-             be acted on"
+    let mode = match raw.mode.0 {
+        Mode::Enforce if !is_signed => {
+            let why = "`containment.mode` is \"enforce\", which needs `signing.key_file`: executors must \
+                       not act on an unsigned order";
+            problems.push(why.to_owned());
+            Mode::DryRun
         }
-        None => "`containment.mode` must be \"dry_run\" or \"enforce\"",
+        mode => mode,
     };
-    reader.problems.push(problem.to_owned());
-    Mode::DryRun
+    let exceptions = std::mem::take(&mut raw.exceptions).into_iter().enumerate();
+    Guardrails {
+        mode,
+        protected: raw.protected.iter().cloned().collect(),
+        max_per_hour: raw.max_per_hour.0 as u32,
+        max_share: raw.max_share.0,
+        cooldown_ms: MS_PER_SEC * raw.cooldown_secs.0,
+        require_approval_from,
+        exceptions: exceptions
+            .filter_map(|(at, raw)| exception(at, raw, problems))
+            .collect(),
+    }
 }
 
 #[cfg(test)]
@@ -132,26 +126,29 @@ mod tests {
     fn an_exception_has_an_owner_a_reason_and_an_end() {
         let good = r#"[[containment.exceptions]]
             identity = "svc-migrate"
-            at_most = "notify"
+            max_action = "notify"
             owner = "ada"
             justification = "moves the archive"
             expires = "2027-01-31T00:00:00Z""#;
         let config = load(good).unwrap();
         assert_eq!(config.guardrails.exceptions.len(), 1);
         for (line, why) in [
-            ("owner = \"ada\"", "`owner` must be a text"),
+            ("owner = \"ada\"", "lacks the key `owner`"),
             (
                 "justification = \"moves the archive\"",
-                "`justification` must be",
+                "lacks the key `justification`",
             ),
-            ("expires = \"2027-01-31T00:00:00Z\"", "`expires`"),
+            (
+                "expires = \"2027-01-31T00:00:00Z\"",
+                "lacks the key `expires`",
+            ),
             ("identity = \"svc-migrate\"", "`identity` or `group`"),
         ] {
             let told = load(&good.replace(line, "")).unwrap_err();
             assert!(told.contains(why), "{told}");
         }
-        let told = load(&good.replace("at_most", "at_least")).unwrap_err();
-        assert!(told.contains("unknown key `at_least`"), "{told}");
+        let told = load(&good.replace("max_action", "min_action")).unwrap_err();
+        assert!(told.contains("min_action` is an unknown key"), "{told}");
     }
 
     #[test]
@@ -160,13 +157,14 @@ mod tests {
         assert_eq!(rule("action = \"revoke\"").unwrap().policy.0.len(), 1);
         let told = rule("severity = [\"awful\"]\naction = \"explode\"").unwrap_err();
         assert!(
-            told.contains("\"awful\"") && told.contains("\"explode\""),
+            told.contains("severity[0]` must be one of: informational")
+                && told.contains("containment.policy"),
             "{told}"
         );
         let told = rule("credential = \"session\"\naction = \"revoke\"").unwrap_err();
-        assert!(told.contains("must be a list"), "{told}");
-        let told = load("[containment]\napproval_from = \"notify\"").unwrap_err();
-        assert!(told.contains("approval_from"), "{told}");
+        assert!(told.contains("credential` must be a sequence"), "{told}");
+        let told = load("[containment]\nrequire_approval_from = \"notify\"").unwrap_err();
+        assert!(told.contains("require_approval_from"), "{told}");
     }
 
     fn asked(

@@ -4,15 +4,15 @@
 //! another type is wrong.
 
 mod containment;
-mod deliver;
-mod entry;
 mod merge;
-mod reader;
+mod ranged;
+mod raw;
+mod receivers;
 mod secret;
 mod validate;
 
-pub use deliver::{Deliver, Endpoint, Feedback, Realm, Receiver, ReceiverKind};
 pub use merge::Sources;
+pub use receivers::{Deliver, Endpoint, Feedback, Realm, Receiver, ReceiverKind};
 pub use secret::Secret;
 
 use crate::crypto::Signer;
@@ -20,6 +20,7 @@ use crate::sources::source_format::Format;
 use credwatch_core::containment::guardrail::Guardrails;
 use credwatch_core::containment::policy::Policy;
 use credwatch_core::verdict::{EntityView, SignalName};
+use merge::Merged;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,7 +134,7 @@ pub struct Config {
     /// Detection.
     pub detect: Detect,
     /// How often baselines are kept.
-    pub checkpoint_every: Duration,
+    pub checkpoint_interval: Duration,
     /// What is to be done when.
     pub policy: Arc<Policy>,
     /// Limits on containment, over all partitions.
@@ -158,8 +159,9 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let (table, mut problems) = merge::merge(DEFAULT, sources);
-        let config = validate::validate(&table, &mut problems);
+        let (raw, table, mut problems) = Merged::new(DEFAULT, sources).into_typed();
+        let hash = validate::configuration_hash(&table);
+        let config = raw.map(|raw| validate::validate(raw, hash, &mut problems));
         match config {
             Some(config) if problems.is_empty() => Ok(config),
             _ => Err(ConfigError { problems }),

@@ -38,6 +38,20 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// The secret on the first line of `file`, which the key `path` names; empty where there is none.
+pub(super) fn read_secret(path: &str, file: &str, problems: &mut Vec<String>) -> Secret {
+    if file.is_empty() {
+        return Secret::default();
+    }
+    match std::fs::read_to_string(file) {
+        Ok(text) => Secret::new(text.lines().next().unwrap_or_default().trim().to_owned()),
+        Err(why) => {
+            problems.push(format!("`{path}` {file}: {why}"));
+            Secret::default()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

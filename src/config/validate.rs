@@ -1,122 +1,111 @@
-//! Ranges and words. Types were checked against the default when sources were merged.
+//! Raw settings → validated ones. Types and ranges were checked before; here are the rules across keys, and
+//! the files that settings name.
 
-use super::containment::{guardrails_of, policy_of};
-use super::deliver::{deliver_of, feedback_of, realms_of};
-use super::reader::Reader;
-use super::{Config, Detect, Http, Ingest, Kafka, Realm, Topics};
+use super::raw::{RawConfig, RawHttp, RawIngest, RawKafka, RawSigning, RawTopics};
+use super::secret::read_secret;
+use super::{Config, Detect, Http, Ingest, Kafka, Realm, Secret, Topics, containment, receivers};
 use crate::crypto::Signer;
 use crate::sources::source_format::Format;
-use credwatch_core::verdict::SignalName;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use toml::{Table, Value};
 
-/// Settings that shape decisions; their text goes into the configuration hash.
+/// Sections that shape decisions; their text goes into the configuration hash.
 const HASHED_SECTIONS: [&str; 2] = ["detect", "containment"];
 
-pub(super) fn validate(table: &Table, problems: &mut Vec<String>) -> Option<Config> {
-    if table.is_empty() {
-        return None;
-    }
-    let mut hasher = blake3::Hasher::new();
-    for section in HASHED_SECTIONS {
-        hasher.update(
-            table
-                .get(section)
-                .map(ToString::to_string)
-                .unwrap_or_default()
-                .as_bytes(),
-        );
-    }
-    let hash = hasher.finalize().to_hex()[..16].to_owned();
-    let mut reader = Reader { table, problems };
-    let realms = realms_of(&mut reader);
-    let ingest = ingest_of(&mut reader, &realms);
-    let signer = signer_of(&mut reader);
-    let guardrails = guardrails_of(&mut reader, signer.is_some());
-    let feedback = feedback_of(&mut reader, signer.as_deref());
-    let deliver = deliver_of(&mut reader, &realms, signer.is_some());
-    let http = http_of(&mut reader);
-    let topics = topics_of(&mut reader);
-    if let Some(clash) = ingest.iter().find(|i| i.topic == topics.events) {
-        let topic = &clash.topic;
-        reader.problems.push(format!(
+pub(super) fn validate(mut raw: RawConfig, hash: String, problems: &mut Vec<String>) -> Config {
+    let realms = receivers::realms(raw.keycloak.realms, problems);
+    let topics = topics(raw.topics, problems);
+    let ingest = ingest(raw.ingest, &realms);
+    if ingest.iter().any(|ingest| ingest.topic == topics.events) {
+        let topic = &topics.events;
+        problems.push(format!(
             "`ingest` must not read `topics.events` (\"{topic}\")"
         ));
     }
-    let checkpoint_secs = reader.whole("state.checkpoint_secs", 1, 3_600);
-    Some(Config {
-        kafka: kafka_of(&mut reader),
+    let signer = signer(&raw.signing, problems);
+    let is_signed = signer.is_some();
+    Config {
+        kafka: kafka(raw.kafka),
         topics,
         ingest,
         detect: Detect {
-            alerts_per_day: reader.number("detect.alerts_per_day", 0.0, 100_000.0),
-            max_identities: reader.whole("detect.max_identities", 1, 100_000_000) as usize,
-            max_sources: reader.whole("detect.max_sources", 1, 100_000_000) as usize,
-            disabled_signals: disabled_signals(&mut reader),
-            model_file: Some(reader.text("detect.model_file")).filter(|file| !file.is_empty()),
+            alerts_per_day: raw.detect.alerts_per_day.0,
+            max_identities: raw.detect.max_identities.as_usize(),
+            max_sources: raw.detect.max_sources.as_usize(),
+            disabled_signals: {
+                let named = raw.detect.disabled_signals.into_iter().map(|word| word.0);
+                named.collect::<BTreeSet<_>>().into_iter().collect()
+            },
+            model_file: Some(raw.detect.model_file).filter(|file| !file.is_empty()),
         },
-        checkpoint_every: Duration::from_secs(checkpoint_secs as u64),
-        policy: Arc::new(policy_of(&mut reader)),
-        guardrails,
+        checkpoint_interval: Duration::from_secs(raw.state.checkpoint_secs.as_u64()),
+        guardrails: containment::guardrails(&mut raw.containment, is_signed, problems),
+        policy: Arc::new(containment::policy(raw.containment.policy, problems)),
+        feedback: receivers::feedback(raw.feedback, signer.as_deref(), problems),
+        deliver: receivers::deliver(raw.deliver, &realms, is_signed, problems),
         signer,
-        feedback,
-        deliver,
         realms,
-        http: http?,
+        http: http(raw.http, problems),
         hash,
-    })
-}
-
-fn http_of(reader: &mut Reader<'_>) -> Option<Http> {
-    let listen = reader.text("http.listen");
-    let Ok(listen) = listen.parse() else {
-        let problem = format!("`http.listen` is \"{listen}\", must be an address and port");
-        reader.problems.push(problem);
-        return None;
-    };
-    Some(Http {
-        listen,
-        token: reader.secret("http.token", "http.token_file"),
-    })
-}
-
-fn kafka_of(reader: &mut Reader<'_>) -> Kafka {
-    let properties: BTreeMap<String, String> = reader
-        .value("kafka.properties")
-        .and_then(Value::as_table)
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| {
-            let text = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
-            (key.clone(), text)
-        })
-        .collect();
-    Kafka {
-        bootstrap_servers: reader.name("kafka.bootstrap_servers"),
-        group_id: reader.name("kafka.group_id"),
-        instance_id: reader.text("kafka.instance_id"),
-        workers: reader.whole("kafka.workers", 0, 256) as usize,
-        commit_interval_ms: reader.whole("kafka.commit_interval_ms", 1, 10_000) as u64,
-        properties,
     }
 }
 
-fn topics_of(reader: &mut Reader<'_>) -> Topics {
+/// Hash of everything that shapes decisions.
+pub(super) fn configuration_hash(table: &Table) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for section in HASHED_SECTIONS {
+        let text = table.get(section).map(ToString::to_string);
+        hasher.update(text.unwrap_or_default().as_bytes());
+    }
+    hasher.finalize().to_hex()[..16].to_owned()
+}
+
+fn http(raw: RawHttp, problems: &mut Vec<String>) -> Http {
+    let token = if raw.token_file.is_empty() {
+        Secret::new(raw.token)
+    } else {
+        if !raw.token.is_empty() {
+            let why = "`http.token` and `http.token_file` are both set: set one of them";
+            problems.push(why.to_owned());
+        }
+        read_secret("http.token_file", &raw.token_file, problems)
+    };
+    Http {
+        listen: raw.listen,
+        token,
+    }
+}
+
+fn kafka(raw: RawKafka) -> Kafka {
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    let properties = raw.properties.into_iter();
+    Kafka {
+        bootstrap_servers: raw.bootstrap_servers.0,
+        group_id: raw.group_id.0,
+        instance_id: raw.instance_id,
+        workers: raw.workers.as_usize(),
+        commit_interval_ms: raw.commit_interval_ms.as_u64(),
+        properties: properties.map(|(key, value)| (key, text(value))).collect(),
+    }
+}
+
+fn topics(raw: RawTopics, problems: &mut Vec<String>) -> Topics {
     let topics = Topics {
-        events: reader.name("topics.events"),
-        alerts: reader.name("topics.alerts"),
-        revocations: reader.name("topics.revocations"),
-        decisions: reader.name("topics.decisions"),
-        feedback: reader.name("topics.feedback"),
-        deadletter: reader.name("topics.deadletter"),
-        baselines: reader.name("topics.baselines"),
-        sightings: reader.name("topics.sightings"),
-        partitions: reader.whole("topics.partitions", 1, 10_000) as i32,
-        replication: reader.whole("topics.replication", 1, 16) as i32,
+        events: raw.events.0,
+        alerts: raw.alerts.0,
+        revocations: raw.revocations.0,
+        decisions: raw.decisions.0,
+        feedback: raw.feedback.0,
+        deadletter: raw.deadletter.0,
+        baselines: raw.baselines.0,
+        sightings: raw.sightings.0,
+        partitions: raw.partitions.0 as i32,
+        replication: raw.replication.0 as i32,
     };
     let mut seen = BTreeSet::new();
     for name in [
@@ -130,35 +119,19 @@ fn topics_of(reader: &mut Reader<'_>) -> Topics {
         &topics.sightings,
     ] {
         if !seen.insert(name) {
-            reader
-                .problems
-                .push(format!("`topics`: \"{name}\" is named twice"));
+            problems.push(format!("`topics`: \"{name}\" is named twice"));
         }
     }
     topics
 }
 
-/// The topics that are named, and those that realms of Keycloak fill.
-fn ingest_of(reader: &mut Reader<'_>, realms: &[Realm]) -> Vec<Ingest> {
-    let entries = reader.value("ingest").and_then(Value::as_array).cloned();
-    let mut ingest = Vec::new();
-    for (at, entry) in entries.into_iter().flatten().enumerate() {
-        let member = |name: &str| entry.get(name).and_then(Value::as_str);
-        let format = member("format").and_then(Format::parse);
-        match (member("topic").filter(|topic| !topic.is_empty()), format) {
-            (Some(topic), Some(format)) => ingest.push(Ingest {
-                topic: topic.to_owned(),
-                format,
-            }),
-            _ => {
-                let formats: Vec<&str> = Format::ALL.iter().map(|f| f.as_str()).collect();
-                let formats = formats.join(", ");
-                let problem =
-                    format!("`ingest` {at} needs a topic and a format, one of: {formats}");
-                reader.problems.push(problem);
-            }
-        }
-    }
+/// The topics that are named, and those to which Keycloak events are published.
+fn ingest(raw: Vec<RawIngest>, realms: &[Realm]) -> Vec<Ingest> {
+    let named = raw.into_iter().map(|raw| Ingest {
+        topic: raw.topic.0,
+        format: raw.format.0,
+    });
+    let mut ingest: Vec<Ingest> = named.collect();
     for realm in realms.iter().filter(|realm| !realm.topic.is_empty()) {
         if ingest.iter().all(|known| known.topic != realm.topic) {
             ingest.push(Ingest {
@@ -170,39 +143,27 @@ fn ingest_of(reader: &mut Reader<'_>, realms: &[Realm]) -> Vec<Ingest> {
     ingest
 }
 
-fn disabled_signals(reader: &mut Reader<'_>) -> Vec<SignalName> {
-    let named = reader.texts("detect.signals_off");
-    let mut off = Vec::new();
-    for name in named {
-        match SignalName::parse(&name) {
-            Some(signal) => off.push(signal),
-            None => {
-                let known: Vec<&str> = SignalName::ALL.iter().map(|s| s.as_str()).collect();
-                let known = known.join(", ");
-                let problem = format!("`detect.signals_off` names \"{name}\", known are: {known}");
-                reader.problems.push(problem);
-            }
-        }
-    }
-    off.sort_unstable();
-    off.dedup();
-    off
-}
-
-fn signer_of(reader: &mut Reader<'_>) -> Option<Arc<Signer>> {
-    let key_file = reader.text("signing.key_file");
-    if key_file.is_empty() {
+fn signer(raw: &RawSigning, problems: &mut Vec<String>) -> Option<Arc<Signer>> {
+    if raw.key_file.is_empty() {
         return None;
     }
-    let retired = reader.texts("signing.retired_key_files");
-    let (issuer, audience) = (
-        reader.name("signing.issuer"),
-        reader.name("signing.audience"),
+    for (key, value) in [("issuer", &raw.issuer), ("audience", &raw.audience)] {
+        if value.trim().is_empty() {
+            problems.push(format!(
+                "`signing.{key}` must be a string that is not empty, since signing.key_file is set"
+            ));
+        }
+    }
+    let signer = Signer::new(
+        &raw.key_file,
+        &raw.retired_key_files,
+        &raw.issuer,
+        &raw.audience,
     );
-    match Signer::new(&key_file, &retired, &issuer, &audience) {
+    match signer {
         Ok(signer) => Some(Arc::new(signer)),
         Err(error) => {
-            reader.problems.push(format!("`signing`: {error}"));
+            problems.push(format!("`signing`: {error}"));
             None
         }
     }

@@ -146,7 +146,7 @@ pub fn run(
         None => None,
         Some(_) => {
             let id = format!("{transactional_id}-baselines");
-            let (every, metrics) = (shared.config.checkpoint_every, shared.metrics.clone());
+            let (every, metrics) = (shared.config.checkpoint_interval, shared.metrics.clone());
             Some(Checkpoints::new(every, metrics, move || open(&id))?)
         }
     };

@@ -1,8 +1,8 @@
 //! A real Prometheus scrapes the running program, and its answers are asked for.
 
-use credwatch::metrics::Metrics;
 use crate::broker::support::{Setup, wait_until};
 use crate::common::{get, native_log};
+use credwatch::metrics::Metrics;
 use serde_json::Value;
 use std::net::TcpListener;
 use std::path::Path;

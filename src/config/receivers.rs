@@ -1,0 +1,320 @@
+//! Feedback, receivers and Keycloak realms.
+
+use super::Secret;
+use super::raw::{RawDeliver, RawFeedback, RawRealm, RawReceiver, RawReceiverKind, RawStream};
+use super::secret::read_secret;
+use crate::crypto::{KeySet, Signer, SigningKey};
+use crate::feedback::signed_feedback::{FeedbackVerifier, TrustedSigner};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Answers on the feedback topic.
+#[derive(Clone, Debug, Default)]
+pub struct Feedback {
+    /// What is believed of them.
+    pub verifier: FeedbackVerifier,
+    /// What our own are signed with; `None`: they are not.
+    pub key: Option<Arc<SigningKey>>,
+}
+
+/// Where a receiver is, and how it knows us.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoint {
+    /// Its address.
+    pub url: String,
+    /// What it knows us by.
+    pub secret: Secret,
+    /// Whether it may be on this machine, or in a private or link-local network.
+    pub allow_private_addresses: bool,
+    /// Certificates, as PEM, that it may be proved by beside the public ones; empty: none.
+    pub ca_file: String,
+}
+
+/// How something is carried to a receiver.
+#[derive(Clone, Debug)]
+pub enum ReceiverKind {
+    /// Alerts, and orders, as JSON, signed by HMAC as Standard Webhooks has it.
+    Webhook(Endpoint),
+    /// Security Event Tokens, pushed (RFC 8935).
+    SsfPush(Endpoint),
+    /// Security Event Tokens that it fetches by itself (RFC 8936), by this token.
+    SsfPoll(Secret),
+    /// A program: an order on its standard input.
+    Command {
+        /// The program and its arguments.
+        argv: Vec<String>,
+    },
+    /// A realm of Keycloak, that carries orders out.
+    Keycloak(Realm),
+}
+
+/// Somebody who is told.
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    /// Its name in metrics, consumer groups and answers.
+    pub name: String,
+    /// How.
+    pub kind: ReceiverKind,
+    /// Whether it gets alerts.
+    pub receives_alerts: bool,
+    /// Whether it gets orders.
+    pub receives_orders: bool,
+}
+
+/// A realm of Keycloak.
+#[derive(Clone, Debug)]
+pub struct Realm {
+    /// Its name in metrics and answers.
+    pub name: String,
+    /// Where the server is; its secret is that of the client.
+    pub endpoint: Endpoint,
+    /// The realm's own name: issuer of its credentials.
+    pub realm: String,
+    /// The client whose service account asks for events and carries orders out.
+    pub client_id: String,
+    /// Topic for its events; empty: they are not asked for.
+    pub topic: String,
+    /// How often it is asked.
+    pub poll_interval: Duration,
+    /// Whether orders are carried out.
+    pub executes_orders: bool,
+}
+
+/// How things are carried.
+#[derive(Clone, Debug)]
+pub struct Deliver {
+    /// Who is told.
+    pub receivers: Vec<Receiver>,
+    /// A receiver that has not answered by then has failed.
+    pub timeout: Duration,
+    /// So many attempts, and then it is set aside.
+    pub attempts: u32,
+    /// After so many failures in a row a receiver is left alone.
+    pub circuit_failures: u32,
+    /// For so long.
+    pub circuit_open: Duration,
+}
+
+pub(super) fn feedback(
+    raw: RawFeedback,
+    signer: Option<&Signer>,
+    problems: &mut Vec<String>,
+) -> Feedback {
+    let own = (!raw.key_file.is_empty()).then(|| SigningKey::read(&raw.key_file));
+    let key = match own {
+        Some(Ok(key)) => Some(Arc::new(key)),
+        Some(Err(error)) => {
+            problems.push(format!("`feedback.key_file`: {error}"));
+            None
+        }
+        None => signer.map(|signer| Arc::clone(&signer.key)),
+    };
+    let mut named = Vec::new();
+    for (at, raw) in raw.signers.into_iter().enumerate() {
+        match KeySet::read(Path::new(&raw.keys_file.0)) {
+            Ok(keys) => named.push(TrustedSigner {
+                by: Some(raw.name.0),
+                keys,
+            }),
+            Err(error) => problems.push(format!("`feedback.signers[{at}].keys_file`: {error}")),
+        }
+    }
+    // The key of this service signs for the users that it authenticated.
+    let own = signer.map(|signer| TrustedSigner {
+        by: None,
+        keys: signer.keys().clone(),
+    });
+    let requires_signature = raw.require_signature;
+    let signers: Vec<TrustedSigner> = own.into_iter().chain(named).collect();
+    if requires_signature && signers.is_empty() {
+        let why = "`feedback.require_signature` is set, and no key is trusted: set feedback.signers or \
+                   signing.key_file";
+        problems.push(why.to_owned());
+    }
+    Feedback {
+        verifier: FeedbackVerifier {
+            requires_signature,
+            signers,
+        },
+        key,
+    }
+}
+
+/// The endpoint of the table at `path`.
+fn endpoint(
+    path: &str,
+    url: &str,
+    secret_file: &str,
+    allow_private_addresses: bool,
+    ca_file: &str,
+    problems: &mut Vec<String>,
+) -> Endpoint {
+    if !url.starts_with("https://") && !url.starts_with("http://") {
+        problems.push(format!(
+            "`{path}.url` must begin with https:// (or http://, in a network that you trust)"
+        ));
+    }
+    Endpoint {
+        url: url.trim_end_matches('/').to_owned(),
+        secret: read_secret(&format!("{path}.secret_file"), secret_file, problems),
+        allow_private_addresses,
+        ca_file: ca_file.to_owned(),
+    }
+}
+
+fn receiver(at: usize, raw: RawReceiver, problems: &mut Vec<String>) -> Receiver {
+    let path = format!("deliver.receivers[{at}]");
+    let endpoint = |problems: &mut Vec<String>| {
+        let private = raw.allow_private_addresses;
+        endpoint(
+            &path,
+            &raw.url,
+            &raw.secret_file,
+            private,
+            &raw.ca_file,
+            problems,
+        )
+    };
+    let kind = match raw.kind {
+        RawReceiverKind::Webhook => ReceiverKind::Webhook(endpoint(problems)),
+        RawReceiverKind::SsfPush => ReceiverKind::SsfPush(endpoint(problems)),
+        RawReceiverKind::SsfPoll => {
+            let path = format!("{path}.secret_file");
+            let secret = read_secret(&path, &raw.secret_file, problems);
+            if secret.is_empty() {
+                problems.push(format!("`{path}` must hold the receiver's bearer token"));
+            }
+            ReceiverKind::SsfPoll(secret)
+        }
+        RawReceiverKind::Command => {
+            if raw.argv.is_empty() {
+                problems.push(format!("`{path}.argv` must name a program"));
+            }
+            ReceiverKind::Command { argv: raw.argv }
+        }
+    };
+    let is_webhook = raw.kind == RawReceiverKind::Webhook;
+    let default = if is_webhook {
+        RawStream::Alerts
+    } else {
+        RawStream::Orders
+    };
+    let receives = |stream| match raw.streams.as_slice() {
+        [] => stream == default,
+        streams => streams.contains(&stream),
+    };
+    let receives_alerts = receives(RawStream::Alerts);
+    if receives_alerts && !is_webhook {
+        problems.push(format!(
+            "`{path}.streams` must be [\"orders\"]: only webhooks receive alerts"
+        ));
+    }
+    Receiver {
+        receives_alerts,
+        receives_orders: receives(RawStream::Orders),
+        name: raw.name.0,
+        kind,
+    }
+}
+
+pub(super) fn realms(raw: Vec<RawRealm>, problems: &mut Vec<String>) -> Vec<Realm> {
+    let mut realm = |(at, raw): (usize, RawRealm)| {
+        let path = format!("keycloak.realms[{at}]");
+        let (url, private) = (&raw.url.0, raw.allow_private_addresses);
+        Realm {
+            endpoint: endpoint(
+                &path,
+                url,
+                &raw.secret_file,
+                private,
+                &raw.ca_file,
+                problems,
+            ),
+            name: raw.name.0,
+            realm: raw.realm.0,
+            client_id: raw.client_id.0,
+            topic: raw.topic,
+            poll_interval: Duration::from_millis(raw.poll_interval_ms.as_u64()),
+            executes_orders: raw.execute_orders,
+        }
+    };
+    raw.into_iter().enumerate().map(&mut realm).collect()
+}
+
+pub(super) fn deliver(
+    raw: RawDeliver,
+    realms: &[Realm],
+    is_signed: bool,
+    problems: &mut Vec<String>,
+) -> Deliver {
+    let receivers = raw.receivers.into_iter().enumerate();
+    let mut receivers: Vec<Receiver> = receivers
+        .map(|(at, raw)| receiver(at, raw, problems))
+        .collect();
+    let executing = realms.iter().filter(|realm| realm.executes_orders);
+    receivers.extend(executing.map(|realm| Receiver {
+        name: realm.name.clone(),
+        kind: ReceiverKind::Keycloak(realm.clone()),
+        receives_alerts: false,
+        receives_orders: true,
+    }));
+    let mut names: Vec<&str> = receivers.iter().map(|r| r.name.as_str()).collect();
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        let name = twice[0];
+        problems.push(format!(
+            "`deliver.receivers`: two receivers are named \"{name}\""
+        ));
+    }
+    let needs_signature = |r: &&Receiver| !matches!(r.kind, ReceiverKind::Webhook(_));
+    let unsigned = receivers.iter().find(needs_signature);
+    if let Some(receiver) = unsigned.filter(|_| !is_signed) {
+        let name = &receiver.name;
+        problems.push(format!(
+            "`deliver.receivers`: \"{name}\" executes signed orders only: set signing.key_file"
+        ));
+    }
+    Deliver {
+        receivers,
+        timeout: Duration::from_millis(raw.timeout_ms.as_u64()),
+        attempts: raw.attempts.0 as u32,
+        circuit_failures: raw.circuit_failures.0 as u32,
+        circuit_open: Duration::from_millis(raw.circuit_open_ms.as_u64()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, Sources};
+
+    fn problems(file: &str) -> String {
+        let sources = Sources {
+            files: vec![("mine.toml".to_owned(), file.to_owned())],
+            environment: Vec::new(),
+        };
+        Config::load(&sources).unwrap_err().problems.join("\n")
+    }
+
+    #[test]
+    fn all_problems_of_all_receivers_are_reported_at_once() {
+        let found = problems(
+            "[[deliver.receivers]]\nname = \"a\"\nkind = \"pigeon\"\ncolour = 1\n\
+             [[deliver.receivers]]\nname = \"a\"\nkind = \"webhook\"\nurl = \"ftp://x\"\nstreams = [\"pie\"]\n\
+             [[deliver.receivers]]\nname = \"a\"\nkind = \"command\"\nargv = []\n\
+             [feedback]\nrequire_signature = true\n",
+        );
+        for expected in [
+            "mine.toml: `deliver.receivers[0].kind` has an invalid value",
+            "`deliver.receivers[0].colour` is an unknown key",
+            "`deliver.receivers[1].streams",
+            "receivers[0].url` must begin with https://",
+            "two receivers are named \"a\"",
+            "argv` must name a program",
+            "no key is trusted",
+            "executes signed orders only",
+        ] {
+            assert!(found.contains(expected), "{expected}:\n{found}");
+        }
+    }
+}
