@@ -1,8 +1,8 @@
 //! Routes queries to the worker that owns a shard, which answers between two batches of events.
 
-use crate::kafka::partitioner::partition_of;
 use crate::reports::explanation::BaselineExplanation;
 use crate::reports::unused_privileges::UnusedPrivilegesReport;
+use crate::shard::partitioner::partition_of;
 use crate::shard::{QueryError, Shard};
 use dashmap::DashMap;
 use std::sync::atomic::{AtomicI32, Ordering};

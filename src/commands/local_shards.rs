@@ -4,9 +4,9 @@
 use crate::config::Config;
 use crate::files::state_directory::{StateError, StateFolder};
 use crate::ingest::NativeRecord;
-use crate::kafka::partitioner::partition_of;
 use crate::reports::explanation::BaselineExplanation;
 use crate::shard::QueryError;
+use crate::shard::partitioner::partition_of;
 use crate::shard::{
     LoadModelError, OutputRecord, ProcessedRecord, ReadError, Shard, ShardFactory, ShardId,
     load_model,

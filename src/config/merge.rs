@@ -161,7 +161,10 @@ impl Merged {
             .origins
             .iter()
             .rev()
-            .find(|(set, _)| path == *set || path.starts_with(&format!("{set}.")))
+            .find(|(set, _)| {
+                let rest = path.strip_prefix(set.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            })
             .map(|(_, origin)| format!("{origin}: "));
         self.problems.push(format!(
             "{}`{path}` {}",
@@ -281,23 +284,17 @@ fn overlay(table: &mut Table, changes: Table, at: &str, note: &mut impl FnMut(St
 
 /// What is wrong, without the value: it may be a secret.
 fn explain(message: &str) -> String {
-    let message = message.trim();
+    let message = message.trim().lines().next().unwrap_or_default();
     if message.starts_with("unknown field") {
         let known = message.split_once(", expected ").map(|(_, known)| known);
         let known = known.map(|known| format!("; known keys: {}", known.replace("one of ", "")));
         return format!("is an unknown key{}", known.unwrap_or_default());
     }
     if let Some(missing) = message.strip_prefix("missing field ") {
-        return format!(
-            "lacks the key {}",
-            missing.split('\n').next().unwrap_or(missing)
-        );
+        return format!("lacks the key {missing}");
     }
     if let Some((_, expected)) = message.rsplit_once(", expected ") {
-        return format!(
-            "must be {}",
-            expected.split('\n').next().unwrap_or(expected)
-        );
+        return format!("must be {expected}");
     }
     "has an invalid value".to_owned()
 }

@@ -163,8 +163,8 @@ fn endpoint(
     }
 }
 
-fn receiver(at: usize, raw: RawReceiver, problems: &mut Vec<String>) -> Receiver {
-    let path = format!("deliver.receivers[{at}]");
+fn receiver(raw: RawReceiver, problems: &mut Vec<String>) -> Receiver {
+    let path = format!("deliver.receivers.{}", raw.name.0);
     let endpoint = |problems: &mut Vec<String>| {
         let private = raw.allow_private_addresses;
         endpoint(
@@ -248,10 +248,8 @@ pub(super) fn deliver(
     is_signed: bool,
     problems: &mut Vec<String>,
 ) -> Deliver {
-    let receivers = raw.receivers.into_iter().enumerate();
-    let mut receivers: Vec<Receiver> = receivers
-        .map(|(at, raw)| receiver(at, raw, problems))
-        .collect();
+    let receivers = raw.receivers.into_iter();
+    let mut receivers: Vec<Receiver> = receivers.map(|raw| receiver(raw, problems)).collect();
     let executing = realms.iter().filter(|realm| realm.executes_orders);
     receivers.extend(executing.map(|realm| Receiver {
         name: realm.name.clone(),
@@ -305,10 +303,10 @@ mod tests {
              [feedback]\nrequire_signature = true\n",
         );
         for expected in [
-            "mine.toml: `deliver.receivers[0].kind` has an invalid value",
+            "mine.toml: `deliver.receivers[0].kind` must be one of `webhook`, `ssf_push`",
             "`deliver.receivers[0].colour` is an unknown key",
             "`deliver.receivers[1].streams",
-            "receivers[0].url` must begin with https://",
+            "`deliver.receivers.a.url` must begin with https://",
             "two receivers are named \"a\"",
             "argv` must name a program",
             "no key is trusted",

@@ -8,7 +8,7 @@ use crate::feedback::signed_feedback::FeedbackVerifier;
 use crate::kafka::KafkaError;
 use crate::kafka::client;
 use crate::kafka::client::Reader;
-use crate::kafka::shard_recovery::consume_until;
+use crate::kafka::topic_reader::consume_until;
 use crate::metrics::Metrics;
 use crate::shard::{OutputRecord, Shard, ShardId};
 use rdkafka::Offset;

@@ -10,7 +10,6 @@ pub mod detect;
 pub mod feedback_consumer;
 pub mod feedback_producer;
 pub mod ingest;
-pub mod partitioner;
 mod producer;
 mod rebalance;
 pub mod shard_handoff;
@@ -59,17 +58,6 @@ pub enum KafkaError {
     /// The group took the partitions away without asking.
     #[error("partitions were lost: the group did not hear from this consumer in time")]
     PartitionsLost,
-    /// A receiver's settings cannot be used.
-    #[error("deliver: {0}")]
-    Receiver(String),
-    /// An identity provider does not let us see its events.
-    #[error("{realm}: {why}")]
-    Keycloak {
-        /// Which realm.
-        realm: String,
-        /// Why.
-        why: crate::keycloak::admin_client::KeycloakError,
-    },
     /// An administrative request failed.
     #[error("topics: {0}")]
     Admin(String),

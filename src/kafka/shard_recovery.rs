@@ -11,10 +11,10 @@ use crate::config::Config;
 use crate::kafka::KafkaError;
 use crate::kafka::client;
 use crate::kafka::client::Reader;
+use crate::kafka::topic_reader::{STABLE_OFFSET_TIMEOUT, consume_until};
 use crate::shard::{Shard, ShardFactory, ShardId, ShardRestore};
 use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError as ClientError;
-use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -23,8 +23,6 @@ use tracing::{info, warn};
 
 /// How long a broker may take to answer.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(20);
-/// What a killed process left open is ended by the broker within this.
-const STABLE_OFFSET_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause before looking again whether it is.
 const STABLE_OFFSET_RETRY: Duration = Duration::from_millis(50);
 
@@ -202,40 +200,5 @@ impl ShardRecovery {
             shard.skip(until - 1);
         }
         Ok(())
-    }
-}
-
-/// Reads a partition from `start` on, to its end or until `take` says that it is enough.
-pub(crate) fn consume_until(
-    reader: &Reader,
-    topic: &str,
-    partition: i32,
-    start: Offset,
-    mut take: impl FnMut(&BorrowedMessage<'_>) -> Result<bool, KafkaError>,
-) -> Result<(), KafkaError> {
-    let mut assignment = TopicPartitionList::new();
-    assignment
-        .add_partition_offset(topic, partition, start)
-        .and_then(|()| reader.assign(&assignment))
-        .map_err(KafkaError::Consumer)?;
-    let mut waiting = Stopwatch::start();
-    loop {
-        match reader.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => {
-                if !take(&message)? {
-                    return Ok(());
-                }
-                waiting = Stopwatch::start();
-            }
-            Some(Err(ClientError::PartitionEOF(_))) => return Ok(()),
-            Some(Err(error @ ClientError::MessageConsumptionFatal(_))) => {
-                return Err(KafkaError::Consumer(error));
-            }
-            Some(Err(error)) => warn!(%error, "consumer"),
-            None if waiting.elapsed() > STABLE_OFFSET_TIMEOUT => {
-                return Err(KafkaError::UnstableOffset(topic.to_owned(), partition));
-            }
-            None => {}
-        }
     }
 }

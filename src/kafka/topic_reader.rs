@@ -1,15 +1,20 @@
-//! A whole topic, for commands.
+//! Reads a partition or a whole topic from a given offset to its end.
 
+use crate::clock::Stopwatch;
 use crate::config::Config;
-use crate::kafka::shard_recovery::consume_until;
+use crate::kafka::client::Reader;
 use crate::kafka::{KafkaError, client, topics};
-use rdkafka::Offset;
 use rdkafka::consumer::Consumer;
-use rdkafka::message::Message;
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::{Offset, TopicPartitionList};
 use std::time::Duration;
+use tracing::warn;
 
 /// How long a broker may take to answer.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The broker aborts the open transaction of a crashed process within this time.
+pub(super) const STABLE_OFFSET_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The committed values of a topic, partition by partition, up to its present end.
 ///
@@ -32,4 +37,42 @@ pub fn read_all(config: &Config, topic: &String) -> Result<Vec<Vec<u8>>, KafkaEr
         })?;
     }
     Ok(values)
+}
+
+/// Reads a partition from `start` to its end, or until `visit` returns `false`.
+///
+/// # Errors
+/// The consumer failed, or the last stable offset does not advance.
+pub(crate) fn consume_until(
+    reader: &Reader,
+    topic: &str,
+    partition: i32,
+    start: Offset,
+    mut visit: impl FnMut(&BorrowedMessage<'_>) -> Result<bool, KafkaError>,
+) -> Result<(), KafkaError> {
+    let mut assignment = TopicPartitionList::new();
+    assignment
+        .add_partition_offset(topic, partition, start)
+        .and_then(|()| reader.assign(&assignment))
+        .map_err(KafkaError::Consumer)?;
+    let mut waiting = Stopwatch::start();
+    loop {
+        match reader.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => {
+                if !visit(&message)? {
+                    return Ok(());
+                }
+                waiting = Stopwatch::start();
+            }
+            Some(Err(ClientError::PartitionEOF(_))) => return Ok(()),
+            Some(Err(error @ ClientError::MessageConsumptionFatal(_))) => {
+                return Err(KafkaError::Consumer(error));
+            }
+            Some(Err(error)) => warn!(%error, "consumer"),
+            None if waiting.elapsed() > STABLE_OFFSET_TIMEOUT => {
+                return Err(KafkaError::UnstableOffset(topic.to_owned(), partition));
+            }
+            None => {}
+        }
+    }
 }

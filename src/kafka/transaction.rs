@@ -7,6 +7,7 @@ use crate::clock::Stopwatch;
 use crate::kafka::KafkaError;
 use crate::kafka::producer::TransactionalProducer;
 use crate::metrics::Metrics;
+use crate::retry::backoff::Backoff;
 use crate::shard::OutputRecord;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::KafkaError as ClientError;
@@ -17,8 +18,9 @@ use tracing::warn;
 
 /// A transaction is repeated for this long before it is given up.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
-/// Pause before a repetition.
-const RETRY_DELAY: Duration = Duration::from_millis(200);
+/// Delay before a transaction is attempted again.
+const RETRY_BACKOFF: Backoff =
+    Backoff::new(Duration::from_millis(100), Duration::from_secs(2), 0.5);
 
 /// What is to be committed next.
 pub(super) struct Transaction {
@@ -118,13 +120,15 @@ pub(super) fn retry(
     mut attempt: impl FnMut() -> Result<(), ClientError>,
 ) -> Result<(), KafkaError> {
     let since = Stopwatch::start();
+    let mut failures = 0;
     while let Err(error) = attempt() {
         if !can_repeat(producer, &error) || since.elapsed() > RETRY_TIMEOUT {
             return Err(KafkaError::Transaction(error));
         }
         metrics.commit_retries.inc();
-        warn!(%error, "transaction is repeated");
-        std::thread::sleep(RETRY_DELAY);
+        warn!(%error, "retrying transaction");
+        failures += 1;
+        std::thread::sleep(RETRY_BACKOFF.delay(failures, "transaction"));
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::kafka::transaction::Transaction;
 use crate::kafka::{KafkaError, client};
 use crate::metrics::Metrics;
 use crate::query_router::QueryRouter;
+use crate::retry::backoff::Backoff;
 use crate::shard::OutputRecord;
 use crate::status::Status;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -25,6 +26,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tracing::{error, info, warn};
 
+/// Delay before a failed stage is restarted.
+const RESTART_BACKOFF: Backoff =
+    Backoff::new(Duration::from_millis(500), Duration::from_secs(30), 0.2);
+/// A stage that ran this long restarts at the shortest delay.
+const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// Outputs that force a commit.
 const MAX_OUTPUTS: usize = 20_000;
 /// Records that are at hand are taken together, up to so many.
@@ -417,25 +423,35 @@ impl Worker<'_> {
     }
 }
 
-/// Runs `work` again and again, with growing pauses, until the process is asked to end.
-pub fn supervise(stage: &str, shared: &Shared, mut work: impl FnMut() -> Result<(), KafkaError>) {
-    let mut pause = Duration::from_millis(500);
+/// Runs `work` and restarts it after each failure, with back-off, until shutdown is requested.
+pub fn supervise<E: std::fmt::Display>(
+    stage: &str,
+    shared: &Shared,
+    mut work: impl FnMut() -> Result<(), E>,
+) {
+    let mut failures = 0;
     while !shared.stopping() {
         let since = Stopwatch::start();
         match work() {
             Ok(()) => return,
             Err(error) => {
-                if since.elapsed() > Duration::from_secs(60) {
-                    pause = Duration::from_millis(500);
-                }
+                failures = if since.elapsed() > HEALTHY_AFTER {
+                    1
+                } else {
+                    failures + 1
+                };
+                let delay = RESTART_BACKOFF.delay(failures, stage);
                 shared.status.fail(stage, &error.to_string());
-                error!(stage, "{error}; next try in {:.1} s", pause.as_secs_f64());
+                error!(stage, "{error}; retrying in {:.1} s", delay.as_secs_f64());
+                wait_unless_stopping(shared, delay);
             }
         }
-        let waiting = Stopwatch::start();
-        while waiting.elapsed() < pause && !shared.stopping() {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        pause = (pause * 2).min(Duration::from_secs(30));
+    }
+}
+
+fn wait_unless_stopping(shared: &Shared, delay: Duration) {
+    let waiting = Stopwatch::start();
+    while waiting.elapsed() < delay && !shared.stopping() {
+        std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -1,13 +1,13 @@
-//! Events of a realm of Keycloak into their raw topic: asked for again and again, published once. Where
-//! it left off is what the topic ends with, so there is nothing else to keep; and of several instances the
-//! one asks that owns the topic's partition.
+//! Polls the events of a Keycloak realm and publishes each once to its raw topic. The cursor is restored
+//! from the tail of the topic, so no other state is stored; of several instances, the one that owns the
+//! topic's partition polls.
 
 use crate::config::Realm;
 use crate::kafka::feedback_producer::RecordProducer;
-use crate::kafka::shard_recovery::consume_until;
+use crate::kafka::topic_reader::consume_until;
 use crate::kafka::worker::Shared;
 use crate::kafka::{KafkaError, client};
-use crate::keycloak::admin_client::{AdminClient, EventKind};
+use crate::keycloak::admin_client::{AdminClient, EventKind, KeycloakError};
 use rdkafka::Offset;
 use rdkafka::consumer::Consumer;
 use rdkafka::message::Message;
@@ -21,14 +21,14 @@ use tracing::info;
 
 /// Events of one request.
 const PAGE_SIZE: usize = 500;
-/// An event may become visible so much later than others of its time, in milliseconds.
+/// How much later an event may become visible than others of the same time, in milliseconds.
 const MAX_LATENESS_MS: i64 = 10_000;
-/// So many records at the end of the topic say what was published.
+/// Number of records at the end of the topic from which the cursor is restored.
 const TAIL_RECORDS: i64 = 5_000;
 /// How long a broker may take to answer.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is read of an event here.
+/// The fields of an event that the cursor needs.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EventHeader {
@@ -38,12 +38,12 @@ struct EventHeader {
     operation_type: Option<serde::de::IgnoredAny>,
 }
 
-/// Where one kind of event was left off.
+/// Position in the events of one kind.
 #[derive(Default)]
 struct Cursor {
     /// Time of the newest event that was published, in milliseconds.
     newest_ms: i64,
-    /// Events published of the time that is asked for again: id and time.
+    /// Events already published in the window that is queried again: id and time.
     published: BTreeMap<String, i64>,
 }
 
@@ -66,7 +66,32 @@ impl Cursor {
 /// The raw topic has one partition, to keep its order.
 const PARTITION: i32 = 0;
 
-/// One realm that is asked.
+/// Why the events of a realm could not be copied.
+#[derive(Debug, thiserror::Error)]
+pub enum PollError {
+    /// Keycloak failed or rejected a request.
+    #[error("{realm}: {why}")]
+    Keycloak {
+        /// Name of the realm.
+        realm: String,
+        /// The failed request.
+        why: KeycloakError,
+    },
+    /// Kafka failed.
+    #[error("{0}")]
+    Kafka(#[from] KafkaError),
+}
+
+impl PollError {
+    fn new(realm: &Realm, why: KeycloakError) -> Self {
+        Self::Keycloak {
+            realm: realm.name.clone(),
+            why,
+        }
+    }
+}
+
+/// Copies the events of one realm to its raw topic.
 pub struct Poller<'p> {
     realm: Realm,
     admin: AdminClient,
@@ -78,15 +103,15 @@ pub struct Poller<'p> {
 }
 
 impl<'p> Poller<'p> {
-    /// A poller that has not asked yet.
+    /// A poller for `realm`.
     ///
     /// # Errors
-    /// A setting cannot be used.
-    pub fn new(realm: &Realm, shared: &'p Shared, runtime: Handle) -> Result<Self, KafkaError> {
+    /// A setting is invalid, or no broker answers.
+    pub fn new(realm: &Realm, shared: &'p Shared, runtime: Handle) -> Result<Self, PollError> {
         let config = &shared.config;
         let admin = AdminClient::new(realm, config.deliver.timeout);
         Ok(Self {
-            admin: admin.map_err(|why| keycloak_error(realm, why))?,
+            admin: admin.map_err(|why| PollError::new(realm, why))?,
             realm: realm.clone(),
             sender: RecordProducer::new(Arc::clone(config))?,
             users: Cursor::default(),
@@ -96,7 +121,7 @@ impl<'p> Poller<'p> {
         })
     }
 
-    /// Reads what the topic ends with.
+    /// Restores both cursors from the tail of the topic.
     fn restore_cursor(&mut self) -> Result<(), KafkaError> {
         let config = &self.shared.config;
         let group = format!("{}-keycloak", config.kafka.group_id);
@@ -122,30 +147,30 @@ impl<'p> Poller<'p> {
         })
     }
 
-    /// Asks, while the topic's partition is owned here, until the process is asked to end.
+    /// Polls while this instance owns the topic's partition, until shutdown is requested.
     ///
     /// # Errors
     /// The realm or the broker does not answer.
-    pub fn work(&mut self) -> Result<(), KafkaError> {
+    pub fn work(&mut self) -> Result<(), PollError> {
         let status = Arc::clone(&self.shared.status);
-        let mut has_asked = false;
+        let mut was_owner = false;
         while !self.shared.stopping() {
             let is_owner = status.owns(&self.realm.topic, PARTITION);
             if is_owner {
-                if !has_asked {
+                if !was_owner {
                     self.restore_cursor()?;
                 }
                 self.poll_all()?;
             }
             status.recover("keycloak");
-            has_asked = is_owner;
+            was_owner = is_owner;
             std::thread::sleep(self.realm.poll_interval);
         }
-        info!(realm = self.realm.name, "asks no more");
+        info!(realm = self.realm.name, "stopped polling");
         Ok(())
     }
 
-    fn poll_all(&mut self) -> Result<(), KafkaError> {
+    fn poll_all(&mut self) -> Result<(), PollError> {
         let published =
             self.poll_kind(EventKind::Users)? + self.poll_kind(EventKind::Administrators)?;
         let records = &self.shared.metrics.records;
@@ -153,8 +178,8 @@ impl<'p> Poller<'p> {
         Ok(())
     }
 
-    /// Publishes what is new; returns how much.
-    fn poll_kind(&mut self, of: EventKind) -> Result<u64, KafkaError> {
+    /// Publishes new events of one kind; returns their number.
+    fn poll_kind(&mut self, of: EventKind) -> Result<u64, PollError> {
         let position = match of {
             EventKind::Users => &mut self.users,
             EventKind::Administrators => &mut self.administrators,
@@ -163,7 +188,7 @@ impl<'p> Poller<'p> {
         let (mut first, mut published) = (0, 0);
         loop {
             let page = self.admin.events(of, since_ms, first, PAGE_SIZE);
-            let page = page.map_err(|why| keycloak_error(&self.realm, why))?;
+            let page = page.map_err(|why| PollError::new(&self.realm, why))?;
             for event in &page {
                 let Ok(header) = serde_json::from_str::<EventHeader>(event.get()) else {
                     continue;
@@ -188,14 +213,7 @@ impl<'p> Poller<'p> {
     }
 }
 
-fn keycloak_error(realm: &Realm, why: crate::keycloak::admin_client::KeycloakError) -> KafkaError {
-    KafkaError::Keycloak {
-        realm: realm.name.clone(),
-        why,
-    }
-}
-
-/// The event with the name of its realm, which it knows by an id only.
+/// The event with the name of its realm added: Keycloak gives the realm's id only.
 fn with_realm(event: &RawValue, realm: &str) -> String {
     let name = serde_json::Value::from(realm);
     let members = event.get().trim_start().strip_prefix('{').unwrap_or("}");

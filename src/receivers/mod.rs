@@ -46,7 +46,18 @@ pub enum DeliveryError {
     NotApplicable,
 }
 
-/// A way to carry things to one receiver.
+/// Why a receiver's worker failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiverError {
+    /// The receiver's settings are invalid.
+    #[error("deliver.receivers: {0}")]
+    Invalid(String),
+    /// Kafka failed.
+    #[error("{0}")]
+    Kafka(#[from] crate::kafka::KafkaError),
+}
+
+/// A client that delivers to one receiver.
 pub trait ReceiverClient: Send {
     /// Whether it carries orders out, and so is to answer for them.
     fn executes_orders(&self) -> bool {
@@ -67,21 +78,22 @@ pub trait ReceiverClient: Send {
 pub fn receiver_client(
     receiver: &Receiver,
     deliver: &Deliver,
-) -> Result<Box<dyn ReceiverClient>, String> {
+) -> Result<Box<dyn ReceiverClient>, ReceiverError> {
     let timeout = deliver.timeout;
-    let told = |error: &dyn std::fmt::Display| format!("{}: {error}", receiver.name);
+    let invalid =
+        |why: &dyn std::fmt::Display| ReceiverError::Invalid(format!("{}: {why}", receiver.name));
     Ok(match &receiver.kind {
         ReceiverKind::Webhook(endpoint) => {
-            Box::new(webhook::Webhook::new(endpoint, timeout).map_err(|error| told(&error))?)
+            Box::new(webhook::Webhook::new(endpoint, timeout).map_err(|error| invalid(&error))?)
         }
         ReceiverKind::SsfPush(endpoint) => {
-            Box::new(ssf_push::SsfPush::new(endpoint, timeout).map_err(|error| told(&error))?)
+            Box::new(ssf_push::SsfPush::new(endpoint, timeout).map_err(|error| invalid(&error))?)
         }
-        // What it fetches by itself waits in its mailbox, and is not carried.
-        ReceiverKind::SsfPoll(_) => return Err(told(&"it fetches by itself")),
+        // Served from its poll queue over HTTP.
+        ReceiverKind::SsfPoll(_) => return Err(invalid(&"an SSF poll receiver fetches by itself")),
         ReceiverKind::Command { argv } => Box::new(command::Command::new(argv, timeout)),
         ReceiverKind::Keycloak(realm) => {
-            Box::new(keycloak::Keycloak::new(realm, timeout).map_err(|error| told(&error))?)
+            Box::new(keycloak::Keycloak::new(realm, timeout).map_err(|error| invalid(&error))?)
         }
     })
 }

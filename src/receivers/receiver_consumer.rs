@@ -15,7 +15,7 @@ use crate::outputs::dead_letter::DeadLetter;
 use crate::receivers::admission::Admission;
 use crate::receivers::circuit_breaker::CircuitBreaker;
 use crate::receivers::containment_pause::PauseTracker;
-use crate::receivers::{Delivery, ReceiverClient, receiver_client};
+use crate::receivers::{Delivery, ReceiverClient, ReceiverError, receiver_client};
 use crate::shard::{OutputRecord, Stream};
 use crate::sources::time::parse_rfc3339;
 use credwatch_core::containment::issued_orders::OrderOutcome;
@@ -59,10 +59,10 @@ impl<'l> ReceiverWorker<'l> {
         shared: &'l Shared,
         feedback_partitions: i32,
         runtime: Handle,
-    ) -> Result<Self, KafkaError> {
+    ) -> Result<Self, ReceiverError> {
         let config = &shared.config;
         let deliver = &config.deliver;
-        let client = receiver_client(receiver, deliver).map_err(KafkaError::Receiver)?;
+        let client = receiver_client(receiver, deliver)?;
         let topics = &config.topics;
         let mut subscribed = Vec::new();
         if receiver.receives_alerts {
@@ -91,7 +91,7 @@ impl<'l> ReceiverWorker<'l> {
     ///
     /// # Errors
     /// Kafka is unavailable. What was not committed is delivered again.
-    pub fn run(&mut self) -> Result<(), KafkaError> {
+    pub fn run(&mut self) -> Result<(), ReceiverError> {
         self.shared.status.recover("deliver");
         while !self.shared.stopping() {
             let Some(message) = self.next()? else {

@@ -10,9 +10,10 @@ use crate::kafka::shard_handoff::ShardHandoff;
 use crate::kafka::worker;
 use crate::kafka::worker::Shared;
 use crate::kafka::{KafkaError, client, topics};
-use crate::keycloak::event_poller::Poller;
+use crate::keycloak::event_poller::{PollError, Poller};
 use crate::metrics::{Metrics, MetricsError};
 use crate::model::Model;
+use crate::receivers::ReceiverError;
 use crate::receivers::poll_queue::PollQueue;
 use crate::receivers::receiver_consumer::ReceiverWorker;
 use crate::receivers::ssf_poll_consumer::PollQueueFeeder;
@@ -149,11 +150,11 @@ fn start(
 }
 
 /// Starts one worker.
-fn spawn(
+fn spawn<E: std::fmt::Display>(
     name: &'static str,
     worker: usize,
     shared: &Shared,
-    work: impl Fn(&Shared, usize) -> Result<(), KafkaError> + Send + 'static,
+    work: impl Fn(&Shared, usize) -> Result<(), E> + Send + 'static,
 ) -> Result<JoinHandle<()>, RunError> {
     let shared = shared.clone();
     let thread = std::thread::Builder::new().name(format!("{name}-{worker}"));
@@ -170,7 +171,7 @@ fn ingest_once(shared: &Shared, worker: usize) -> Result<(), KafkaError> {
     worker::run(&mut stage, &group, &id, shared)
 }
 
-fn poll_once(shared: &Shared, realm: &Realm, runtime: &Handle) -> Result<(), KafkaError> {
+fn poll_once(shared: &Shared, realm: &Realm, runtime: &Handle) -> Result<(), PollError> {
     topics::require(&shared.config, std::slice::from_ref(&realm.topic))?;
     Poller::new(realm, shared, runtime.clone())?.work()
 }
@@ -188,7 +189,7 @@ fn deliver_once(
     receiver: &Receiver,
     queue: Option<&Arc<PollQueue>>,
     runtime: &Handle,
-) -> Result<(), KafkaError> {
+) -> Result<(), ReceiverError> {
     let topics = &shared.config.topics;
     let needed = [
         topics.feedback.clone(),
@@ -198,7 +199,10 @@ fn deliver_once(
     ];
     let partitions = topics::require(&shared.config, &needed)? as i32;
     match queue {
-        Some(queue) => PollQueueFeeder::new(receiver, Arc::clone(queue), shared, partitions)?.run(),
+        Some(queue) => {
+            PollQueueFeeder::new(receiver, Arc::clone(queue), shared, partitions)?.run()?;
+            Ok(())
+        }
         None => ReceiverWorker::new(receiver, shared, partitions, runtime.clone())?.run(),
     }
 }

@@ -4,6 +4,7 @@
 mod checkpoint;
 mod feedback;
 mod output_record;
+pub mod partitioner;
 mod query;
 mod shard_factory;
 

@@ -5,7 +5,7 @@ use crate::common::{START_MS, make_key, native};
 use credwatch::audit::audit_verifier::ChainVerifier;
 use credwatch::config::{Config, Sources};
 use credwatch::feedback::model::{ContainmentCommand, Feedback};
-use credwatch::kafka::partitioner::partition_of;
+use credwatch::shard::partitioner::partition_of;
 use credwatch::shard::{OutputRecord, Shard, ShardFactory, ShardId, Stream, load_model};
 use credwatch_core::containment::issued_orders::OrderOutcome;
 use credwatch_core::engine::{Detail, Phase};

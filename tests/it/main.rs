@@ -6,7 +6,6 @@
     reason = "a test that cannot go on fails"
 )]
 
-mod architecture;
 #[cfg(feature = "broker-tests")]
 mod broker;
 mod checkpoints;
@@ -15,6 +14,7 @@ mod common;
 mod containment;
 mod engine;
 mod feedback;
+mod layout;
 mod memory_bounds;
 mod orders;
 mod signals;

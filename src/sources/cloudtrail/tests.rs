@@ -1,3 +1,5 @@
+//! Unit tests of the cloudtrail module.
+
 use super::*;
 use crate::sources::native;
 use credwatch_core::event::Activity;

@@ -1,3 +1,5 @@
+//! Unit tests of the native module.
+
 use super::*;
 use proptest::prelude::*;
 use std::borrow::Cow;
