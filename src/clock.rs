@@ -1,6 +1,9 @@
-//! The one place that reads a clock. Everything else takes time as data.
+//! The only file that reads a clock. All other code receives time as data.
 
-#![expect(clippy::disallowed_methods, reason = "this is the place")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the only file that reads a clock"
+)]
 
 use credwatch_core::units::EventTime;
 use std::fmt;
@@ -34,10 +37,10 @@ impl Stopwatch {
     }
 }
 
-/// The wall clock may drift by this between two looks; more is a jump, in milliseconds.
+/// Tolerated drift of the wall clock between two checks; more is a jump, in milliseconds.
 const MAX_DRIFT_MS: i64 = 30_000;
 
-/// Notices that somebody set the wall clock, by the monotonic one.
+/// Detects jumps of the wall clock by comparison with the monotonic clock.
 #[derive(Debug)]
 pub struct ClockJumpDetector {
     wall_ms: i64,
@@ -45,7 +48,7 @@ pub struct ClockJumpDetector {
 }
 
 impl ClockJumpDetector {
-    /// Begins to look.
+    /// A detector that starts now.
     #[must_use]
     pub fn start() -> Self {
         Self {
@@ -54,7 +57,7 @@ impl ClockJumpDetector {
         }
     }
 
-    /// How far the wall clock was set since the last look, if it was.
+    /// The jump of the wall clock since the last check, if any.
     pub fn check(&mut self) -> Option<ClockJump> {
         let last = std::mem::replace(self, Self::start());
         let passed_ms = i64::try_from(last.since.elapsed().as_millis()).unwrap_or(i64::MAX);
@@ -62,7 +65,7 @@ impl ClockJumpDetector {
     }
 }
 
-/// A wall clock that was set, by so many milliseconds.
+/// A jump of the wall clock, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockJump(i64);
 
@@ -88,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_set_is_told_and_one_that_runs_is_not() {
+    fn a_clock_that_is_set_is_reported_and_a_running_one_is_not() {
         assert_eq!(jump(1_000, 1_020), None);
         assert_eq!(jump(-20_000, 1_000), None, "a correction");
         let forward = jump(3_601_000, 1_000).unwrap().to_string();

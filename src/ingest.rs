@@ -1,8 +1,8 @@
-//! A raw document → native events, in the order in which they are taken.
+//! A raw document → native events, in processing order.
 //!
 //! A document is a Kafka record or a file: one JSON object, lines of them, an array, or
-//! `{"Records":[…]}`. The elements of an array carry no order: they are taken by their time, and
-//! by their place where times are equal. Lines are a log and stay as they are.
+//! `{"Records":[…]}`. The elements of an array have no order: they are sorted by time, and
+//! by position where times are equal. Lines are a log and keep their order.
 
 use crate::sources::cloudtrail;
 use crate::sources::keycloak;
@@ -13,29 +13,29 @@ use crate::sources::time::parse_rfc3339;
 use crate::token_redaction::without_tokens;
 use std::borrow::Cow;
 
-/// A native event ready to be published or judged.
+/// A native event, ready to be published or scored.
 #[derive(Debug)]
 pub struct NativeRecord<'d> {
     /// The record.
     pub json: Cow<'d, [u8]>,
-    /// Key of the identity; `None` for a native line, which is not read here.
+    /// Key of the identity; `None` for a native line, which is parsed later.
     pub key: Option<String>,
-    /// Whether a stated expiry did not parse.
+    /// Whether a stated expiry could not be parsed.
     pub expiry_unparsed: bool,
 }
 
 /// One record of a document.
 #[derive(Debug)]
 pub struct ExpandedRecord<'d> {
-    /// Its place in the document, from 0.
+    /// Position in the document, from 0.
     pub index: usize,
-    /// As it was found.
+    /// The original text.
     pub raw: &'d [u8],
-    /// What became of it, or why nothing did.
+    /// The event, or the reason for its rejection.
     pub outcome: Result<NativeRecord<'d>, String>,
 }
 
-/// Splits and maps a document; items come in the order in which they are to be taken.
+/// Splits and maps a document; records are returned in processing order.
 #[must_use]
 pub fn expand(document: &[u8], format: Format) -> Vec<ExpandedRecord<'_>> {
     match split(document) {
@@ -47,14 +47,17 @@ pub fn expand(document: &[u8], format: Format) -> Vec<ExpandedRecord<'_>> {
         .into_iter()
         .map(|(_, item)| item)
         .collect(),
-        Document::Array { records, cut_short } => {
+        Document::Array {
+            records,
+            is_truncated,
+        } => {
             let last = records.len().wrapping_sub(1);
             let mut items = items(&records, |record| match format {
                 Format::Native => from_native(record),
                 Format::CloudTrail => from_cloudtrail(record),
                 Format::Keycloak => from_keycloak(record),
             });
-            if cut_short {
+            if is_truncated {
                 mark_truncated(&mut items, last);
             }
             items.sort_by_key(|(time_ms, _)| *time_ms);
@@ -72,7 +75,7 @@ fn items<'d>(
     let numbered = records.iter().enumerate();
     numbered
         .map(|(index, raw)| {
-            // What could not be read has no time and is set aside last.
+            // A malformed record has no time and comes last.
             let (time_ms, outcome) = match map(raw) {
                 Ok((time_ms, native)) => (time_ms, Ok(native)),
                 Err(reason) => (i64::MAX, Err(reason)),
@@ -93,7 +96,7 @@ fn mark_truncated(items: &mut [(i64, ExpandedRecord<'_>)], last: usize) {
     if let Some((_, item)) = items.get_mut(last)
         && let Err(reason) = &mut item.outcome
     {
-        *reason = format!("the document is cut short here: {reason}");
+        *reason = format!("the document is truncated here: {reason}");
     }
 }
 
@@ -134,7 +137,7 @@ fn from_mapped<'d>(event: &NativeEvent, expiry_unread: bool) -> (i64, NativeReco
 }
 
 impl NativeRecord<'_> {
-    /// The record as it may be published: what looks like a token is replaced by its fingerprint.
+    /// The record as it may be published: values that look like tokens are replaced by their fingerprint.
     #[must_use]
     pub fn into_published(self) -> Vec<u8> {
         let text = std::str::from_utf8(&self.json).ok();
@@ -144,10 +147,10 @@ impl NativeRecord<'_> {
         }
     }
 
-    /// Key of the identity, read from the record where it is not known yet.
+    /// Key of the identity, parsed from the record where it is not known yet.
     ///
     /// # Errors
-    /// The record is no native event.
+    /// The record is not a native event.
     pub fn key(&self) -> Result<Cow<'_, str>, native::NativeError> {
         match &self.key {
             Some(key) => Ok(Cow::Borrowed(key)),
@@ -172,14 +175,14 @@ mod tests {
     }
 
     #[test]
-    fn a_bag_is_taken_by_time_and_a_log_as_it_is() {
+    fn an_array_is_sorted_by_time_and_a_log_keeps_its_order() {
         let (late, early) = (event("a", 1_700_000_002_000), event("b", 1_700_000_001_000));
         assert_eq!(order(&format!("[{late},{early},{early}]")), [1, 2, 0]);
         assert_eq!(order(&format!("{late}\n{early}\n")), [0, 1]);
     }
 
     #[test]
-    fn one_broken_element_costs_that_element() {
+    fn a_malformed_element_is_rejected_alone() {
         let good = event("a", 1_700_000_001_000);
         let document = format!("[{good},{{\"time\":}},{good}]");
         let items = expand(document.as_bytes(), Format::Native);
@@ -187,13 +190,13 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_document_says_so() {
+    fn a_truncated_document_is_reported() {
         let good = event("a", 1_700_000_001_000);
         let document = format!("{{\"Records\":[{good},{{\"time\"");
         let items = expand(document.as_bytes(), Format::Native);
         let reason = items[1].outcome.as_ref().unwrap_err();
         assert!(
-            reason.starts_with("the document is cut short here"),
+            reason.starts_with("the document is truncated here"),
             "{reason}"
         );
     }

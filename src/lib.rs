@@ -2,8 +2,8 @@
 //!
 //! Data flows one way: decode → enrich → baseline → score → decide → learn → publish → commit. Scoring,
 //! baselines and containment decisions are the crate [`credwatch_core`], which is pure and deterministic;
-//! this crate has the formats, the shard that joins both, and the edges: Kafka, HTTP and files.
-//! `ARCHITECTURE.md` draws the map.
+//! this crate contains the sources, the shard that joins both, and the edges: Kafka, HTTP and files.
+//! See `ARCHITECTURE.md` for the map.
 
 pub mod audit;
 pub mod checkpointing;

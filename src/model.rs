@@ -1,4 +1,4 @@
-//! The model as data: `models/` read into the core's parameters and catalogue.
+//! Reads the model files of `models/` into the core's parameters and catalogue.
 
 use credwatch_core::catalogue::{Abuse, AccessLevel, Catalogue};
 use credwatch_core::parameters::{ParameterError, Parameters};
@@ -9,16 +9,16 @@ const PARAMETERS: &str = include_str!("../models/parameters.toml");
 const ACCESS_LEVELS: &str = include_str!("../models/aws/access_levels.tsv");
 const ACTION_TECHNIQUES: &str = include_str!("../models/attack/action_techniques.tsv");
 const TECHNIQUES: &str = include_str!("../models/attack/techniques.tsv");
-/// Hex digits of a hash that are shown.
+/// Hex digits of a displayed hash.
 const HASH_DIGITS: usize = 16;
 
-/// Why a model file is not usable.
+/// Why a model file is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// Not TOML, or a value is not a number.
     #[error("model parameters: {0}")]
     Toml(#[from] toml::de::Error),
-    /// A key that the model does not have.
+    /// An unknown key.
     #[error("model parameter `{0}` is unknown: check the spelling against models/parameters.toml")]
     Unknown(String),
     /// A parameter is missing or out of range.
@@ -27,11 +27,11 @@ pub enum ModelError {
     /// A line of a table does not parse.
     #[error("models/{file}, line {line}: {why}")]
     Table {
-        /// Which file.
+        /// File.
         file: &'static str,
-        /// Which line, from 1.
+        /// Line, from 1.
         line: usize,
-        /// What is wrong.
+        /// Problem.
         why: &'static str,
     },
 }
@@ -39,26 +39,26 @@ pub enum ModelError {
 /// A model ready for an engine.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// Numbers.
+    /// Parameters.
     pub parameters: Parameters,
-    /// Actions.
+    /// Catalogue of actions.
     pub catalogue: Catalogue,
     digest: blake3::Hash,
 }
 
 impl Model {
-    /// The model that this program carries.
+    /// The embedded model.
     ///
     /// # Errors
-    /// Only if the files under `models/` were broken when the program was built.
+    /// Only if the files under `models/` were invalid when the program was built.
     pub fn embedded() -> Result<Self, ModelError> {
         Self::parse(PARAMETERS)
     }
 
-    /// The embedded model with the numbers of another parameter file.
+    /// The embedded model with the parameters of another file.
     ///
     /// # Errors
-    /// Says which number is missing, unknown or out of range.
+    /// A parameter is missing, unknown or out of range.
     pub fn parse(parameters: &str) -> Result<Self, ModelError> {
         let mut hasher = blake3::Hasher::new();
         for part in [parameters, ACCESS_LEVELS, ACTION_TECHNIQUES, TECHNIQUES] {
@@ -72,7 +72,7 @@ impl Model {
         })
     }
 
-    /// Hash of the model together with the detection settings, the same on every instance.
+    /// Hash of the model and the detection settings, equal on every instance.
     #[must_use]
     pub fn hash_with(
         &self,
@@ -93,7 +93,7 @@ impl Model {
     }
 }
 
-/// Reads the parameters from TOML; a key that the model does not have is an error.
+/// Parses the parameters from TOML; an unknown key is an error.
 fn parameters_of(text: &str) -> Result<Parameters, ModelError> {
     let sections: BTreeMap<String, BTreeMap<String, f64>> = toml::from_str(text)?;
     for (section, keys) in &sections {
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_embedded_model_is_whole() {
+    fn the_embedded_model_is_complete() {
         let model = Model::embedded().unwrap();
         assert!(model.catalogue.len() > 20_000);
         let deviations = model.catalogue.facts("cloudtrail:StopLogging").unwrap();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_number_is_named() {
+    fn an_invalid_parameter_is_named() {
         let zero = PARAMETERS.replace("failure_strength = 20.0", "failure_strength = 0.0");
         let error = Model::parse(&zero).unwrap_err().to_string();
         assert_eq!(

@@ -123,7 +123,7 @@ impl QueryRouter {
         let (answer, answered) = oneshot::channel();
         let question = move |shard: Option<&Shard>| {
             let said = shard.map_or(Err(QueryError::Rebalancing), ask);
-            // The caller may have given up.
+            // The caller may have disconnected.
             let _ = answer.send(said);
         };
         let query = ShardQuery {

@@ -1,11 +1,11 @@
-//! Where each partition stands, shared between the threads that work and the page that tells.
+//! Progress of each partition, shared by the workers and the readiness endpoint.
 
 use dashmap::DashMap;
 use std::time::Duration;
 
 use crate::clock::Stopwatch;
 
-/// A partition with lag whose position has not moved for this long is stuck.
+/// A partition with lag whose position has not moved for this long makes no progress.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// One owned partition.
@@ -16,10 +16,10 @@ struct PartitionProgress {
     moved: Stopwatch,
 }
 
-/// A commit that takes longer than this is not going to be one: Kafka is slow or down.
+/// A commit that takes longer than this is reported: Kafka is slow or down.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
 
-/// Partitions by topic and number, commits under way by the name of who commits, and stages that fail.
+/// Partitions by topic and number, commits in progress by committer, and failing stages.
 #[derive(Debug, Default)]
 pub struct Status {
     failures: DashMap<String, String>,
@@ -27,35 +27,35 @@ pub struct Status {
     commits: DashMap<String, Stopwatch>,
 }
 
-/// What `/readyz` answers.
+/// Readiness, as `/readyz` reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// Partitions are assigned and move.
+    /// Partitions are assigned and make progress.
     Ready {
-        /// How many.
+        /// Number of partitions.
         partitions: usize,
     },
     /// Nothing is assigned.
     Unassigned,
-    /// A stage fails, and is tried again.
+    /// A stage failed, and will be retried.
     Failing {
-        /// Which.
+        /// Stage.
         stage: String,
-        /// Why.
+        /// Reason.
         why: String,
     },
-    /// A commit does not come to its end.
+    /// A commit does not complete.
     Stalled {
-        /// How long it has taken so far.
+        /// Time taken so far.
         secs: u64,
     },
-    /// A partition has lag and does not move.
+    /// A partition has lag and makes no progress.
     Stuck {
-        /// Which topic.
+        /// Topic.
         topic: String,
-        /// Which partition.
+        /// Partition.
         partition: i32,
-        /// Its lag.
+        /// Lag.
         lag: i64,
     },
 }
@@ -72,12 +72,12 @@ impl Status {
             .insert((topic.to_owned(), partition), standing);
     }
 
-    /// A partition went elsewhere.
+    /// A partition was revoked.
     pub fn revoke(&self, topic: &str, partition: i32) {
         self.partitions.remove(&(topic.to_owned(), partition));
     }
 
-    /// The client's own statistics: next offset to take, and records behind it.
+    /// Statistics of the client: next offset, and consumer lag in records.
     pub fn report(&self, topic: &str, partition: i32, position: i64, lag: i64) {
         if let Some(mut standing) = self.partitions.get_mut(&(topic.to_owned(), partition)) {
             if position != standing.position || lag <= 0 {
@@ -88,39 +88,39 @@ impl Status {
         }
     }
 
-    /// `stage` failed, and will be tried again.
+    /// `stage` failed, and will be retried.
     pub fn fail(&self, stage: &str, why: &str) {
         self.failures.insert(stage.to_owned(), why.to_owned());
     }
 
-    /// `stage` works.
+    /// `stage` runs.
     pub fn recover(&self, stage: &str) {
         self.failures.remove(stage);
     }
 
-    /// `who` begins to commit.
+    /// `who` begins a commit.
     pub fn begin_commit(&self, who: &str) {
         self.commits.insert(who.to_owned(), Stopwatch::start());
     }
 
-    /// `who` has committed, or given up.
+    /// `who` committed, or failed to.
     pub fn end_commit(&self, who: &str) {
         self.commits.remove(who);
     }
 
-    /// Whether a partition is owned.
+    /// Whether a partition is assigned to this process.
     #[must_use]
     pub fn owns(&self, topic: &str, partition: i32) -> bool {
         self.partitions.contains_key(&(topic.to_owned(), partition))
     }
 
-    /// How many partitions are owned.
+    /// Number of assigned partitions.
     #[must_use]
     pub fn assigned(&self) -> usize {
         self.partitions.len()
     }
 
-    /// Whether work is being done.
+    /// Readiness of this process.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         if let Some(failure) = self.failures.iter().next() {

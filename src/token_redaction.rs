@@ -1,25 +1,25 @@
-//! Tokens in texts: a JSON Web Token anywhere in an event, and a credential's id that is the credential
-//! itself, are replaced by a fingerprint at the door, so that they go no further.
+//! Redaction of tokens: a JSON Web Token anywhere in an event, and a credential id that is the credential itself,
+//! are replaced by a fingerprint on input.
 
 use credwatch_core::event::{Event, Text};
 use memchr::memmem;
 use std::borrow::Cow;
 
-/// How every JSON Web Token begins: `{"` in base64.
+/// Prefix of every JSON Web Token: `{"` in base64.
 const BEGINS: &[u8] = b"eyJ";
-/// A credential id longer than this is taken for the secret itself.
+/// A credential id longer than this is assumed to be the secret itself.
 const LONGEST_PLAIN_CREDENTIAL_ID: usize = 256;
-/// Parts of a token shorter than this are no token's: it is a word with dots.
+/// Minimum length of each part of a token; shorter ones are words with dots.
 const SHORTEST_PART: usize = 4;
 
-/// What stands in place of a secret: the same for the same one.
+/// Replacement of a secret: equal for equal secrets.
 fn fingerprint(secret: &str) -> String {
     let key = blake3::derive_key("credwatch credential fingerprint v1", secret.as_bytes());
     let hex = blake3::Hash::from_bytes(key).to_hex();
     format!("fp-{}", &hex[..32])
 }
 
-/// The id of a credential, or the fingerprint of what is none.
+/// The id of a credential, or the fingerprint of a secret in its place.
 pub(super) fn without_secret(id: Text<'_>) -> Text<'_> {
     if id.len() > LONGEST_PLAIN_CREDENTIAL_ID {
         Cow::Owned(fingerprint(&id))
@@ -32,7 +32,7 @@ fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
-/// Length of the token at the beginning of `text`, if there is one: two parts or more, joined by dots.
+/// Length of the token at the beginning of `text`, if any: two parts or more, joined by dots.
 fn token_length(text: &[u8]) -> Option<usize> {
     let part = |from: usize| {
         text[from..]
@@ -54,7 +54,7 @@ fn token_length(text: &[u8]) -> Option<usize> {
     (first >= SHORTEST_PART && parts >= 2).then_some(end)
 }
 
-/// `text` with a fingerprint in place of each token; `None` where it holds none.
+/// `text` with each token replaced by its fingerprint; `None` where it contains none.
 #[must_use]
 pub fn without_tokens(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
@@ -75,7 +75,7 @@ pub fn without_tokens(text: &str) -> Option<String> {
     (copied > 0).then(|| clean + &text[copied..])
 }
 
-/// Replaces the tokens in a record's texts. Cheap where the record holds none.
+/// Redacts the tokens in a record's texts. Cheap where there are none.
 pub(super) fn clean(event: &mut Event<'_>, record: &[u8]) {
     if memmem::find(record, BEGINS).is_none() {
         return;
@@ -122,7 +122,7 @@ mod tests {
     const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2VjcmV0";
 
     #[test]
-    fn tokens_are_replaced_wherever_they_stand() {
+    fn tokens_are_replaced_everywhere() {
         let clean = without_tokens(&format!("https://x/?t={TOKEN}&u={TOKEN} ok")).unwrap();
         let print = fingerprint(TOKEN);
         assert_eq!(clean, format!("https://x/?t={print}&u={print} ok"));

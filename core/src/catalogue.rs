@@ -1,5 +1,5 @@
-//! What is known about actions before anybody used them: how much they permit, and whether
-//! attackers are known to use them.
+//! Prior knowledge about actions: their access level, and whether attackers are known to
+//! use them.
 
 use crate::stats::hash::hash64;
 use crate::string_enum;
@@ -7,22 +7,22 @@ use crate::verdict::Technique;
 use hashbrown::HashMap;
 
 string_enum! {
-    /// What an action permits, from the least.
+    /// Access level of an action, in ascending order.
     AccessLevel {
-        /// Names of things.
+        /// List names.
         List = "list",
-        /// Contents of things.
+        /// Read contents.
         Read = "read",
-        /// Labels on things.
+        /// Tag.
         Tagging = "tagging",
-        /// Changes to things.
+        /// Write.
         Write = "write",
-        /// Who may do what.
+        /// Manage permissions.
         Permissions = "permissions",
     }
 }
 
-/// The hash space of actions here and in `enrich::Feature`: one hash serves both.
+/// Hash space of actions here and in `enrich::Feature`: one hash serves both.
 pub const ACTION_SPACE: u64 = 6;
 
 /// Hash of an action's name.
@@ -31,21 +31,21 @@ pub fn action_hash(action: &str) -> u64 {
     hash64(ACTION_SPACE, action.as_bytes())
 }
 
-/// What is known of one action.
+/// A catalogue entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActionFacts {
-    /// What it permits.
+    /// Access level.
     pub level: AccessLevel,
-    /// What attackers do with it.
+    /// Known use by attackers.
     pub abuse: Option<Abuse>,
 }
 
-/// What attackers do with an action.
+/// Known use of an action by attackers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Abuse {
-    /// The technique that it is known from.
+    /// ATT&CK technique.
     pub technique: Technique,
-    /// Whether an organisation hardly ever does it for its own good.
+    /// Whether legitimate use is rare.
     pub rarely_legitimate: bool,
 }
 
@@ -56,7 +56,7 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// States the level of `action`, such as `s3:GetObject`.
+    /// Sets the level of `action`, such as `s3:GetObject`.
     pub fn set_level(&mut self, action: &str, level: AccessLevel) {
         self.facts
             .entry(action_hash(action))
@@ -64,7 +64,7 @@ impl Catalogue {
             .or_insert(ActionFacts { level, abuse: None });
     }
 
-    /// States that attackers are known to use `action`.
+    /// Marks `action` as used by attackers.
     pub fn set_abuse(&mut self, action: &str, abuse: Abuse) {
         self.facts
             .entry(action_hash(action))
@@ -75,13 +75,13 @@ impl Catalogue {
             });
     }
 
-    /// What is known of `action`: from the catalogue, else the level that its verb suggests.
+    /// The entry of `action`; otherwise the level that its verb suggests.
     #[must_use]
     pub fn facts(&self, action: &str) -> Option<ActionFacts> {
         self.facts_of(action_hash(action), action)
     }
 
-    /// The same where the hash of `action` is known.
+    /// The same by the hash of `action`.
     #[must_use]
     pub fn facts_of(&self, hash: u64, action: &str) -> Option<ActionFacts> {
         self.facts
@@ -90,13 +90,13 @@ impl Catalogue {
             .or_else(|| level_by_verb(action).map(|level| ActionFacts { level, abuse: None }))
     }
 
-    /// How many actions are known by name.
+    /// Number of actions in the catalogue.
     #[must_use]
     pub fn len(&self) -> usize {
         self.facts.len()
     }
 
-    /// Whether no action is known by name.
+    /// Whether the catalogue is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.facts.is_empty()
@@ -136,7 +136,7 @@ fn level_by_verb(action: &str) -> Option<AccessLevel> {
     })
 }
 
-/// The level that a scope claims, such as `repo:admin`; `None` where it does not say.
+/// The level that a scope states, such as `repo:admin`; `None` where it does not.
 #[must_use]
 pub fn level_of_scope(scope: &str) -> Option<AccessLevel> {
     let last = scope.rsplit([':', '.', '/', ' ']).next().unwrap_or(scope);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_say_what_they_permit() {
+    fn scopes_state_their_level() {
         assert_eq!(level_of_scope("repo:read"), Some(AccessLevel::Read));
         assert_eq!(level_of_scope("org:admin"), Some(AccessLevel::Permissions));
         assert_eq!(level_of_scope("openid"), None);

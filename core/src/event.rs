@@ -1,6 +1,6 @@
-//! The vocabulary of what happens: one use, issue, refresh, rotation, revocation or grant.
+//! The event model: one use, issue, refresh, rotation, revocation or grant of a credential.
 //!
-//! Strings are borrowed from the record where the format allows it. Nothing here knows a wire
+//! Strings are borrowed from the record where the format permits it. Independent of any wire
 //! format.
 
 use crate::string_enum;
@@ -12,21 +12,21 @@ use std::net::IpAddr;
 pub type Text<'a> = Cow<'a, str>;
 
 string_enum! {
-    /// Who a credential belongs to.
+    /// Kind of the owner of a credential.
     IdentityKind {
         /// A person.
         Human = "human",
         /// A long-lived technical account.
         Service = "service",
-        /// An autoscaled or scheduled computation.
+        /// An autoscaled or scheduled workload.
         Workload = "workload",
-        /// A script, pipeline or robot.
+        /// A script, pipeline or bot.
         Automation = "automation",
     }
 }
 
 string_enum! {
-    /// What was used.
+    /// Kind of a credential.
     CredentialKind {
         /// A password.
         Password = "password",
@@ -34,7 +34,7 @@ string_enum! {
         ApiKey = "api_key",
         /// A short-lived bearer token.
         AccessToken = "access_token",
-        /// A token that buys access tokens.
+        /// A token that is exchanged for access tokens.
         RefreshToken = "refresh_token",
         /// A browser or console session.
         Session = "session",
@@ -48,33 +48,33 @@ string_enum! {
 }
 
 string_enum! {
-    /// What was done with the credential.
+    /// What was done with a credential.
     Activity {
-        /// An identity proved itself.
+        /// An identity authenticated.
         Authenticate = "authenticate",
-        /// The credential was presented to do something.
+        /// The credential was used.
         Use = "use",
         /// A credential was issued.
         Issue = "issue",
-        /// A credential was renewed.
+        /// A credential was refreshed.
         Refresh = "refresh",
-        /// A credential was replaced.
+        /// A credential was rotated.
         Rotate = "rotate",
         /// A credential was revoked.
         Revoke = "revoke",
-        /// A permission was given.
+        /// A permission was granted.
         Grant = "grant",
     }
 }
 
 string_enum! {
-    /// How it ended.
+    /// Outcome of an event.
     Outcome {
-        /// It was done.
+        /// It succeeded.
         Success = "success",
         /// It failed: wrong password, no such resource, throttled.
         Failure = "failure",
-        /// It was refused: no permission.
+        /// It was denied: no permission.
         Denied = "denied",
     }
 }
@@ -82,13 +82,13 @@ string_enum! {
 /// The human, service, workload or automation that a credential belongs to.
 #[derive(Clone, Debug)]
 pub struct Identity<'a> {
-    /// The key of the stream.
+    /// Id, which is the key of the stream.
     pub id: Text<'a>,
-    /// Kind; `service` where the event did not say.
+    /// Kind; `service` where the event does not state one.
     pub kind: IdentityKind,
-    /// Peer group, if the source knows one.
+    /// Peer group, if the source states one.
     pub group: Option<Text<'a>>,
-    /// Who answers for it.
+    /// Owner, if the source states one.
     pub owner: Option<Text<'a>>,
 }
 
@@ -97,26 +97,26 @@ pub struct Identity<'a> {
 pub struct Credential<'a> {
     /// Identifier, never the secret itself.
     pub id: Text<'a>,
-    /// Kind; `None` where the event did not say.
+    /// Kind; `None` where the event does not state one.
     pub kind: Option<CredentialKind>,
-    /// Who issued it.
+    /// Issuer.
     pub issuer: Option<Text<'a>>,
-    /// When it was issued.
+    /// Time of issue.
     pub issued_at: Option<EventTime>,
-    /// When it ends.
+    /// Expiry.
     pub expires_at: Option<EventTime>,
-    /// What it permits.
+    /// Scopes.
     pub scopes: Vec<Text<'a>>,
 }
 
-/// Where it was used from.
+/// Source of a use.
 #[derive(Clone, Debug, Default)]
 pub struct Source<'a> {
     /// Host name.
     pub host: Option<Text<'a>>,
     /// Address.
     pub ip: Option<IpAddr>,
-    /// The client's own description of itself.
+    /// The client's description of itself.
     pub user_agent: Option<Text<'a>>,
     /// ISO 3166 country code.
     pub country: Option<Text<'a>>,
@@ -131,28 +131,28 @@ pub struct Source<'a> {
 pub struct Event<'a> {
     /// Unique id of the event.
     pub event_id: Text<'a>,
-    /// When it happened.
+    /// Event time.
     pub time: EventTime,
-    /// Whose credential.
+    /// Identity.
     pub identity: Identity<'a>,
-    /// Which credential, if known.
+    /// Credential, if known.
     pub credential: Option<Credential<'a>>,
     /// What was done.
     pub activity: Activity,
     /// The operation, such as `s3:GetObject`.
     pub action: Option<Text<'a>>,
-    /// What it was done to.
+    /// Object of the operation.
     pub resource: Option<Text<'a>>,
-    /// Where from.
+    /// Source.
     pub source: Source<'a>,
     /// Declared purpose, such as a job.
     pub purpose: Option<Text<'a>>,
-    /// How it ended; `success` where the event did not say.
+    /// Outcome; `success` where the event does not state one.
     pub outcome: Outcome,
 }
 
 impl Event<'_> {
-    /// Whether somebody tried to be the identity, and was not let in.
+    /// Whether the event is an authentication that did not succeed.
     #[must_use]
     pub fn is_failed_login(&self) -> bool {
         self.activity == Activity::Authenticate && self.outcome != Outcome::Success

@@ -1,10 +1,10 @@
-//! Parameters of the model: declared once, with the key in `models/parameters.toml`, the unit and the
-//! published default of each.
+//! Parameters of the model: each is declared once, with its key in `models/parameters.toml`, unit and
+//! published default.
 
 use crate::stats::decay::HalfLife;
 use crate::units::MS_PER_SEC;
 
-/// Why parameters cannot be used.
+/// Why parameters are invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParameterError {
     /// A parameter is missing; section and key.
@@ -29,7 +29,7 @@ impl std::error::Error for ParameterError {}
 /// Looks up the number under a section and a key.
 pub type Lookup<'l> = dyn FnMut(&'static str, &'static str) -> Option<f64> + 'l;
 
-/// Declares the sections: a struct each, its published defaults, and how it is read.
+/// Declares the sections: one struct each, its published defaults, and how it is read.
 macro_rules! parameters {
     ($(
         $(#[$section_doc:meta])*
@@ -78,13 +78,13 @@ macro_rules! parameters {
 parameters! {
     /// Half-lives.
     decay: DecayParams {
-        /// Of an observation in a baseline.
+        /// Half-life of an observation in a baseline.
         baseline_half_life: HalfLife = "baseline_half_life_days" half_life_days(30.0),
-        /// Of the recent window of the `failure` signal.
+        /// Half-life of the recent window of the `failure` signal.
         failure_window_half_life: HalfLife = "failure_window_half_life_secs" half_life_secs(900.0),
-        /// Of accumulated incident evidence.
+        /// Half-life of accumulated incident evidence.
         incident_half_life: HalfLife = "incident_half_life_secs" half_life_secs(1_800.0),
-        /// Of the daily peaks from which the alert threshold is estimated.
+        /// Half-life of the daily peaks from which the alert threshold is estimated.
         peak_half_life: HalfLife = "peak_half_life_days" half_life_days(7.0),
     }
 
@@ -138,7 +138,7 @@ parameters! {
         relocation_rate: f64 = "relocation_rate" positive(0.03),
         /// Probability of a use outside a credential's validity.
         hard_violation_p: f64 = "hard_violation_p" positive(1e-6),
-        /// Impossible journeys a day of an identity with a position.
+        /// Impossible journeys per day of an identity with a known location.
         impossible_journeys_a_day: f64 = "impossible_journeys_a_day" positive(0.002),
         /// Probability of a grant to oneself.
         self_grant_p: f64 = "self_grant_p" number(0.0005),

@@ -1,42 +1,42 @@
-//! The vocabulary of the view by source: one authentication, as it is seen where it comes from.
+//! The record of the view by source: one authentication, keyed by the network it comes from.
 
 use crate::event::{Activity, Credential, Event, Identity, IdentityKind, Outcome, Source, Text};
 use crate::units::EventTime;
 use std::borrow::Cow;
 
-/// One authentication at its source.
+/// One authentication under its source.
 #[derive(Clone, Debug)]
 pub struct Sighting<'a> {
     /// Unique id of the event.
     pub event_id: Text<'a>,
-    /// When it happened.
+    /// Event time.
     pub time: EventTime,
     /// The source: a network prefix, such as `203.0.113.0/24`.
     pub network: Text<'a>,
-    /// Who was tried.
+    /// Identity.
     pub identity: Identity<'a>,
-    /// With which credential, if known; its times and scopes are left out.
+    /// Credential, if known; its times and scopes are omitted.
     pub credential: Option<Credential<'a>>,
-    /// How it ended.
+    /// Outcome.
     pub outcome: Outcome,
-    /// Whether the identity was known to come from this network, or nothing was known of where it
-    /// comes from.
+    /// Whether this network is usual for the identity, or its origin is not known
+    /// yet.
     pub is_known_source: bool,
-    /// Identities that the shard of the identity knows.
+    /// Number of identities with a baseline in the identity's shard.
     pub known_identities: u64,
     /// Partition and offset of the event.
     pub position: (i32, i64),
 }
 
 impl<'a> Sighting<'a> {
-    /// Whether it is the identity's everyday life, and so says nothing of an attacker.
+    /// Whether it is routine for the identity, and thus no evidence of an attacker.
     #[must_use]
     pub fn is_routine(&self) -> bool {
         self.is_known_source && self.outcome == Outcome::Success
     }
 
-    /// The same as an event of the source: the network is the entity, and the identity what it was
-    /// done to. Sources are all of one kind and one group.
+    /// The same as an event of the source: the network is the entity, and the identity is the object. All sources
+    /// are of one kind and one group.
     #[must_use]
     pub fn into_event(self) -> Event<'a> {
         Event {

@@ -1,4 +1,4 @@
-//! Quantities that carry their unit, so that a number cannot be mistaken for another.
+//! Quantities with a unit in their type.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::fmt;
@@ -10,7 +10,7 @@ pub const MS_PER_HOUR: i64 = 3_600_000;
 /// Milliseconds in a day.
 pub const MS_PER_DAY: i64 = 86_400_000;
 
-/// A moment of event time: milliseconds since 1970-01-01T00:00:00Z.
+/// A point in event time: milliseconds since 1970-01-01T00:00:00Z.
 ///
 /// Time is data: it comes from events, never from a clock.
 #[derive(
@@ -29,12 +29,12 @@ pub const MS_PER_DAY: i64 = 86_400_000;
 pub struct EventTime(i64);
 
 impl EventTime {
-    /// 2000-01-01T00:00:00Z: nothing that uses credentials today logged before.
+    /// 2000-01-01T00:00:00Z: earlier times are errors of the source.
     pub const EARLIEST: Self = Self(946_684_800_000);
     /// 2100-01-01T00:00:00Z.
     pub const LATEST: Self = Self(4_102_444_800_000);
 
-    /// The moment `ms` milliseconds after the epoch; `None` outside [`Self::EARLIEST`],
+    /// The time `ms` milliseconds after the epoch; `None` outside [`Self::EARLIEST`],
     /// [`Self::LATEST`].
     #[must_use]
     pub fn from_epoch_ms(ms: i64) -> Option<Self> {
@@ -61,7 +61,7 @@ impl EventTime {
         self.0 - earlier.0
     }
 
-    /// The moment `ms` later, held within the representable range.
+    /// The time `ms` later, held within the representable range.
     #[must_use]
     pub fn saturating_add_ms(self, ms: i64) -> Self {
         Self(
@@ -72,10 +72,10 @@ impl EventTime {
     }
 }
 
-/// A span of event time in words: `4 min`, `7.5 h`, `63 days`.
+/// A span of event time as text: `4 min`, `7.5 h`, `63 days`.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
-    /// Length in milliseconds; a negative one prints as zero.
+    /// Length in milliseconds; a negative one is shown as zero.
     pub ms: i64,
 }
 
@@ -101,14 +101,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_outside_the_range_is_refused() {
+    fn a_time_outside_the_range_is_rejected() {
         assert_eq!(EventTime::from_epoch_ms(-62_167_219_200_000), None);
         assert_eq!(EventTime::from_epoch_ms(253_402_300_799_000), None);
         assert!(EventTime::from_epoch_ms(1_700_000_000_000).is_some());
     }
 
     #[test]
-    fn a_span_reads_as_a_person_says_it() {
+    fn a_span_is_shown_in_the_largest_fitting_unit() {
         assert_eq!(Span { ms: 45_000 }.to_string(), "45 s");
         assert_eq!(Span { ms: 900_000 }.to_string(), "15 min");
         assert_eq!(Span { ms: 27_000_000 }.to_string(), "7.5 h");

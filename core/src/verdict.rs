@@ -1,35 +1,35 @@
-//! The vocabulary of judgement: readings, verdicts, severities, techniques.
+//! The verdict on an event: readings, signals, severities, techniques.
 
 use crate::string_enum;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 string_enum! {
-    /// Whose knowledge a reading rests on, from the narrowest.
+    /// The baseline that a reading rests on, from the narrowest.
     Level {
         /// The identity's own history.
         Identity = "identity",
-        /// Its peers'.
+        /// Its peers' history.
         Peers = "peers",
-        /// Everyone's in the partition, and the prior behind it.
+        /// The population's history, and the prior.
         Population = "population",
     }
 }
 
 string_enum! {
-    /// Whose behaviour a shard looks at. A stolen credential shows at its identity, a spray over a
-    /// thousand identities only at its source.
+    /// The view of a shard: by identity or by source. A stolen credential shows at its identity, a password spray
+    /// over a thousand identities only at its source.
     #[derive(Default)]
     EntityView {
-        /// Each identity's.
+        /// By identity.
         #[default]
         Identity = "identity",
-        /// Each source network's.
+        /// By source network.
         Source = "source",
     }
 }
 
 string_enum! {
-    /// How bad it is. The meaning in surprise stands at `score::severity`.
+    /// Severity of an alert. Its meaning in surprise is defined in `score::severity`.
     Severity {
         /// Below the alert threshold.
         Informational = "informational",
@@ -45,7 +45,7 @@ string_enum! {
 }
 
 string_enum! {
-    /// One way in which an event can deviate.
+    /// The signals.
     SignalName {
         /// Unusual host.
         Host = "host",
@@ -55,11 +55,11 @@ string_enum! {
         Client = "client",
         /// Unusual operation or resource.
         Action = "action",
-        /// Permission above the usual.
+        /// Permission above the usual ones.
         Privilege = "privilege",
-        /// Unusual lifetime of a token.
+        /// Unusual token lifetime.
         TokenLifetime = "token_lifetime",
-        /// Used outside its life.
+        /// Used outside its lifetime.
         CredentialAge = "credential_age",
         /// Refreshed off its cadence.
         Refresh = "refresh",
@@ -69,15 +69,15 @@ string_enum! {
         Rate = "rate",
         /// Too many failures, or a success after them.
         Failure = "failure",
-        /// Too many distinct things.
+        /// Too many distinct actions and resources.
         FanOut = "fan_out",
-        /// Faster than one can travel.
+        /// Impossible travel.
         Travel = "travel",
         /// One credential in two places.
         Concurrency = "concurrency",
         /// First use after a long silence.
         Dormancy = "dormancy",
-        /// No purpose where there always is one.
+        /// No purpose where one is usually stated.
         Purpose = "purpose",
     }
 }
@@ -96,25 +96,25 @@ string_enum! {
     }
 }
 
-/// Probabilities below this are all the same to us: no baseline holds enough observations to
-/// tell them apart.
+/// Lower bound of probabilities: no baseline holds enough observations to distinguish smaller
+/// ones.
 pub const MIN_P: f64 = 1e-12;
 
-/// What a signal answers when it does not abstain.
+/// Result of a signal that does not abstain.
 #[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Reading {
-    /// Tail probability under the baseline, in [`SMALLEST_P`, 1].
+    /// Tail probability under the baseline, in [[`MIN_P`], 1].
     pub p: f64,
     /// Decayed number of observations behind it.
     pub observations: f32,
-    /// Names the fact observed, so that one fact is not counted twice within an incident.
+    /// Key of the deviation, so that it counts once within an incident.
     pub deviation_key: u32,
-    /// Whose knowledge decided.
+    /// Baseline that determined `p`.
     pub level: Level,
 }
 
 impl Reading {
-    /// A reading with `p` held within its range.
+    /// A reading with `p` clamped to its range.
     #[must_use]
     pub fn new(p: f64, level: Level, observations: f64, deviation_key: u32) -> Self {
         let p = if p.is_finite() {
@@ -137,14 +137,14 @@ impl Reading {
     }
 }
 
-/// What was observed and expected, in words.
+/// What was observed and expected, as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Explanation {
     /// The value of this event.
     pub observed: String,
-    /// What the baseline holds instead.
+    /// The usual values of the baseline.
     pub expected: String,
-    /// One sentence for a person.
+    /// One sentence.
     pub sentence: String,
 }
 
@@ -181,26 +181,26 @@ impl PartialEq<Technique> for ObservedTechnique {
     }
 }
 
-/// One signal's part in a verdict.
+/// The contribution of one signal to a verdict.
 #[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct SignalVerdict {
-    /// Which signal.
+    /// Signal.
     pub name: SignalName,
-    /// What it read.
+    /// Its reading.
     pub reading: Reading,
-    /// Why, in words.
+    /// Its explanation.
     pub explanation: Explanation,
 }
 
 /// The score of one event with its evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// What alerting compares with the threshold: accumulated evidence included.
+    /// Score that alerting compares with the threshold: accumulated evidence included.
     pub score_nats: f64,
-    /// This event alone.
+    /// Score of this event alone.
     pub event_nats: f64,
-    /// The alert this event belongs to, if it raised or fed one.
+    /// The alert this event belongs to, if it raised or extended one.
     pub alert_id: Option<String>,
-    /// Signals that did not abstain; explained when asked for.
+    /// Signals that did not abstain; explained on request.
     pub signals: Vec<SignalVerdict>,
 }

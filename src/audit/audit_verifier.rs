@@ -1,4 +1,4 @@
-//! Does an audit trail hold together? Walks the chains, and checks what signed heads say of them.
+//! Verifies audit trails: the hash chains, and the signed heads against them.
 
 use crate::audit::record::{GENESIS, HEAD_TYPE, Head, Record, chain_hash};
 use crate::crypto::{KeySet, SignatureError};
@@ -10,37 +10,35 @@ use std::collections::BTreeMap;
 /// Why a record does not continue its chain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
-    /// It is no record of an audit trail.
-    #[error("this is no audit record: partition, sequence, previous, hash and entry are expected")]
+    /// Not an audit record.
+    #[error("not an audit record: partition, sequence, previous, hash and entry are required")]
     NotARecord,
-    /// Its hash is not that of what it says.
-    #[error("its hash does not fit what it says: it was altered")]
+    /// Its hash does not match its content.
+    #[error("the hash does not match the entry: the record was altered")]
     Altered,
-    /// A record is missing before it, or stands elsewhere.
-    #[error(
-        "record {expected} of partition {partition} should stand here: one was dropped or moved"
-    )]
+    /// A record is missing before it, or it was moved.
+    #[error("expected record {expected} of partition {partition}: a record was dropped or moved")]
     OutOfOrder {
-        /// Which partition.
+        /// Partition.
         partition: i64,
-        /// Which record.
+        /// Expected sequence number.
         expected: u64,
     },
-    /// It follows another record than the one before it.
-    #[error("it does not follow the record before it: that one was altered or replaced")]
+    /// Its predecessor is not the record before it.
+    #[error("the previous hash does not match: the record before was altered or replaced")]
     Unlinked,
-    /// A signed head that nobody trusted has signed.
-    #[error("a head of the trail: {0}")]
+    /// A signed head without a valid signature of a trusted key.
+    #[error("signed head of the trail: {0}")]
     Head(#[from] SignatureError),
-    /// A signed head says that the chain was another.
+    /// A signed head does not match the chain.
     #[error(
         "the signed head here knows {records} records of partition {partition} and another last one: records \
          were removed, or the chain was made anew"
     )]
     Rewritten {
-        /// Which partition.
+        /// Partition.
         partition: i64,
-        /// Records when it was signed.
+        /// Number of records when it was signed.
         records: u64,
     },
 }
@@ -53,20 +51,20 @@ struct HeadRecord<'a> {
     head: Cow<'a, str>,
 }
 
-/// Walks the chains of several partitions, whose records may be mixed.
+/// Verifies the chains of several partitions, whose records may be mixed.
 #[derive(Debug, Default)]
 pub struct ChainVerifier {
-    /// By view and partition: sequence and hash of what comes next and came last.
+    /// Sequence number of the next record and hash of the latest one, by view and partition.
     ends: BTreeMap<(EntityView, i64), (u64, String)>,
     records: u64,
-    /// What signed heads are checked by.
+    /// Keys for signed heads.
     keys: Option<KeySet>,
     heads_verified: u64,
     heads_skipped: u64,
 }
 
 impl ChainVerifier {
-    /// A walk that checks signed heads by `keys`.
+    /// A verifier that checks signed heads with `keys`.
     #[must_use]
     pub fn with_keys(keys: Option<KeySet>) -> Self {
         Self {
@@ -75,7 +73,7 @@ impl ChainVerifier {
         }
     }
 
-    /// Signed heads that were checked, and those that were passed by for want of keys.
+    /// Number of verified signed heads, and of those skipped for lack of keys.
     #[must_use]
     pub fn signed_heads(&self) -> (u64, u64) {
         (self.heads_verified, self.heads_skipped)
@@ -101,10 +99,10 @@ impl ChainVerifier {
         Ok(())
     }
 
-    /// Takes the next record, in the order of its partition.
+    /// Verifies the next record, in the order of its partition.
     ///
     /// # Errors
-    /// Says why the record does not continue its chain.
+    /// The record does not continue its chain.
     pub fn verify(&mut self, line: &[u8]) -> Result<(), ChainError> {
         if let Ok(record) = serde_json::from_slice::<HeadRecord<'_>>(line) {
             return self.verify_head(&record.head);
@@ -139,13 +137,13 @@ impl ChainVerifier {
         Ok(())
     }
 
-    /// Records taken.
+    /// Number of records.
     #[must_use]
     pub fn records(&self) -> u64 {
         self.records
     }
 
-    /// The last hash of each chain, by view and partition: what a truncation would change.
+    /// The latest hash of each chain, by view and partition: a truncation would change it.
     pub fn heads(&self) -> impl Iterator<Item = (EntityView, i64, u64, &str)> {
         self.ends
             .iter()
@@ -177,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_head_betrays_a_chain_that_was_made_anew_or_cut() {
+    fn a_signed_head_reveals_a_chain_that_was_rebuilt_or_truncated() {
         let signer = Signer::for_tests(7);
         let mut chain = AuditChain::new(0);
         assert_eq!(chain.head(&signer, EventTime::EARLIEST), None);
@@ -210,15 +208,15 @@ mod tests {
     }
 
     #[test]
-    fn numbers_count_as_they_are_written() {
-        // Readers that round the last digit of this one are common.
+    fn numbers_are_hashed_as_written() {
+        // Readers that round the last digit of this number are common.
         let mut chain = AuditChain::new(0);
         let record = chain.append(&json!({"score_nats": 26.884_462_847_779_762_f64}));
         assert_eq!(ChainVerifier::default().verify(&record), Ok(()));
     }
 
     #[test]
-    fn chains_of_both_views_run_beside_each_other() {
+    fn chains_of_both_views_are_independent() {
         let of = |view| AuditChain::new(0).for_entity(view).append(&json!({}));
         let mut walk = ChainVerifier::default();
         assert_eq!(walk.verify(&of(EntityView::Identity)), Ok(()));
@@ -227,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_trail_is_walked_and_partitions_may_be_mixed() {
+    fn a_complete_trail_verifies_and_partitions_may_be_mixed() {
         let mixed: Vec<String> = chain(0)
             .into_iter()
             .zip(chain(1))
@@ -237,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_broken_record_is_found() {
+    fn the_first_invalid_record_is_reported() {
         let good = chain(0);
         let mut altered = good.clone();
         altered[2] = altered[2].replace("2.1", "2.2");
@@ -253,7 +251,7 @@ mod tests {
         swapped.swap(1, 2);
         assert_eq!(walk(&swapped), Err((1, out_of_order(1))));
         assert_eq!(walk(&good[1..]), Err((0, out_of_order(0))));
-        // One that was made anew, hash and all, is betrayed by the one after it.
+        // A record that was rebuilt, hash included, is revealed by the next one.
         let mut replaced = good;
         let mut other = AuditChain::new(0);
         other.append(&json!({}));

@@ -1,5 +1,5 @@
-//! The audit trail (`credential.decisions`): every decision, each record carrying the hash of the
-//! one before it.
+//! The audit trail (`credential.decisions`): every decision, each record with the hash of the previous
+//! one.
 
 use crate::crypto::Signer;
 use crate::feedback::model::{ContainmentCommand, Feedback, FeedbackCommand};
@@ -16,19 +16,19 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
-/// What the first record of a chain carries in place of a hash.
+/// Previous hash of the first record of a chain.
 pub(super) const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The chain of one shard.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct AuditChain {
-    /// Not kept: it is the shard's.
+    /// Not stored: it is the shard's.
     #[borsh(skip)]
     entity: EntityView,
     partition: i32,
     sequence: u64,
     pub(super) previous: String,
-    /// Records before the last signed head. Not kept: after a start it is signed once more.
+    /// Number of records at the last signed head. Not stored: after a start the head is signed once more.
     #[borsh(skip)]
     signed_records: u64,
 }
@@ -49,8 +49,8 @@ impl AuditChain {
         }
     }
 
-    /// A record that says, signed, where the chain stands at `now`, where it has grown since the last one. It
-    /// is no link itself: whoever makes a whole chain anew cannot make this.
+    /// The signed head of the chain at `now`, if it has grown since the last one. It is not part of the chain:
+    /// whoever rebuilds a whole chain cannot sign a matching head.
     pub fn head(&mut self, signer: &Signer, now: EventTime) -> Option<Vec<u8>> {
         if self.signed_records == self.sequence {
             return None;
@@ -68,14 +68,14 @@ impl AuditChain {
         Some(json!({ "head": head }).to_string().into_bytes())
     }
 
-    /// The same chain, of a shard that looks at such entities.
+    /// The same chain, for a shard of the view `entity`.
     #[must_use]
     pub fn for_entity(self, entity: EntityView) -> Self {
         Self { entity, ..self }
     }
 
-    /// The record of what was decided for `alert`, which `record` raised: an event of its log, or a
-    /// sighting of one.
+    /// The record of the decision for `alert`, which `record` raised: an event of its log, or a sighting
+    /// of one.
     pub fn decision(
         &mut self,
         alert: &Alert,
@@ -107,7 +107,7 @@ impl AuditChain {
         self.append(&entry)
     }
 
-    /// The record of another model or configuration that judges from here on.
+    /// The record of a changed model or configuration.
     pub fn upgrade(&mut self, time: EventTime, from: [&str; 2], to: [&str; 2]) -> Vec<u8> {
         self.append(&json!({
             "what": "upgrade",
@@ -117,7 +117,7 @@ impl AuditChain {
         }))
     }
 
-    /// The record of what somebody answered. Of an identity to be forgotten it keeps no name.
+    /// The record of feedback. For an identity to be forgotten it holds no name.
     pub fn feedback(&mut self, time: EventTime, answer: &Feedback) -> Vec<u8> {
         let forgotten = answer.forget.as_ref().map(|identity| {
             let digest = blake3::hash(identity.as_bytes()).to_hex();
@@ -160,13 +160,13 @@ impl AuditChain {
     }
 }
 
-/// By which way, from where, for what.
+/// The activity: host, client, origin and object.
 fn event_context(deed: &EventContext) -> Value {
     json!({"action": deed.action, "resource": deed.resource, "host": deed.host, "ip": deed.ip,
         "user_agent": deed.user_agent, "purpose": deed.purpose})
 }
 
-/// What an answer is called in the trail.
+/// Type of the feedback in the trail.
 fn record_type(answer: &Feedback) -> &'static str {
     match answer.command() {
         Ok(FeedbackCommand::AlertVerdict(..)) | Err(_) => "feedback",
@@ -180,7 +180,7 @@ fn record_type(answer: &Feedback) -> &'static str {
     }
 }
 
-/// The entry counts as it is written, so that no reader's way with numbers can matter.
+/// The entry is hashed as it is written, so that a reader's treatment of numbers does not matter.
 pub(super) fn chain_hash(previous: &str, sequence: u64, entry: &str) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(previous.as_bytes());
@@ -192,7 +192,7 @@ pub(super) fn chain_hash(previous: &str, sequence: u64, entry: &str) -> String {
 /// A record as it is written and read.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Record<'a> {
-    /// Records of before there was the view by source do not say it.
+    /// Records from before the source view existed lack it.
     #[serde(borrow, default = "default_view")]
     pub(super) view: Cow<'a, str>,
     pub(super) partition: i64,
@@ -209,7 +209,7 @@ fn default_view() -> Cow<'static, str> {
     Cow::Borrowed(EntityView::Identity.as_str())
 }
 
-/// Where a chain stood.
+/// State of a chain.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Head<'a> {
     #[serde(borrow)]
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_record_carries_the_hash_of_the_one_before() {
+    fn each_record_holds_the_hash_of_the_previous_one() {
         let mut chain = AuditChain::new(3);
         let records: Vec<Value> = (0..3)
             .map(|n| serde_json::from_slice(&chain.append(&json!({"n": n}))).unwrap())

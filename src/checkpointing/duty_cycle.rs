@@ -1,22 +1,22 @@
-//! How often something is done that costs time.
+//! Limits the share of time that a periodic task takes.
 
 use crate::clock::Stopwatch;
 use std::time::Duration;
 
-/// When it was begun last, and what it took lately.
+/// When it last began, and how long it took.
 pub(crate) struct DutyCycle {
     interval: Duration,
     duty: u32,
     allowance: Duration,
     since: Stopwatch,
-    /// What it took, as far as that was not made up for when it was begun last.
+    /// Excess of the time taken over the budget, at the last begin.
     debt: Duration,
 }
 
 impl DutyCycle {
-    /// To be done `every` so long, first after that time, and to take no more than one part in `one_in` of
-    /// the time; but it may take `at_once` so much before that counts, for one that takes long is not to
-    /// keep the next one waiting.
+    /// A task that is due `every` interval, first after one interval, and takes at most one part in `one_in` of the
+    /// time. It may take `at_once` more before that counts, so that one long run does not delay the
+    /// next.
     pub(crate) fn new(interval: Duration, duty: u32, allowance: Duration) -> Self {
         Self {
             interval,
@@ -27,19 +27,19 @@ impl DutyCycle {
         }
     }
 
-    /// It was begun at the start of `since`, and is done.
+    /// Records a run that began at the start of `since` and is complete.
     pub(crate) fn record_since(&mut self, since: Stopwatch) {
         self.record(since, since.elapsed());
     }
 
-    /// The same, where only a part of the time since then went into it.
+    /// Records a run that took only a part of the time since then.
     pub(crate) fn record(&mut self, since: Stopwatch, took: Duration) {
         let between = self.since.elapsed().saturating_sub(since.elapsed());
         self.debt = self.remaining_debt(between) + took;
         self.since = since;
     }
 
-    /// How long until it is due.
+    /// Time until the task is due.
     pub(crate) fn wait(&self) -> Duration {
         self.interval.saturating_sub(self.since.elapsed())
     }
@@ -49,12 +49,12 @@ impl DutyCycle {
         self.since.elapsed() >= self.slot(turns)
     }
 
-    /// How long one of `turns` has.
+    /// Interval of one of `turns`.
     pub(crate) fn slot(&self, turns: u32) -> Duration {
         self.interval / turns.max(1)
     }
 
-    /// Whether it keeps to its part of the time if it is done now.
+    /// Whether a run now stays within the budget.
     pub(crate) fn has_budget(&self) -> bool {
         self.remaining_debt(self.since.elapsed()) <= self.allowance
     }
@@ -71,7 +71,7 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3_600);
 
     #[test]
-    fn what_takes_long_waits_longer_than_it_is_due() {
+    fn a_long_run_delays_the_next_one() {
         let mut pace = DutyCycle::new(Duration::ZERO, 10, Duration::ZERO);
         assert!(pace.wait().is_zero() && pace.has_budget());
         pace.record(Stopwatch::start(), HOUR);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_takes_long_does_not_keep_the_next_waiting_but_a_pile_of_them_does() {
+    fn one_long_run_within_the_allowance_causes_no_delay_and_several_do() {
         let mut pace = DutyCycle::new(Duration::ZERO, 2, HOUR);
         pace.record(Stopwatch::start(), HOUR / 2);
         assert!(pace.has_budget());
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_of_many_turns_has_them_more_often() {
+    fn a_round_of_several_turns_shortens_their_interval() {
         let pace = DutyCycle::new(HOUR, 2, HOUR);
         assert!(!pace.wait().is_zero() && !pace.is_due(1) && !pace.is_due(0));
         assert_eq!(

@@ -1,3 +1,3 @@
-//! When checkpoints are taken and how fast they are written.
+//! When checkpoints are written, and which share of the time they may take.
 
 pub mod duty_cycle;

@@ -1,4 +1,4 @@
-//! What can be asked for on the command line.
+//! Command-line arguments.
 
 use super::terminal;
 use super::terminal::LogFormat;
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     /// Print version, commit and model hash.
     #[arg(long, short = 'V')]
     pub(super) version: bool,
-    /// How log lines on stderr look.
+    /// Format of log lines on stderr.
     #[arg(long, global = true, default_value = "text")]
     pub(super) log_format: LogFormat,
     /// Only warnings and errors on stderr, no progress.
@@ -48,63 +48,63 @@ pub(super) const FEEDBACK_EXAMPLE: &str = "Example: credwatch feedback \
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Everything embedded, no Kafka: a simulated organisation under attack, live.
+    /// Simulated organisation under attack, live, without Kafka.
     #[command(after_help = "Example: credwatch demo --seed 7 --for 2m")]
     Demo(DemoArguments),
-    /// The service on Kafka.
+    /// Run the service on Kafka.
     #[command(after_help = "Example: credwatch run --config /etc/credwatch.toml")]
     Run(RunArguments),
-    /// The topics on Kafka.
+    /// Manage topics on Kafka.
     Topics {
         #[command(subcommand)]
         command: TopicsCommand,
     },
-    /// Judge files with the same engine.
+    /// Score files with the same engine.
     #[command(after_help = "Example: credwatch replay --alerts alerts.jsonl cloudtrail-logs/")]
     Replay(ReplayArguments),
-    /// Labelled traffic, the same for the same seed.
+    /// Generate labelled traffic, the same for the same seed.
     #[command(
         after_help = SIMULATE_EXAMPLE
     )]
     Simulate(SimulateArguments),
-    /// What is found of labelled traffic: average precision, campaign recall, time to detect.
+    /// Measure detection on labelled traffic: average precision, campaign recall, time to detect.
     #[command(after_help = "Example: credwatch evaluate --labels labels.jsonl events.jsonl")]
     Evaluate(EvaluateArguments),
-    /// Which alerts and orders a new configuration gains and loses.
+    /// Compare the alerts and orders of two configurations.
     #[command(after_help = "Example: credwatch backtest --old a.toml --new b.toml events/")]
     Backtest(BacktestArguments),
-    /// Configuration, model, connection, topics: all problems at once.
+    /// Check configuration, model, connection and topics, and report all problems at once.
     #[command(after_help = "Example: credwatch check --config /etc/credwatch.toml")]
     Check(CheckArguments),
-    /// One identity's baseline in words and numbers, and what an event of it would score.
+    /// Show an identity's baseline, and what an event of it would score.
     #[command(after_help = EXPLAIN_EXAMPLE)]
     Explain(ExplainArguments),
-    /// Tells the service what an alert was; it learns from that at its next checkpoint.
+    /// Record an analyst's verdict on an alert; the service learns from it.
     #[command(after_help = FEEDBACK_EXAMPLE)]
     Feedback(FeedbackArguments),
-    /// One case from beginning to end: timeline, evidence, decisions, what became of them, what to change.
+    /// Show one incident: timeline, evidence, decisions, outcomes, and suggested changes.
     #[command(after_help = "Example: credwatch review --alert f26c15b153bd662d40a5f91b209ac883")]
     Review(ReviewArguments),
-    /// Privileges granted or formerly used that nobody used since, per identity, and a narrower set.
+    /// List privileges that were granted or used and are no longer used, and suggest a reduced set.
     #[command(after_help = "Example: credwatch drift --since 90d --url http://127.0.0.1:9464")]
     Drift(DriftArguments),
-    /// Has an identity's baseline erased; the audit trail keeps the fact, not the name.
+    /// Erase an identity's baseline; the audit trail keeps the fact, not the name.
     #[command(
         after_help = "Example: credwatch forget --identity svc-old --by ada --reason \"GDPR 4711\""
     )]
     Forget(ForgetArguments),
-    /// Stops enforcement everywhere within seconds, or lets it go on: orders are then published and
-    /// marked, and nobody may act on them. Or approves an order that waits for a person.
+    /// Pause enforcement everywhere within seconds, or resume it; or approve an order. While paused, orders are
+    /// published as dry runs, which executors must not act on.
     #[command(
         after_help = "Example: credwatch containment pause --by ada --reason \"orders for the wrong people\""
     )]
     Containment(ContainmentArguments),
-    /// Whether what was published is what was decided.
+    /// Verify the signatures of orders, or the audit trail.
     Verify {
         #[command(subcommand)]
         command: VerifyCommand,
     },
-    /// The configuration.
+    /// Print the configuration.
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
@@ -113,13 +113,13 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct DemoArguments {
-    /// Seed of the organisation; the same seed shows the same.
+    /// Random seed of the organisation.
     #[arg(long, default_value_t = 7)]
     pub(super) seed: u64,
-    /// Simulated time over real time.
+    /// Ratio of simulated time to real time.
     #[arg(long, default_value_t = 1_800.0)]
     pub(super) speed: f64,
-    /// Address of /metrics and the health pages.
+    /// Address of /metrics and the health endpoints.
     #[arg(long, default_value = "127.0.0.1:9464")]
     pub(super) listen: SocketAddr,
     /// Stop after this much real time, such as 30s or 2m.
@@ -131,10 +131,10 @@ pub(super) struct DemoArguments {
 pub(super) struct RunArguments {
     #[command(flatten)]
     pub(super) config: ConfigArguments,
-    /// Which stages this process runs: ingest, detect, deliver.
+    /// Stages that this process runs: ingest, detect, deliver.
     #[arg(long, value_delimiter = ',', default_value = "ingest,detect,deliver")]
     pub(super) stages: Vec<Stage>,
-    /// Pass kept baselines by, once, and learn anew from the events that Kafka still holds.
+    /// Ignore stored baselines once, and learn again from the events that Kafka still holds.
     #[arg(long)]
     pub(super) cold: bool,
 }
@@ -148,23 +148,23 @@ pub(super) enum Stage {
 
 #[derive(Subcommand)]
 pub(super) enum TopicsCommand {
-    /// Creates the topics with the right partitions and cleanup policies, or says what differs.
+    /// Create the topics with the right partitions and cleanup policies, or report differences.
     #[command(after_help = "Example: credwatch topics create --config /etc/credwatch.toml")]
     Create(CheckArguments),
 }
 
 #[derive(Subcommand)]
 pub(super) enum VerifyCommand {
-    /// Checks signatures, audience, times and repetitions of orders; says the first that is not in order.
+    /// Check signatures, audience, times and repetitions of orders; reports the first violation.
     #[command(after_help = "Example: credwatch verify orders orders.jsonl --keys jwks.json")]
     Orders(VerifyOrdersArguments),
-    /// Walks the hash chain of the audit trail; says the first broken record.
+    /// Verify the hash chain of the audit trail; reports the first violation.
     #[command(after_help = "Example: credwatch verify audit audit.jsonl --keys jwks.json")]
     Audit {
-        /// The key set, as /.well-known/jwks.json has it, to check signed heads of the trail by.
+        /// Key set for signed heads of the trail, as /.well-known/jwks.json serves it.
         #[arg(long, value_name = "JWKS")]
         keys: Option<PathBuf>,
-        /// Audit records in their order, as `replay --audit` or a consumer of the topic writes them.
+        /// Audit records in order, as `replay --audit` or a consumer of the topic writes them.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
@@ -172,7 +172,7 @@ pub(super) enum VerifyCommand {
 
 #[derive(Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Prints the commented default configuration.
+    /// Print the commented default configuration.
     #[command(after_help = "Example: credwatch config default > credwatch.toml")]
     Default,
 }
@@ -185,16 +185,16 @@ pub(super) struct CheckArguments {
 
 #[derive(Args)]
 pub(super) struct SimulateArguments {
-    /// Seed of chance.
+    /// Random seed.
     #[arg(long)]
     pub(super) seed: u64,
     /// Days of traffic; attacks begin after two quiet weeks.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=3_650))]
     pub(super) days: u16,
-    /// Identities at the beginning.
+    /// Number of identities at the beginning.
     #[arg(long, value_parser = clap::value_parser!(u32).range(30..=1_000_000))]
     pub(super) identities: u32,
-    /// Attacks, separated by commas; `none` for quiet traffic, all when not given.
+    /// Attacks, separated by commas; `none` for traffic without attacks, all if omitted.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(super) attacks: Vec<String>,
     /// Events, as JSON lines in order of time.
@@ -207,16 +207,16 @@ pub(super) struct SimulateArguments {
 
 #[derive(Args)]
 pub(super) struct BacktestArguments {
-    /// The configuration in use.
+    /// Current configuration.
     #[arg(long, value_name = "FILE")]
     pub(super) old: PathBuf,
-    /// The configuration to be tried.
+    /// Proposed configuration.
     #[arg(long, value_name = "FILE")]
     pub(super) new: PathBuf,
-    /// Shards, as Kafka's default partitioner would make them.
+    /// Number of shards; events are assigned as by Kafka's default partitioner.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) partitions: u32,
-    /// Files, folders, or - for standard input.
+    /// Files, directories, or - for standard input.
     #[arg(required = true, value_name = "INPUT")]
     pub(super) inputs: Vec<PathBuf>,
 }
@@ -228,13 +228,13 @@ pub(super) struct EvaluateArguments {
     /// Lines of {"event_id":…,"campaign":…,"scenario":…}.
     #[arg(long, value_name = "FILE")]
     pub(super) labels: PathBuf,
-    /// Shards, as Kafka's default partitioner would make them.
+    /// Number of shards; events are assigned as by Kafka's default partitioner.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) partitions: u32,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
-    /// Files, folders, or - for standard input.
+    /// Files, directories, or - for standard input.
     #[arg(required = true, value_name = "INPUT")]
     pub(super) inputs: Vec<PathBuf>,
 }
@@ -250,13 +250,13 @@ pub(super) enum FormatArgument {
 pub(super) struct ReplayArguments {
     #[command(flatten)]
     pub(super) config: ConfigArguments,
-    /// Format of the inputs; guessed when not given.
+    /// Format of the inputs; detected if omitted.
     #[arg(long)]
     pub(super) format: Option<FormatArgument>,
-    /// Shards, as Kafka's default partitioner would make them.
+    /// Number of shards; events are assigned as by Kafka's default partitioner.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) partitions: u32,
-    /// Write one verdict an event.
+    /// Write one verdict per event.
     #[arg(long, value_name = "FILE")]
     pub(super) verdicts: Option<PathBuf>,
     /// Write alerts.
@@ -268,24 +268,24 @@ pub(super) struct ReplayArguments {
     /// Write the audit trail.
     #[arg(long, value_name = "FILE")]
     pub(super) audit: Option<PathBuf>,
-    /// Write records that were set aside.
+    /// Write rejected records.
     #[arg(long, value_name = "FILE")]
     pub(super) dead: Option<PathBuf>,
-    /// Take baselines up from this folder, and leave them there.
+    /// Load baselines from, and save them to, this directory.
     #[arg(long, value_name = "DIR")]
     pub(super) state: Option<PathBuf>,
-    /// Exit with 3 where a record was set aside.
+    /// Exit with 3 if a record was rejected.
     #[arg(long)]
     pub(super) strict: bool,
-    /// Files, folders, or - for standard input; .gz and .zst are read too.
+    /// Files, directories, or - for standard input; .gz and .zst are decompressed.
     #[arg(required = true, value_name = "INPUT")]
     pub(super) inputs: Vec<PathBuf>,
 }
 
-/// Where knowledge lies.
+/// State source.
 #[derive(Args)]
 pub(super) struct StateSourceArguments {
-    /// The folder that `replay --state` left.
+    /// State directory of `replay --state`.
     #[arg(
         long,
         value_name = "DIR",
@@ -293,7 +293,7 @@ pub(super) struct StateSourceArguments {
         conflicts_with = "url"
     )]
     pub(super) state: Option<PathBuf>,
-    /// A service at work, such as http://127.0.0.1:9464; its token by http.token_file or the environment.
+    /// A running service, such as http://127.0.0.1:9464; its token is read from http.token_file or the environment.
     #[arg(long, value_name = "URL")]
     pub(super) url: Option<String>,
 }
@@ -304,10 +304,10 @@ pub(super) struct ExplainArguments {
     pub(super) config: ConfigArguments,
     #[command(flatten)]
     pub(super) knowledge: StateSourceArguments,
-    /// Whose baseline.
+    /// Identity id.
     #[arg(long, value_name = "ID")]
     pub(super) identity: String,
-    /// Events, native or CloudTrail, of which to say what they would score; nothing is learned.
+    /// Events, native or CloudTrail, to score; nothing is learned.
     #[arg(long, value_name = "FILE")]
     pub(super) event: Option<PathBuf>,
 }
@@ -316,21 +316,21 @@ pub(super) struct ExplainArguments {
 pub(super) struct FeedbackArguments {
     #[command(flatten)]
     pub(super) config: ConfigArguments,
-    /// The alert's id, as `finding_info.uid` has it.
+    /// Alert id: `finding_info.uid`.
     #[arg(long, value_name = "ID")]
     pub(super) alert: String,
     /// The verdict; `withdrawn` retracts an earlier one.
     #[arg(long, value_parser = alert_verdict())]
     pub(super) verdict: AlertVerdict,
-    /// Who says it.
+    /// Author of the verdict.
     #[arg(long, value_name = "NAME")]
     pub(super) by: String,
-    /// Why.
+    /// Reason, recorded in the audit trail.
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
 }
 
-/// Accepts an analyst's verdict by its spelling.
+/// Parses an analyst's verdict.
 fn alert_verdict() -> impl TypedValueParser<Value = AlertVerdict> {
     let spellings = AlertVerdict::ALL.iter().map(|verdict| verdict.as_str());
     PossibleValuesParser::new(spellings)
@@ -341,10 +341,10 @@ fn alert_verdict() -> impl TypedValueParser<Value = AlertVerdict> {
 pub(super) struct ReviewArguments {
     #[command(flatten)]
     pub(super) config: ConfigArguments,
-    /// The alert's id, as `finding_info.uid` has it.
+    /// Alert id: `finding_info.uid`.
     #[arg(long, value_name = "ID")]
     pub(super) alert: String,
-    /// Alerts, as `replay --alerts` or a consumer of the topic writes them; the topic where not given.
+    /// Alerts, as `replay --alerts` or a consumer of the topic writes them; read from the topic if omitted.
     #[arg(long, value_name = "FILE", requires = "audit")]
     pub(super) alerts: Vec<PathBuf>,
     /// Audit records, as `replay --audit` or a consumer of the topic writes them.
@@ -359,7 +359,7 @@ pub(super) struct ReviewArguments {
 pub(super) struct DriftArguments {
     #[command(flatten)]
     pub(super) config: ConfigArguments,
-    /// Not used for so long, such as 90d; days, up to the latest event.
+    /// Minimum time without use, such as 90d; in days, up to the latest event.
     #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = terminal::duration)]
     pub(super) since: std::time::Duration,
     #[command(flatten)]
@@ -373,13 +373,13 @@ pub(super) struct DriftArguments {
 pub(super) struct ForgetArguments {
     #[command(flatten)]
     pub(super) config: ConfigArguments,
-    /// Whom.
+    /// Identity id.
     #[arg(long, value_name = "ID")]
     pub(super) identity: String,
-    /// Who asks for it.
+    /// Who requests it.
     #[arg(long, value_name = "NAME", default_value_t = whoami())]
     pub(super) by: String,
-    /// Why.
+    /// Reason, recorded in the audit trail.
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
 }
@@ -388,15 +388,15 @@ pub(super) struct ForgetArguments {
 pub(super) struct ContainmentArguments {
     #[command(flatten)]
     pub(super) config: ConfigArguments,
-    /// What to do.
+    /// Command.
     pub(super) what: ContainmentArgument,
     /// The order to approve.
     #[arg(long, value_name = "ID", required_if_eq("what", "approve"))]
     pub(super) order: Option<String>,
-    /// Who asks for it.
+    /// Who requests it.
     #[arg(long, value_name = "NAME", default_value_t = whoami())]
     pub(super) by: String,
-    /// Why.
+    /// Reason, recorded in the audit trail.
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
 }
@@ -416,10 +416,10 @@ fn whoami() -> String {
 pub(super) struct VerifyOrdersArguments {
     #[command(flatten)]
     pub(super) config: ConfigArguments,
-    /// The key set, as /.well-known/jwks.json has it; that of signing.key_file when not given.
+    /// Key set, as /.well-known/jwks.json serves it; that of signing.key_file if omitted.
     #[arg(long, value_name = "JWKS")]
     pub(super) keys: Option<PathBuf>,
-    /// For whom the orders must be; that of signing.audience when not given, anybody without either.
+    /// Expected audience of the orders; that of signing.audience if omitted, any without either.
     #[arg(long, value_name = "NAME")]
     pub(super) audience: Option<String>,
     /// Orders, as `replay --orders` or a consumer of the topic writes them.

@@ -1,4 +1,4 @@
-//! One function a command: settings in, exit code out.
+//! One function per command: settings in, exit code out.
 
 use super::arguments::{
     BacktestArguments, Command, ConfigArguments, ConfigCommand, DemoArguments, EvaluateArguments,
@@ -159,7 +159,7 @@ fn explain_identity(arguments: &ExplainArguments) -> u8 {
     })
 }
 
-/// What runs the few commands that wait for answers.
+/// Runtime for the few commands that are asynchronous.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -351,7 +351,7 @@ async fn demonstrate(
     let learned = demo.learn_history();
     let took = learning.elapsed().as_secs_f64();
     print(&format!(
-        "learned 28 quiet days, {learned} events, in {took:.1} s; now live, under attack\n\n"
+        "learned 28 days without attacks, {learned} events, in {took:.1} s; now live, under attack\n\n"
     ));
     tokio::select! {
         () = play(&mut demo, arguments) => {}
@@ -362,7 +362,7 @@ async fn demonstrate(
     Ok(())
 }
 
-/// Plays live days at the wanted speed until the time is up.
+/// Plays live days at the requested speed until the time is up.
 async fn play(demo: &mut Demo, arguments: &DemoArguments) {
     let clock = Stopwatch::start();
     let speed = arguments.speed.max(0.001);

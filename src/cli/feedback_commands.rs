@@ -1,4 +1,4 @@
-//! Commands by which people answer, look back at a case, and see what is not needed any more.
+//! Commands for feedback, incident review and unused privileges.
 
 use super::arguments::{
     ConfigArguments, ContainmentArgument, ContainmentArguments, DriftArguments, FeedbackArguments,

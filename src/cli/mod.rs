@@ -11,13 +11,13 @@ use arguments::Arguments;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// Exit codes, as the outside contract fixes them.
+/// Exit codes, as documented in the CLI reference.
 pub mod exit {
     /// Failed while running.
     pub const FAILED: u8 = 1;
     /// Wrong usage or configuration.
     pub const USAGE: u8 = 2;
-    /// `--strict` and some input was set aside.
+    /// `--strict` was given and an input was rejected.
     pub const INPUT_REJECTED: u8 = 3;
     /// Verification failed.
     pub const NOT_VERIFIED: u8 = 4;

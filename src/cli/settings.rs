@@ -5,7 +5,7 @@ use super::exit;
 use super::terminal::print_error;
 use crate::config::{Config, Sources};
 
-/// Performs with the settings, or says all that is wrong with them.
+/// Runs `work` with the settings, or reports all problems of them.
 pub(super) fn with_config(arguments: &ConfigArguments, perform: impl FnOnce(Config) -> u8) -> u8 {
     match load(arguments) {
         Ok(config) => perform(config),
@@ -38,7 +38,7 @@ fn load(arguments: &ConfigArguments) -> Result<Config, Vec<String>> {
     }
 }
 
-/// Reports `result`'s error; 0 without one.
+/// Prints the error of `result`; returns 0 without one.
 pub(super) fn code_of<E: std::fmt::Display>(result: Result<(), E>) -> u8 {
     match result {
         Ok(()) => 0,

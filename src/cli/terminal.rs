@@ -1,4 +1,4 @@
-//! Terminal and pipe: log lines, progress, results.
+//! Terminal output: log lines, progress, results.
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
-/// How log lines look.
+/// Format of log lines.
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum LogFormat {
     Text,
@@ -28,13 +28,13 @@ pub(super) fn start_log(format: LogFormat, quiet: bool) {
     }
 }
 
-/// Writes a result to stdout. A reader that went away is no error of ours.
+/// Writes a result to stdout. A closed pipe is not an error.
 pub(super) fn print(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Writes a complaint to stderr.
+/// Writes an error to stderr.
 pub(super) fn print_error(text: &str) {
     let _ = writeln!(io::stderr().lock(), "credwatch: {text}");
 }
@@ -64,7 +64,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     };
     let amount: u64 = digits
         .parse()
-        .map_err(|_| format!("\"{text}\" is no duration; write 90s, 2m, 1h or 90d"))?;
+        .map_err(|_| format!("\"{text}\" is not a duration; write 90s, 2m, 1h or 90d"))?;
     Ok(Duration::from_secs(amount.saturating_mul(unit_secs)))
 }
 

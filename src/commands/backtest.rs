@@ -1,6 +1,6 @@
-//! `credwatch backtest`: which alerts and orders a new configuration gains and loses.
+//! `credwatch backtest`: compares the alerts and orders of two configurations.
 //!
-//! Two alerts are the same if they are about one identity and were opened within [`SAME_WITHIN_MS`]
+//! Two alerts are the same if they are about one identity and were opened within `SAME_WITHIN_MS`
 //! of each other: ids differ between models by design.
 
 use crate::commands::replay_input::{ReplayInputError, read_inputs};
@@ -11,25 +11,25 @@ use credwatch_core::units::{EventTime, MS_PER_HOUR};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Alerts on one identity this close are one.
+/// Alerts on one identity this close are the same.
 pub const SAME_WITHIN_MS: i64 = 12 * MS_PER_HOUR;
 
-/// An alert as both configurations would call it.
+/// An alert of one configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Raised {
-    /// About whom.
+    /// Identity.
     pub identity: String,
-    /// When it was opened.
+    /// Time of opening.
     pub opened: EventTime,
     /// Score when opened.
     pub score_nats: f64,
-    /// Why.
+    /// Sentence of the strongest signal.
     pub reason: String,
     /// The strongest action that was ordered.
     pub action: &'static str,
 }
 
-/// What changes.
+/// Differences.
 #[derive(Clone, Debug, Default)]
 pub struct Difference {
     /// Alerts of the old configuration.
@@ -40,7 +40,7 @@ pub struct Difference {
     pub gained: Vec<Raised>,
     /// Only the old configuration raises these.
     pub lost: Vec<Raised>,
-    /// Both raise these; the old one's, with the action that the new one orders.
+    /// Both raise these; the old configuration's alert, with the action that the new one orders.
     pub ordered_otherwise: Vec<(Raised, &'static str)>,
 }
 
@@ -88,7 +88,7 @@ fn raised(
     Ok(all)
 }
 
-/// Runs `inputs` through both configurations.
+/// Replays `inputs` under both configurations.
 ///
 /// # Errors
 /// An input or model cannot be read.
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn gains_losses_and_other_orders_are_told_apart() {
+    fn gains_losses_and_changed_orders_are_distinguished() {
         let before = vec![
             raised("a", 0, "notify"),
             raised("b", 0, "notify"),

@@ -1,4 +1,4 @@
-//! `credwatch check`: everything that could stop `run`, all at once.
+//! `credwatch check`: reports everything that would stop `run`, all at once.
 
 use crate::clock::wall_time;
 use crate::config::{Config, Realm, ReceiverKind};
@@ -9,16 +9,16 @@ use crate::model::Model;
 use crate::receivers;
 use crate::shard::{load_model, model_hash};
 
-/// What was looked at.
+/// Result of the checks.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// What is in order.
+    /// What is valid.
     pub fine: Vec<String>,
-    /// What is not, with the way out.
+    /// Problems, with their remedies.
     pub problems: Vec<String>,
 }
 
-/// Looks at model, connection and topics.
+/// Checks model, connection and topics.
 #[must_use]
 pub async fn check(config: &Config) -> Report {
     let mut report = Report::default();
@@ -46,23 +46,23 @@ pub async fn check(config: &Config) -> Report {
     report
 }
 
-/// Whether the realm lets us in and shows its events.
+/// Checks that the realm can be reached and its events are readable.
 fn check_realm(config: &Config, realm: &Realm, report: &mut Report) {
     let now_ms = wall_time().epoch_ms();
     let asked = AdminClient::new(realm, config.deliver.timeout)
         .and_then(|mut admin| admin.events(EventKind::Users, now_ms, 0, 1));
     let name = &realm.name;
     match asked {
-        Ok(_) => report
-            .fine
-            .push(format!("Keycloak realm {name} shows its events")),
+        Ok(_) => report.fine.push(format!(
+            "Keycloak realm {name} is reachable and its events are readable"
+        )),
         Err(error) => report
             .problems
             .push(format!("Keycloak realm {name}: {error}")),
     }
 }
 
-/// Whether what receivers are told by can be used; nobody is told anything.
+/// Checks that each receiver's settings are valid; nothing is sent.
 fn check_receivers(config: &Config, report: &mut Report) {
     for receiver in &config.deliver.receivers {
         let fetches = matches!(receiver.kind, ReceiverKind::SsfPoll(_));
@@ -77,7 +77,7 @@ fn model_line(config: &Config, model: &Model) -> String {
     let detect = &config.detect;
     let hash = model_hash(model, detect);
     format!(
-        "model {hash}: {} actions known by name",
+        "model {hash}: {} actions in the catalogue",
         model.catalogue.len()
     )
 }
@@ -89,7 +89,7 @@ fn check_topics(
     report: &mut Report,
 ) {
     report.fine.push(format!(
-        "broker at {} answers",
+        "broker at {} is reachable",
         config.kafka.bootstrap_servers
     ));
     let events = found.first().copied().flatten();

@@ -13,17 +13,17 @@ use credwatch_core::containment::Action;
 use credwatch_core::engine::{Detail, Phase};
 use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
 
-/// Identities of the organisation.
+/// Number of identities.
 const SIZE: usize = 120;
-/// Days of ordinary work that are learned before anything is shown.
+/// Days without attacks that are learned first.
 const HISTORY_DAYS: i64 = 28;
 /// The first day of the simulation, a Monday.
 const FIRST_DAY: &str = "2026-01-05T00:00:00Z";
-/// Hour of the day at which the live part's attacks begin, and how far apart.
+/// Hour of the day at which the first live attack begins, and the interval between attacks.
 const FIRST_ATTACK_HOUR: i64 = 1;
 const HOURS_BETWEEN_ATTACKS: i64 = 4;
 
-/// Attacks that are shown, in this order.
+/// Attacks, in this order.
 const SHOWN: [&str; 10] = [
     "stolen_session",
     "service_key_abroad",
@@ -37,7 +37,7 @@ const SHOWN: [&str; 10] = [
     "enumeration",
 ];
 
-/// A demonstration under way.
+/// A running demonstration.
 pub struct Demo {
     organisation: Organisation,
     shards: LocalShards,
@@ -50,10 +50,10 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// An organisation of which nothing is known yet.
+    /// A demonstration without baselines.
     ///
     /// # Errors
-    /// The model cannot be read.
+    /// The model is invalid.
     pub fn new(config: &Config, seed: u64, metrics: Metrics) -> Result<Self, LocalShardsError> {
         let first = parse_rfc3339(FIRST_DAY).and_then(EventTime::from_epoch_ms);
         Ok(Self {
@@ -68,7 +68,7 @@ impl Demo {
         })
     }
 
-    /// Learns the ordinary past; returns how many events it held.
+    /// Learns the days without attacks; returns the number of events.
     pub fn learn_history(&mut self) -> u64 {
         for _ in 0..HISTORY_DAYS {
             for simulated in self.organisation.day(self.midnight) {
@@ -96,7 +96,7 @@ impl Demo {
         events
     }
 
-    /// Judges one event; returns what it raised in words.
+    /// Processes one event; returns its alert as text.
     pub fn take(&mut self, simulated: &SimulatedEvent) -> Option<String> {
         let native = NativeRecord {
             json: simulated.event.to_json().into(),
@@ -122,14 +122,14 @@ impl Demo {
         told
     }
 
-    /// Shows the state in metrics.
+    /// Publishes the state as metrics.
     pub fn show_health(&self) {
         for (id, health) in self.shards.health() {
             self.metrics.set_health(id, &health);
         }
     }
 
-    /// The end of it.
+    /// The summary.
     #[must_use]
     pub fn finish(mut self) -> Summary {
         for (id, health) in self.shards.health() {
@@ -138,7 +138,7 @@ impl Demo {
         self.summary
     }
 
-    /// How many attacks have begun.
+    /// Number of attacks that have begun.
     #[must_use]
     pub fn attacks(&self) -> usize {
         self.starts

@@ -1,10 +1,10 @@
-//! `credwatch evaluate`: labelled traffic through the same shards, and what was found of it.
+//! `credwatch evaluate`: measures detection on labelled traffic.
 //!
 //! # Measures
-//! Average precision ranks events by score, the larger of the two views'. An *alert day* is one
-//! identity, or one source network, on one day, by its largest score; at *k* alerts a day, the
-//! strongest *k* alert days for each day of traffic are read. A campaign is found when one of its
-//! events lies in an alert day that is read, from the first of its events that reaches the level on.
+//! Average precision ranks events by score, the larger of both views. An *alert day* is one
+//! identity, or one source network, on one day, by its largest score; at *k* alerts per day, the
+//! *k* alert days with the largest scores are read for each day of traffic. A campaign is found when one of its
+//! events lies in an alert day that is read, from the first of its events that reaches the level.
 
 use crate::commands::reliability::{Reliability, is_learned};
 use crate::commands::replay_input::{ReplayInputError, read_inputs};
@@ -20,47 +20,47 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Alerts a day at which recall is stated.
+/// Alerts per day at which recall is reported.
 pub const BUDGETS: [f64; 4] = [1.0, 3.0, 10.0, 30.0];
 
-/// One line of a label file: an event that belongs to an attack.
+/// One line of a label file: an event of an attack.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Label {
     /// Id of the event.
     pub event_id: String,
     /// The campaign, unique.
     pub campaign: String,
-    /// What kind of attack.
+    /// Kind of attack.
     pub scenario: String,
 }
 
 /// Why an evaluation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
-    /// An input or the model cannot be read.
+    /// An input or the model is invalid.
     #[error(transparent)]
     Feed(#[from] ReplayInputError),
     /// The label file cannot be read.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// A label cannot be read.
+    /// A label is malformed.
     #[error("{}, line {line}: {why}; a label holds event_id, campaign, scenario", .path.display())]
     Label {
-        /// Which file.
+        /// File.
         path: PathBuf,
-        /// Which line, from 1.
+        /// Line, from 1.
         line: usize,
         /// Why.
         why: serde_json::Error,
     },
-    /// There is nothing to measure.
+    /// No label matches an event.
     #[error("no labelled event is among the {0} events: do the labels belong to this input?")]
     Nothing(usize),
 }
 
 struct Scored {
     time: EventTime,
-    /// What each view says: which entity, and its score.
+    /// Entity and score in each view.
     views: ArrayVec<(u32, f64), 2>,
     campaign: Option<u32>,
 }
@@ -72,7 +72,7 @@ impl Scored {
     }
 }
 
-/// What was found of the campaigns of one scenario.
+/// Results for the campaigns of one scenario.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ScenarioResult {
     /// Campaigns.
@@ -83,10 +83,10 @@ pub struct ScenarioResult {
     pub median_secs_to_detect: Option<f64>,
 }
 
-/// The figures.
+/// The results.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Events judged.
+    /// Events scored.
     pub events: usize,
     /// Labelled among them.
     pub labelled: usize,
@@ -100,18 +100,18 @@ pub struct Report {
     pub alerts_per_day: [f64; BUDGETS.len()],
     /// Median time to detect at three alerts a day, in seconds of event time.
     pub median_secs_to_detect: Option<f64>,
-    /// Alerts that the product itself opened, a day.
+    /// Alerts that the engine itself opened, per day.
     pub alerts_opened_per_day: f64,
     /// By scenario.
     pub scenarios: BTreeMap<String, ScenarioResult>,
-    /// Whether probabilities are what they claim to be.
+    /// Calibration of the probabilities.
     pub reliability: Reliability,
 }
 
 /// Reads a label file.
 ///
 /// # Errors
-/// It is not there, or a line is no label.
+/// The file cannot be read, or a line is malformed.
 pub fn read_labels(path: &Path) -> Result<Vec<Label>, EvaluateError> {
     let document = files::open(path)?.rest()?;
     let lines = document.split(|byte| *byte == b'\n').enumerate();
@@ -127,10 +127,10 @@ pub fn read_labels(path: &Path) -> Result<Vec<Label>, EvaluateError> {
         .collect()
 }
 
-/// Replays `inputs` and measures.
+/// Replays `inputs` and measures detection.
 ///
 /// # Errors
-/// An input or label cannot be read, or no label belongs to the input.
+/// An input or label cannot be read, or no label matches an event.
 pub fn evaluate(
     config: &Config,
     labels: &[Label],
@@ -290,7 +290,7 @@ fn median(values: &mut [f64]) -> Option<f64> {
     values.get(values.len() / 2).copied()
 }
 
-/// Events of equal score share one rank, so that the order of the input cannot help.
+/// Events of equal score share one rank, so that the order of the input does not matter.
 fn average_precision(scored: &[Scored], labelled: usize) -> f64 {
     let mut order: Vec<(f64, bool)> = scored
         .iter()
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_perfect_ranking_finds_everything_and_a_blind_one_finds_the_share() {
+    fn a_perfect_ranking_scores_one_and_a_constant_one_scores_the_share() {
         let perfect: Vec<Scored> = (0..10)
             .map(|day| {
                 event(

@@ -1,5 +1,5 @@
-//! `credwatch explain`: one identity's baseline in words and numbers, and what an event would score,
-//! by the state in a folder or by a service at work.
+//! `credwatch explain`: shows one identity's baseline and what an event would score, from a state directory or
+//! a running service.
 
 use crate::commands::local_shards::{LocalShards, LocalShardsError};
 use crate::commands::service_client as service;
@@ -12,31 +12,31 @@ use crate::reports::explanation::BaselineExplanation;
 use crate::shard::QueryError;
 use std::path::Path;
 
-/// Why nothing can be explained.
+/// Why an identity cannot be explained.
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
     /// The state cannot be read.
     #[error(transparent)]
     State(#[from] StateError),
-    /// There are no shards to ask.
+    /// There are no shards.
     #[error(transparent)]
     Lanes(#[from] LocalShardsError),
     /// The events cannot be read.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// There is no answer.
+    /// There is no result.
     #[error(transparent)]
     Inquiry(#[from] QueryError),
-    /// The service does not answer.
+    /// The service does not respond.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
 
-/// Explains `identity` by the state in `folder`; with `events`, also what each event in that file
-/// would score. Nothing is learned and nothing written.
+/// Explains `identity` from the state in `folder`; with `events`, also what each event in that file
+/// would score. Nothing is learned and nothing is written.
 ///
 /// # Errors
-/// There is no such state, nothing is known, or no event can be read.
+/// There is no such state or baseline, or no event can be read.
 pub fn by_state(
     config: &Config,
     folder: &Path,
@@ -48,10 +48,10 @@ pub fn by_state(
     Ok(shards.explain(identity, &document(events)?)?)
 }
 
-/// The same by the service at `url`, whose token is that of the configuration.
+/// The same from the service at `url`, with the configured token.
 ///
 /// # Errors
-/// The service does not answer, or says why it has no answer.
+/// The service does not respond, or reports an error.
 pub fn by_service(
     config: &Config,
     url: &str,

@@ -1,5 +1,5 @@
-//! The shards of a configuration without Kafka: records go where Kafka's default partitioner would
-//! put them, so that files give what a topic of the same number of partitions gives.
+//! The shards of a configuration without Kafka. Records are assigned as by Kafka's default partitioner, so that
+//! files give the same result as a topic with the same number of partitions.
 
 use crate::config::Config;
 use crate::files::state_directory::{StateError, StateFolder};
@@ -13,10 +13,10 @@ use crate::shard::{
 };
 use credwatch_core::engine::{Alert, Detail, Health, StepOutput, UnusedPrivileges};
 
-/// Why shards cannot be had.
+/// Why shards cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalShardsError {
-    /// The model cannot be read.
+    /// The model is invalid.
     #[error(transparent)]
     Model(#[from] LoadModelError),
     /// The state cannot be read.
@@ -30,18 +30,18 @@ pub(super) struct LocalShards {
     sources: Vec<Shard>,
 }
 
-/// What became of one event.
+/// The result of one event.
 pub(super) struct ShardOutput<'n> {
-    /// At its identity.
+    /// In the view by identity.
     pub(super) handled: ProcessedRecord<'n>,
-    /// At its source, where it is an authentication.
+    /// In the view by source, for an authentication.
     pub(super) at_source: Option<StepOutput>,
-    /// What is to be published.
+    /// Records to publish.
     pub(super) outputs: Vec<OutputRecord>,
 }
 
 impl ShardOutput<'_> {
-    /// What each view made of it.
+    /// The verdict of each view.
     pub(super) fn views(&self) -> impl Iterator<Item = &StepOutput> {
         std::iter::once(&self.handled.step).chain(&self.at_source)
     }
@@ -53,7 +53,7 @@ impl ShardOutput<'_> {
 }
 
 impl LocalShards {
-    /// Shards for `partitions` partitions: as they were left in `state`, else cold.
+    /// Shards for `partitions` partitions: restored from `state`, if given.
     ///
     /// # Errors
     /// The model or the state cannot be read.
@@ -81,10 +81,10 @@ impl LocalShards {
         })
     }
 
-    /// Leaves the state of every shard in `state`.
+    /// Saves every shard to `state`.
     ///
     /// # Errors
-    /// The folder cannot be written.
+    /// The directory cannot be written.
     pub(super) fn save(&self, state: &StateFolder) -> Result<(), StateError> {
         self.all().try_for_each(|shard| state.save(shard))
     }
@@ -100,10 +100,10 @@ impl LocalShards {
         }
     }
 
-    /// What is known of an identity, and what `events` would score.
+    /// The baseline of an identity, and what `events` would score.
     ///
     /// # Errors
-    /// Nothing is known, or no event can be read.
+    /// There is no baseline, or no event can be read.
     pub(super) fn explain(
         &self,
         identity: &str,
@@ -112,17 +112,17 @@ impl LocalShards {
         self.identities[self.of(identity)].explain(identity, events)
     }
 
-    /// What identities of each shard have not used for `days` days.
+    /// Privileges that identities of each shard have not used for `days` days.
     pub(super) fn unused(&self, days: u16) -> impl Iterator<Item = Vec<UnusedPrivileges>> {
         self.identities
             .iter()
             .map(move |shard| shard.unused_privileges(days))
     }
 
-    /// Takes one event in, at its identity and at its source.
+    /// Processes one event in both views.
     ///
     /// # Errors
-    /// Says what is wrong with the event; nothing was learned from it.
+    /// The event is rejected; nothing was learned from it.
     pub(super) fn process<'n>(
         &mut self,
         native: &'n NativeRecord<'_>,

@@ -1,4 +1,4 @@
-//! What the commands do, put together from shards and edges.
+//! The commands, composed of shards and edges.
 
 pub mod backtest;
 pub mod check;

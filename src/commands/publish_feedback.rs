@@ -1,4 +1,4 @@
-//! `credwatch feedback`, `forget` and `containment`, and the same by HTTP: one record to the feedback topic.
+//! `credwatch feedback`, `forget` and `containment`, and their HTTP equivalents: publish one record to the feedback topic.
 
 use crate::config::Config;
 use crate::feedback::model::{Feedback, FeedbackCommand, FeedbackError};
@@ -8,18 +8,18 @@ use crate::kafka::feedback_producer::RecordProducer;
 use std::sync::Arc;
 use tokio::sync::mpsc::Receiver;
 
-/// Why an answer was not published.
+/// Why feedback was not published.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// It says nothing.
+    /// It is malformed.
     #[error(transparent)]
     Answer(#[from] FeedbackError),
-    /// Kafka does not take it.
+    /// Kafka rejected it.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
-    /// Services would pass it by.
+    /// Services would reject it.
     #[error(
-        "feedback.require_signature is set, and there is nothing to sign with: name feedback.key_file"
+        "feedback.require_signature is set, and there is no signing key: set feedback.key_file"
     )]
     Unsigned,
     /// No runtime.
@@ -27,10 +27,10 @@ pub enum PublishError {
     Start(#[from] std::io::Error),
 }
 
-/// Publishes `answer`; returns what is told of it.
+/// Publishes `feedback`; returns a confirmation.
 ///
 /// # Errors
-/// It says nothing, or Kafka does not take it.
+/// It is malformed, or Kafka rejected it.
 pub async fn send(config: &Arc<Config>, answer: &Feedback) -> Result<String, PublishError> {
     let key = match answer.command()? {
         FeedbackCommand::AlertVerdict(alert_id, _) => alert_id,
@@ -50,10 +50,10 @@ pub async fn send(config: &Arc<Config>, answer: &Feedback) -> Result<String, Pub
     ))
 }
 
-/// The same, waited for.
+/// The same, blocking.
 ///
 /// # Errors
-/// It says nothing, or Kafka does not take it.
+/// It is malformed, or Kafka rejected it.
 pub fn publish(config: &Arc<Config>, answer: &Feedback) -> Result<String, PublishError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -61,11 +61,11 @@ pub fn publish(config: &Arc<Config>, answer: &Feedback) -> Result<String, Publis
     runtime.block_on(send(config, answer))
 }
 
-/// Publishes what comes by HTTP, one after the other, until nobody can ask any more.
+/// Publishes requests from HTTP, one after the other, until the channel closes.
 pub async fn serve(config: Arc<Config>, mut feedback_requests: Receiver<FeedbackRequest>) {
     while let Some(request) = feedback_requests.recv().await {
         let told = send(&config, &request.answer).await;
-        // Who asked may have gone.
+        // The client may have disconnected.
         let _ = request.done.send(told.map_err(|error| error.to_string()));
     }
 }

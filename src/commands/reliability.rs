@@ -1,11 +1,11 @@
-//! Are the probabilities right? What signals and scores claim on traffic without attacks, against how
-//! often it happened.
+//! Calibration of probabilities on traffic without attacks: claimed probabilities against observed
+//! frequencies.
 //!
 //! # Measures
-//! A p-value is right when a share α of the readings is α or less, and safe when the share is smaller:
-//! discrete values make it so. Most readings of a signal repeat one sitting, so the shares are of
-//! readings, not of independent trials. A signal that abstains
-//! while nothing is odd shows small ones more often than claimed: its trials are not all readings.
+//! A p-value is exact when a share α of the readings is α or less, and conservative when the share is smaller:
+//! discrete values make it so. Most readings of a signal repeat one session, so the shares are of
+//! readings, not of independent trials. A signal that abstains while there is no deviation
+//! shows small values more often than claimed: its trials are not all readings.
 //! A score of x nats claims that the largest of n calibrated surprises reaches x by chance on a share
 //! 1 − (1 − e^−x)^n of the identity-days.
 
@@ -15,13 +15,13 @@ use credwatch_core::verdict::SignalVerdict;
 use serde::Serialize;
 use std::fmt;
 
-/// Days of learning that are not looked at.
+/// Days of learning that are excluded.
 const LEARNING_DAYS: i64 = 14;
-/// Probabilities at which p-values are looked at.
+/// Probabilities at which p-values are compared.
 pub const LEVELS: [f64; 4] = [0.1, 0.01, 0.001, 0.0001];
-/// Scores at which identity-days are looked at, in nats.
+/// Scores at which identity-days are compared, in nats.
 pub const NATS: [f64; 5] = [3.0, 4.0, 5.0, 6.0, 7.0];
-/// Fewer expected than this say nothing.
+/// Minimum expected number for a comparison.
 const ENOUGH: f64 = 10.0;
 /// Characters of the plot for a factor of ten.
 const PLOT_DECADE: f64 = 8.0;
@@ -29,11 +29,11 @@ const PLOT_DECADE: f64 = 8.0;
 /// Readings of one signal.
 #[derive(Clone, Debug, Serialize)]
 pub struct SignalReliability {
-    /// Which signal.
+    /// Signal.
     pub signal: &'static str,
-    /// Its readings.
+    /// Number of readings.
     pub readings: u64,
-    /// How many were at or below each of [`LEVELS`].
+    /// Number of readings at or below each of `LEVELS`.
     pub at_or_below: [u64; LEVELS.len()],
 }
 
@@ -49,16 +49,16 @@ impl SignalReliability {
     }
 }
 
-/// The figures.
+/// The results.
 #[derive(Clone, Debug, Serialize)]
 pub struct Reliability {
     /// By signal, of events without a label.
     pub signals: Vec<SignalReliability>,
     /// Identity-days without a labelled event.
     pub identity_days: usize,
-    /// How many of them reach each of [`NATS`].
+    /// Number of them that reach each of `NATS`.
     pub reaching: [usize; NATS.len()],
-    /// Mean of |log10(observed/claimed)| over those of [`NATS`] that enough days should reach.
+    /// Mean of |log10(observed/claimed)| over those of `NATS` that enough days should reach.
     pub score_error_decades: Option<f64>,
 }
 
@@ -79,7 +79,7 @@ impl Default for Reliability {
 }
 
 impl Reliability {
-    /// Counts the readings of one event without a label.
+    /// Adds the readings of one event without a label.
     pub fn add(&mut self, verdicts: &[SignalVerdict]) {
         for verdict in verdicts {
             let named = |of: &&mut SignalReliability| of.signal == verdict.name.as_str();
@@ -92,7 +92,7 @@ impl Reliability {
         }
     }
 
-    /// Counts the largest scores of identity-days.
+    /// Adds the largest scores of identity-days.
     pub fn count_days(&mut self, peaks: impl Iterator<Item = f64>) {
         for peak in peaks {
             self.identity_days += 1;
@@ -111,18 +111,18 @@ impl Reliability {
     }
 }
 
-/// Share of identity-days on which one of all signals reaches `nats` by chance.
+/// Share of identity-days on which a signal reaches `nats` by chance.
 fn claimed(nats: f64) -> f64 {
     -libm::expm1(SIGNALS.len() as f64 * libm::log1p(-libm::exp(-nats)))
 }
 
-/// Whether `day` is after learning, where `first` is the day of the first event.
+/// Whether `day` is after the learning period, where `first` is the day of the first event.
 #[must_use]
 pub fn is_learned(day: i64, first: EventTime) -> bool {
     day - first.day() >= LEARNING_DAYS
 }
 
-/// A bar from the middle, to the right for too often, to the left for too seldom.
+/// A bar from the middle: to the right for too often, to the left for too rarely.
 fn bar(factor: f64) -> String {
     let half = 2 * PLOT_DECADE as usize;
     let length = (PLOT_DECADE * libm::log10(factor.max(1e-9))).clamp(-(half as f64), half as f64);
@@ -192,8 +192,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_as_often_as_claimed_are_no_error_and_ten_times_as_often_are_a_decade() {
-        // The largest of n draws of the exponential law, by its quantiles.
+    fn days_as_often_as_claimed_are_no_error_and_ten_times_as_often_one_decade() {
+        // The largest of n draws of the exponential distribution, by its quantiles.
         let day = |at: u32| {
             let below = (f64::from(at) + 0.5) / 100_000.0;
             -libm::log1p(-libm::pow(below, 1.0 / SIGNALS.len() as f64))
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn few_readings_say_nothing() {
+    fn few_readings_are_not_compared() {
         let mut few = SignalReliability {
             signal: "host",
             readings: 1_000,

@@ -1,5 +1,5 @@
-//! How credentials were renewed: what a replay saw of rotations and refreshes, and of those that were
-//! late, failed or passed by.
+//! Statistics of credential renewals: rotations and refreshes, and those that were late, failed or
+//! bypassed.
 
 use credwatch_core::event::{Activity, Event, Outcome};
 use credwatch_core::score::incident::AlertState;
@@ -10,16 +10,16 @@ use std::fmt;
 /// Counts of renewals.
 #[derive(Clone, Debug, Default)]
 pub struct Renewals {
-    /// Seen and failed, by activity.
+    /// Observed and failed, by activity.
     seen: BTreeMap<Activity, (u64, u64)>,
-    /// Cases of a renewal off its cadence.
+    /// Incidents with a renewal off its cadence.
     off_cadence: usize,
-    /// Cases of a credential used outside of its life.
+    /// Incidents with a credential used outside its lifetime.
     outlived: usize,
 }
 
 impl Renewals {
-    /// Counts an event, where it is one.
+    /// Adds an event, if it is a renewal.
     pub fn add(&mut self, event: &Event<'_>) {
         if matches!(event.activity, Activity::Rotate | Activity::Refresh) {
             let (seen, failed) = self.seen.entry(event.activity).or_default();
@@ -28,7 +28,7 @@ impl Renewals {
         }
     }
 
-    /// The same with what `cases` tell.
+    /// The same with the signals of the incidents.
     #[must_use]
     pub fn with<'c>(&self, incidents: impl Iterator<Item = &'c AlertState>) -> Self {
         let mut all = self.clone();

@@ -1,4 +1,4 @@
-//! `credwatch replay`: files through the same shards as `credwatch run`.
+//! `credwatch replay`: processes files with the same shards as `credwatch run`.
 
 use crate::commands::local_shards::{LocalShards, LocalShardsError};
 use crate::commands::summary::Summary;
@@ -19,13 +19,13 @@ use std::path::{Path, PathBuf};
 /// What to replay, and where to write what.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Files, folders, or `-`.
+    /// Files, directories, or `-`.
     pub inputs: Vec<PathBuf>,
-    /// Format of the inputs; guessed by document where not given.
+    /// Format of the inputs; detected per document if omitted.
     pub format: Option<Format>,
     /// Shards.
     pub partitions: u32,
-    /// One verdict an event.
+    /// One verdict per event.
     pub verdicts: Option<PathBuf>,
     /// Alerts.
     pub alerts: Option<PathBuf>,
@@ -33,9 +33,9 @@ pub struct Options {
     pub orders: Option<PathBuf>,
     /// Audit trail.
     pub audit: Option<PathBuf>,
-    /// Records set aside.
+    /// Rejected records.
     pub dead: Option<PathBuf>,
-    /// Where baselines are taken up, and left.
+    /// State directory, from which baselines are loaded and to which they are saved.
     pub state: Option<PathBuf>,
 }
 
@@ -45,16 +45,16 @@ pub enum ReplayError {
     /// An input cannot be read.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// There are no shards to replay through.
+    /// The shards cannot be created.
     #[error(transparent)]
     Lanes(#[from] LocalShardsError),
-    /// The state cannot be left.
+    /// The state cannot be saved.
     #[error(transparent)]
     State(#[from] StateError),
     /// An output cannot be written.
     #[error("{}: {why}", .path.display())]
     Output {
-        /// Which.
+        /// File.
         path: PathBuf,
         /// Why.
         why: io::Error,
@@ -145,7 +145,7 @@ impl Sinks {
     }
 }
 
-/// A replay under way.
+/// A running replay.
 struct Replay {
     shards: LocalShards,
     detail: Detail,
@@ -153,11 +153,11 @@ struct Replay {
     summary: Summary,
 }
 
-/// Replays `options.inputs`; calls `progress` with the bytes of each document done.
+/// Replays `options.inputs`; calls `progress` with the size of each document.
 ///
 /// # Errors
-/// An input cannot be read or an output not written. Records that cannot be read are no error:
-/// they are set aside and counted.
+/// An input cannot be read or an output cannot be written. Malformed records are not an error: they are
+/// rejected and counted.
 pub fn replay(
     config: &Config,
     options: &Options,
@@ -193,7 +193,7 @@ pub fn replay(
 }
 
 impl Replay {
-    /// Takes a part of a document whose first record is number `first`; returns how many it held.
+    /// Processes a part of a document whose first record has the number `first`; returns its number of records.
     fn part(
         &mut self,
         path: &Path,
@@ -212,7 +212,7 @@ impl Replay {
                 verdicts.push((index, line));
             }
         }
-        // A bag was taken by time; its verdicts are written by place.
+        // A bag is processed in order of time; its verdicts are written in input order.
         verdicts.sort_by_key(|(index, _)| *index);
         for (_, line) in &verdicts {
             self.sinks.verdicts.write(line)?;
@@ -220,7 +220,7 @@ impl Replay {
         Ok(records)
     }
 
-    /// Judges one record; returns its verdict line where one is wanted.
+    /// Processes one record; returns its verdict line if requested.
     fn item(
         &mut self,
         name: &str,

@@ -1,4 +1,4 @@
-//! Inputs through the shards of a configuration, for commands that only look at what comes out.
+//! Processes inputs with the shards of a configuration, for commands that only use the results.
 
 use crate::commands::local_shards::{LocalShards, LocalShardsError, ShardOutput};
 use crate::config::Config;
@@ -9,22 +9,22 @@ use crate::sources::source_format::{head, recognise};
 use credwatch_core::engine::Detail;
 use std::path::{Path, PathBuf};
 
-/// Why inputs could not be fed.
+/// Why inputs could not be processed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayInputError {
     /// An input cannot be read.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// There are no shards to feed.
+    /// The shards cannot be created.
     #[error(transparent)]
     Lanes(#[from] LocalShardsError),
 }
 
-/// Judges every readable record of `inputs` and shows each to `look`; calls `progress` with the
-/// bytes of each document done. Records that cannot be read are left out.
+/// Processes every readable record of `inputs` and calls `visit` with each result; calls `progress` with the
+/// size of each document. Malformed records are skipped.
 ///
 /// # Errors
-/// An input or the model cannot be read.
+/// An input or the model is invalid.
 pub(super) fn read_inputs(
     config: &Config,
     inputs: &[PathBuf],

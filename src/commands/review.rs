@@ -1,4 +1,4 @@
-//! `credwatch review`: one case from beginning to end, from the topics or from files.
+//! `credwatch review`: shows one incident, from the topics or from files.
 
 use crate::config::Config;
 use crate::files;
@@ -9,7 +9,7 @@ use crate::reports::incident_report::IncidentReport;
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// Why there is no case to show.
+/// Why no incident can be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
     /// A file cannot be read.
@@ -18,12 +18,12 @@ pub enum ReviewError {
     /// The topics cannot be read.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
-    /// Nobody published such an alert, or no longer.
-    #[error("no alert {0:?} is there: its id is `finding_info.uid` of the alert")]
+    /// No such alert was published, or it is no longer retained.
+    #[error("alert {0:?} not found: pass `finding_info.uid` of the alert")]
     Unknown(String),
 }
 
-/// The case of `alert_id`, from files where some are given, or from the topics of `config`.
+/// The incident of `alert_id`, from files if any are given, otherwise from the topics of `config`.
 ///
 /// # Errors
 /// Nothing can be read, or there is no such alert.

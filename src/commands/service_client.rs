@@ -1,14 +1,14 @@
-//! Asking a service at work, by its pages.
+//! HTTP client of a running service.
 
 use crate::config::Config;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-/// A service answers between two batches of events; this only ends a wait for one that hangs.
+/// A service responds between two batches of events; this limits the wait for one that hangs.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// It does not answer, or says why it has no answer.
+/// It does not respond, or reports an error.
 #[derive(Debug, thiserror::Error)]
 #[error("{url}: {why}")]
 pub struct ServiceError {
@@ -21,10 +21,10 @@ struct Refusal {
     error: String,
 }
 
-/// Asks `path` of the service at `url`, whose token is that of the configuration; with a body it is a POST.
+/// Requests `path` of the service at `url` with the configured token; with a body the request is a POST.
 ///
 /// # Errors
-/// It does not answer, or says why it has no answer.
+/// It does not respond, or reports an error.
 pub fn ask<T: DeserializeOwned>(
     config: &Config,
     url: &str,
@@ -65,7 +65,7 @@ pub fn ask<T: DeserializeOwned>(
     let text = text.map_err(|error| failed(error.to_string()))?;
     if answer.status().is_success() {
         return serde_json::from_str(&text)
-            .map_err(|error| failed(format!("answers something else: {error}")));
+            .map_err(|error| failed(format!("unexpected response: {error}")));
     }
     let refusal = serde_json::from_str(&text).map(|refusal: Refusal| refusal.error);
     Err(failed(

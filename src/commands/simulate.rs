@@ -1,4 +1,4 @@
-//! `credwatch simulate`: labelled traffic of a seeded organisation, the same for the same seed.
+//! `credwatch simulate`: labelled traffic of a seeded organisation, reproducible by its seed.
 
 use crate::commands::evaluate::Label;
 use crate::simulation::SimulatedEvent;
@@ -12,12 +12,12 @@ use std::path::PathBuf;
 
 /// The first day, a Monday.
 const FIRST_DAY: &str = "2026-01-05T00:00:00Z";
-/// Attacks begin after so many days of ordinary work.
+/// Days without attacks at the beginning.
 const QUIET_DAYS: i64 = 14;
 /// Day of the outage.
 const OUTAGE_DAY: i64 = 19;
 
-/// What to simulate, and where to write it.
+/// Options.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Seed.
@@ -37,13 +37,13 @@ pub struct Options {
 /// Why a simulation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulateError {
-    /// There is no such attack.
-    #[error("unknown attack {0:?}; there are: none, {known}", known = SCENARIOS.join(", "))]
+    /// Unknown scenario.
+    #[error("unknown attack {0:?}; known: none, {known}", known = SCENARIOS.join(", "))]
     Attack(String),
     /// A file cannot be written.
     #[error("{}: {why}", .path.display())]
     Write {
-        /// Which.
+        /// File.
         path: PathBuf,
         /// Why.
         why: io::Error,
@@ -86,7 +86,7 @@ pub fn simulate(options: &Options) -> Result<Written, SimulateError> {
     let mut organisation = Organisation::new(options.seed, options.identities);
     let mut events: Vec<(SimulatedEvent, Option<usize>)> = Vec::new();
     let mut campaigns = 0;
-    // Two campaigns of each scenario, spread evenly over the days that are not quiet.
+    // Two campaigns of each scenario, spread evenly over the days with attacks.
     let planned = 2 * scenarios.len() as i64;
     let open_days = (options.days - QUIET_DAYS).max(0);
     for day in 0..options.days {

@@ -1,4 +1,4 @@
-//! The end of a replay or demo, as a person wants to read it.
+//! Summary of a replay or demo, for a person.
 
 use crate::commands::renewals::Renewals;
 use crate::shard::{ProcessedRecord, ShardId};
@@ -17,16 +17,16 @@ const INCIDENTS_SHOWN: usize = 10;
 const REASONS_SHOWN: usize = 4;
 /// Notices listed.
 const NOTICES_SHOWN: usize = 5;
-/// Records set aside that are named.
+/// Rejected records listed.
 const DEAD_SHOWN: usize = 5;
 
 /// Counts and the strongest incidents.
 #[derive(Clone, Debug)]
 pub struct Summary {
     mode: Mode,
-    /// Events judged.
+    /// Events scored.
     pub events: u64,
-    /// Records set aside.
+    /// Rejected records.
     pub dead: u64,
     dead_named: Vec<String>,
     unknown_members: u64,
@@ -48,7 +48,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Nothing seen yet.
+    /// An empty summary.
     #[must_use]
     pub fn new(mode: Mode) -> Self {
         Self {
@@ -74,7 +74,7 @@ impl Summary {
         }
     }
 
-    /// Counts an event.
+    /// Adds an event.
     pub fn add_event(&mut self, handled: &ProcessedRecord<'_>) {
         let time = handled.event.time;
         self.events += 1;
@@ -92,7 +92,7 @@ impl Summary {
         self.span = Some((from.min(time), to.max(time)));
     }
 
-    /// Counts an alert's publication.
+    /// Adds an alert's publication.
     pub fn add_alert(&mut self, alert: &Alert) {
         self.updates += u64::from(alert.phase == Phase::Updated);
         self.orders += alert.decisions.len() as u64;
@@ -101,7 +101,7 @@ impl Summary {
         self.incidents.insert(id, incident);
     }
 
-    /// Counts a record set aside.
+    /// Adds a rejected record.
     pub fn add_dead(&mut self, name: &str, index: usize, reason: &str) {
         self.dead += 1;
         if self.dead_named.len() < DEAD_SHOWN {
@@ -136,7 +136,7 @@ impl Summary {
     }
 }
 
-/// A count as a person writes it: `12,345`.
+/// A count with separators: `12,345`.
 fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
@@ -154,7 +154,7 @@ fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{} {noun}", grouped(count))
 }
 
-/// `2023-07-10 12:05` of a moment.
+/// A time as `2023-07-10 12:05`.
 fn minute(time: EventTime) -> String {
     format_rfc3339(time)[..16].replace('T', " ")
 }
@@ -172,9 +172,9 @@ impl fmt::Display for Summary {
         if let Some((from, to)) = self.span {
             write!(f, " over {span} ({} to {} UTC)", minute(from), minute(to))?;
         }
-        writeln!(f, ", {} set aside", grouped(self.dead))?;
+        writeln!(f, ", {} rejected", grouped(self.dead))?;
         for named in &self.dead_named {
-            writeln!(f, "  set aside: {named}")?;
+            writeln!(f, "  rejected: {named}")?;
         }
         if self.dead > self.dead_named.len() as u64 {
             writeln!(
@@ -205,7 +205,7 @@ impl Summary {
         writeln!(f, "; threshold {threshold:.1} nats, {learned:.0} % learned")?;
         let orders = plural(self.orders, "containment order", "containment orders");
         match self.mode {
-            Mode::DryRun => writeln!(f, "{orders}: dry run, nothing is to be carried out"),
+            Mode::DryRun => writeln!(f, "{orders}: dry run, not enforced"),
             Mode::Enforce => writeln!(f, "{orders} to be enforced"),
         }
     }
@@ -220,17 +220,17 @@ impl Summary {
         }
         if self.unread_expiries > 0 {
             notes.push(format!(
-                "{} did not parse",
+                "{} not parsed",
                 plural(self.unread_expiries, "expiry", "expiries")
             ));
         }
         if self.unknown_members > 0 {
-            let members = plural(self.unknown_members, "unknown member", "unknown members");
+            let members = plural(self.unknown_members, "unknown field", "unknown fields");
             notes.push(format!("{members} ignored"));
         }
         if self.evicted + self.unadmitted > 0 {
             notes.push(format!(
-                "identity limit reached: {} gave way, {} judged by peers only",
+                "identity limit reached: {} evicted, {} events without baseline",
                 plural(self.evicted, "baseline", "baselines"),
                 plural(self.unadmitted, "event", "events")
             ));
@@ -246,14 +246,14 @@ impl Summary {
         if self.notices.is_empty() {
             return Ok(());
         }
-        writeln!(f, "\nTold once, no alert each")?;
+        writeln!(f, "\nPopulation notices (one per day instead of alerts)")?;
         let notices = self.notices.iter().rev().take(NOTICES_SHOWN);
         notices
             .rev()
             .try_for_each(|notice| writeln!(f, "  {notice}"))?;
         match self.notices.len().saturating_sub(NOTICES_SHOWN) {
             0 => Ok(()),
-            more => writeln!(f, "  and {more} before these"),
+            more => writeln!(f, "  and {more} earlier ones"),
         }
     }
 
@@ -279,7 +279,7 @@ impl Summary {
     }
 }
 
-/// How much an incident holds, in words.
+/// Number and span of the events of an incident.
 fn scope(incident: &AlertState, span: Span) -> String {
     match incident.events {
         0 | 1 => "1 event".to_owned(),
@@ -287,7 +287,7 @@ fn scope(incident: &AlertState, span: Span) -> String {
     }
 }
 
-/// One incident in words.
+/// One incident as text.
 #[must_use]
 pub fn incident_text(place: usize, incident: &AlertState) -> String {
     let mut text = String::new();

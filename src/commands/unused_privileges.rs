@@ -1,5 +1,5 @@
-//! `credwatch drift`: privileges that nobody uses any more, by the state in a folder or by a service at
-//! work.
+//! `credwatch drift`: unused privileges, from a state directory or a running
+//! service.
 
 use crate::commands::local_shards::{LocalShards, LocalShardsError};
 use crate::commands::service_client as service;
@@ -15,15 +15,15 @@ pub enum DriftError {
     /// The state cannot be read.
     #[error(transparent)]
     State(#[from] StateError),
-    /// There are no shards to ask.
+    /// There are no shards.
     #[error(transparent)]
     Lanes(#[from] LocalShardsError),
-    /// The service has no answer.
+    /// The service does not respond.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
 
-/// What nobody has used for `days` days, by the state in `folder`.
+/// Privileges not used for `days` days, from the state in `folder`.
 ///
 /// # Errors
 /// There is no such state.
@@ -43,10 +43,10 @@ pub fn by_state(
     Ok(unused)
 }
 
-/// The same by the service at `url`, whose token is that of the configuration.
+/// The same from the service at `url`, with the configured token.
 ///
 /// # Errors
-/// The service has no answer.
+/// The service does not respond.
 pub fn by_service(
     config: &Config,
     url: &str,

@@ -1,4 +1,4 @@
-//! `credwatch verify`: does the audit trail hold together, are orders what was signed?
+//! `credwatch verify`: verifies audit trails and the signatures of orders.
 
 use crate::audit::audit_verifier::{ChainError, ChainVerifier};
 use crate::crypto::KeySet;
@@ -8,7 +8,7 @@ use crate::orders::verify::{OrderFault, OrderVerifier};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Why a trail is not verified.
+/// Why verification failed.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// A file cannot be read.
@@ -17,26 +17,26 @@ pub enum VerifyError {
     /// A record does not continue its chain.
     #[error("{}, record {line}: {why}", .path.display())]
     Broken {
-        /// Which file.
+        /// File.
         path: PathBuf,
-        /// Which line, from 1.
+        /// Line, from 1.
         line: usize,
         /// Why.
         why: ChainError,
     },
-    /// An order is not what was signed.
+    /// An order is invalid.
     #[error("{}, order {line}: {why}", .path.display())]
     Order {
-        /// Which file.
+        /// File.
         path: PathBuf,
-        /// Which line, from 1.
+        /// Line, from 1.
         line: usize,
         /// Why.
         why: OrderFault,
     },
 }
 
-/// Shows every record of JSON lines to `take`, with its file and line.
+/// Calls `visit` with every record of JSON lines, its file and line.
 fn each_line(
     inputs: &[PathBuf],
     mut take: impl FnMut(&Path, usize, &[u8]) -> Result<(), VerifyError>,
@@ -51,17 +51,17 @@ fn each_line(
     Ok(())
 }
 
-/// Orders that are in order.
+/// Result for valid orders.
 #[derive(Debug)]
 pub struct VerifiedOrders {
     orders: usize,
     repeated: usize,
 }
 
-/// Checks the orders in `inputs` by `keys`, and that they are for `audience` if one is given.
+/// Verifies the orders in `inputs` with `keys`, and their audience if one is given.
 ///
 /// # Errors
-/// A file cannot be read, or says the first order that is not what was signed.
+/// A file cannot be read, or an order is invalid; the first one is reported.
 pub fn verify_orders(
     inputs: &[PathBuf],
     keys: &KeySet,
@@ -84,19 +84,19 @@ impl fmt::Display for VerifiedOrders {
         let (orders, repeated) = (self.orders, self.repeated);
         writeln!(
             f,
-            "{orders} orders, each as it was signed; {repeated} came again, and count once"
+            "{orders} orders verified; {repeated} repeated ones count once"
         )
     }
 }
 
-/// A trail that holds together.
+/// Result for a valid trail.
 #[derive(Debug)]
 pub struct Verified(ChainVerifier);
 
-/// Walks the trail in `inputs`, files in the order given; signed heads are checked by `keys`.
+/// Verifies the trail in `inputs`, files in the given order; signed heads are verified with `keys`.
 ///
 /// # Errors
-/// A file cannot be read, or says the first record that does not continue its chain.
+/// A file cannot be read, or a record is invalid; the first one is reported.
 pub fn verify_audit(inputs: &[PathBuf], keys: Option<KeySet>) -> Result<Verified, VerifyError> {
     let mut walk = ChainVerifier::with_keys(keys);
     each_line(inputs, |path, line, record| {
@@ -111,18 +111,14 @@ pub fn verify_audit(inputs: &[PathBuf], keys: Option<KeySet>) -> Result<Verified
 
 impl fmt::Display for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{} records, each follows the one before it",
-            self.0.records()
-        )?;
+        writeln!(f, "{} records verified", self.0.records())?;
         match self.0.signed_heads() {
             (0, 0) => {}
             (0, heads) => writeln!(
                 f,
-                "{heads} signed heads are not checked: name a key set with --keys"
+                "{heads} signed heads not verified: pass a key set with --keys"
             )?,
-            (heads, _) => writeln!(f, "{heads} signed heads, each says what stands before it")?,
+            (heads, _) => writeln!(f, "{heads} signed heads verified")?,
         }
         for (view, partition, sequence, hash) in self.0.heads() {
             writeln!(

@@ -9,7 +9,7 @@ use credwatch_core::containment::{Action, Mode};
 use credwatch_core::event::CredentialKind;
 use credwatch_core::units::{EventTime, MS_PER_SEC};
 
-/// How a rule names a credential of unknown kind.
+/// Spelling of an unknown credential kind in a rule.
 const UNKNOWN: &str = "unknown";
 
 pub(super) fn policy(rules: Vec<RawRule>, problems: &mut Vec<String>) -> Policy {
@@ -50,7 +50,7 @@ fn exception(at: usize, raw: RawException, problems: &mut Vec<String>) -> Option
         _ => None,
     };
     if scope.is_none() {
-        problem("needs `identity` or `group`, one of them");
+        problem("needs either `identity` or `group`");
     }
     let expires = parse_rfc3339(&raw.expires.0).and_then(EventTime::from_epoch_ms);
     if expires.is_none() {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exception_has_an_owner_a_reason_and_an_end() {
+    fn an_exception_requires_owner_reason_and_expiry() {
         let good = r#"[[containment.exceptions]]
             identity = "svc-migrate"
             max_action = "notify"
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_knows_other_words_is_refused() {
+    fn a_rule_with_unknown_values_is_rejected() {
         let rule = |text: &str| load(&format!("[[containment.policy]]\nname = \"one\"\n{text}"));
         assert_eq!(rule("action = \"revoke\"").unwrap().policy.0.len(), 1);
         let told = rule("severity = [\"awful\"]\naction = \"explode\"").unwrap_err();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn by_default_containment_fits_what_can_be_contained() {
+    fn the_default_policy_requests_actions_that_fit_the_credential() {
         let (human, service) = (IdentityKind::Human, IdentityKind::Service);
         let of = |severity, identity, kind| asked(severity, identity, Some(kind));
         assert_eq!(

@@ -1,5 +1,5 @@
-//! Default, files and environment as one table, and that table as typed values. All problems are found at
-//! once: a value that does not fit is reported and replaced by the default, until everything fits.
+//! Merges default, files and environment into one table, and deserializes it. All problems are found at once: an
+//! invalid value is reported and replaced by its default, until the table is valid.
 
 use super::raw::RawConfig;
 use serde_path_to_error::Segment;
@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 const PREFIX: &str = "CREDWATCH_";
-/// Keys under this path are passed on as they are.
+/// Keys under this path are passed through.
 const FREE_FORM: &str = "kafka.properties";
 
-/// Where settings come from, in rising order of precedence.
+/// Sources of settings, in ascending precedence.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// Name and text of each file.
@@ -23,9 +23,9 @@ pub struct Sources {
 pub(super) struct Merged {
     default: Table,
     pub(super) table: Table,
-    /// Which file or variable set a path, the latest last.
+    /// File or variable that set a path, in order of precedence.
     origins: Vec<(String, String)>,
-    /// Keys removed from entries of lists, because their value does not fit.
+    /// Keys removed from list entries because their value is invalid.
     removed_keys: Vec<String>,
     /// Entries removed from each list.
     removed_entries: BTreeMap<String, usize>,
@@ -101,8 +101,8 @@ impl Merged {
         self.origins.push((levels.join("."), name.to_owned()));
     }
 
-    /// The typed settings; every value that does not fit becomes a problem, and its default takes its
-    /// place. `None` where the defaults do not fit either.
+    /// The typed settings; every invalid value becomes a problem and is replaced by its default. `None` where that
+    /// is not possible.
     pub(super) fn into_typed(mut self) -> (Option<RawConfig>, Table, Vec<String>) {
         // Each round removes one value that the user set.
         for _ in 0..=count(&self.table) {
@@ -124,7 +124,7 @@ impl Merged {
         (None, self.table, self.problems)
     }
 
-    /// Whether a key is missing because it was removed, and has been reported.
+    /// Whether a key is missing because it was removed after being reported.
     fn is_consequence(&self, path: &[Segment], message: &str) -> bool {
         let Some(missing) = message.strip_prefix("missing field ") else {
             return false;
@@ -134,7 +134,7 @@ impl Merged {
         self.removed_keys.contains(&path)
     }
 
-    /// The path as text; entries of lists count as the user wrote them.
+    /// The path as text; list entries are counted as in the user's file.
     fn display(&self, path: &[Segment]) -> String {
         let mut text = String::new();
         for segment in path {
@@ -173,7 +173,7 @@ impl Merged {
         ));
     }
 
-    /// Replaces what stands at `path` by the default, or removes it; returns whether anything changed.
+    /// Replaces the value at `path` by its default, or removes it; returns whether anything changed.
     fn reset(&mut self, path: &[Segment]) -> bool {
         let in_list = path
             .iter()
@@ -256,7 +256,7 @@ fn count(table: &Table) -> usize {
     table.values().map(of_value).sum()
 }
 
-/// A TOML value, or the text itself where it is none.
+/// A TOML value; text that is not TOML becomes a string.
 fn toml_value(text: &str) -> Value {
     let parsed = toml::from_str::<Table>(&format!("value = {text}")).ok();
     let value = parsed.and_then(|mut table| table.remove("value"));
@@ -282,7 +282,7 @@ fn overlay(table: &mut Table, changes: Table, at: &str, note: &mut impl FnMut(St
     }
 }
 
-/// What is wrong, without the value: it may be a secret.
+/// The problem without the value, which may be a secret.
 fn explain(message: &str) -> String {
     let message = message.trim().lines().next().unwrap_or_default();
     if message.starts_with("unknown field") {

@@ -1,7 +1,7 @@
-//! Settings: raw TOML → validated values, every error reported at once.
+//! Settings: TOML → validated values, with all problems reported at once.
 //!
-//! The embedded, commented default is the schema: a key that is not in it is unknown, a value of
-//! another type is wrong.
+//! The embedded, commented default defines the schema: a key that it does not contain is
+//! unknown.
 
 mod containment;
 mod merge;
@@ -28,22 +28,22 @@ use std::time::Duration;
 /// The commented default configuration.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
 
-/// All that is wrong with the settings.
+/// All problems of the settings.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .problems.join("\n"))]
 pub struct ConfigError {
-    /// One line a problem.
+    /// One line per problem.
     pub problems: Vec<String>,
 }
 
 /// Connection to Kafka.
 #[derive(Clone, Debug)]
 pub struct Kafka {
-    /// Brokers to ask first.
+    /// Initial brokers.
     pub bootstrap_servers: String,
     /// Prefix of the consumer groups.
     pub group_id: String,
-    /// Part of transaction ids.
+    /// Part of transactional ids.
     pub instance_id: String,
     /// Threads of the detect stage.
     pub workers: usize,
@@ -64,22 +64,22 @@ pub struct Topics {
     pub revocations: String,
     /// Audit trail.
     pub decisions: String,
-    /// What analysts and executors answer.
+    /// Feedback of analysts and executors.
     pub feedback: String,
-    /// What could not be read.
+    /// Rejected records.
     pub deadletter: String,
-    /// Durable baselines.
+    /// Stored baselines.
     pub baselines: String,
-    /// The view by source.
+    /// Sightings: authentications keyed by source network.
     pub sightings: String,
-    /// Partitions of topics to create.
+    /// Number of partitions of topics to create.
     pub partitions: i32,
-    /// Replicas of topics to create.
+    /// Replication factor of topics to create.
     pub replication: i32,
 }
 
 impl Topics {
-    /// The topic that shards read which look at such entities.
+    /// The input topic of shards of the view `entity`.
     #[must_use]
     pub fn input_topic(&self, entity: EntityView) -> &str {
         match entity {
@@ -89,7 +89,7 @@ impl Topics {
     }
 }
 
-/// A raw topic to map to events.
+/// A raw topic, mapped to events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ingest {
     /// Topic.
@@ -101,24 +101,24 @@ pub struct Ingest {
 /// Detection.
 #[derive(Clone, Debug)]
 pub struct Detect {
-    /// Alerts a day over all partitions.
+    /// Alert budget per day, over all partitions.
     pub alerts_per_day: f64,
-    /// Identities over all partitions.
+    /// Maximum number of identities, over all partitions.
     pub max_identities: usize,
-    /// Source networks over all partitions.
+    /// Maximum number of source networks, over all partitions.
     pub max_sources: usize,
-    /// Signals that do not speak.
+    /// Signals that do not contribute to scores.
     pub disabled_signals: Vec<SignalName>,
-    /// Model parameters, where not the embedded ones.
+    /// Model parameters; `None` for the embedded ones.
     pub model_file: Option<String>,
 }
 
 /// The HTTP server.
 #[derive(Clone, Debug)]
 pub struct Http {
-    /// Its address.
+    /// Listen address.
     pub listen: std::net::SocketAddr,
-    /// What opens `/v1`; empty: it stays closed.
+    /// Bearer token for `/v1`; empty: `/v1` is disabled.
     pub token: Secret,
 }
 
@@ -133,31 +133,31 @@ pub struct Config {
     pub ingest: Vec<Ingest>,
     /// Detection.
     pub detect: Detect,
-    /// How often baselines are kept.
+    /// Interval between checkpoints.
     pub checkpoint_interval: Duration,
-    /// What is to be done when.
+    /// Containment policy.
     pub policy: Arc<Policy>,
     /// Limits on containment, over all partitions.
     pub guardrails: Guardrails,
-    /// What orders are signed with; `None`: they are not.
+    /// Key that orders are signed with; `None`: unsigned.
     pub signer: Option<Arc<Signer>>,
-    /// What is believed of answers.
+    /// Verification and signing of feedback.
     pub feedback: Feedback,
-    /// Who is told, and who carries orders out.
+    /// Receivers of alerts and orders.
     pub deliver: Deliver,
     /// Realms of Keycloak.
     pub realms: Vec<Realm>,
     /// The HTTP server.
     pub http: Http,
-    /// Hash of everything that shapes decisions.
+    /// Hash of all settings that affect decisions.
     pub hash: String,
 }
 
 impl Config {
-    /// Reads the default with what `sources` change.
+    /// Merges the default with `sources` and validates the result.
     ///
     /// # Errors
-    /// Everything that is wrong, at once.
+    /// All problems, at once.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let (raw, table, mut problems) = Merged::new(DEFAULT, sources).into_typed();
         let hash = validate::configuration_hash(&table);
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn three_mistakes_are_named_at_once() {
+    fn several_problems_are_reported_at_once() {
         let file = "[detect]\nalerts_per_day = -1.0\nmax_identites = 5\n[kafka]\ngroup_id = 7\n";
         let problems = problems(file);
         assert_eq!(problems.len(), 3, "{problems:?}");
@@ -237,13 +237,13 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_variable_of_ours_is_an_error() {
+    fn an_unknown_variable_with_the_prefix_is_an_error() {
         let error = Config::load(&sources("", &[("CREDWATCH_KAFKA__BOOTSTRAP", "x")])).unwrap_err();
         assert!(error.to_string().contains("CREDWATCH_KAFKA__BOOTSTRAP"));
     }
 
     #[test]
-    fn enforcement_without_signatures_is_refused() {
+    fn enforcement_without_signatures_is_rejected() {
         let told = problems("[containment]\nmode = \"enforce\"\n");
         assert!(told[0].contains("containment.mode") && told[0].contains("signing.key_file"));
         let told = problems("[signing]\nkey_file = \"/nowhere.pem\"\n");

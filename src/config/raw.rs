@@ -1,4 +1,4 @@
-//! The configuration file as it is written: one struct a section, each key with its type and range.
+//! The configuration file: one struct per section, each key with its type and range.
 
 use super::ranged::{NonEmpty, Positive, Whole, Word};
 use crate::sources::source_format::Format;

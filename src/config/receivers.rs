@@ -9,90 +9,90 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Answers on the feedback topic.
+/// Verification and signing of feedback.
 #[derive(Clone, Debug, Default)]
 pub struct Feedback {
-    /// What is believed of them.
+    /// How feedback is verified.
     pub verifier: FeedbackVerifier,
-    /// What our own are signed with; `None`: they are not.
+    /// Key that published feedback is signed with; `None`: unsigned.
     pub key: Option<Arc<SigningKey>>,
 }
 
-/// Where a receiver is, and how it knows us.
+/// Address of a receiver, and its shared secret.
 #[derive(Clone, Debug, Default)]
 pub struct Endpoint {
-    /// Its address.
+    /// Base URL.
     pub url: String,
-    /// What it knows us by.
+    /// Shared secret or bearer token.
     pub secret: Secret,
-    /// Whether it may be on this machine, or in a private or link-local network.
+    /// Whether the address may be loopback, private or link-local.
     pub allow_private_addresses: bool,
-    /// Certificates, as PEM, that it may be proved by beside the public ones; empty: none.
+    /// PEM file of additional trusted certificates; empty: none.
     pub ca_file: String,
 }
 
-/// How something is carried to a receiver.
+/// Protocol of a receiver.
 #[derive(Clone, Debug)]
 pub enum ReceiverKind {
-    /// Alerts, and orders, as JSON, signed by HMAC as Standard Webhooks has it.
+    /// Alerts or orders as JSON, signed by HMAC (Standard Webhooks).
     Webhook(Endpoint),
     /// Security Event Tokens, pushed (RFC 8935).
     SsfPush(Endpoint),
-    /// Security Event Tokens that it fetches by itself (RFC 8936), by this token.
+    /// Security Event Tokens that the receiver polls (RFC 8936) with this bearer token.
     SsfPoll(Secret),
-    /// A program: an order on its standard input.
+    /// A program that reads an order from its standard input.
     Command {
         /// The program and its arguments.
         argv: Vec<String>,
     },
-    /// A realm of Keycloak, that carries orders out.
+    /// A Keycloak realm, in which orders are executed.
     Keycloak(Realm),
 }
 
-/// Somebody who is told.
+/// A receiver of alerts or orders.
 #[derive(Clone, Debug)]
 pub struct Receiver {
-    /// Its name in metrics, consumer groups and answers.
+    /// Name in metrics, consumer groups and feedback.
     pub name: String,
-    /// How.
+    /// Protocol.
     pub kind: ReceiverKind,
-    /// Whether it gets alerts.
+    /// Whether it receives alerts.
     pub receives_alerts: bool,
-    /// Whether it gets orders.
+    /// Whether it receives orders.
     pub receives_orders: bool,
 }
 
-/// A realm of Keycloak.
+/// A Keycloak realm.
 #[derive(Clone, Debug)]
 pub struct Realm {
-    /// Its name in metrics and answers.
+    /// Name in metrics and feedback.
     pub name: String,
-    /// Where the server is; its secret is that of the client.
+    /// Address of the server, and the client's secret.
     pub endpoint: Endpoint,
-    /// The realm's own name: issuer of its credentials.
+    /// Name of the realm in Keycloak: issuer of its credentials.
     pub realm: String,
-    /// The client whose service account asks for events and carries orders out.
+    /// The client whose service account reads events and executes orders.
     pub client_id: String,
-    /// Topic for its events; empty: they are not asked for.
+    /// Topic for its events; empty: events are not polled.
     pub topic: String,
-    /// How often it is asked.
+    /// Poll interval.
     pub poll_interval: Duration,
-    /// Whether orders are carried out.
+    /// Whether orders are executed.
     pub executes_orders: bool,
 }
 
-/// How things are carried.
+/// Delivery to receivers.
 #[derive(Clone, Debug)]
 pub struct Deliver {
-    /// Who is told.
+    /// Receivers.
     pub receivers: Vec<Receiver>,
-    /// A receiver that has not answered by then has failed.
+    /// Timeout of one attempt.
     pub timeout: Duration,
-    /// So many attempts, and then it is set aside.
+    /// Attempts before a record is sent to the dead-letter topic.
     pub attempts: u32,
-    /// After so many failures in a row a receiver is left alone.
+    /// Consecutive failures after which the circuit breaker opens.
     pub circuit_failures: u32,
-    /// For so long.
+    /// Time for which it stays open.
     pub circuit_open: Duration,
 }
 

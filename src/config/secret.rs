@@ -1,4 +1,4 @@
-//! Text that must not be shown.
+//! Values that must not be logged.
 
 use std::fmt;
 
@@ -13,19 +13,19 @@ impl Secret {
         Self(text)
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether `given` is it. Takes the same time wherever they differ.
+    /// Whether `given` equals the secret, in constant time.
     #[must_use]
     pub fn matches(&self, given: &str) -> bool {
         blake3::hash(self.0.as_bytes()) == blake3::hash(given.as_bytes())
     }
 
-    /// The text itself, for the one place that sends it.
+    /// The text, for the code that sends it.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -38,7 +38,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The secret on the first line of `file`, which the key `path` names; empty where there is none.
+/// The secret on the first line of `file`, which the setting `path` names; empty where `file` is empty.
 pub(super) fn read_secret(path: &str, file: &str, problems: &mut Vec<String>) -> Secret {
     if file.is_empty() {
         return Secret::default();

@@ -1,5 +1,5 @@
-//! Raw settings → validated ones. Types and ranges were checked before; here are the rules across keys, and
-//! the files that settings name.
+//! Raw settings → validated ones. Types and ranges were checked by deserialization; this checks rules across keys
+//! and reads the files that settings name.
 
 use super::raw::{RawConfig, RawHttp, RawIngest, RawKafka, RawSigning, RawTopics};
 use super::secret::read_secret;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use toml::{Table, Value};
 
-/// Sections that shape decisions; their text goes into the configuration hash.
+/// Sections that affect decisions; their text is part of the configuration hash.
 const HASHED_SECTIONS: [&str; 2] = ["detect", "containment"];
 
 pub(super) fn validate(mut raw: RawConfig, hash: String, problems: &mut Vec<String>) -> Config {
@@ -52,7 +52,7 @@ pub(super) fn validate(mut raw: RawConfig, hash: String, problems: &mut Vec<Stri
     }
 }
 
-/// Hash of everything that shapes decisions.
+/// Hash of all settings that affect decisions.
 pub(super) fn configuration_hash(table: &Table) -> String {
     let mut hasher = blake3::Hasher::new();
     for section in HASHED_SECTIONS {
@@ -125,7 +125,7 @@ fn topics(raw: RawTopics, problems: &mut Vec<String>) -> Topics {
     topics
 }
 
-/// The topics that are named, and those to which Keycloak events are published.
+/// The named topics, and those to which Keycloak events are published.
 fn ingest(raw: Vec<RawIngest>, realms: &[Realm]) -> Vec<Ingest> {
     let named = raw.into_iter().map(|raw| Ingest {
         topic: raw.topic.0,

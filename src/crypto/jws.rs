@@ -17,14 +17,14 @@ pub enum SignatureError {
     #[error("not a JWS of the expected type")]
     Malformed,
     /// The key set does not contain the key.
-    #[error("it was signed with key {0:?}, which the key set does not contain")]
+    #[error("signed with key {0:?}, which the key set does not contain")]
     UnknownKey(String),
     /// The signature does not match.
     #[error("signature verification failed")]
     Invalid,
 }
 
-/// What is read of a JWS header.
+/// The relevant fields of a JWS header.
 #[derive(Deserialize)]
 struct Header {
     alg: String,
@@ -105,7 +105,7 @@ impl KeySet {
         }
         let key = self.keys.iter().find(|key| key.kid == header.kid);
         let key = key.ok_or(SignatureError::UnknownKey(header.kid))?;
-        // The algorithm is the key's, never the token's.
+        // The algorithm is taken from the key, never from the token.
         if key.alg != header.alg || !key.verifies(signed.as_bytes(), &signature) {
             return Err(SignatureError::Invalid);
         }
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_altered_token_or_another_algorithm_is_refused() {
+    fn an_altered_token_or_another_algorithm_is_rejected() {
         let key = SigningKey::for_tests(1);
         let token = key.sign("t", b"payload").unwrap();
         let (header, rest) = token.split_once('.').unwrap();

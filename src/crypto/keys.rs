@@ -15,32 +15,34 @@ use std::sync::Arc;
 /// Why a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The file holds no key.
-    #[error("{path}: no private key in PEM: {why}")]
+    /// The file contains no key.
+    #[error("{path}: not a private key in PEM: {why}")]
     Pem {
-        /// Which file.
+        /// File.
         path: String,
-        /// Why.
+        /// Reason.
         why: String,
     },
-    /// The key is of no use here.
-    #[error("{path}: {why}; make one with: openssl genpkey -algorithm ed25519, or -algorithm RSA")]
+    /// The key has an unsupported type or size.
+    #[error(
+        "{path}: {why}; create one with: openssl genpkey -algorithm ed25519, or -algorithm RSA"
+    )]
     Key {
-        /// Which file.
+        /// File.
         path: String,
-        /// Why.
+        /// Reason.
         why: String,
     },
     /// The key set cannot be read.
     #[error("{path}: no JSON Web Key Set: {why}")]
     Set {
-        /// Which file.
+        /// File.
         path: String,
-        /// Why.
+        /// Reason.
         why: String,
     },
-    /// The machine has no randomness.
-    #[error("cannot sign: the machine gives no randomness")]
+    /// The system random number generator is unavailable.
+    #[error("cannot sign: the system random number generator is unavailable")]
     RandomUnavailable,
 }
 
@@ -65,7 +67,7 @@ impl std::fmt::Debug for SigningKey {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicKey {
     kty: String,
-    /// Its name: the thumbprint of RFC 7638.
+    /// Key id: the thumbprint of RFC 7638.
     pub kid: String,
     pub(super) alg: String,
     #[serde(rename = "use")]
@@ -83,7 +85,7 @@ pub struct PublicKey {
 /// Public keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeySet {
-    /// All of them, the one in use first.
+    /// All keys, the current one first.
     pub keys: Vec<PublicKey>,
 }
 
@@ -124,7 +126,7 @@ impl SigningKey {
     /// Reads a key from a PEM file.
     ///
     /// # Errors
-    /// The file holds no key, or one that is of no use here (RSA below 2048 bits, other curves).
+    /// The file contains no key, or an unsupported one (RSA below 2048 bits, other curves).
     pub fn read(path: &str) -> Result<Self, KeyError> {
         let der = PrivateKeyDer::from_pem_file(Path::new(path)).map_err(|why| KeyError::Pem {
             path: path.to_owned(),
@@ -165,7 +167,7 @@ impl SigningKey {
         }
     }
 
-    /// Its public half.
+    /// The public key.
     #[must_use]
     pub fn public(&self) -> &PublicKey {
         &self.public
@@ -176,7 +178,7 @@ impl KeySet {
     /// Reads a key set from a file.
     ///
     /// # Errors
-    /// It is none.
+    /// The file is not a key set.
     pub fn read(path: &Path) -> Result<Self, KeyError> {
         let failed = |why: String| KeyError::Set {
             path: path.display().to_string(),
@@ -187,24 +189,24 @@ impl KeySet {
     }
 }
 
-/// What orders are signed with, and in whose name.
+/// Key and claims of signed orders.
 #[derive(Debug)]
 pub struct Signer {
-    /// The key in use.
+    /// The current key.
     pub key: Arc<SigningKey>,
-    /// Who signs.
+    /// Issuer.
     pub issuer: String,
-    /// For whom.
+    /// Audience.
     pub audience: String,
     keys: KeySet,
 }
 
 impl Signer {
-    /// A signer with the key in `key_file`; the public halves of `retired` stay in the key set, so that what
-    /// they signed can still be verified.
+    /// A signer with the key in `key_file`; the public keys of `retired` stay in the key set, so that earlier
+    /// signatures can still be verified.
     ///
     /// # Errors
-    /// A key cannot be used.
+    /// A key is missing or unsupported.
     pub fn new(
         key_file: &str,
         retired: &[String],
@@ -237,13 +239,13 @@ impl Signer {
         }
     }
 
-    /// Public keys, the one in use first.
+    /// Public keys, the current one first.
     #[must_use]
     pub fn keys(&self) -> &KeySet {
         &self.keys
     }
 
-    /// `payload`, of type `kind`, signed; `None` where the machine gives no randomness.
+    /// `payload` as a JWS of type `typ`; `None` where the system random number generator is unavailable.
     #[must_use]
     pub fn sign(&self, kind: &str, payload: &[u8]) -> Option<String> {
         self.key.sign(kind, payload).ok()

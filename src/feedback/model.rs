@@ -1,7 +1,7 @@
-//! What people and executors answer (`credential.feedback`): an opinion on an alert, what became of an
-//! order, its approval, the wish that an identity be forgotten, or that enforcement pause or go on. One
-//! JSON object a record, or the same signed ([`crate::feedback::signed_feedback`]); who says it is stated, and
-//! goes into the audit trail.
+//! Feedback of analysts and executors (`credential.feedback`): a verdict on an alert, the outcome or approval of
+//! an order, the erasure of an identity, or a command to pause or resume containment. One JSON object per record,
+//! or the same signed ([`crate::feedback::signed_feedback`]); its author is stated, and recorded in the audit
+//! trail.
 
 use crate::crypto::SignatureError;
 use crate::string_enum_serde;
@@ -9,24 +9,24 @@ use credwatch_core::containment::issued_orders::OrderOutcome;
 use credwatch_core::verdict::AlertVerdict;
 use serde::{Deserialize, Serialize};
 
-/// One answer.
+/// One feedback record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Feedback {
-    /// The alert that is answered.
+    /// The alert.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert_id: Option<String>,
-    /// What it was.
+    /// Its verdict.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "string_enum_serde::option"
     )]
     pub verdict: Option<AlertVerdict>,
-    /// The order that an executor answers.
+    /// The executed order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<String>,
-    /// What became of it.
+    /// Its outcome.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -36,113 +36,111 @@ pub struct Feedback {
     /// Time from the event behind the order to this outcome, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<i64>,
-    /// The order that is approved.
+    /// The order to approve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approve: Option<String>,
-    /// The identity to be forgotten.
+    /// The identity to erase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forget: Option<String>,
-    /// What enforcement is to do.
+    /// A command for containment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containment: Option<ContainmentCommand>,
-    /// Who says it.
+    /// Author.
     pub by: String,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Who signed it, where it was signed.
+    /// Signature, where it was signed.
     #[serde(skip)]
     pub signature: Option<SignatureInfo>,
 }
 
-/// By which key an answer is proved, and which one it is.
+/// A verified signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignatureInfo {
-    /// Name of the key.
+    /// Id of the key.
     pub kid: String,
-    /// The answer among all that were signed.
+    /// Hash of the signed message, by which replays are detected.
     pub token: [u8; 16],
-    /// When it was signed, in seconds since 1970.
+    /// Time of signature, in seconds since 1970.
     pub issued_secs: i64,
 }
 
-/// What is asked of enforcement.
+/// A command for containment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContainmentCommand {
-    /// Nothing is to be carried out from now on.
+    /// Enforce no orders from now on.
     Pause,
-    /// It goes on.
+    /// Resume enforcement.
     Resume,
 }
 
-/// What an answer asks for.
+/// The content of a feedback record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeedbackCommand<'a> {
-    /// To take an opinion on an alert.
+    /// A verdict on an alert.
     AlertVerdict(&'a str, AlertVerdict),
-    /// To take what became of an order.
+    /// The outcome of an order.
     OrderOutcome(&'a str, OrderOutcome),
-    /// To approve an order.
+    /// The approval of an order.
     Approve(&'a str),
-    /// To forget an identity.
+    /// The erasure of an identity.
     Forget(&'a str),
-    /// To pause enforcement, or to let it go on.
+    /// A command for containment.
     Containment(ContainmentCommand),
 }
 
-/// Why an answer cannot be taken.
+/// Why feedback was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum FeedbackError {
-    /// It is none.
-    #[error("no answer: {0}; {SHAPES}")]
+    /// Not a feedback record.
+    #[error("not feedback: {0}; {SHAPES}")]
     Json(#[from] serde_json::Error),
-    /// It asks for nothing, or for two things.
+    /// It has no content, or more than one.
     #[error("{SHAPES}")]
     Shape,
-    /// Nobody says it.
-    #[error("`by` is empty: an answer says who gives it")]
+    /// It has no author.
+    #[error("`by` is empty: feedback names its author")]
     MissingAuthor,
-    /// Nobody proves it.
-    #[error(
-        "it is not signed, and feedback.require_signature is set: sign it by feedback.key_file"
-    )]
+    /// It is not signed.
+    #[error("not signed, and feedback.require_signature is set: sign it with feedback.key_file")]
     Unsigned,
-    /// It proves to be somebody else's.
-    #[error("it was signed by the key of {signer:?}, and says that it is {by:?}'s")]
+    /// It was signed by someone else's key.
+    #[error("signed with the key of {signer:?}, but `by` is {by:?}")]
     AuthorMismatch {
-        /// Whose key it is.
+        /// Owner of the key.
         signer: String,
-        /// Who it says.
+        /// Stated author.
         by: String,
     },
-    /// Its signature is not good.
+    /// Its signature is invalid.
     #[error(transparent)]
     Signature(#[from] SignatureError),
-    /// It was signed at another time than it was sent.
-    #[error("it says that it was signed later than it was sent: is the clock of the sender right?")]
+    /// It was signed in the future.
+    #[error("signed later than it was sent: check the clock of the sender")]
     IssuedInFuture,
 }
 
-/// What an answer may be.
+/// The valid forms.
 const SHAPES: &str = "an answer holds `by` and alert_id with verdict, or order_id with outcome, or \
                       approve, or forget, or containment";
 
 impl Feedback {
-    /// Reads one record.
+    /// Parses one record.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// The record is malformed.
     pub fn parse(record: &[u8]) -> Result<Self, FeedbackError> {
         let answer: Self = serde_json::from_slice(record)?;
         answer.command()?;
         Ok(answer)
     }
 
-    /// What it asks for.
+    /// Its content.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// It has none, or more than one.
     pub fn command(&self) -> Result<FeedbackCommand<'_>, FeedbackError> {
         if self.by.trim().is_empty() {
             return Err(FeedbackError::MissingAuthor);
@@ -166,7 +164,7 @@ impl Feedback {
         }
     }
 
-    /// The record.
+    /// The record as JSON.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
@@ -178,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_says_one_thing_and_who_says_it() {
+    fn feedback_has_one_content_and_an_author() {
         let parse = |text: &str| Feedback::parse(text.as_bytes());
         let good =
             r#"{"alert_id":"a1","verdict":"false_positive","by":"ada","reason":"new laptop"}"#;
@@ -212,13 +210,13 @@ mod tests {
             ),
             (
                 r#"{"alert_id":"a1","verdict":"false_positive","by":" "}"#,
-                "who gives it",
+                "names its author",
             ),
             (r#"{"alert_id":"a1","by":"ada"}"#, "alert_id with verdict"),
             (r#"{"alert_id":"a1","verdict":"maybe","by":"ada"}"#, "maybe"),
             (r#"{"forget":"x","alert_id":"a1","by":"ada"}"#, "forget, or"),
             (r#"{"forget":"x","by":"ada","all":true}"#, "all"),
-            ("[]", "no answer"),
+            ("[]", "not feedback"),
         ] {
             let told = parse(bad).unwrap_err().to_string();
             assert!(told.contains(why), "{bad}: {told}");

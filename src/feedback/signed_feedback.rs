@@ -1,5 +1,5 @@
-//! Answers that prove who gives them: a compact JSON Web Signature in the record, over the answer, its id
-//! and the moment of signing. What is trusted, and whether anything else is taken, is the operator's.
+//! Signed feedback: a compact JSON Web Signature over the feedback, its id and the time of signing. The operator
+//! configures which keys are trusted, and whether unsigned feedback is accepted.
 
 use crate::crypto::{KeySet, SignatureError, SigningKey};
 use crate::feedback::model::{Feedback, FeedbackError, SignatureInfo};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Type of the token, in its header.
 const TYPE: &str = "credwatch-answer+jwt";
-/// A sender's clock may be ahead of the broker's by this, in seconds.
+/// Tolerated clock skew of a sender ahead of the broker, in seconds.
 const MAX_CLOCK_SKEW_SECS: i64 = 300;
 
 #[derive(Serialize, Deserialize)]
@@ -18,25 +18,25 @@ struct FeedbackClaims {
     answer: Feedback,
 }
 
-/// Somebody whose signature is believed.
+/// A trusted author.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedSigner {
-    /// The name that its answers must carry; `None`: any, for it vouches for others.
+    /// The author that its feedback must state; `None`: any, because it authenticates others.
     pub by: Option<String>,
     /// Its public keys.
     pub keys: KeySet,
 }
 
-/// What is believed of answers.
+/// Verifies feedback.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeedbackVerifier {
-    /// Whether answers without signature are passed by.
+    /// Whether unsigned feedback is rejected.
     pub requires_signature: bool,
-    /// Whose signatures are believed.
+    /// Trusted signers.
     pub signers: Vec<TrustedSigner>,
 }
 
-/// The record of `answer`, signed with `key` at `now`.
+/// The record of `feedback`, signed with `key` at `now`.
 #[must_use]
 pub fn sign(answer: &Feedback, key: &SigningKey, now: EventTime) -> Option<Vec<u8>> {
     let iat = now.epoch_ms().div_euclid(MS_PER_SEC);
@@ -55,10 +55,10 @@ pub fn sign(answer: &Feedback, key: &SigningKey, now: EventTime) -> Option<Vec<u
 }
 
 impl FeedbackVerifier {
-    /// Reads one record, sent at `sent_secs` if that is known: an answer, or a signed one.
+    /// Parses and verifies one record, sent at `sent_secs` if that is known.
     ///
     /// # Errors
-    /// Says why it is not taken.
+    /// The record is rejected.
     pub fn verify(&self, record: &[u8], sent_secs: Option<i64>) -> Result<Feedback, FeedbackError> {
         let record = record.trim_ascii();
         if !record.starts_with(b"eyJ") {

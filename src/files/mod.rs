@@ -1,4 +1,4 @@
-//! Documents from files, folders and standard input, compressed or not.
+//! Documents from files, directories and standard input, compressed or not.
 
 pub mod state_directory;
 
@@ -7,22 +7,22 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Largest document, decompressed.
+/// Maximum size of a document, decompressed.
 pub const DOCUMENT_BYTES: u64 = 8 << 30;
 
 /// Why an input cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
-    /// Not there, not readable, or broken compression.
+    /// Missing, not readable, or damaged compression.
     #[error("{}: {why}", .path.display())]
     Io {
-        /// Which.
+        /// File.
         path: PathBuf,
-        /// Why.
+        /// Reason.
         why: io::Error,
     },
-    /// A folder without files.
-    #[error("{}: no files in this folder", .0.display())]
+    /// A directory without files.
+    #[error("{}: no log files in this directory", .0.display())]
     Empty(PathBuf),
     /// Over the size limit.
     #[error("{}: more than {DOCUMENT_BYTES} bytes once decompressed; split it", .0.display())]
@@ -36,16 +36,16 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> InputError + '_ {
     }
 }
 
-/// Endings of the logs in a folder; other files there, such as a licence, are left alone.
+/// File name extensions of logs; other files in a directory, such as a licence, are skipped.
 const LOG_ENDINGS: [&str; 5] = ["json", "jsonl", "ndjson", "log", "txt"];
-/// Endings of compressed files, which follow a log's.
+/// Extensions of compressed files, after a log's.
 const PACKED_ENDINGS: [&str; 3] = ["gz", "zst", "zstd"];
 
-/// The files behind `inputs`, in the order given; a folder's in the order of their names,
-/// subfolders included, but only those named like logs. `-` stands for standard input.
+/// The files of `inputs`, in the given order; those of a directory in the order of their names, subdirectories
+/// included, but only log files. `-` is standard input.
 ///
 /// # Errors
-/// An input is not there, or a folder holds no file.
+/// An input is missing, or a directory contains no log file.
 pub fn list(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, InputError> {
     let mut files = Vec::new();
     for input in inputs {
@@ -102,22 +102,22 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), InputError> {
     Ok(())
 }
 
-/// What one read asks of a file; a pipe gives what it has.
+/// Size of one read; a pipe returns what it has.
 const PART_BYTES: usize = 128 << 10;
 
-/// So much of a document tells whether it is an array or a log.
+/// Number of bytes from which array and log are distinguished.
 const HEAD_BYTES: usize = 4_096;
 
-/// A document in parts: whole lines of a log as they come, or an array at once.
+/// A document in parts: whole lines of a log as they arrive, or an array at once.
 pub struct DocumentReader {
     path: PathBuf,
     plain: Box<dyn Read>,
-    /// The beginning of a line whose end is still to come.
+    /// The beginning of an incomplete line.
     begun: Vec<u8>,
     is_log: Option<bool>,
 }
 
-/// Opens one document, decompressed by what its first bytes say.
+/// Opens one document, decompressed as its first bytes indicate.
 ///
 /// # Errors
 /// It cannot be read.
@@ -195,7 +195,7 @@ impl DocumentReader {
         read
     }
 
-    /// Everything that is left, at once.
+    /// The whole rest.
     ///
     /// # Errors
     /// It cannot be read, or is too large.
@@ -238,7 +238,7 @@ mod tests {
     }
 
     fn parts_of(text: &str) -> Vec<String> {
-        /// Gives seven bytes at a time, as a slow pipe would.
+        /// Returns seven bytes at a time, like a slow pipe.
         struct Slow(io::Cursor<Vec<u8>>);
         impl Read for Slow {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_comes_in_whole_lines_and_an_array_at_once() {
+    fn a_log_is_read_in_whole_lines_and_an_array_at_once() {
         let log: String = (0..2_000).map(|n| format!("{{\"a\":{n}}}\n")).collect();
         let log = log + "{\"last\":1}";
         let parts = parts_of(&log);
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_named() {
+    fn a_missing_file_is_named() {
         let error = list(&[PathBuf::from("/nowhere/at/all")]).unwrap_err();
         assert!(error.to_string().starts_with("/nowhere/at/all: "));
         let empty = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A folder with the state of every shard: one file a partition, replaced as a whole or not at all.
+//! A directory with the state of every shard: one file per partition, replaced atomically.
 
 use crate::persistence::snapshot;
 use crate::persistence::snapshot::SnapshotError;
@@ -8,49 +8,49 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// Why a state folder cannot be used.
+/// Why a state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// The disk is full, or permission is missing, or the like.
-    #[error("{}: {why}; nothing of what was there before is lost", .path.display())]
+    /// The disk is full, permission is missing, or similar.
+    #[error("{}: {why}; the previous state is unchanged", .path.display())]
     Io {
-        /// Which file.
+        /// File.
         path: PathBuf,
-        /// Why.
+        /// Reason.
         why: io::Error,
     },
-    /// A file is no state, or damaged.
+    /// A file is not a state file, or is damaged.
     #[error("{}: {why}", .path.display())]
     Snapshot {
-        /// Which file.
+        /// File.
         path: PathBuf,
-        /// Why.
+        /// Reason.
         why: SnapshotError,
     },
-    /// Identities would move between shards.
+    /// Identities would be assigned to other shards.
     #[error(
         "{}: the state of {found} partitions, asked for {asked}: identities would meet baselines of \
          others; say --partitions {found}, or name another folder", .folder.display()
     )]
     Partitions {
-        /// Which folder.
+        /// Directory.
         folder: PathBuf,
         /// Partitions of the state.
         found: u32,
-        /// Partitions asked for.
+        /// Requested partitions.
         asked: u32,
     },
-    /// Nothing is there.
-    #[error("{}: no state here; `credwatch replay --state` makes one", .0.display())]
+    /// The directory contains no state.
+    #[error("{}: contains no state; create it with `credwatch replay --state`", .0.display())]
     Empty(PathBuf),
 }
 
-/// A folder of states.
+/// A state directory.
 #[derive(Clone, Debug)]
 pub struct StateFolder(PathBuf);
 
 impl StateFolder {
-    /// The folder at `path`, which need not exist yet.
+    /// The directory at `path`, which need not exist yet.
     #[must_use]
     pub fn new(path: &Path) -> Self {
         Self(path.to_path_buf())
@@ -64,7 +64,7 @@ impl StateFolder {
         })
     }
 
-    /// The shard `id` as it was left; `None` where no state is.
+    /// Restores the shard `id`; `None` where there is no state.
     ///
     /// # Errors
     /// The state is damaged, of another version, or of another number of partitions.
@@ -89,10 +89,10 @@ impl StateFolder {
         ))
     }
 
-    /// Number of partitions whose state lies here.
+    /// Number of partitions of the stored state.
     ///
     /// # Errors
-    /// There is none, or it cannot be read.
+    /// There is no state, or it cannot be read.
     pub fn partitions(&self) -> Result<u32, StateError> {
         let path = self.file_of(ShardId::of_identities(0));
         match File::open(&path) {
@@ -104,10 +104,10 @@ impl StateFolder {
         }
     }
 
-    /// Leaves the state of one shard. A crash leaves the old file or the new one.
+    /// Saves the state of one shard. A crash leaves the old file or the new one.
     ///
     /// # Errors
-    /// The disk is full, or the folder cannot be written.
+    /// The disk is full, or the directory cannot be written.
     pub fn save(&self, shard: &Shard) -> Result<(), StateError> {
         let (path, new) = (self.file_of(shard.id()), self.0.join("state.new"));
         let written = fs::create_dir_all(&self.0)
@@ -119,7 +119,7 @@ impl StateFolder {
             .and_then(|()| fs::rename(&new, &path))
             .and_then(|()| File::open(&self.0)?.sync_all());
         written.map_err(|why| {
-            // What could not be finished only takes room.
+            // An unfinished file only takes space.
             let _ = fs::remove_file(&new);
             StateError::Io { path, why }
         })

@@ -1,4 +1,4 @@
-//! `/v1`: questions to the shards at work, and answers to them. On loopback only, and only with the token.
+//! The API under `/v1`: queries of running shards, and feedback. On loopback only, and with a bearer token.
 
 use super::{AppState, FeedbackRequest};
 use crate::config::Secret;
@@ -14,11 +14,11 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-/// Why nothing that needs a token is to be had from elsewhere.
+/// Why the API is available on loopback only.
 pub(super) const NOT_LOOPBACK: &str = "this is answered on loopback only, for http.listen speaks \
                                        no TLS: put a proxy with TLS before a loopback address";
 
-/// Whom a question is about.
+/// Parameters of an identity query.
 #[derive(Deserialize)]
 pub(super) struct ExplainQuery {
     identity: String,
@@ -28,14 +28,14 @@ pub(super) fn problem(status: StatusCode, why: &str) -> Response {
     (status, Json(json!({ "error": why }))).into_response()
 }
 
-/// Whether a request bears the token.
+/// Whether a request carries the token.
 pub(super) fn has_bearer_token(headers: &HeaderMap, expected: &Secret) -> bool {
     let given = headers.get(header::AUTHORIZATION);
     let given = given.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     !expected.is_empty() && given.is_some_and(|given| expected.matches(given))
 }
 
-/// Lets nobody pass without the token.
+/// Rejects requests without the token.
 pub(super) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let Some(expected) = state.token.as_ref().filter(|token| !token.is_empty()) else {
         let why = "the API is off: set http.token_file, or CREDWATCH_HTTP__TOKEN";
@@ -49,19 +49,22 @@ pub(super) async fn guard(State(state): State<AppState>, request: Request, next:
     } else {
         problem(
             StatusCode::UNAUTHORIZED,
-            "a bearer token is needed: that of http.token_file",
+            "send the bearer token of http.token_file",
         )
     }
 }
 
-/// What is known of an identity, and what the events in the body would score.
+/// The baseline of an identity, and what the events in the body would score.
 pub(super) async fn explain(
     State(state): State<AppState>,
     Query(target): Query<ExplainQuery>,
     events: Bytes,
 ) -> Response {
     let Some(router) = &state.query_router else {
-        return problem(StatusCode::NOT_FOUND, "this process does not detect");
+        return problem(
+            StatusCode::NOT_FOUND,
+            "this process does not run the detect stage",
+        );
     };
     match router.explain_identity(&target.identity, &events).await {
         Ok(explained) => Json(explained).into_response(),
@@ -76,19 +79,22 @@ pub(super) async fn explain(
     }
 }
 
-/// How long back.
+/// Minimum time without use.
 #[derive(Deserialize)]
 pub(super) struct DriftQuery {
     days: u16,
 }
 
-/// What nobody has used for a while.
+/// Unused privileges.
 pub(super) async fn drift(
     State(state): State<AppState>,
     Query(since): Query<DriftQuery>,
 ) -> Response {
     let Some(router) = &state.query_router else {
-        return problem(StatusCode::NOT_FOUND, "this process does not detect");
+        return problem(
+            StatusCode::NOT_FOUND,
+            "this process does not run the detect stage",
+        );
     };
     match router.unused_privileges(since.days).await {
         Ok(unused) => Json(unused).into_response(),
@@ -96,7 +102,7 @@ pub(super) async fn drift(
     }
 }
 
-/// Who asks, and why.
+/// Author and reason.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuthorBody {
@@ -104,7 +110,7 @@ pub(super) struct AuthorBody {
     reason: Option<String>,
 }
 
-/// An answer, as the feedback topic has it.
+/// Publishes feedback, as on the feedback topic.
 pub(super) async fn feedback(State(state): State<AppState>, record: Bytes) -> Response {
     match Feedback::parse(&record) {
         Ok(answer) => publish(&state, answer).await,
@@ -112,12 +118,12 @@ pub(super) async fn feedback(State(state): State<AppState>, record: Bytes) -> Re
     }
 }
 
-/// Nothing is to be enforced from now on.
+/// Pauses containment.
 pub(super) async fn pause(State(state): State<AppState>, Json(who): Json<AuthorBody>) -> Response {
     set_containment(&state, ContainmentCommand::Pause, who).await
 }
 
-/// Enforcement goes on.
+/// Resumes containment.
 pub(super) async fn resume(State(state): State<AppState>, Json(who): Json<AuthorBody>) -> Response {
     set_containment(&state, ContainmentCommand::Resume, who).await
 }
@@ -141,7 +147,10 @@ async fn set_containment(
 
 async fn publish(state: &AppState, answer: Feedback) -> Response {
     let Some(feedback_requests) = &state.feedback_requests else {
-        return problem(StatusCode::NOT_FOUND, "this process publishes nothing");
+        return problem(
+            StatusCode::NOT_FOUND,
+            "this process does not publish feedback",
+        );
     };
     let (done, told) = oneshot::channel();
     let is_taken = feedback_requests
@@ -153,7 +162,7 @@ async fn publish(state: &AppState, answer: Feedback) -> Response {
         Ok(Err(why)) => problem(StatusCode::SERVICE_UNAVAILABLE, &why),
         _ => problem(
             StatusCode::SERVICE_UNAVAILABLE,
-            "the service is about to end",
+            "the service is shutting down",
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! `/metrics`, `/healthz`, `/readyz`, Shared Signals ([`ssf`]), and [`api`].
+//! HTTP server: `/metrics`, `/healthz`, `/readyz`, Shared Signals ([`ssf`]), and the API ([`api`]).
 
 mod api;
 mod ssf;
@@ -22,62 +22,62 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
-/// What the pages tell of.
+/// State shared by the request handlers.
 #[derive(Clone)]
 pub struct AppState {
     /// Metrics.
     pub metrics: Metrics,
-    /// Where each partition stands; `None` where nothing is read from Kafka.
+    /// Progress of each partition; `None` where nothing is read from Kafka.
     pub status: Option<Arc<Status>>,
-    /// Where shards at work can be asked; `None` where there are none.
+    /// Router to running shards; `None` where there are none.
     pub query_router: Option<Arc<QueryRouter>>,
-    /// What orders are signed with; `None` where they are not.
+    /// Key that orders are signed with; `None` where they are unsigned.
     pub signer: Option<Arc<Signer>>,
-    /// What waits for receivers that fetch it.
+    /// Poll queues of SSF receivers.
     pub poll_queues: Vec<Arc<PollQueue>>,
-    /// Where answers are published; `None` where there is no Kafka.
+    /// Publishes feedback; `None` without Kafka.
     pub feedback_requests: Option<Sender<FeedbackRequest>>,
-    /// What opens `/v1`; `None`: it stays closed.
+    /// Bearer token of `/v1`; `None`: `/v1` is disabled.
     pub token: Option<Secret>,
-    /// Whether only this machine can reach the pages.
+    /// Whether the server listens on loopback only.
     pub is_loopback: bool,
 }
 
-/// An answer to be published, and who waits for that.
+/// Feedback to publish, and the channel for the result.
 pub struct FeedbackRequest {
-    /// The answer.
+    /// The feedback.
     pub answer: Feedback,
-    /// Takes what is told of it, or why it was not published.
+    /// Receives the confirmation, or the error.
     pub done: oneshot::Sender<Result<String, String>>,
 }
 
-/// Why there are no pages.
+/// Why the server failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// The address is taken or not ours.
+    /// The address is in use or not local.
     #[error("cannot listen on {address}: {why}; choose another address for http.listen")]
     Bind {
-        /// Which.
+        /// Address.
         address: SocketAddr,
-        /// Why.
+        /// Reason.
         why: std::io::Error,
     },
-    /// The server ended.
+    /// The server stopped.
     #[error("http: {0}")]
     Serve(std::io::Error),
 }
 
-/// A server that has its address.
+/// A server with its listening socket.
 pub struct Server {
     listener: TcpListener,
     router: Router,
 }
 
 impl Server {
-    /// Takes the address.
+    /// Binds the address.
     ///
     /// # Errors
-    /// It is taken, or not ours.
+    /// It is in use, or not local.
     pub async fn bind(address: SocketAddr, pages: AppState) -> Result<Self, HttpError> {
         let listener = TcpListener::bind(address)
             .await
@@ -100,15 +100,15 @@ impl Server {
         Ok(Self { listener, router })
     }
 
-    /// The address that was taken.
+    /// The bound address.
     ///
     /// # Errors
-    /// The socket is gone.
+    /// The socket was closed.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Serves until the runtime ends.
+    /// Serves until the runtime shuts down.
     ///
     /// # Errors
     /// The listener failed.
@@ -149,11 +149,11 @@ async fn ready(State(pages): State<AppState>) -> impl IntoResponse {
         ),
         Readiness::Failing { stage, why } => (
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("not ready: {stage} fails and is tried again: {why}\n"),
+            format!("not ready: {stage} failed and will be retried: {why}\n"),
         ),
         Readiness::Stalled { secs } => (
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("not ready: a commit has taken {secs} s so far; is a broker slow or down?\n"),
+            format!("not ready: a commit has taken {secs} s so far: check the brokers\n"),
         ),
         Readiness::Stuck {
             topic,
@@ -162,7 +162,7 @@ async fn ready(State(pages): State<AppState>) -> impl IntoResponse {
         } => (
             StatusCode::SERVICE_UNAVAILABLE,
             format!(
-                "not ready: {topic} partition {partition} is {lag} records behind and does not move\n"
+                "not ready: {topic} partition {partition} is {lag} records behind and makes no progress\n"
             ),
         ),
     }

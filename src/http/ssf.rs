@@ -1,5 +1,5 @@
-//! Shared Signals: what we offer (`/.well-known/ssf-configuration`), and tokens for receivers that fetch
-//! them (`/ssf/poll/<name>`, RFC 8936).
+//! Shared Signals transmitter: its metadata (`/.well-known/ssf-configuration`), and poll delivery of Security
+//! Event Tokens (`/ssf/poll/<name>`, RFC 8936).
 
 use super::{AppState, api};
 use crate::clock::Stopwatch;
@@ -12,14 +12,14 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 use tracing::{info, warn};
 
-/// Tokens of one answer.
+/// Maximum number of tokens in one response.
 const MAX_SETS: usize = 64;
-/// Who asks to wait is answered after this, with nothing if need be.
+/// A long poll is answered after this time, if need be without tokens.
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(20);
-/// How often it is looked for news meanwhile.
+/// Interval at which new tokens are looked for meanwhile.
 const LONG_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What a receiver asks (RFC 8936, section 2.2).
+/// A poll request (RFC 8936, section 2.2).
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct PollRequest {
@@ -29,7 +29,7 @@ pub(super) struct PollRequest {
     set_errs: Map<String, Value>,
 }
 
-/// What we offer.
+/// Transmitter metadata.
 pub(super) async fn configuration(State(state): State<AppState>) -> Response {
     let Some(issuer) = state.signer.as_ref().map(|signer| &signer.issuer) else {
         let why = "orders are not signed: there is no signing.key_file";
@@ -47,7 +47,7 @@ pub(super) async fn configuration(State(state): State<AppState>) -> Response {
     .into_response()
 }
 
-/// Tokens for the receiver `name`; what it acknowledges waits no longer.
+/// Tokens for the receiver `name`; acknowledged ones are removed from its queue.
 pub(super) async fn poll(
     State(state): State<AppState>,
     Path(name): Path<String>,
@@ -59,7 +59,7 @@ pub(super) async fn poll(
     }
     let found = state.poll_queues.iter().find(|known| known.name == name);
     let Some(queue) = found.filter(|known| api::has_bearer_token(&headers, &known.secret)) else {
-        let why = "there is no such receiver, or this is not its token";
+        let why = "unknown receiver, or wrong bearer token";
         return api::problem(StatusCode::UNAUTHORIZED, why);
     };
     for id in &ask.ack {
@@ -70,13 +70,13 @@ pub(super) async fn poll(
     }
     for (id, problem) in &ask.set_errs {
         if queue.acknowledge(id) {
-            warn!(receiver = name, id, "not taken: {problem}");
+            warn!(receiver = name, id, "rejected by receiver: {problem}");
             state.metrics.add_delivery(&name, "failed");
         }
     }
     let most = ask.max_events.unwrap_or(MAX_SETS).min(MAX_SETS);
     let since = Stopwatch::start();
-    // Who asks for none only acknowledges.
+    // A request for no tokens only acknowledges.
     while most > 0
         && queue.is_empty()
         && !ask.return_immediately

@@ -1,4 +1,4 @@
-//! Refuses outbound connections to this machine and to private networks, whatever name they go by.
+//! Rejects outbound connections to loopback and private addresses, after name resolution.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ureq::Error;
@@ -7,11 +7,10 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-/// Message of a refused address.
-const PRIVATE_ADDRESS: &str =
-    "its address is on this machine or in a private network: set allow_private_addresses";
+/// Error message for a rejected address.
+const PRIVATE_ADDRESS: &str = "the address is loopback or private: set allow_private_addresses";
 
-/// Resolves names, and refuses addresses that are not to be contacted.
+/// Resolves names, and rejects addresses that must not be contacted.
 #[derive(Debug)]
 pub(super) struct AddressGuard {
     allow_private_addresses: bool,
@@ -35,7 +34,7 @@ impl Resolver for AddressGuard {
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
         let found = self.resolver.resolve(uri, config, timeout)?;
-        // One refused address is enough: the name is not to be trusted with the others either.
+        // One rejected address is enough: the name's other addresses are not trusted either.
         let is_private = found.iter().any(|address| is_private(address.ip()));
         if is_private && !self.allow_private_addresses {
             return Err(Error::Other(PRIVATE_ADDRESS.into()));
@@ -44,7 +43,7 @@ impl Resolver for AddressGuard {
     }
 }
 
-/// Whether an address is on this machine, in a private, shared or link-local network, or not a unicast
+/// Whether an address is loopback, private, shared, link-local or not a unicast
 /// address.
 #[must_use]
 pub fn is_private(address: IpAddr) -> bool {
@@ -95,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_addresses_are_known_in_every_disguise() {
+    fn private_addresses_are_recognized_in_every_notation() {
         for private in [
             "127.0.0.1",
             "10.1.2.3",

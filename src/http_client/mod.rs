@@ -1,5 +1,5 @@
-//! HTTP to others: their certificates are verified, redirects are not followed, answers are cut off, and an
-//! address in a private network is refused unless the operator allows it, whatever name it goes by.
+//! HTTP client: certificates are verified, redirects are not followed, response size and time are limited, and
+//! addresses in private networks are rejected unless the operator permits them.
 
 pub mod address_guard;
 
@@ -13,39 +13,39 @@ use ureq::http::Request;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
 
-/// Why nothing was heard.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpClientError {
     /// The certificates cannot be read.
     #[error("`ca_file` {path}: {why}")]
     Certificates {
-        /// Which file.
+        /// File.
         path: String,
-        /// Why.
+        /// Reason.
         why: String,
     },
-    /// Nobody answered, or not in time, or not as it must.
+    /// No response, a late one, or an invalid one.
     #[error("{0}")]
     Failed(String),
 }
 
-/// What was answered.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct HttpResponse {
     /// HTTP status.
     pub status: u16,
-    /// The body.
+    /// Body.
     pub body: Vec<u8>,
 }
 
 impl HttpResponse {
-    /// Whether it is a success.
+    /// Whether the status is 2xx.
     #[must_use]
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// The status and the beginning of the body, for people.
+    /// The status and the beginning of the body, for logs.
     #[must_use]
     pub fn summary(&self) -> String {
         let body = &self.body[..self.body.len().min(200)];
@@ -67,11 +67,11 @@ pub struct HttpClient {
 }
 
 impl HttpClient {
-    /// A client for `endpoint`, whose answers take no longer than `timeout` and are no larger than
-    /// `most_bytes`.
+    /// A client for `endpoint`, whose responses are limited to `timeout` and
+    /// `max_bytes`.
     ///
     /// # Errors
-    /// `ca_file` holds no certificates.
+    /// `ca_file` contains no certificates.
     pub fn new(
         endpoint: &Endpoint,
         timeout: Duration,
@@ -83,7 +83,7 @@ impl HttpClient {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .user_agent(concat!("credwatch/", env!("CARGO_PKG_VERSION")))
-            // A proxy would look names up by itself, past the guard.
+            // A proxy would resolve names itself, bypassing the guard.
             .proxy(None);
         if !endpoint.ca_file.is_empty() {
             let roots = certificates(&endpoint.ca_file)?;
@@ -97,10 +97,10 @@ impl HttpClient {
         })
     }
 
-    /// Sends `body` to `url` and waits for the answer.
+    /// Sends `body` to `url` and returns the response.
     ///
     /// # Errors
-    /// Nobody answers in time, or the answer is larger than is taken.
+    /// No response in time, or one that is too large.
     pub fn send(
         &self,
         method: &str,
@@ -122,7 +122,7 @@ impl HttpClient {
             .with_config()
             .limit(self.max_bytes)
             .read_to_vec();
-        let body = read.map_err(|why| failed(format!("status {status}, and then: {why}")))?;
+        let body = read.map_err(|why| failed(format!("status {status}, then: {why}")))?;
         Ok(HttpResponse { status, body })
     }
 }
@@ -136,7 +136,7 @@ fn certificates(path: &str) -> Result<RootCerts, HttpClientError> {
     let own: Result<Vec<_>, _> = found.collect();
     let own = own.map_err(|why| failed(why.to_string()))?;
     if own.is_empty() {
-        return Err(failed("it holds no certificate".to_owned()));
+        return Err(failed("contains no certificate".to_owned()));
     }
     let own = own
         .iter()
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_guard_refuses_before_anything_is_sent() {
+    fn the_guard_rejects_before_anything_is_sent() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let client = HttpClient::new(&Endpoint::default(), Duration::from_secs(5), 100).unwrap();

@@ -1,10 +1,10 @@
-//! Baselines on their way to the compacted topic, while outputs go on being committed.
+//! Writes checkpoints of baselines to the compacted topic while outputs are being committed.
 //!
-//! A checkpoint is one transaction of a producer of its own: the state of one moment, sent bit by bit
-//! between events, so that no order waits for the whole of it. Two rules make it as exact as if it were sent
-//! with the outputs. It is committed after the outputs of all that it holds: a crash then finds either both,
-//! or outputs whose events are read again in silence. And with it go the group's offsets, as they
-//! stand, and its generation: who lost the partitions meanwhile is refused.
+//! A checkpoint is one transaction of its own producer: the state of one moment, sent incrementally between
+//! events, so that no order waits for all of it. Two rules make it as exact as if it were sent with the outputs.
+//! It is committed after the outputs of all events that it contains, so that after a crash either both are found,
+//! or outputs whose events are replayed with outputs suppressed. And the same transaction commits the group's
+//! offsets, under the group's generation: a worker that has lost the partitions is rejected.
 
 use crate::checkpointing::duty_cycle::DutyCycle;
 use crate::clock::Stopwatch;
@@ -20,53 +20,53 @@ use std::io;
 use std::time::Duration;
 use tracing::warn;
 
-/// Planned checkpoints take at most one part in so many of the worker's time: a tenth of the throughput, for
-/// client and broker take as much again where all of them share two cores.
+/// Scheduled checkpoints take at most one part in this many of the worker's time. That is a tenth of the
+/// throughput, because client and broker take the same again where all of them share two cores.
 const CHECKPOINT_DUTY: u32 = 24;
-/// While one is made it takes at most one part in so many of its worker's time.
+/// A checkpoint in progress takes at most one part in this many of its worker's time.
 const WRITE_DUTY: u32 = 4;
-/// It is spread over half of its turn, and this at most, so that neither the worker nor the broker notices.
+/// A checkpoint is spread over half of its interval, and at most this, so that the load stays even.
 const MAX_WRITE_TIME: Duration = Duration::from_secs(2);
-/// What is sent between two looks at the watch.
+/// Number of records sent between two checks of the time.
 const CHUNK_BYTES: usize = 32 * 1024;
-/// An event does not wait longer than this for what is sent before it, and a slice.
+/// Maximum delay of an event by a chunk of the checkpoint.
 const MAX_PAUSE: Duration = Duration::from_millis(1);
-/// While so many records wait for the broker no more are sent.
+/// No more records are sent while this many wait for the broker.
 const MAX_IN_FLIGHT: usize = 10_000;
-/// One that is not sent by then is sent as fast as may be: its transaction is ended by the broker at 10 s.
+/// A checkpoint that is not sent within this time is sent at full speed: the broker aborts its transaction at 10 s.
 const OVERDUE_AFTER: Duration = Duration::from_secs(4);
 
-/// Takes partition, key and value of a record of state.
+/// Receives partition, key and value of a state record.
 pub type StateRecordSink<'s> = dyn FnMut(i32, &[u8], Option<&[u8]>) -> io::Result<()> + 's;
 
-/// What a checkpoint keeps of what has changed.
+/// Scope of a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// That whose turn it is.
+    /// The scheduled part.
     Scheduled,
-    /// What cannot wait.
+    /// What cannot wait for its turn.
     Urgent,
 }
 
-/// State that is kept beside the log.
+/// State that is stored beside the log.
 pub trait CheckpointSource {
-    /// Whether some of what has changed cannot wait for its turn.
+    /// Whether some changes cannot wait for their turn.
     fn has_urgent(&self) -> bool;
 
-    /// How many checkpoints it takes until everything that has changed is kept, one after the other.
+    /// Number of checkpoints after which all changes are stored.
     fn pending_shards(&self) -> u32;
 
-    /// Chooses what the next checkpoint keeps; returns what is to be published with it, and whether there is
-    /// something to keep.
+    /// Selects the content of the next checkpoint; returns outputs to publish with it, and whether there is anything
+    /// to store.
     fn select(&mut self, scope: Scope) -> (Vec<OutputRecord>, bool);
 
-    /// Begins a checkpoint of what was chosen, as it is now; returns about how many bytes are to follow.
+    /// Begins the selected checkpoint; returns its approximate size in bytes.
     ///
     /// # Errors
     /// `send` fails.
     fn begin(&mut self, send: &mut StateRecordSink<'_>) -> io::Result<usize>;
 
-    /// Sends some `most_bytes` more of it; says whether all of it is sent.
+    /// Sends about `max_bytes` more; returns whether the checkpoint is complete.
     ///
     /// # Errors
     /// `send` fails.
@@ -76,19 +76,19 @@ pub trait CheckpointSource {
         send: &mut StateRecordSink<'_>,
     ) -> io::Result<bool>;
 
-    /// Topics and partitions of what was chosen, with the offsets of the records to take next.
+    /// Topics and partitions of the selected content, with the offsets of the next records.
     fn positions(&self) -> Vec<(&str, i32, i64)>;
 
     /// The checkpoint was committed.
     fn commit(&mut self);
 
-    /// The checkpoint was not committed: what it held belongs to a later one.
+    /// The checkpoint was not committed: its content is dirty again.
     fn abort(&mut self);
 }
 
-/// One worker's checkpoints.
+/// Checkpoints of one worker.
 pub(super) struct Checkpoints<'c> {
-    /// Makes a producer that fences the one before.
+    /// Opens a producer that fences the previous one.
     open_producer: Box<dyn Fn() -> Result<TransactionalProducer, KafkaError> + 'c>,
     producer: TransactionalProducer,
     metrics: Metrics,
@@ -96,14 +96,14 @@ pub(super) struct Checkpoints<'c> {
     in_flight: Option<InFlightCheckpoint>,
 }
 
-/// A checkpoint that is being made.
+/// A checkpoint in progress.
 struct InFlightCheckpoint {
     since: Stopwatch,
-    /// How much of the worker's time it took so far.
+    /// Share of the worker's time that it has taken.
     worker_time: Duration,
-    /// How long it is to take from its begin.
+    /// Planned duration from its begin.
     target: Duration,
-    /// About how many bytes it is.
+    /// Approximate size in bytes.
     bytes: usize,
     bytes_written: usize,
     is_written: bool,
@@ -117,8 +117,8 @@ impl Drop for InFlightCheckpoint {
 }
 
 impl InFlightCheckpoint {
-    /// Of `bytes` that are to be sent `within` so long from the start of `since`, counted in `open` while it
-    /// is being made.
+    /// A checkpoint of `bytes` that are to be sent `within` a duration from the start of `since`; `open` counts
+    /// checkpoints in progress.
     fn start(since: Stopwatch, target: Duration, bytes: usize, open: &IntGauge) -> Self {
         open.inc();
         Self {
@@ -132,7 +132,7 @@ impl InFlightCheckpoint {
         }
     }
 
-    /// Whether more of it is to be sent now, while `on_their_way` records wait for the broker.
+    /// Whether more of it is to be sent now, while `in_flight` records wait for the broker.
     fn should_write(&self, on_their_way: usize) -> bool {
         let lasts = self.since.elapsed();
         let share = lasts.as_secs_f64() / self.target.as_secs_f64();
@@ -143,10 +143,10 @@ impl InFlightCheckpoint {
 }
 
 impl<'c> Checkpoints<'c> {
-    /// Planned ones `every` so long, of a producer that `open_producer` makes.
+    /// Scheduled checkpoints at the interval `every`, with a producer that `open_producer` opens.
     ///
     /// # Errors
-    /// No producer can be made.
+    /// No producer can be opened.
     pub(super) fn new(
         every: Duration,
         metrics: Metrics,
@@ -161,8 +161,8 @@ impl<'c> Checkpoints<'c> {
         })
     }
 
-    /// Begins a planned checkpoint if one is due, and goes on with one that is being made; returns what is to
-    /// be published with the next outputs.
+    /// Begins a scheduled checkpoint if one is due, and continues one in progress; returns outputs to publish
+    /// with the next transaction.
     ///
     /// # Errors
     /// The producer cannot be replaced.
@@ -196,7 +196,7 @@ impl<'c> Checkpoints<'c> {
         Ok(said)
     }
 
-    /// Whether one is being made that is not sent to its end.
+    /// Whether a checkpoint is in progress and not completely sent.
     pub(super) fn is_writing(&self) -> bool {
         self.in_flight.as_ref().is_some_and(|made| !made.is_written)
     }
@@ -229,8 +229,8 @@ impl<'c> Checkpoints<'c> {
         Ok(())
     }
 
-    /// Commits the checkpoint that is being made, if all of it is with the broker. The outputs of all that
-    /// was taken in are committed.
+    /// Commits the checkpoint in progress, if the broker has received all of it. The outputs of all processed
+    /// events have been committed.
     ///
     /// # Errors
     /// The producer cannot be replaced.
@@ -271,8 +271,8 @@ impl<'c> Checkpoints<'c> {
         Ok(())
     }
 
-    /// Makes a whole checkpoint before anything else is taken in, with what is to be published with it in one
-    /// transaction. The outputs of all that was taken in are committed.
+    /// Writes a whole checkpoint before any further event is processed, with the outputs that belong to it, in one
+    /// transaction. The outputs of all processed events have been committed.
     ///
     /// # Errors
     /// It cannot be committed.
@@ -307,7 +307,7 @@ impl<'c> Checkpoints<'c> {
         Ok(())
     }
 
-    /// Gives the checkpoint up that is being made, if one is.
+    /// Aborts the checkpoint in progress, if any.
     ///
     /// # Errors
     /// The producer cannot be replaced.
@@ -321,7 +321,7 @@ impl<'c> Checkpoints<'c> {
         }
     }
 
-    /// What changed is kept at a later turn.
+    /// Changes are stored by a later checkpoint.
     fn fail(
         &mut self,
         state: &mut dyn CheckpointSource,
@@ -330,7 +330,7 @@ impl<'c> Checkpoints<'c> {
     ) -> Result<(), KafkaError> {
         self.in_flight = None;
         self.metrics.commit_retries.inc();
-        warn!(%error, "checkpoint is made anew at its next turn");
+        warn!(%error, "checkpoint aborted; retrying at the next interval");
         self.duty_cycle.record(since, Duration::ZERO);
         self.abort(state)
     }
@@ -338,8 +338,8 @@ impl<'c> Checkpoints<'c> {
     fn abort(&mut self, state: &mut dyn CheckpointSource) -> Result<(), KafkaError> {
         state.abort();
         if self.producer.abort().is_err() {
-            // The broker ended the transaction already, or whether it was committed is not known: either
-            // way what is kept holds together, and a new producer begins from there.
+            // The broker has aborted the transaction, or the outcome of the commit is unknown. Either way the stored
+            // state is consistent, and a new producer continues from it.
             self.producer = (self.open_producer)()?;
         }
         Ok(())
@@ -359,7 +359,7 @@ fn attempt(
     producer.commit(state.positions(), group)
 }
 
-/// Has `save` send by way of `producer`.
+/// Calls `save` with a sink that sends through `producer`.
 fn with_sink<T>(
     producer: &TransactionalProducer,
     save: impl FnOnce(&mut StateRecordSink<'_>) -> io::Result<T>,
@@ -369,7 +369,7 @@ fn with_sink<T>(
         let sent = producer.send_baseline(partition, key, value);
         sent.map_err(|error| {
             failed = Some(error);
-            io::Error::other("the client refuses a record")
+            io::Error::other("the client rejected a record")
         })
     });
     let unsaved = || ClientError::Flush(RDKafkaErrorCode::InvalidRecord);

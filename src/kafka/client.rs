@@ -1,4 +1,4 @@
-//! How clients are configured. Every value that is not a default has a reason.
+//! Configuration of clients. Every value that is not a default has a reason.
 
 use crate::config::Kafka;
 use crate::kafka::KafkaError;
@@ -7,7 +7,7 @@ use rdkafka::error::KafkaError as ClientError;
 use rdkafka::{ClientConfig, ClientContext};
 use tracing::warn;
 
-/// A reader that comes to the end of a partition again and again, and does not call that an error.
+/// A reader for which the end of a partition is not an error.
 pub type Reader = BaseConsumer<EofTolerantContext>;
 
 /// The context of a [`Reader`].
@@ -26,12 +26,12 @@ impl ClientContext for EofTolerantContext {
 
 impl ConsumerContext for EofTolerantContext {}
 
-/// A client with `settings`; what the operator set wins.
+/// A client with `settings`; the operator's properties take precedence.
 fn client(kafka: &Kafka, settings: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &kafka.bootstrap_servers);
     config.set("client.id", "credwatch");
-    // Failed connections are reported once by us, not by every reconnect.
+    // Failed connections are reported once by this program, not at every reconnect.
     config.set("log.connection.close", "false");
     for (key, value) in settings {
         config.set(*key, *value);
@@ -42,7 +42,7 @@ fn client(kafka: &Kafka, settings: &[(&str, &str)]) -> ClientConfig {
     config
 }
 
-/// What a client needs that neither reads nor writes records.
+/// Settings of a client that neither reads nor writes records.
 #[must_use]
 pub fn base(kafka: &Kafka) -> ClientConfig {
     client(kafka, &[])
@@ -57,7 +57,7 @@ pub fn consumer(kafka: &Kafka, group: &str) -> ClientConfig {
         ("enable.auto.offset.store", "false"),
         ("auto.offset.reset", "earliest"),
         ("isolation.level", "read_committed"),
-        // A rebalance takes from a consumer only what it loses.
+        // A rebalance revokes only the partitions that move.
         ("partition.assignment.strategy", "cooperative-sticky"),
         ("session.timeout.ms", "10000"),
         // The default of a second pauses fetching whenever the local queue was full.
@@ -67,8 +67,8 @@ pub fn consumer(kafka: &Kafka, group: &str) -> ClientConfig {
     client(kafka, &settings)
 }
 
-/// A reader of single partitions, up to their end, that shares the group's offsets and takes no part
-/// in it.
+/// A reader of single partitions up to their end, which uses the group's offsets without joining
+/// the group.
 #[must_use]
 pub fn reader(kafka: &Kafka, group: &str) -> ClientConfig {
     let settings = [
@@ -76,7 +76,7 @@ pub fn reader(kafka: &Kafka, group: &str) -> ClientConfig {
         ("enable.auto.commit", "false"),
         ("enable.auto.offset.store", "false"),
         ("enable.partition.eof", "true"),
-        // The end is told when a fetch comes back with nothing.
+        // The end is reported when a fetch returns no records.
         ("fetch.wait.max.ms", "10"),
         ("isolation.level", "read_committed"),
         ("auto.offset.reset", "earliest"),
@@ -88,14 +88,14 @@ pub fn reader(kafka: &Kafka, group: &str) -> ClientConfig {
 /// Opens a reader.
 ///
 /// # Errors
-/// A property is wrong.
+/// A property is invalid.
 pub fn open(config: &ClientConfig) -> Result<Reader, KafkaError> {
     config
         .create_with_context(EofTolerantContext)
         .map_err(KafkaError::Client)
 }
 
-/// The same, that sees what is not committed yet.
+/// The same, with isolation level read_uncommitted.
 #[must_use]
 pub fn read_uncommitted_reader(kafka: &Kafka, group: &str) -> ClientConfig {
     let mut config = reader(kafka, group);
@@ -108,17 +108,17 @@ pub fn read_uncommitted_reader(kafka: &Kafka, group: &str) -> ClientConfig {
 pub fn producer(kafka: &Kafka, transactional_id: &str) -> ClientConfig {
     let settings = [
         ("transactional.id", transactional_id),
-        // What a killed process left open blocks readers for no longer than this.
+        // The open transaction of a killed process blocks readers for at most this long.
         ("transaction.timeout.ms", "10000"),
-        // Java's default: identities land where other producers put them, and where `replay` does.
+        // Java's default: identities are assigned to the same partitions as by other producers and by `replay`.
         ("partitioner", "murmur2_random"),
-        // Decides what back-to-back transactions pay for CONCURRENT_TRANSACTIONS.
+        // Determines the delay of back-to-back transactions after CONCURRENT_TRANSACTIONS.
         ("retry.backoff.ms", "5"),
         ("linger.ms", "0"),
-        // zstd makes a checkpoint a third dearer.
+        // zstd makes a checkpoint a third more expensive.
         ("compression.type", "lz4"),
         ("message.max.bytes", "8388608"),
-        // A checkpoint is sent as it is made; no more of it waits than this.
+        // A checkpoint is sent in chunks; at most this much of it is queued.
         ("queue.buffering.max.kbytes", "131072"),
         ("queue.buffering.max.messages", "200000"),
     ];
@@ -136,7 +136,7 @@ pub fn plain_producer(kafka: &Kafka) -> ClientConfig {
     client(kafka, &settings)
 }
 
-/// Names one producer among all instances; a zombie of the same name is fenced.
+/// A unique transactional id per producer; a zombie with the same id is fenced.
 #[must_use]
 pub fn transactional_id(kafka: &Kafka, stage: &str, worker: usize) -> String {
     let instance = if kafka.instance_id.is_empty() {

@@ -1,5 +1,5 @@
-//! The detect stage: events in, alerts, orders and decisions out. One shard a partition and view: of
-//! identities, which read events, and of sources, which read the sightings that those publish.
+//! The detect stage: events in, alerts, orders and decisions out. One shard per partition and view: by identity,
+//! which consumes events, and by source, which consumes the sightings that the former publishes.
 
 use crate::clock::wall_time;
 use crate::config::Config;
@@ -25,9 +25,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use tracing::{info, warn};
 
-/// A reason for a record of a partition that was never assigned, which the client rules out.
+/// Reason for a record of a partition that was never assigned, which the client rules out.
 const NOT_ASSIGNED: &str = "record of a partition that this worker does not own";
-/// A reason for a record without value.
+/// Reason for a record without value.
 const NO_VALUE: &str = "record without value";
 
 /// Shards of one worker.
@@ -49,7 +49,7 @@ pub struct Detect {
 }
 
 impl Detect {
-    /// A stage that owns nothing yet.
+    /// A stage without shards.
     #[must_use]
     pub fn new(
         shard_factory: ShardFactory,
@@ -79,7 +79,7 @@ impl Detect {
         }
     }
 
-    /// The same, which takes in what people answer.
+    /// The same, with feedback applied.
     #[must_use]
     pub fn with_feedback(mut self, answers: FeedbackConsumer) -> Self {
         self.feedback = Some(answers);
@@ -98,7 +98,7 @@ impl Detect {
         self.shards.get(&self.id_of(record.topic, record.partition))
     }
 
-    /// Whether the state holds the record already: the group's offset was set back.
+    /// Whether the state already contains the record: the group's offset was reset.
     fn is_known(&self, record: &Record<'_>) -> bool {
         let shard = self.shard_of(record);
         shard.is_some_and(|shard| record.offset < shard.next_offset())
@@ -113,7 +113,7 @@ impl Detect {
         read.map_err(|error| error.to_string())
     }
 
-    /// Has each shard ask memory for what its records will need.
+    /// Prefetches the records of the next events in each shard.
     fn prefetch(&self, records: &[Record<'_>], pending: &[Result<PendingRecord<'_>, String>]) {
         for (id, shard) in &self.shards {
             let of_shard = records.iter().zip(pending);
@@ -173,7 +173,7 @@ impl Detect {
         processed.outputs.extend(outputs);
     }
 
-    /// Has shards say that they were upgraded, and take in what people answer.
+    /// Audits upgrades of shards, and applies feedback.
     fn apply_feedback(&mut self) -> Vec<OutputRecord> {
         self.has_feedback = false;
         let upgrades = self.shards.values_mut().filter_map(Shard::audit_upgrade);
@@ -189,8 +189,7 @@ impl Detect {
         changed.map(|(id, _)| *id)
     }
 
-    /// Chooses the shards that the next checkpoint keeps. A turn is of one shard, so that its transaction is
-    /// not open for long.
+    /// Selects the shards of the next checkpoint. One turn contains one shard, so that its transaction is short.
     fn select_shards(&mut self, scope: Scope) {
         self.selected = match scope {
             Scope::Urgent => {
@@ -299,7 +298,7 @@ impl Stage for Detect {
         self.metrics.add_readings(&self.readings);
         self.readings.fill(0);
         self.handoff.expire();
-        // An answer may be an order to stop: it is taken in at a checkpoint, and that does not wait.
+        // Feedback may command a pause: it is applied at a checkpoint, and that does not wait.
         let answers = self.feedback.as_ref();
         self.has_feedback = answers.is_some_and(|answers| answers.has_pending(&self.shards));
         for (id, shard) in &self.shards {
@@ -357,7 +356,7 @@ impl CheckpointSource for Detect {
     }
 
     fn commit(&mut self) {
-        // What has not changed was not sent, the empty tables of a new shard among it.
+        // Unchanged state is not sent, such as the empty tables of a new shard.
         self.selected_shards()
             .for_each(|(_, shard)| shard.commit_checkpoint());
         self.selected.clear();
@@ -369,8 +368,8 @@ impl CheckpointSource for Detect {
     }
 }
 
-/// What a failed worker read and did not commit will be read again, by engines that must not have
-/// seen it before: its shards are lost.
+/// Events that a failed worker read and did not commit will be read again, by engines that must not have
+/// processed them before: its shards are discarded.
 impl Drop for Detect {
     fn drop(&mut self) {
         for id in self.shards.keys() {
@@ -401,7 +400,7 @@ mod tests {
         detect
     }
 
-    /// Makes one checkpoint; returns whose partitions it kept.
+    /// Writes one checkpoint; returns the partitions that it contains.
     fn kept(detect: &mut Detect, scope: Scope) -> Vec<i32> {
         let (_, has_some) = detect.select(scope);
         let partitions: Vec<i32> = detect.positions().iter().map(|(_, p, _)| *p).collect();
@@ -426,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_are_kept_in_turn_and_those_unchanged_have_none() {
+    fn shards_are_stored_in_turn_and_unchanged_ones_are_skipped() {
         let mut detect = of_three_shards();
         assert_eq!(detect.pending_shards(), 0);
         assert!(kept(&mut detect, Scope::Scheduled).is_empty());
@@ -441,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_answered_is_kept_before_the_next_event() {
+    fn applied_feedback_is_stored_before_the_next_event() {
         let mut detect = of_three_shards();
         pass(&mut detect, &[0, 1, 2], 7);
         assert!(kept(&mut detect, Scope::Urgent).is_empty());

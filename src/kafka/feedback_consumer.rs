@@ -1,5 +1,5 @@
-//! What people answered since the last checkpoint, from all partitions of the feedback topic: answers are
-//! few, and whose they are only the shards know.
+//! Consumes feedback at each checkpoint, from all partitions of the feedback topic: feedback is rare, and only
+//! the shards know whose it is.
 
 use crate::clock::wall_time;
 use crate::config::Config;
@@ -21,7 +21,7 @@ use tracing::{info, warn};
 /// How long a broker may take to answer.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Looking for answers may take this long.
+/// Time limit of one read of feedback.
 const WATERMARK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A reader of the feedback topic.
@@ -37,7 +37,7 @@ impl FeedbackConsumer {
     /// A reader for the consumer group `group`.
     ///
     /// # Errors
-    /// A property is wrong.
+    /// A property is invalid.
     pub fn new(
         config: &Config,
         group: &str,
@@ -53,7 +53,7 @@ impl FeedbackConsumer {
         })
     }
 
-    /// Whether there are answers that `shards` have not taken.
+    /// Whether there is feedback that `shards` have not applied.
     #[must_use]
     pub fn has_pending(&self, shards: &BTreeMap<ShardId, Shard>) -> bool {
         (0..self.partitions).any(|partition| {
@@ -68,8 +68,8 @@ impl FeedbackConsumer {
         })
     }
 
-    /// Has `shards` take in what they have not taken; returns what is to be published. What cannot be
-    /// read now is read at the next checkpoint.
+    /// Applies new feedback to `shards`; returns outputs to publish. Feedback that cannot be read now is read at
+    /// the next checkpoint.
     pub fn drain_into(&self, shards: &mut BTreeMap<ShardId, Shard>) -> Vec<OutputRecord> {
         let mut published = Vec::new();
         for partition in 0..self.partitions {
@@ -78,19 +78,22 @@ impl FeedbackConsumer {
                 .map(|shard| shard.next_feedback_offset(partition));
             let Some(next) = next.min() else { continue };
             if let Err(error) = self.drain_partition(shards, partition, next, &mut published) {
-                warn!("answers in {} are read later: {error}", self.topic);
+                warn!(
+                    "feedback consumer of {} unavailable, retrying: {error}",
+                    self.topic
+                );
             }
         }
         published
     }
 
-    /// Tells of an answer that `shards` shards took in.
+    /// Logs and counts feedback that `shards` shards applied.
     fn record_metrics(&self, answer: &Feedback, shards: usize) {
         if shards == 0 {
             return;
         }
         let by = &answer.by;
-        info!(by, "an answer is taken in");
+        info!(by, "feedback applied");
         let (what, verdict) = match answer.command() {
             Ok(FeedbackCommand::AlertVerdict(_, verdict)) => ("alert_verdict", Some(verdict)),
             Ok(FeedbackCommand::OrderOutcome(..)) => ("outcome", None),
@@ -137,7 +140,10 @@ impl FeedbackConsumer {
                 }
                 Err(why) => {
                     self.metrics.feedback.with_label_values(&["refused"]).inc();
-                    warn!(partition, offset, "passed by in {}: {why}", self.topic);
+                    warn!(
+                        partition,
+                        offset, "feedback record rejected in {}: {why}", self.topic
+                    );
                 }
             }
             Ok(offset + 1 < end)

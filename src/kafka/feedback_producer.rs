@@ -1,4 +1,4 @@
-//! Single records, outside of transactions: for commands, and for what is done at least once.
+//! Publishes single records outside transactions: for commands, and for at-least-once delivery.
 
 use crate::clock::wall_time;
 use crate::config::Config;
@@ -10,20 +10,20 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a broker may take to take it.
+/// Delivery timeout.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Sends records one by one.
+/// Publishes records one by one.
 pub struct RecordProducer {
     config: Arc<Config>,
     producer: FutureProducer,
 }
 
 impl RecordProducer {
-    /// A sender under `config`.
+    /// A producer with the settings of `config`.
     ///
     /// # Errors
-    /// A property is wrong.
+    /// A property is invalid.
     pub fn new(config: Arc<Config>) -> Result<Self, KafkaError> {
         let producer = client::plain_producer(&config.kafka)
             .create()
@@ -31,10 +31,10 @@ impl RecordProducer {
         Ok(Self { config, producer })
     }
 
-    /// Sends a record and waits until the broker has it; returns its partition and offset.
+    /// Publishes a record and waits for its acknowledgement; returns its partition and offset.
     ///
     /// # Errors
-    /// No broker takes it.
+    /// No broker acknowledges it.
     pub async fn send(
         &self,
         topic: &str,
@@ -59,10 +59,10 @@ impl RecordProducer {
         Ok((delivery.partition, delivery.offset))
     }
 
-    /// Publishes an answer, signed where there is a key.
+    /// Publishes feedback, signed where there is a key.
     ///
     /// # Errors
-    /// No broker takes it.
+    /// No broker acknowledges it.
     pub async fn send_feedback(
         &self,
         key: &str,

@@ -38,7 +38,7 @@ impl Ingest {
 }
 
 impl Ingest {
-    /// The events of one record, and what of it had to be set aside.
+    /// The events of one record, and its rejected parts.
     fn expand(&self, record: &Record<'_>) -> Vec<OutputRecord> {
         let items = expand(record.payload, self.format_of(record.topic));
         if items.is_empty() {

@@ -1,8 +1,7 @@
-//! Kafka: clients ([`client`]), the topics that must be there ([`topics`]), a transaction of
-//! outputs and offsets (`transaction`) and one of baselines ([`checkpoint`]), the loop of one consumer
-//! ([`worker`]), and the stages
-//! that it drives ([`ingest`], [`detect`], with the [`shard_handoff`] through which shards move within a process,
-//! and [`shard_recovery`], by which they are taken up from Kafka).
+//! Kafka transport: clients ([`client`]), topics ([`topics`]), transactions of outputs and offsets
+//! (`transaction`) and of checkpoints ([`checkpoint`]), the consumer loop ([`worker`]), the stages that it runs
+//! ([`ingest`], [`detect`]), the handoff of shards within a process ([`shard_handoff`]) and their recovery
+//! ([`shard_recovery`]).
 
 pub mod checkpoint;
 pub mod client;
@@ -21,42 +20,44 @@ pub mod worker;
 
 use crate::shard::RestoreError;
 
-/// Why Kafka could not be used.
+/// Why Kafka failed.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaError {
-    /// A client could not be made: a property is wrong.
+    /// A client cannot be created: a property is invalid.
     #[error("kafka.properties: {0}")]
     Client(rdkafka::error::KafkaError),
-    /// Nobody answers.
+    /// No broker is reachable.
     #[error(
-        "no broker answers at {servers} ({why}): check kafka.bootstrap_servers, and that Kafka is up"
+        "no broker is reachable at {servers} ({why}): check kafka.bootstrap_servers, and that Kafka is running"
     )]
     Unreachable {
-        /// Where.
+        /// Bootstrap servers.
         servers: String,
-        /// Why.
+        /// Reason.
         why: rdkafka::error::KafkaError,
     },
     /// Topics are missing.
     #[error("missing topics: {}; create them with `credwatch topics create`", .0.join(", "))]
     MissingTopics(Vec<String>),
-    /// A transaction failed for good; the partitions are read again by whoever owns them.
+    /// A transaction failed permanently; its events will be consumed again.
     #[error("transaction: {0}")]
     Transaction(rdkafka::error::KafkaError),
-    /// The consumer failed for good.
+    /// The consumer failed permanently.
     #[error("consumer: {0}")]
     Consumer(rdkafka::error::KafkaError),
-    /// Baselines cannot be taken up.
+    /// Baselines cannot be restored.
     #[error("{0}")]
     Restore(#[from] RestoreError),
-    /// A topic is not as it must be.
+    /// A topic has the wrong configuration.
     #[error("{0}")]
     Topic(String),
-    /// Somebody's transaction does not end, or the broker does not answer.
-    #[error("{0} partition {1} does not come to rest: a transaction is open, or a broker is down")]
+    /// The last stable offset does not advance.
+    #[error(
+        "{0} partition {1}: last stable offset does not advance: open transaction or broker down"
+    )]
     UnstableOffset(String, i32),
-    /// The group took the partitions away without asking.
-    #[error("partitions were lost: the group did not hear from this consumer in time")]
+    /// The group revoked the partitions without a rebalance callback.
+    #[error("partitions were lost: the session of this consumer timed out")]
     PartitionsLost,
     /// An administrative request failed.
     #[error("topics: {0}")]

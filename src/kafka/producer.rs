@@ -1,4 +1,4 @@
-//! A producer whose records are committed together, with offsets of the group, or not at all.
+//! A transactional producer: records and offsets are committed together or not at all.
 
 use crate::clock::Stopwatch;
 use crate::config::{Kafka, Topics};
@@ -11,23 +11,23 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use std::time::Duration;
 
-/// One attempt may take this long.
+/// Time limit of one attempt.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Transactions are initialised within this.
+/// Time limit of the initialisation of transactions.
 const INIT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A producer whose transactions are initialised.
+/// A producer with initialised transactions.
 pub(super) struct TransactionalProducer {
     client: BaseProducer,
     topics: Topics,
 }
 
 impl TransactionalProducer {
-    /// The only one of `transactional_id`: what an earlier one left open is aborted, and the earlier one
-    /// fenced.
+    /// Opens the producer of `transactional_id`: an open transaction of its predecessor is aborted, and the
+    /// predecessor is fenced.
     ///
     /// # Errors
-    /// A property is wrong, or no broker answers in time.
+    /// A property is invalid, or no broker responds in time.
     pub(super) fn open(
         kafka: &Kafka,
         topics: &Topics,
@@ -63,7 +63,7 @@ impl TransactionalProducer {
         self.enqueue(record)
     }
 
-    /// Sends a record of state.
+    /// Sends a state record.
     pub(super) fn send_baseline(
         &self,
         partition: i32,
@@ -77,7 +77,7 @@ impl TransactionalProducer {
         self.enqueue(record)
     }
 
-    /// Hands a record to the client, waiting for room in its queue.
+    /// Enqueues a record, waiting for space in the client's queue.
     fn enqueue<K: ToBytes + ?Sized>(
         &self,
         mut record: BaseRecord<'_, K, [u8]>,
@@ -98,14 +98,14 @@ impl TransactionalProducer {
         }
     }
 
-    /// How many records the broker has not confirmed yet.
+    /// Number of records without acknowledgement.
     pub(super) fn in_flight(&self) -> usize {
         self.client.poll(Duration::ZERO);
         self.client.in_flight_count().max(0) as usize
     }
 
-    /// Commits what was sent, and `offsets` as next ones of the group. `group` holds the group's generation:
-    /// that of a consumer which lost its partitions is refused.
+    /// Commits the sent records, and `offsets` as the group's next ones. `group` holds the group's generation: a
+    /// consumer that has lost its partitions is rejected.
     pub(super) fn commit<'t>(
         &self,
         offsets: impl IntoIterator<Item = (&'t str, i32, i64)>,
@@ -124,7 +124,7 @@ impl TransactionalProducer {
         self.client.commit_transaction(ATTEMPT_TIMEOUT)
     }
 
-    /// Serves delivery reports until none is outstanding. Left to `commit_transaction`, an
+    /// Serves delivery reports until none is outstanding. In `commit_transaction` an
     /// outstanding one costs 100 ms.
     fn wait_for_deliveries(&self) -> Result<(), ClientError> {
         let since = Stopwatch::start();

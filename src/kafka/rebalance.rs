@@ -1,5 +1,5 @@
-//! Partitions that come and go, inside the consumer's own `poll`: what was read of those that go is
-//! committed there and then.
+//! Rebalance handling inside the consumer's own `poll`: records of revoked partitions are committed before they
+//! are released.
 
 use crate::kafka::KafkaError;
 use crate::kafka::transaction::Transaction;
@@ -9,7 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::{ClientContext, Statistics, TopicPartitionList};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A partition that came or went inside `poll`.
+/// A partition assigned or revoked inside `poll`.
 pub(super) struct PartitionChange {
     pub(super) topic: String,
     pub(super) partition: i32,
@@ -29,7 +29,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the client calls back.
+/// Callbacks of the client.
 pub(super) struct Context(pub(super) Arc<RebalanceState>);
 
 impl ClientContext for Context {
@@ -39,8 +39,8 @@ impl ClientContext for Context {
                 if *partition < 0 || standing.fetch_state != "active" {
                     continue;
                 }
-                // Commit markers count as records, but nobody reads them: what was fetched to the
-                // end and handed out is no lag.
+                // Commit markers count as records but are never delivered: a partition that was read to the end has no
+                // lag.
                 let at_end = standing.next_offset >= standing.ls_offset && standing.fetchq_cnt == 0;
                 let lag = if at_end {
                     0
@@ -69,7 +69,7 @@ impl ConsumerContext for Context {
         };
         let mut transaction = lock(&self.0.transaction);
         if consumer.assignment_lost() {
-            // Somebody else reads them already; committing would be refused.
+            // Another consumer reads them already; a commit would be rejected.
             transaction.discard();
             lock(&self.0.failed).get_or_insert(KafkaError::PartitionsLost);
         } else if let Err(error) = transaction.commit(|| consumer.group_metadata()) {

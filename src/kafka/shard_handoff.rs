@@ -1,27 +1,27 @@
-//! Shards on their way from one worker of this process to another.
+//! Hands shards from one worker of this process to another.
 //!
-//! Workers join the group one by one, so partitions move between them at every start. A shard
-//! that moves within the process is handed over whole, by way of this pool; one that goes to
-//! another process is let go after a while.
+//! Workers join the group one by one, so partitions move between them at every start. A shard that moves within
+//! the process is handed over whole; one that moves to another process is dropped after a
+//! while.
 
 use crate::clock::Stopwatch;
 use crate::shard::{Shard, ShardId};
 use dashmap::DashMap;
 use std::time::Duration;
 
-/// A shard that nobody asked for is let go after this.
+/// A shard that no worker claims is dropped after this time.
 const PARKED_TIMEOUT: Duration = Duration::from_secs(60);
-/// A worker may take this long to give a shard up after its partition was taken away.
+/// Time limit for a worker to release a shard after its partition was revoked.
 const HANDOFF_TIMEOUT: Duration = Duration::from_secs(5);
 
 enum Slot {
-    /// A worker has it.
+    /// Owned by a worker.
     Owned,
-    /// Nobody has it.
+    /// Released, and not claimed yet.
     Parked(Box<Shard>, Stopwatch),
 }
 
-/// Where the shards of a process are.
+/// The shards of a process.
 pub struct ShardHandoff {
     slots: DashMap<ShardId, Slot>,
     is_cold: bool,
@@ -29,7 +29,7 @@ pub struct ShardHandoff {
 }
 
 impl ShardHandoff {
-    /// No shard yet; with `is_cold` each shard begins without its baselines.
+    /// No shards yet; with `is_cold` each shard starts without its baselines.
     #[must_use]
     pub fn new(is_cold: bool) -> Self {
         Self {
@@ -39,14 +39,14 @@ impl ShardHandoff {
         }
     }
 
-    /// Whether the shard `id` is to pass its baselines by: once, when it begins.
+    /// Whether the shard `id` ignores its stored baselines: once, when it starts.
     #[must_use]
     pub fn starts_cold(&self, id: ShardId) -> bool {
         self.is_cold && self.begun.insert(id, ()).is_none()
     }
 
     /// Takes the shard `id` if it was in this process before; `None` where it starts
-    /// cold. Waits for a worker that is about to give it up.
+    /// cold. Waits for a worker that is about to release it.
     #[must_use]
     pub fn take(&self, id: ShardId) -> Option<Shard> {
         let waiting = Stopwatch::start();
@@ -60,19 +60,19 @@ impl ShardHandoff {
         }
     }
 
-    /// Gives a shard up.
+    /// Releases a shard.
     pub fn hand_off(&self, shard: Shard) {
         let id = shard.id();
         let place = Slot::Parked(Box::new(shard), Stopwatch::start());
         self.slots.insert(id, place);
     }
 
-    /// The worker that held `id` failed: what it knew is lost.
+    /// The worker that owned `id` failed: its shard is discarded.
     pub fn forget(&self, id: ShardId) {
         self.slots.remove(&id);
     }
 
-    /// Lets go what nobody asked for.
+    /// Drops shards that no worker claimed.
     pub fn expire(&self) {
         self.slots.retain(|_, place| match place {
             Slot::Owned => true,

@@ -1,10 +1,10 @@
-//! A shard taken up again: its baselines from the compacted topic, then the events from where these
-//! stand to where the group does, with outputs suppressed. The core is deterministic, so what comes
-//! out is the shard as its last owner left it.
+//! Restores a shard: its baselines from the compacted topic, then the events from its checkpoint to the group's
+//! offset, with outputs suppressed. The core is deterministic, so the result is the shard of its previous
+//! owner.
 //!
-//! Nothing is read before it is settled: the group's offset is asked for as a stable one, and the end of
-//! the baselines is waited for until no transaction is open before it. A zombie's transaction is
-//! then either part of what is read, or will be refused.
+//! Nothing is read before it is stable: the group's offset is fetched as a stable one, and the end of the
+//! baselines is awaited until no transaction is open before it. The transaction of a zombie is
+//! then either included, or will be rejected.
 
 use crate::clock::Stopwatch;
 use crate::config::Config;
@@ -23,11 +23,11 @@ use tracing::{info, warn};
 
 /// How long a broker may take to answer.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(20);
-/// Pause before looking again whether it is.
+/// Delay before the stable offset is fetched again.
 const STABLE_OFFSET_RETRY: Duration = Duration::from_millis(50);
 
-/// Takes shards up for one group. Its clients are made when they are first needed, and kept: to connect
-/// takes longer than to read a small shard.
+/// Restores the shards of one group. Its clients are created on first use and kept: to connect takes longer than
+/// to read a small shard.
 pub struct ShardRecovery {
     config: Arc<Config>,
     group: String,
@@ -35,9 +35,9 @@ pub struct ShardRecovery {
 }
 
 struct Readers {
-    /// Of what is committed.
+    /// Reads committed records.
     committed: Reader,
-    /// Of what is not committed yet, too.
+    /// Reads uncommitted records too.
     uncommitted: Reader,
 }
 
@@ -64,12 +64,12 @@ impl ShardRecovery {
         Ok(self.readers.get_or_init(|| made))
     }
 
-    /// The shard `id` as it stands where the group does. `known` is one that this process
-    /// parked; it is good if nobody went on from there. With `is_cold` the baselines are passed by, and
-    /// the shard learns anew from what the log still holds.
+    /// The shard `id` at the group's offset. `known` is a shard that this process released; it is used if no other
+    /// process continued from there. With `is_cold` the stored baselines are ignored, and the shard learns
+    /// again from what the log still holds.
     ///
     /// # Errors
-    /// The broker does not answer, or the baselines cannot be read.
+    /// The broker does not respond, or the baselines cannot be restored.
     pub fn shard(
         &self,
         factory: &ShardFactory,
@@ -105,12 +105,12 @@ impl ShardRecovery {
         let (identities, took) = (shard.health().identities, since.elapsed().as_secs_f64());
         let again = shard.next_offset() - kept_at;
         if is_new && again == 0 {
-            info!(topic, partition, "shard begins: it learns from here on");
+            info!(topic, partition, "new shard, learning from this offset");
         } else {
             info!(
                 topic,
                 partition,
-                "shard taken up: {identities} baselines, {again} events read again, in {took:.1} s"
+                "shard restored: {identities} baselines, {again} events replayed, in {took:.1} s"
             );
         }
         Ok(shard)
@@ -148,7 +148,7 @@ impl ShardRecovery {
         Ok(restoration.finish()?)
     }
 
-    /// First offset and present end of a partition, up to which every transaction is ended.
+    /// First offset and current end of a partition, before which no transaction is open.
     fn wait_for_stable_offset(
         &self,
         topic: &str,
@@ -170,7 +170,7 @@ impl ShardRecovery {
         Ok((first, end))
     }
 
-    /// Takes the events before `until` in, without a word to anybody.
+    /// Replays the events before `until`, with outputs suppressed.
     fn replay_to(&self, shard: &mut Shard, topic: &str, until: i64) -> Result<(), KafkaError> {
         let (partition, from) = (shard.id().partition, shard.next_offset());
         if from >= until {

@@ -16,10 +16,10 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The broker aborts the open transaction of a crashed process within this time.
 pub(super) const STABLE_OFFSET_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The committed values of a topic, partition by partition, up to its present end.
+/// The committed values of a topic, partition by partition, up to its current end.
 ///
 /// # Errors
-/// No broker answers, or the topic is missing.
+/// No broker is reachable, or the topic is missing.
 pub fn read_all(config: &Config, topic: &String) -> Result<Vec<Vec<u8>>, KafkaError> {
     let partitions = topics::require(config, std::slice::from_ref(topic))?;
     let group = format!("{}-review", config.kafka.group_id);

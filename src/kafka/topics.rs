@@ -1,4 +1,4 @@
-//! The topics that credwatch needs: made, compared, looked for.
+//! Creates and checks the topics that credwatch needs.
 
 use crate::config::{Config, Topics};
 use crate::kafka::{KafkaError, client};
@@ -12,7 +12,7 @@ const COMPACT: &str = "compact";
 /// How long a broker may take to answer.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// A topic as it should be.
+/// The required configuration of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequiredTopic {
     /// Name.
@@ -25,7 +25,7 @@ pub struct RequiredTopic {
     pub co_partitioned: bool,
 }
 
-/// All topics that `topics create` makes.
+/// All topics that `topics create` creates.
 #[must_use]
 pub fn required_topics(config: &Config) -> Vec<RequiredTopic> {
     let topics = &config.topics;
@@ -47,7 +47,7 @@ pub fn required_topics(config: &Config) -> Vec<RequiredTopic> {
             partitions: topics.partitions,
             co_partitioned,
         });
-    // A log has an order, and keeps it in one partition.
+    // A log has an order, which only a single partition keeps.
     let raw = config.ingest.iter().map(|ingest| RequiredTopic {
         name: ingest.topic.clone(),
         cleanup: "delete",
@@ -60,7 +60,7 @@ pub fn required_topics(config: &Config) -> Vec<RequiredTopic> {
 /// Partitions of each existing topic among `names`.
 ///
 /// # Errors
-/// No broker answers.
+/// No broker is reachable.
 pub fn partitions(config: &Config, names: &[String]) -> Result<Vec<Option<usize>>, KafkaError> {
     let consumer: BaseConsumer = client::base(&config.kafka)
         .create()
@@ -102,10 +102,10 @@ pub fn needed(topics: &Topics, config: &Config, ingest: bool, detect: bool) -> V
     names
 }
 
-/// The partition count of the events topic, once all of `needed` are there.
+/// The partition count of the events topic, after checking that all of `needed` exist.
 ///
 /// # Errors
-/// No broker answers, or topics are missing.
+/// No broker is reachable, or topics are missing.
 pub fn require(config: &Config, needed: &[String]) -> Result<usize, KafkaError> {
     let found = partitions(config, needed)?;
     let missing: Vec<String> = needed
@@ -120,11 +120,11 @@ pub fn require(config: &Config, needed: &[String]) -> Result<usize, KafkaError> 
     }
 }
 
-/// What of the topics that go with the events topic is not as it must be, for baselines to be kept
-/// and taken up again: as many partitions, and compaction of the baselines.
+/// Checks the topics that belong to the events topic, so that baselines can be stored and restored: equal
+/// partition counts, and compaction of the baselines.
 ///
 /// # Errors
-/// No broker answers, or something differs; says how to mend it.
+/// No broker is reachable, or a topic differs; the error states the remedy.
 pub async fn require_baselines(config: &Config, partitions: usize) -> Result<(), KafkaError> {
     let topics = &config.topics;
     let names = [
@@ -145,10 +145,10 @@ pub async fn require_baselines(config: &Config, partitions: usize) -> Result<(),
     require_compaction(config).await
 }
 
-/// That the baselines are compacted.
+/// Checks that the baselines topic is compacted.
 ///
 /// # Errors
-/// No broker answers, or they are not; says how to mend it.
+/// No broker is reachable, or it is not compacted; the error states the remedy.
 pub async fn require_compaction(config: &Config) -> Result<(), KafkaError> {
     let topics = &config.topics;
     let admin: AdminClient<DefaultClientContext> = client::base(&config.kafka)
@@ -167,11 +167,11 @@ pub async fn require_compaction(config: &Config) -> Result<(), KafkaError> {
     Ok(())
 }
 
-/// Creates what is missing; returns a line for each topic, and how many of them differ from what
-/// is wanted.
+/// Creates missing topics; returns one line per topic, and the number of those that differ from the
+/// required configuration.
 ///
 /// # Errors
-/// No broker answers, or it refuses.
+/// No broker is reachable, or it rejects the request.
 pub async fn create(config: &Config) -> Result<(Vec<String>, usize), KafkaError> {
     let requested = required_topics(config);
     let names: Vec<String> = requested.iter().map(|topic| topic.name.clone()).collect();
@@ -187,7 +187,7 @@ pub async fn create(config: &Config) -> Result<(Vec<String>, usize), KafkaError>
             Some(partitions) => {
                 let difference = compare(&admin, &options, config, topic, partitions).await?;
                 differing += usize::from(difference.is_some());
-                difference.unwrap_or_else(|| format!("{}: as it should be", topic.name))
+                difference.unwrap_or_else(|| format!("{}: ok", topic.name))
             }
         };
         lines.push(line);
@@ -206,7 +206,7 @@ async fn create_topic(
     let mut new =
         NewTopic::new(&topic.name, partitions, replication).set("cleanup.policy", topic.cleanup);
     if topic.cleanup == COMPACT {
-        // What is not compacted is read at every restore: segments are closed early, and cleaned early.
+        // Uncompacted records are read at every restore: segments are closed early, and cleaned early.
         new = new
             .set("segment.bytes", "67108864")
             .set("min.cleanable.dirty.ratio", "0.1");
@@ -217,7 +217,7 @@ async fn create_topic(
         .map_err(|error| KafkaError::Admin(error.to_string()))?;
     match results.first() {
         Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {
-            Ok(format!("{}: made by somebody else just now", topic.name))
+            Ok(format!("{}: created concurrently", topic.name))
         }
         Some(Err((name, code))) => Err(KafkaError::Admin(format!("cannot create {name}: {code}"))),
         _ => Ok(format!(
@@ -254,7 +254,7 @@ async fn compare(
     let mut differences = Vec::new();
     if cleanup != topic.cleanup {
         differences.push(format!(
-            "cleanup.policy is {cleanup}, should be {}",
+            "cleanup.policy is {cleanup}, required is {}",
             topic.cleanup
         ));
     }

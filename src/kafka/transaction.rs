@@ -1,7 +1,7 @@
 //! Outputs and input offsets, committed together or not at all.
 //!
-//! What a transaction holds is kept until the broker has it: a failed attempt is aborted and
-//! repeated with the same bytes, so an engine never has to step twice over an event.
+//! The content of a transaction is kept until the commit succeeds: a failed attempt is aborted and
+//! repeated with the same bytes, so that an engine never processes an event twice.
 
 use crate::clock::Stopwatch;
 use crate::kafka::KafkaError;
@@ -16,13 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::warn;
 
-/// A transaction is repeated for this long before it is given up.
+/// Time limit of retries.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Delay before a transaction is attempted again.
 const RETRY_BACKOFF: Backoff =
     Backoff::new(Duration::from_millis(100), Duration::from_secs(2), 0.5);
 
-/// What is to be committed next.
+/// The content of the next transaction.
 pub(super) struct Transaction {
     producer: TransactionalProducer,
     metrics: Metrics,
@@ -42,7 +42,7 @@ impl Transaction {
         }
     }
 
-    /// Notes that everything before `next_offset` has been taken in.
+    /// Records that everything before `next_offset` has been processed.
     pub(super) fn advance(&mut self, topic: &Arc<str>, partition: i32, next_offset: i64) {
         match self.next_offsets.get_mut(&(Arc::clone(topic), partition)) {
             Some(known) => *known = next_offset,
@@ -58,7 +58,7 @@ impl Transaction {
         self.outputs.extend(outputs);
     }
 
-    /// How many outputs wait.
+    /// Number of outputs.
     #[must_use]
     pub(super) fn len(&self) -> usize {
         self.outputs.len()
@@ -70,17 +70,17 @@ impl Transaction {
         self.next_offsets.is_empty() && self.outputs.is_empty()
     }
 
-    /// Forgets what waits: its partitions belong to somebody else now.
+    /// Discards the content: the partitions have another owner.
     pub(super) fn discard(&mut self) {
         self.outputs.clear();
         self.next_offsets.clear();
     }
 
-    /// Commits everything, repeating what can be repeated. `group` is asked at every attempt: the group's
-    /// generation may have moved on in the background, and an old one is refused.
+    /// Commits everything, retrying where possible. `group` is called at every attempt, because the group's
+    /// generation may have changed in the background, and an old one is rejected.
     ///
     /// # Errors
-    /// The producer was fenced or the broker is gone: whatever was read must be read again.
+    /// The producer was fenced or the broker is unreachable: the events must be consumed again.
     pub(super) fn commit(
         &mut self,
         group: impl Fn() -> Option<ConsumerGroupMetadata>,
@@ -110,10 +110,10 @@ impl Transaction {
     }
 }
 
-/// Does `attempt` at a whole transaction of `producer` until it is committed.
+/// Retries `attempt`, a whole transaction of `producer`, until it is committed.
 ///
 /// # Errors
-/// It cannot be repeated, or has been for too long.
+/// It cannot be retried, or the time limit is reached.
 pub(super) fn retry(
     producer: &TransactionalProducer,
     metrics: &Metrics,
@@ -133,7 +133,7 @@ pub(super) fn retry(
     Ok(())
 }
 
-/// Brings `producer` back to where a transaction can begin; says whether that is possible.
+/// Aborts the open transaction of `producer`, so that another can begin; returns whether that was possible.
 fn can_repeat(producer: &TransactionalProducer, error: &ClientError) -> bool {
     if let ClientError::Transaction(error) = error
         && error.is_fatal()

@@ -1,10 +1,10 @@
-//! One consumer, one thread, a transactional producer of outputs and one of baselines: poll, process,
-//! commit.
+//! The consumer loop of one thread, with a transactional producer of outputs and one of checkpoints: poll,
+//! process, commit.
 //!
-//! A partition belongs to one worker at a time. When partitions are taken away, what was read
-//! from them is committed first, inside the rebalance callback, so that the next owner begins
-//! where this one stopped and nothing is published twice. Offsets go with the generation of the
-//! group: a worker that lost its partitions without noticing cannot commit.
+//! A partition belongs to one worker at a time. When partitions are revoked, the records read from them are
+//! committed first, inside the rebalance callback, so that the next owner starts where this one stopped and
+//! nothing is published twice. Offsets are committed under the group's generation: a worker that lost its
+//! partitions without noticing cannot commit.
 
 use crate::checkpointing::duty_cycle::DutyCycle;
 use crate::clock::{ClockJumpDetector, Stopwatch, wall_time};
@@ -31,20 +31,20 @@ const RESTART_BACKOFF: Backoff =
     Backoff::new(Duration::from_millis(500), Duration::from_secs(30), 0.2);
 /// A stage that ran this long restarts at the shortest delay.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
-/// Outputs that force a commit.
+/// Number of outputs that forces a commit.
 const MAX_OUTPUTS: usize = 20_000;
-/// Records that are at hand are taken together, up to so many.
+/// Available records are processed in batches of up to this many.
 pub const MAX_BATCH: usize = 32;
-/// Urgent commits take at most one part in so many of the time: under a pile of them they wait,
+/// Urgent commits take at most one part in this many of the time: many of them are delayed,
 const URGENT_DUTY: u32 = 2;
-/// but not after single ones that take longer than usual.
+/// but single ones that take longer than usual are not.
 const URGENT_ALLOWANCE: Duration = Duration::from_millis(50);
-/// How long one poll may wait.
+/// Timeout of one poll.
 const POLL_TIMEOUT: Duration = Duration::from_millis(20);
-/// The same while a checkpoint is sent between polls: where no events come its time would be spent waiting.
+/// Timeout while a checkpoint is sent between polls: without events the worker would wait instead of sending.
 const POLL_TIMEOUT_CHECKPOINTING: Duration = Duration::from_millis(1);
 
-/// One record as a stage takes it.
+/// One record as a stage receives it.
 #[derive(Clone, Copy)]
 pub struct Record<'m> {
     /// Topic.
@@ -59,10 +59,10 @@ pub struct Record<'m> {
     pub payload: &'m [u8],
 }
 
-/// What a stage makes of some records.
+/// Result of a stage for some records.
 #[derive(Default)]
 pub struct Processed {
-    /// To be published.
+    /// Outputs to publish.
     pub outputs: Vec<OutputRecord>,
     /// Whether to commit at once.
     pub urgent: bool,
@@ -76,47 +76,47 @@ pub trait Stage {
     /// Topics to read.
     fn topics(&self) -> Vec<String>;
 
-    /// Takes records, in order. Nothing is an error: what cannot be read becomes a dead letter.
+    /// Processes records, in order. Nothing is an error: a malformed record becomes a dead letter.
     fn process(&mut self, records: &[Record<'_>]) -> Processed;
 
-    /// A partition was given.
+    /// A partition was assigned.
     ///
     /// # Errors
-    /// What is known of it cannot be taken up.
+    /// Its state cannot be restored.
     fn assign(&mut self, topic: &str, partition: i32) -> Result<(), KafkaError>;
 
-    /// A partition was taken away.
+    /// A partition was revoked.
     fn revoke(&mut self, topic: &str, partition: i32);
 
-    /// What is kept beside the log; `None` where a stage knows nothing that it would not read again.
+    /// State that is checkpointed; `None` for a stateless stage.
     fn state(&mut self) -> Option<&mut dyn CheckpointSource> {
         None
     }
 
-    /// Called between batches, for what people ask.
+    /// Called between batches, to serve queries.
     fn serve_queries(&mut self);
 
-    /// Called about once a second, for what is too dear to do at every record.
+    /// Called about once a second, for work that is too expensive for every record.
     fn tick(&mut self);
 }
 
-/// What all workers of a process share.
+/// State shared by all workers of a process.
 #[derive(Clone)]
 pub struct Shared {
     /// Settings.
     pub config: Arc<Config>,
     /// Metrics.
     pub metrics: Metrics,
-    /// Where partitions stand.
+    /// Progress of partitions.
     pub status: Arc<Status>,
-    /// Where people ask.
+    /// Routes queries to shards.
     pub query_router: Arc<QueryRouter>,
-    /// Set when the process is asked to end.
+    /// Set when shutdown is requested.
     pub stop: Arc<AtomicBool>,
 }
 
 impl Shared {
-    /// What workers under `config` share from the start.
+    /// The initial shared state of workers under `config`.
     #[must_use]
     pub fn new(config: Config, metrics: Metrics) -> Self {
         Self {
@@ -128,17 +128,17 @@ impl Shared {
         }
     }
 
-    /// Whether the process is asked to end.
+    /// Whether shutdown is requested.
     #[must_use]
     pub fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 }
 
-/// Runs `stage` until the process is asked to end.
+/// Runs `stage` until shutdown is requested.
 ///
 /// # Errors
-/// The consumer or producer failed for good. What was read and not committed will be read again.
+/// The consumer or producer failed permanently. Uncommitted records will be consumed again.
 pub fn run(
     stage: &mut dyn Stage,
     group: &str,
@@ -263,7 +263,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Commits everything, and makes a whole checkpoint.
+    /// Commits everything, and writes a whole checkpoint.
     fn checkpoint_now(&mut self, scope: Scope) -> Result<(), KafkaError> {
         self.commit()?;
         let group = || self.consumer.group_metadata();
@@ -273,14 +273,14 @@ impl Worker<'_> {
         }
     }
 
-    /// Waits for a record, and takes it with those that are at hand.
+    /// Waits for a record, and processes it with those that are available.
     fn take(&mut self, wait: Duration) -> Result<bool, KafkaError> {
         let mut messages: Vec<BorrowedMessage<'_>> = Vec::with_capacity(MAX_BATCH);
         let mut within = wait;
         while messages.len() < MAX_BATCH {
             let polled = self.consumer.poll(within);
-            // Partitions may have changed hands inside `poll`: what was read of those that went,
-            // and is not processed, is their next owner's.
+            // Partitions may have been revoked inside `poll`: unprocessed records of those are their next
+            // owner's.
             for moved in lock(&self.owner.changes)
                 .iter()
                 .filter(|moved| !moved.is_assigned)
@@ -321,8 +321,8 @@ impl Worker<'_> {
         Self::apply_rebalance(&self.owner, self.stage, self.checkpoints.as_mut())
     }
 
-    /// Does what a rebalance inside `poll` left to do. Where its commit failed, the stage has seen
-    /// more than is committed and must not go on.
+    /// Completes a rebalance that happened inside `poll`. Where its commit failed, the stage has processed more
+    /// than is committed and must stop.
     fn apply_rebalance(
         owner: &RebalanceState,
         stage: &mut dyn Stage,
@@ -346,19 +346,14 @@ impl Worker<'_> {
                 owner.status.assign(topic, partition);
                 owner.status.recover(stage_name);
             } else {
-                info!(
-                    topic,
-                    partition,
-                    stage = stage_name,
-                    "partition went elsewhere"
-                );
+                info!(topic, partition, stage = stage_name, "partition revoked");
                 stage.revoke(topic, partition);
             }
         }
         Ok(())
     }
 
-    /// Errors that pass by themselves are told; others end the worker.
+    /// Logs transient errors; others stop the worker.
     fn log_consumer_error(error: &rdkafka::error::KafkaError) -> Result<(), KafkaError> {
         if let rdkafka::error::KafkaError::MessageConsumptionFatal(_) = error {
             return Err(KafkaError::Consumer(error.clone()));
@@ -381,7 +376,7 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Counts what has just been committed.
+    /// Counts what was just committed.
     fn record_metrics(&mut self) {
         let name = self.stage.name();
         self.shared

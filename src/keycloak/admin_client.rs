@@ -1,5 +1,5 @@
-//! Keycloak's admin API, as a client with a service account: events are asked for, sessions are ended, users
-//! are disabled or have to choose a new password.
+//! Client of Keycloak's admin API with a service account: reads events, deletes sessions, disables users, and
+//! requires a new password.
 
 use crate::clock::Stopwatch;
 use crate::config::{Realm, Secret};
@@ -9,60 +9,60 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Largest answer; a page of events is far below.
+/// Maximum size of a response; a page of events is far smaller.
 const MAX_RESPONSE_BYTES: u64 = 16 * 1024 * 1024;
-/// A token is taken for over so long before it is.
+/// A token is renewed this long before it expires.
 const TOKEN_EXPIRY_MARGIN: Duration = Duration::from_secs(10);
-/// A session is ended so often at most.
+/// Maximum number of deletions of one session.
 const MAX_DELETE_ATTEMPTS: u32 = 60;
-/// It is away once it was not found so often in a row,
+/// Number of consecutive checks after which a session counts as absent,
 const ABSENT_CONFIRMATIONS: u32 = 3;
-/// with so long in between: refreshes that were under way are over by then.
+/// and the interval between them, after which refreshes in progress are complete.
 const ABSENT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Why the realm did not do what was asked.
+/// Why a request to the realm failed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeycloakError {
-    /// It does not answer.
+    /// No response.
     #[error(transparent)]
     Outbound(#[from] HttpClientError),
-    /// It does not let us in, or not do this.
-    #[error("Keycloak refuses {what}: {answer}; {hint}")]
+    /// The request was rejected.
+    #[error("Keycloak rejected {what}: {answer}; {hint}")]
     Rejected {
-        /// What was asked.
+        /// The request.
         what: String,
-        /// What it answered.
+        /// The response.
         answer: String,
-        /// What to look at.
+        /// The remedy.
         hint: &'static str,
     },
-    /// There is no such thing.
-    #[error("there is no {0}")]
+    /// The object does not exist.
+    #[error("{0} does not exist")]
     Absent(String),
-    /// It has trouble of its own.
-    #[error("Keycloak fails at {what}: {answer}")]
+    /// The server failed.
+    #[error("Keycloak failed to {what}: {answer}")]
     Unavailable {
-        /// What was asked.
+        /// The request.
         what: String,
-        /// What it answered.
+        /// The response.
         answer: String,
     },
 }
 
 impl KeycloakError {
-    /// Whether the same may succeed later.
+    /// Whether a retry may succeed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Outbound(_) | Self::Unavailable { .. })
     }
 }
 
-/// Events of users, or of administrators.
+/// Kind of event: of users, or of administrators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// Logins, refreshes and the like.
     Users,
-    /// What administrators did.
+    /// Actions of administrators.
     Administrators,
 }
 
@@ -81,7 +81,7 @@ pub struct AdminClient {
 }
 
 impl AdminClient {
-    /// A client of `realm`, whose answers take no longer than `timeout`.
+    /// A client of `realm` with the given `timeout`.
     ///
     /// # Errors
     /// The certificates cannot be read.
@@ -93,10 +93,10 @@ impl AdminClient {
         })
     }
 
-    /// One page of events since `since_ms`, the oldest first, as they are.
+    /// One page of events since `since_ms`, oldest first, as raw JSON.
     ///
     /// # Errors
-    /// The realm does not answer, or lets nobody see them.
+    /// The realm does not respond, or rejects the request.
     pub fn events(
         &mut self,
         of: EventKind,
@@ -116,11 +116,11 @@ impl AdminClient {
         })
     }
 
-    /// Ends one session of a user; says whether it was still there. A session of somebody else is left
-    /// alone: it is none of this user's.
+    /// Deletes one session of a user; returns whether it existed. A session of another user is not
+    /// deleted.
     ///
     /// # Errors
-    /// The realm does not do it, or there is no such user.
+    /// The request failed, or there is no such user.
     pub fn end_session(&mut self, user: &str, session: &str) -> Result<bool, KeycloakError> {
         let is_theirs = self.sessions(user)?.iter().any(|known| known == session);
         if is_theirs {
@@ -129,8 +129,8 @@ impl AdminClient {
         Ok(is_theirs)
     }
 
-    /// Ends a session until it stays away: a refresh under way meanwhile brings it back (seen with 26.4),
-    /// and then no list shows it, but ending it again finds it.
+    /// Deletes a session until it stays absent: a refresh in progress restores it (observed with 26.4), and then no
+    /// list shows it, but deleting it again finds it.
     fn end(&mut self, session: &str) -> Result<(), KeycloakError> {
         let path = format!("sessions/{}", segment(session)?);
         let mut away = 0;
@@ -147,7 +147,7 @@ impl AdminClient {
         }
         Err(KeycloakError::Unavailable {
             what: format!("DELETE {path}"),
-            answer: format!("it came back, {MAX_DELETE_ATTEMPTS} times"),
+            answer: format!("it was restored {MAX_DELETE_ATTEMPTS} times"),
         })
     }
 
@@ -158,7 +158,7 @@ impl AdminClient {
         }
         let path = format!("users/{}/sessions", segment(user)?);
         let reply = self.call("GET", &path, None)?;
-        // Not to understand it must not read as: there is none.
+        // A malformed response must not be taken for an empty list.
         let sessions = serde_json::from_slice(&reply.body);
         let sessions: Vec<Session> = sessions.map_err(|why| KeycloakError::Unavailable {
             what: path,
@@ -167,10 +167,10 @@ impl AdminClient {
         Ok(sessions.into_iter().map(|session| session.id).collect())
     }
 
-    /// Ends all sessions of a user, and makes tokens of before void.
+    /// Deletes all sessions of a user, and revokes earlier tokens.
     ///
     /// # Errors
-    /// The realm does not do it, or there is no such user.
+    /// The request failed, or there is no such user.
     pub fn end_sessions(&mut self, user: &str) -> Result<(), KeycloakError> {
         for session in self.sessions(user)? {
             self.end(&session)?;
@@ -182,15 +182,15 @@ impl AdminClient {
     /// Disables a user.
     ///
     /// # Errors
-    /// The realm does not do it, or there is no such user.
+    /// The request failed, or there is no such user.
     pub fn disable(&mut self, user: &str) -> Result<(), KeycloakError> {
         self.change(user, |user| user["enabled"] = json!(false))
     }
 
-    /// Has a user choose a new password at the next login.
+    /// Requires a new password at the user's next login.
     ///
     /// # Errors
-    /// The realm does not do it, or there is no such user.
+    /// The request failed, or there is no such user.
     pub fn require_new_password(&mut self, user: &str) -> Result<(), KeycloakError> {
         const ACTION: &str = "UPDATE_PASSWORD";
         self.change(user, |user| match user["requiredActions"].as_array_mut() {
@@ -200,7 +200,7 @@ impl AdminClient {
         })
     }
 
-    /// What is not sent with a user is taken away from it: so all of it is sent back.
+    /// Fields that are not sent are deleted from the user, so all of them are sent back.
     fn change(&mut self, user: &str, change: impl FnOnce(&mut Value)) -> Result<(), KeycloakError> {
         let path = format!("users/{}", segment(user)?);
         let reply = self.call("GET", &path, None)?;
@@ -263,10 +263,10 @@ impl AdminClient {
         let reply = self.http.send("POST", &url, &headers, form.as_bytes())?;
         let reply = check_status("a token", reply)?;
         let token = serde_json::from_slice(&reply.body);
-        // What the answer holds is secret: it is not told.
+        // The response contains a secret, so it is not logged.
         let token: Token = token.map_err(|_| KeycloakError::Unavailable {
             what: "a token".to_owned(),
-            answer: "no token in its answer".to_owned(),
+            answer: "no token in the response".to_owned(),
         })?;
         let lasts = Duration::from_secs(token.expires_in);
         let secret = Secret::new(token.access_token.clone());
@@ -287,7 +287,7 @@ fn check_status(what: &str, reply: HttpResponse) -> Result<HttpResponse, Keycloa
         _ => Err(KeycloakError::Rejected {
             what,
             answer: reply.summary(),
-            hint: "look at client_id, secret_file and the roles of its service account",
+            hint: "check client_id, secret_file and the roles of the service account",
         }),
     }
 }
@@ -296,7 +296,7 @@ fn without_query(path: &str) -> &str {
     path.split('?').next().unwrap_or(path)
 }
 
-/// One part of a path; an id that is none could lead elsewhere.
+/// A segment of a path; a malformed id could change the path.
 fn segment(id: &str) -> Result<&str, KeycloakError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
     let is_id = !id.is_empty() && !id.starts_with('.') && id.bytes().all(is_plain);
@@ -320,7 +320,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_lead_nowhere_else_and_secrets_survive_the_form() {
+    fn ids_cannot_change_the_path_and_secrets_are_form_encoded() {
         assert!(segment("6f9fa5b7-2c74-4b86-b58d-abf341d0905a").is_ok());
         for bad in ["", "../realms", "a/b", "a?b", "a b", "..", "name/ada"] {
             assert!(segment(bad).is_err(), "{bad}");

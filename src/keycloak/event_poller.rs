@@ -106,7 +106,7 @@ impl<'p> Poller<'p> {
     /// A poller for `realm`.
     ///
     /// # Errors
-    /// A setting is invalid, or no broker answers.
+    /// A setting is invalid, or no broker is reachable.
     pub fn new(realm: &Realm, shared: &'p Shared, runtime: Handle) -> Result<Self, PollError> {
         let config = &shared.config;
         let admin = AdminClient::new(realm, config.deliver.timeout);
@@ -150,7 +150,7 @@ impl<'p> Poller<'p> {
     /// Polls while this instance owns the topic's partition, until shutdown is requested.
     ///
     /// # Errors
-    /// The realm or the broker does not answer.
+    /// The realm or the broker does not respond.
     pub fn work(&mut self) -> Result<(), PollError> {
         let status = Arc::clone(&self.shared.status);
         let mut was_owner = false;
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_again_is_known() {
+    fn events_of_the_repeated_window_are_not_published_again() {
         let mut position = Cursor::default();
         for n in 0..100 {
             position.note(header(&n.to_string(), 1_000_000 + n * 1_000));

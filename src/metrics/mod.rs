@@ -1,4 +1,4 @@
-//! All metrics, declared in one table. Handles are resolved at start; no label per identity.
+//! All metrics, declared in one table. Handles are resolved at startup; no label holds an identity.
 
 mod shard_metrics;
 
@@ -17,12 +17,12 @@ const LATENCY_BUCKETS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
 
-/// Registering a metric failed: two share a name.
+/// Registering a metric failed: two have the same name.
 #[derive(Debug, thiserror::Error)]
 #[error("metrics: {0}")]
 pub struct MetricsError(#[from] prometheus::Error);
 
-/// A metric for the reference: name, type, labels and help.
+/// A metric, for the reference documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     /// Name.
@@ -35,7 +35,7 @@ pub struct Description {
     pub help: &'static str,
 }
 
-/// Makes one type of metric from its declaration.
+/// Creates one type of metric from its declaration.
 trait Declared: Collector + Clone + Sized + 'static {
     /// `counter`, `gauge` or `histogram`.
     const KIND: &'static str;
@@ -122,7 +122,7 @@ macro_rules! metrics {
 
 metrics! {
     build_info: IntGaugeVec = "credwatch_build_info" ["version", "model_hash"]
-        "Always 1; the labels tell version and model.";
+        "Always 1; the labels hold version and model hash.";
     pub records: IntCounterVec = "credwatch_records_total" ["stage"]
         "Records processed.";
     pub dead_letters: IntCounterVec = "credwatch_dead_letters_total" ["stage"]
@@ -160,7 +160,7 @@ metrics! {
     threshold_learned: GaugeVec = "credwatch_threshold_learned_ratio" ["partition", "view"]
         "Weight of the estimate in the threshold, 0 to 1; the rest is the initial value.";
     budget_ratio: GaugeVec = "credwatch_alert_budget_ratio" ["partition", "view"]
-        "Alerts a day over the alert budget.";
+        "Alerts per day relative to the alert budget.";
     pub lag: IntGaugeVec = "credwatch_consumer_lag_records" ["topic", "partition"]
         "Consumer lag in records.";
     pub assigned_partitions: Gauge = "credwatch_assigned_partitions" []
@@ -214,7 +214,7 @@ impl ShardHandle {
     }
 
     fn remove(&self, labels: &[&str]) {
-        // It may never have been set.
+        // The metric may never have been set.
         let _ = match self {
             Self::Gauge(gauge) => gauge.remove_label_values(labels),
             Self::Counter(counter) => counter.remove_label_values(labels),

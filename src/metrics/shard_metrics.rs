@@ -2,10 +2,10 @@
 
 use credwatch_core::engine::Health;
 
-/// How a value behaves.
+/// Type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It only grows.
+    /// Monotone.
     Counter,
     /// It rises and falls.
     Gauge,

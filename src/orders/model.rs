@@ -1,4 +1,4 @@
-//! A containment order, as it is published on `credential.revocations`.
+//! A containment order, as published on `credential.revocations`.
 
 use crate::sources::time::format_rfc3339;
 use crate::string_enum_serde;
@@ -21,9 +21,9 @@ pub struct Order {
     pub order_id: String,
     /// The alert that led to the order.
     pub alert_id: String,
-    /// When it was issued, by the wall clock, RFC 3339.
+    /// Time of issue, by the wall clock, RFC 3339.
     pub issued_at: String,
-    /// Executors must not act on it from this time on, RFC 3339.
+    /// Expiry: executors must not act on it from this time on, RFC 3339.
     pub not_after: String,
     /// Whether executors act.
     #[serde(with = "string_enum_serde")]
@@ -40,7 +40,7 @@ pub struct Order {
     pub severity: Severity,
     /// Time of the event that led to the order, RFC 3339.
     pub event_time: String,
-    /// The strongest signals, in words.
+    /// Sentences of the strongest signals.
     pub reason: String,
     /// The policy rule.
     pub policy: String,

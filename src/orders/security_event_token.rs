@@ -1,8 +1,8 @@
-//! Security Event Tokens (RFC 8417): what an order claims, signed. A detector claims that a credential is
-//! compromised (RISC) or that a risk has changed (CAEP); that something was revoked is for who did it.
+//! Security Event Tokens (RFC 8417): the signed claim of an order. A detector claims that a credential is
+//! compromised (RISC) or that a risk has changed (CAEP); that something was revoked is claimed by the executor.
 //!
-//! The order itself goes into the token, under `credwatch_order`, so that what is asked for is as signed
-//! as the claim.
+//! The order itself is part of the token, under `credwatch_order`, so that the requested action is signed
+//! too.
 
 use super::model::Order;
 use credwatch_core::units::{EventTime, MS_PER_SEC};
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mail_address_is_one_and_a_resource_name_is_not() {
+    fn an_email_address_is_recognized_and_a_resource_name_is_not() {
         assert_eq!(subject("ada@example.org")["format"], "email");
         for id in ["arn:aws:iam::1:user/a@b.c", "svc-1", "@x.y", "a b@c.d"] {
             assert_eq!(subject(id), json!({"format": "opaque", "id": id}));

@@ -1,4 +1,4 @@
-//! Is an order what was signed? For executors that want to know before they act, and for `verify orders`.
+//! Verifies orders, for executors before they act, and for `verify orders`.
 
 use super::security_event_token;
 use crate::crypto::{KeySet, SignatureError};
@@ -7,41 +7,41 @@ use credwatch_core::units::MS_PER_SEC;
 use serde_json::Value;
 use std::collections::HashMap;
 
-/// Longest time that an order may be good for, in milliseconds.
+/// Maximum validity of an order, in milliseconds.
 const LONGEST_MS: i64 = 24 * 3_600 * 1_000;
 
 /// Why an order must not be acted on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OrderFault {
-    /// It is none.
-    #[error("this is no order: order_id, issued_at, not_after and set are expected")]
+    /// Not a containment order.
+    #[error("not a containment order: order_id, issued_at, not_after and set are required")]
     NotAnOrder,
-    /// Nobody signed it.
-    #[error("it is not signed")]
+    /// It has no signature.
+    #[error("not signed")]
     Unsigned,
-    /// Its signature is not good.
+    /// Its signature is invalid.
     #[error(transparent)]
     Signature(#[from] SignatureError),
-    /// What was signed is something else.
-    #[error("it says something else than what was signed: {0} was altered")]
+    /// It differs from the signed payload.
+    #[error("field {0} differs from the signed payload")]
     Altered(String),
-    /// It is for somebody else.
-    #[error("it is for {found:?}, not for {requested:?}")]
+    /// It is for another audience.
+    #[error("audience is {found:?}, expected {requested:?}")]
     Audience {
-        /// For whom it is.
+        /// Its audience.
         found: String,
-        /// For whom it should be.
+        /// Expected audience.
         requested: String,
     },
-    /// The moments that it states cannot be.
-    #[error("its moments do not fit: it is issued and void at times that cannot be")]
+    /// Its times are invalid.
+    #[error("invalid times: not_after must follow issued_at by at most 24 h")]
     Time,
     /// Another order has the same id.
-    #[error("another order has the id {0:?} and says something else")]
+    #[error("another order with id {0:?} has different content")]
     Reused(String),
 }
 
-/// Checks orders one after the other.
+/// Verifies orders one after the other.
 pub struct OrderVerifier<'k> {
     keys: &'k KeySet,
     audience: Option<&'k str>,
@@ -51,7 +51,7 @@ pub struct OrderVerifier<'k> {
 }
 
 impl<'k> OrderVerifier<'k> {
-    /// A check by `keys`; of orders for `audience` if one is given.
+    /// A verifier with `keys`; for orders to `audience` if one is given.
     #[must_use]
     pub fn new(keys: &'k KeySet, audience: Option<&'k str>) -> Self {
         Self {
@@ -63,16 +63,16 @@ impl<'k> OrderVerifier<'k> {
         }
     }
 
-    /// Orders, and those among them that came again.
+    /// Number of orders, and of repeated ones among them.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         (self.orders, self.repeated)
     }
 
-    /// Takes the next order.
+    /// Verifies the next order.
     ///
     /// # Errors
-    /// Says why it must not be acted on.
+    /// It must not be acted on.
     pub fn verify(&mut self, record: &[u8]) -> Result<(), OrderFault> {
         let mut order: Value =
             serde_json::from_slice(record).map_err(|_| OrderFault::NotAnOrder)?;
@@ -110,7 +110,7 @@ impl<'k> OrderVerifier<'k> {
     }
 }
 
-/// The first member that is not the same in both.
+/// Name of the first field that differs.
 fn difference(order: &Value, signed: &Value) -> Option<String> {
     let (Some(order), Some(signed)) = (order.as_object(), signed.as_object()) else {
         return Some("the order".to_owned());

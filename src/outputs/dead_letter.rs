@@ -1,33 +1,33 @@
-//! What could not be read, with the reason and where it stands.
+//! Rejected records, with the reason and their position.
 //!
-//! The payload itself stays at its coordinates: an unreadable record may hold a secret in any
-//! place, so only an excerpt with everything long and unbroken blacked out is carried along.
+//! The payload itself is not copied: a malformed record may contain a secret anywhere. Only an excerpt, with
+//! every long run of word characters masked, is included.
 
 use serde::Serialize;
 
-/// Bytes of a record that an excerpt looks at.
+/// Bytes of a record from which the excerpt is made.
 const EXCERPT_BYTES: usize = 400;
-/// Runs of this many word characters may be a secret.
+/// Runs of at least this many word characters may be a secret.
 const SECRET_RUN: usize = 16;
 
-/// One record set aside.
+/// One rejected record.
 #[derive(Debug, Serialize)]
 pub struct DeadLetter<'a> {
-    /// Why.
+    /// Reason.
     pub reason: &'a str,
-    /// The stage that set it aside.
+    /// The stage that rejected it.
     pub stage: &'a str,
     /// Topic, or file.
     pub topic: &'a str,
     /// Partition; -1 for a file.
     pub partition: i32,
-    /// Offset; for a file, the record's number from 0.
+    /// Offset; for a file, the number of the record from 0.
     pub offset: i64,
     /// Size of the record.
     pub bytes: usize,
     /// BLAKE3 of the record.
     pub digest: String,
-    /// Its beginning, blacked out.
+    /// Its beginning, masked.
     pub excerpt: String,
 }
 
@@ -59,7 +59,7 @@ impl<'a> DeadLetter<'a> {
     }
 }
 
-/// The beginning of a record with every run that may be a secret replaced by `***`.
+/// The beginning of a record with every possible secret replaced by `***`.
 fn excerpt(record: &[u8]) -> String {
     let head = String::from_utf8_lossy(&record[..record.len().min(EXCERPT_BYTES)]);
     let mut shown = String::with_capacity(head.len());
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn any_bytes_make_a_letter() {
+    fn any_bytes_make_a_dead_letter() {
         let dead_letter = DeadLetter::new("x", "detect", ("t", 0, 7), &[0xff, 0xfe, 0, b'a']);
         assert!(serde_json::from_slice::<serde_json::Value>(&dead_letter.to_json()).is_ok());
     }

@@ -14,15 +14,15 @@ use serde_json::{Map, Value, json};
 
 const CLASS_UID: u32 = 2004;
 const OCSF_VERSION: &str = "1.8.0";
-/// Identities that a source reached, named as evidence; all that are kept stand in the details.
+/// Identities with a login from a source that are listed as evidence; the details list all of them.
 const REACHED_NAMED: usize = 20;
-/// Signals named in an alert.
+/// Signals listed in an alert.
 const SIGNALS_NAMED: usize = 6;
 
-/// Hashes that an alert states.
+/// Hashes in an alert.
 #[derive(Clone, Copy, Debug)]
 pub struct Hashes<'a> {
-    /// Of model and detection settings.
+    /// Of the model and the detection settings.
     pub model: &'a str,
     /// Of the configuration.
     pub configuration: &'a str,
@@ -46,7 +46,7 @@ fn activity(phase: Phase) -> (u32, &'static str, u8, &'static str) {
     }
 }
 
-/// What a signal's deviation looks like, in OCSF's words.
+/// The deviation of a signal, as an OCSF observation.
 fn pattern(signal: &SignalVerdict) -> &'static str {
     match signal.name {
         SignalName::Rhythm => "OFF_HOURS",
@@ -100,7 +100,7 @@ fn title(alert: &Alert) -> String {
         EntityView::Identity => format!("{entity}: {what}"),
         EntityView::Source => {
             let reached = alert.logins.len() as u32 + alert.additional_logins;
-            format!("{entity}: {what}; {reached} identities succeeded from there")
+            format!("{entity}: {what}; {reached} identities logged in from it")
         }
     }
 }
@@ -155,7 +155,7 @@ pub fn to_json(alert: &Alert, hashes: Hashes<'_>) -> Vec<u8> {
     serde_json::to_vec(&finding).unwrap_or_default()
 }
 
-/// The event behind the publication; for a source also everyone whom it reached.
+/// The event behind the publication; for a source also the identities that logged in from it.
 fn evidences(alert: &Alert) -> Vec<Value> {
     let mut of_event = match alert.entity {
         EntityView::Identity => json!({"actor": {"user": user(&alert.incident.subject)}}),
@@ -233,7 +233,7 @@ fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Valu
     details
 }
 
-/// Names one publication of an alert: the same for the same cause.
+/// Id of one publication of an alert: equal for equal cause.
 #[must_use]
 pub fn publication_id(alert: &Alert) -> String {
     let decided = alert.decisions.first().map(|d| d.order_id.clone());

@@ -1,5 +1,5 @@
-//! One authentication as it is seen at its source (`credential.sightings`): one JSON object a record,
-//! key = the network. Made from native events, and read by nobody else.
+//! Sightings (`credential.sightings`): one authentication under its source; one JSON object per record, keyed by
+//! the network. Written and read by credwatch only.
 
 use credwatch_core::enrich::source_network;
 use credwatch_core::event::{
@@ -10,18 +10,17 @@ use credwatch_core::units::EventTime;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// Why a record is no sighting.
+/// Why a record is not a sighting.
 #[derive(Debug, thiserror::Error)]
 pub enum SightingError {
-    /// Not JSON of the right shape.
-    #[error("not a sighting: {0}; the topic of sightings is written by credwatch alone")]
+    /// Not JSON of the right form.
+    #[error("not a sighting: {0}; the sightings topic must be written by credwatch only")]
     Json(#[from] serde_json::Error),
-    /// A member holds what it cannot hold.
+    /// A field has an invalid value.
     #[error(
-        "not a sighting: member `{0}` holds something else; the topic of sightings is written by \
-             credwatch alone"
+        "not a sighting: field `{0}` is invalid; the sightings topic must be written by credwatch only"
     )]
-    Member(&'static str),
+    Field(&'static str),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,7 +68,7 @@ fn same<'e>(text: Option<&'e str>) -> Option<Cow<'e, str>> {
     text.map(Cow::Borrowed)
 }
 
-/// Network and record of `event`, which stood at `position`; `None` where it is no authentication, or
+/// Network and record of `event`, which was read at `position`; `None` where it is not an authentication, or
 /// states no address.
 #[must_use]
 pub fn of_event(
@@ -107,25 +106,25 @@ pub fn of_event(
     Some((network, record))
 }
 
-/// Reads one record.
+/// Parses one record.
 ///
 /// # Errors
-/// It is none.
+/// It is not a sighting.
 pub fn decode(record: &[u8]) -> Result<Sighting<'_>, SightingError> {
     let raw: Record<'_> = serde_json::from_slice(record)?;
-    let member = SightingError::Member;
+    let field = SightingError::Field;
     Ok(Sighting {
         event_id: raw.event_id,
-        time: EventTime::from_epoch_ms(raw.time).ok_or(member("time"))?,
+        time: EventTime::from_epoch_ms(raw.time).ok_or(field("time"))?,
         network: raw.network,
         identity: Identity {
-            kind: IdentityKind::parse(&raw.identity.kind).ok_or(member("identity.kind"))?,
+            kind: IdentityKind::parse(&raw.identity.kind).ok_or(field("identity.kind"))?,
             id: raw.identity.id,
             group: raw.identity.group,
             owner: raw.identity.owner,
         },
         credential: raw.credential.map(credential_of).transpose()?,
-        outcome: Outcome::parse(&raw.outcome).ok_or(member("outcome"))?,
+        outcome: Outcome::parse(&raw.outcome).ok_or(field("outcome"))?,
         is_known_source: raw.is_usual,
         known_identities: raw.known_identities,
         position: raw.position,
@@ -133,7 +132,7 @@ pub fn decode(record: &[u8]) -> Result<Sighting<'_>, SightingError> {
 }
 
 fn credential_of(which: Which<'_>) -> Result<Credential<'_>, SightingError> {
-    let unknown = || SightingError::Member("credential.kind");
+    let unknown = || SightingError::Field("credential.kind");
     let kind = which.kind.as_deref();
     let kind = kind.map(|kind| CredentialKind::parse(kind).ok_or_else(unknown));
     Ok(Credential {
@@ -157,7 +156,7 @@ mod tests {
         "activity":"authenticate","source":{"ip":"203.0.113.9"},"outcome":"failure"}"#;
 
     #[test]
-    fn what_was_written_is_read() {
+    fn a_written_sighting_is_read_back() {
         let event = native::decode(EVENT.as_bytes()).unwrap().event;
         let (network, record) = of_event(&event, true, 70, (3, 12)).unwrap();
         let sighting = decode(&record).unwrap();
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn only_authentications_with_an_address_are_seen_at_a_source() {
+    fn only_authentications_with_an_address_have_a_sighting() {
         let seen = |text: String| {
             let event = native::decode(text.as_bytes()).unwrap().event;
             of_event(&event, false, 1, (0, 0)).is_some()
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn anything_else_is_rejected() {
         let event = native::decode(EVENT.as_bytes()).unwrap().event;
         let (_, record) = of_event(&event, true, 70, (3, 12)).unwrap();
         let text = String::from_utf8(record).unwrap();

@@ -1,4 +1,4 @@
-//! One line a verdict (`--verdicts`).
+//! One line per verdict (`--verdicts`).
 
 use crate::sources::time::format_rfc3339;
 use credwatch_core::enrich::source_network;
@@ -19,7 +19,7 @@ struct Line<'a> {
     at_source: Option<AtSource<'a>>,
 }
 
-/// What the view by source says of the same event.
+/// The verdict of the view by source on the same event.
 #[derive(Serialize)]
 struct AtSource<'a> {
     network: Option<String>,
@@ -57,8 +57,8 @@ impl<'a> SignalLine<'a> {
     }
 }
 
-/// The verdict on `event` as one line of JSON, with what the view by source says where the event was
-/// seen `at_source` too.
+/// The verdict on `event` as one line of JSON, with the verdict of the view by source where the event has a
+/// sighting.
 #[must_use]
 pub fn to_json(event: &Event<'_>, verdict: &Verdict, at_source: Option<&Verdict>) -> Vec<u8> {
     let line = Line {

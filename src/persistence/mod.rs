@@ -1,4 +1,4 @@
-//! State outside the process: as a file ([`snapshot`]) and as records of a compacted topic
+//! Stored state: as a file ([`snapshot`]) and as records of a compacted topic
 //! ([`state_record_codec`]).
 
 pub mod snapshot;

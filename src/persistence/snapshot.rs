@@ -1,9 +1,9 @@
-//! The state of one shard as a file: what `replay --state` writes, and `explain` reads.
+//! The state of one shard as a file: written by `replay --state`, read by `explain`.
 //!
 //! # Format
-//! `credwatch state\n`, the version as four bytes, and a zstd frame with its content checksum. In the
-//! frame, as [borsh](https://borsh.io): the [`Header`], then for every piece a 1, its key and its
-//! bytes, then a 0. Maps are written in key order: the same knowledge is the same bytes.
+//! `credwatch state\n`, the version as four bytes, and a zstd frame with its content checksum. The frame
+//! contains, as [borsh](https://borsh.io), the [`Header`], then for every record a 1, its key and its
+//! bytes, then a 0. Maps are written in key order: equal state has equal bytes.
 
 use crate::audit::record::AuditChain;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -12,51 +12,51 @@ use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read, Write};
 
 const MAGIC: &[u8; 16] = b"credwatch state\n";
-/// Version of the format, and of what the pieces hold.
+/// Version of the format, and of the records.
 pub const VERSION: u32 = 4;
-/// The fastest level: state is floats and hashes, which more effort does not make smaller.
+/// The fastest level: state is floats and hashes, which higher levels compress no better.
 const LEVEL: i32 = 1;
 
-/// Where a shard stands.
+/// Position and identity of a shard.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Header {
-    /// Which partition it owns.
+    /// Its partition.
     pub partition: i32,
-    /// Of how many.
+    /// Number of partitions.
     pub partitions: u32,
     /// Offset of the next record.
     pub next_offset: i64,
-    /// Offset, in the topic of baselines, from which its pieces lie; what lies before is of a shard that
-    /// was given up.
+    /// Offset, in the baselines topic, at which its records begin; earlier ones belong to a discarded
+    /// shard.
     pub first_record_offset: i64,
-    /// Offsets of the next answers, by partition of the feedback topic.
+    /// Offsets of the next feedback, by partition of the feedback topic.
     pub feedback_offsets: BTreeMap<i32, i64>,
-    /// Model and detection settings that it was made with.
+    /// Hash of model and detection settings.
     pub model_hash: String,
-    /// Configuration that it was made with.
+    /// Hash of the configuration.
     pub configuration_hash: String,
     /// The chain of its audit trail.
     pub audit: AuditChain,
 }
 
-/// Why a state cannot be read.
+/// Why a state file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// Something else.
-    #[error("this is no state of credwatch; name another folder")]
+    /// Not a state file.
+    #[error("not a credwatch state file; pass another directory")]
     NotAState,
-    /// From another version.
+    /// Another version.
     #[error(
         "format {found}, and this version reads {VERSION}; use the version that wrote \
          it, or move it away and replay from the start"
     )]
     Version {
-        /// What it says.
+        /// Its version.
         found: u32,
     },
-    /// Torn or damaged.
+    /// Truncated or damaged.
     #[error(
-        "torn or damaged ({0}); restore it from a copy, or move it away and replay from the start"
+        "truncated or damaged ({0}); restore it from a backup, or remove it and replay from the start"
     )]
     Broken(io::Error),
 }
@@ -79,10 +79,10 @@ pub fn write(mut out: impl Write, header: &Header, engine: &Engine) -> io::Resul
     frame.finish()?.flush()
 }
 
-/// Reads one shard's state into an engine under `settings`, which may depend on whose it is.
+/// Restores one shard's state into an engine; `settings` may depend on its header.
 ///
 /// # Errors
-/// Says what is wrong with it, and the way out.
+/// The file is invalid; the error states the remedy.
 pub fn read(
     mut input: impl Read,
     settings: impl FnOnce(&Header) -> Settings,
@@ -91,10 +91,10 @@ pub fn read(
     read_frame(input, settings).map_err(SnapshotError::Broken)
 }
 
-/// Reads only where the shard stood.
+/// Reads the header only.
 ///
 /// # Errors
-/// Says what is wrong with it, and the way out.
+/// The file is invalid; the error states the remedy.
 pub fn read_header(mut input: impl Read) -> Result<Header, SnapshotError> {
     read_preamble(&mut input)?;
     zstd::Decoder::new(input)
@@ -132,12 +132,12 @@ fn read_frame(
         (&mut frame).take(length.into()).read_to_end(&mut bytes)?;
         restoring.apply(key, &bytes)?;
     }
-    // The checksum is looked at when the frame ends.
+    // The checksum is verified at the end of the frame.
     match frame.read(&mut [0])? {
         0 => Ok((header, restoring.finish()?)),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            "it goes on after its end",
+            "data after its end",
         )),
     }
 }
@@ -175,13 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn a_written_state_is_read_back() {
         let (header, engine) = read(written().as_slice(), |_| settings()).unwrap();
         assert_eq!((header.next_offset, engine.health().identities), (7, 0));
     }
 
     #[test]
-    fn anything_else_is_refused_with_the_way_out() {
+    fn anything_else_is_rejected_with_the_remedy() {
         let good = written();
         assert!(matches!(error(b"PK\x03\x04"), SnapshotError::NotAState));
         assert!(matches!(error(&[b'x'; 64]), SnapshotError::NotAState));

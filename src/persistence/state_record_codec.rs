@@ -1,11 +1,11 @@
-//! Pieces of a shard's state as records of the compacted topic `credential.baselines`.
+//! State records of a shard as records of the compacted topic `credential.baselines`.
 //!
 //! # Format
-//! The key is the piece's key and the number of its part, as [borsh](https://borsh.io); the marker, which
-//! says where in the log the pieces stand, has the key `marker`. The value is the version (1 byte), the
-//! number of parts (2), XXH3-64 over key, number and content (8), and the content. A piece is cut into
-//! parts of [`PART_BYTES`] at most; parts beyond the stated number are left over from a longer one. A
-//! piece that is no more leaves a record without value.
+//! The Kafka key is the record's key and the number of its part, as [borsh](https://borsh.io); the marker, which
+//! holds the position of the checkpoint in the log, has the key `marker`. The value is the version (1 byte), the
+//! number of parts (2), XXH3-64 over key, number and content (8), and the content. A state record is split into
+//! parts of at most `PART_BYTES`; parts beyond the stated number are left over from a longer one. A deleted
+//! state record is a Kafka record without value.
 
 use crate::persistence::snapshot::Header;
 use borsh::{BorshDeserialize, to_vec};
@@ -13,9 +13,9 @@ use credwatch_core::engine::RecordKey;
 use std::io;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// Version of the format, and of what the pieces hold.
+/// Version of the format, and of the state records.
 pub const VERSION: u8 = 3;
-/// Longest part.
+/// Maximum size of a part.
 pub const PART_BYTES: usize = 512 * 1024;
 const MARKER: &[u8] = b"marker";
 const HEAD_BYTES: usize = 11;
@@ -23,14 +23,14 @@ const HEAD_BYTES: usize = 11;
 /// Why a record cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StateRecordError {
-    /// From another version.
+    /// Another version.
     #[error(
         "format {found}, and this version reads {VERSION}; run the version that wrote it, \
          or start once with `credwatch run --cold`, which learns anew from the events that Kafka \
          still holds"
     )]
     Version {
-        /// What it says.
+        /// Its version.
         found: u8,
     },
     /// Damaged.
@@ -49,10 +49,10 @@ fn undecodable(why: &io::Error) -> StateRecordError {
     damaged(why.to_string())
 }
 
-/// Takes a record: its key and its value.
+/// Receives a record: its key and its value.
 pub type RecordSink<'s> = dyn FnMut(&[u8], Option<&[u8]>) -> io::Result<()> + 's;
 
-/// Writes one piece by way of `value`, which holds nothing to keep; `None` where it is no more.
+/// Writes one state record, using `value` as a buffer; `None` deletes it.
 ///
 /// # Errors
 /// `send` fails.
@@ -89,7 +89,7 @@ fn checksum(key: &[u8], parts: u16, content: &[u8]) -> u64 {
     xxh3_64_with_seed(content, xxh3_64(key) ^ u64::from(parts))
 }
 
-/// Makes `value` a record of `content`.
+/// Frames `content` as a record value.
 fn encode_value(value: &mut Vec<u8>, key: &[u8], parts: u16, content: &[u8]) {
     value.clear();
     value.push(VERSION);
@@ -98,28 +98,28 @@ fn encode_value(value: &mut Vec<u8>, key: &[u8], parts: u16, content: &[u8]) {
     value.extend_from_slice(content);
 }
 
-/// What a record holds.
+/// The content of a record.
 #[derive(Debug)]
 pub enum DecodedRecord {
-    /// Where the pieces stand.
+    /// The position of the checkpoint.
     Marker(Box<Header>),
-    /// A whole piece.
+    /// A complete state record.
     Record(RecordKey, Vec<u8>),
-    /// Part of a piece whose rest is still to come, or that is no more.
+    /// A part of an incomplete or deleted one.
     Incomplete,
 }
 
-/// Reads records in their order, and puts parts together.
+/// Reads records in order, and joins their parts.
 #[derive(Debug, Default)]
 pub struct StateRecordReader {
     open: Option<(RecordKey, u16, Vec<u8>)>,
 }
 
 impl StateRecordReader {
-    /// Takes the next record.
+    /// Reads the next record.
     ///
     /// # Errors
-    /// Says what is wrong with it, and the way out.
+    /// The record is invalid; the error states the remedy.
     pub fn read(
         &mut self,
         key: &[u8],
@@ -136,7 +136,7 @@ impl StateRecordReader {
         }
         let parts = u16::from_le_bytes([head[1], head[2]]);
         if checksum(key, parts, content).to_le_bytes() != head[3..] {
-            return Err(damaged("a record is not what was written"));
+            return Err(damaged("a checksum does not match"));
         }
         if key == MARKER {
             let header = Header::try_from_slice(content).map_err(|why| undecodable(&why))?;
@@ -147,8 +147,8 @@ impl StateRecordReader {
         Ok(self.join(key, part, parts, content))
     }
 
-    /// A part that does not continue what came before is left over from a longer piece, or what it
-    /// continued was written anew and compacted away; then the whole comes again later.
+    /// A part that does not continue the previous one is left over from a longer record, or its predecessor was
+    /// rewritten and compacted away; in that case the complete record follows later.
     fn join(&mut self, key: RecordKey, part: u16, parts: u16, content: &[u8]) -> DecodedRecord {
         if part == 0 {
             self.open = Some((key, 0, Vec::new()));
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_of_any_size_come_back_whole() {
+    fn records_of_any_size_are_read_back() {
         let pieces = [
             (RecordKey::Engine, Some(vec![1; 10])),
             (
@@ -217,16 +217,16 @@ mod tests {
     }
 
     #[test]
-    fn what_a_longer_piece_left_over_is_passed_by() {
+    fn parts_left_over_from_a_longer_record_are_ignored() {
         let long = records(&[(RecordKey::SharedDeviations, Some(vec![1; 3 * PART_BYTES]))]);
         let short = records(&[(RecordKey::SharedDeviations, Some(vec![2; 5]))]);
-        // As compaction leaves it: the newest record of each key.
+        // After compaction: the latest record of each key.
         let left: Vec<_> = long[1..].iter().chain(&short).cloned().collect();
         assert_eq!(read(&left), vec![(RecordKey::SharedDeviations, vec![2; 5])]);
     }
 
     #[test]
-    fn a_damaged_record_is_refused_with_the_way_out() {
+    fn a_damaged_record_is_rejected_with_the_remedy() {
         let good = records(&[(RecordKey::EventIds, Some(vec![5; 40]))]).remove(0);
         let (key, value) = (good.0, good.1.unwrap());
         let error = |key: &[u8], value: &[u8]| {
@@ -244,6 +244,6 @@ mod tests {
         assert!(error(&key, &value[..5]).contains("too short"));
         let mut elsewhere = key.clone();
         elsewhere[0] ^= 1;
-        assert!(error(&elsewhere, &value).contains("not what was written"));
+        assert!(error(&elsewhere, &value).contains("checksum does not match"));
     }
 }

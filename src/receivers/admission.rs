@@ -1,5 +1,5 @@
-//! Which orders may be acted on: those to be enforced that ask for more than to be told of, are what was
-//! signed, for us, not void, and not stopped by anybody.
+//! Decides whether an order may be executed: it is enforced, requests more than a notification, has a valid
+//! signature for our audience, has not expired, and containment is not paused.
 
 use crate::crypto::Signer;
 use crate::orders::model::Order;
@@ -8,23 +8,23 @@ use crate::sources::time::parse_rfc3339;
 use credwatch_core::containment::{Action, Mode};
 use credwatch_core::units::EventTime;
 
-/// What to do with an order.
+/// Admission of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// It may be acted on until it is void, in epoch milliseconds.
+    /// It may be executed until its expiry, in epoch milliseconds.
     Execute {
-        /// When that is.
+        /// Expiry.
         expires_ms: i64,
     },
-    /// Nobody asks to act on it: it is a dry run, or only tells.
+    /// Nothing to execute: it is a dry run, or only notifies.
     Skip,
-    /// It was to be acted on, and its time is over.
+    /// It expired before it was executed.
     Expired(String),
-    /// It must not be acted on.
+    /// It must not be executed.
     Rejected(String),
 }
 
-/// Looks at one order, read from `record`, at the moment `now`; `paused_by` has paused enforcement.
+/// Admission of one order, parsed from `record`, at `now`; `paused_by` paused containment.
 #[must_use]
 pub fn admit(
     order: &Order,
@@ -37,17 +37,17 @@ pub fn admit(
         return Admission::Skip;
     }
     let Some(signer) = signer else {
-        return Admission::Rejected("there is no key to check it with".to_owned());
+        return Admission::Rejected("there is no key to verify it with".to_owned());
     };
     let mut check = OrderVerifier::new(signer.keys(), Some(&signer.audience));
     if let Err(fault) = check.verify(record) {
         return Admission::Rejected(fault.to_string());
     }
     let Some(expires_ms) = parse_rfc3339(&order.not_after) else {
-        return Admission::Rejected("its end is no time".to_owned());
+        return Admission::Rejected("its expiry is not a time".to_owned());
     };
     if now.epoch_ms() >= expires_ms {
-        return Admission::Expired(format!("it is void since {}", order.not_after));
+        return Admission::Expired(format!("expired at {}", order.not_after));
     }
     match paused_by {
         Some(by) => Admission::Rejected(format!("{by} has paused containment")),

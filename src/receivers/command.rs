@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_not_a_shell_s() {
+    fn arguments_are_not_interpreted_by_a_shell() {
         let note = run(&["echo", "$(id)", ";", "reboot"], 60_000).unwrap();
         assert_eq!(note, "$(id) ; reboot");
     }

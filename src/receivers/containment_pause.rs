@@ -1,5 +1,5 @@
-//! Whether somebody has paused containment: what is under way to executors must stop too, not only what is
-//! decided from now on.
+//! Tracks whether containment is paused: orders in delivery must stop too, not only later
+//! decisions.
 
 use crate::clock::wall_time;
 use crate::config::Config;
@@ -21,25 +21,25 @@ use tracing::{info, warn};
 
 /// How long a broker may take to answer.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
-/// So far back is read at the start: orders from before are void.
+/// Feedback older than this is not read at startup: earlier orders have expired.
 const LOOKBACK_MS: i64 = MS_PER_DAY;
 
-/// A reader of the feedback topic that keeps in mind who has paused.
+/// A reader of the feedback topic that tracks who paused containment.
 pub struct PauseTracker {
     reader: Reader,
     config: Arc<Config>,
     paused_by: Option<String>,
-    /// Signed answers that were heard: one that comes again counts for nothing.
+    /// Signed messages that were accepted: replays are rejected.
     accepted: BTreeSet<[u8; 16]>,
-    /// Partitions that are still to be read to their end.
+    /// Partitions that have not been read to their end.
     behind: BTreeSet<i32>,
 }
 
 impl PauseTracker {
-    /// A reader of all partitions.
+    /// A tracker that reads all partitions.
     ///
     /// # Errors
-    /// No broker answers.
+    /// No broker is reachable.
     pub fn new(config: Arc<Config>, partitions: i32) -> Result<Self, KafkaError> {
         let group = format!("{}-deliver", config.kafka.group_id);
         let reader = client::open(&client::reader(&config.kafka, &group))?;
@@ -66,10 +66,10 @@ impl PauseTracker {
         })
     }
 
-    /// Who has paused containment, by all that is there to be read.
+    /// Who paused containment, after reading all available feedback.
     ///
     /// # Errors
-    /// No broker answers: then nobody knows, and nothing may be done.
+    /// No broker is reachable: the state is unknown, and no order may be executed.
     pub fn paused_by(&mut self) -> Result<Option<String>, KafkaError> {
         let mut within = BROKER_TIMEOUT;
         loop {
@@ -97,10 +97,10 @@ impl PauseTracker {
         Ok(self.paused_by.clone())
     }
 
-    /// Whether `order`, read from `record`, may be acted on now.
+    /// Admission of `order`, parsed from `record`, at this time.
     ///
     /// # Errors
-    /// No broker answers.
+    /// No broker is reachable.
     pub fn admission(&mut self, order: &Order, record: &[u8]) -> Result<Admission, KafkaError> {
         let paused_by = self.paused_by()?;
         let signer = self.config.signer.as_deref();
@@ -118,7 +118,7 @@ impl PauseTracker {
             return;
         };
         if let Some(signature) = &answer.signature {
-            // What was signed before all that is remembered here may have been heard already.
+            // A message signed before the oldest remembered one may have been accepted already.
             let since_secs = (wall_time().epoch_ms() - LOOKBACK_MS) / MS_PER_SEC;
             if signature.issued_secs < since_secs || !self.accepted.insert(signature.token) {
                 return;
@@ -127,11 +127,11 @@ impl PauseTracker {
         let by = &answer.by;
         self.paused_by = match command {
             ContainmentCommand::Pause => {
-                warn!(by, "containment is paused: nothing is carried out");
+                warn!(by, "containment paused: no order is executed");
                 Some(by.clone())
             }
             ContainmentCommand::Resume => {
-                info!(by, "containment goes on");
+                info!(by, "containment resumed");
                 None
             }
         };

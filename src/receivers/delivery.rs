@@ -1,5 +1,5 @@
 //! Delivery of one record to one receiver: admission, attempts and back-off as a state machine. It performs
-//! nothing: the worker attempts and waits, and tells it the result.
+//! no I/O: the worker attempts and waits, and passes in the result.
 
 use super::DeliveryError;
 use super::admission::Admission;
@@ -30,7 +30,7 @@ pub enum DeliveryOutcome {
 pub enum NextStep {
     /// Wait, and then ask for admission again.
     Wait(Duration),
-    /// It has ended.
+    /// The delivery ended.
     End(DeliveryOutcome),
 }
 

@@ -1,14 +1,14 @@
 //! Keycloak as an executor: orders about its sessions and users, by its admin API.
 //!
-//! | action | what is done |
+//! | action | effect |
 //! | --- | --- |
-//! | revoke | the session of the order is ended; without one, all sessions of the user |
-//! | step_up | all sessions of the user are ended: a new login proves who it is |
-//! | rotate | a new password is demanded, and all sessions are ended |
-//! | suspend | the user is disabled, and all sessions are ended |
+//! | revoke | the session of the order is deleted; without one, all sessions of the user |
+//! | step_up | all sessions of the user are deleted: it has to log in again |
+//! | rotate | a new password is required, and all sessions are deleted |
+//! | suspend | the user is disabled, and all sessions are deleted |
 //!
-//! Access tokens that were handed out stay good until they expire, as everywhere with tokens that nobody
-//! asks about; refreshing fails at once.
+//! Access tokens that were already issued stay valid until they expire, as everywhere without introspection;
+//! refreshing fails at once.
 
 use super::{Delivery, DeliveryError, ReceiverClient};
 use crate::config::Realm;
@@ -18,7 +18,7 @@ use credwatch_core::containment::Action;
 use credwatch_core::event::CredentialKind;
 use std::time::Duration;
 
-/// Identities that are no users of the realm begin so (see [`crate::sources::keycloak`]).
+/// Prefix of identities that are not users of the realm (see [`crate::sources::keycloak`]).
 const NON_USER_PREFIXES: [&str; 2] = ["name/", "client/"];
 
 /// One realm.
@@ -99,7 +99,7 @@ impl ReceiverClient for Keycloak {
         }
         if credential.kind == Some(CredentialKind::ApiKey) {
             let why =
-                "a client secret has to be replaced by a person: its users would stop working";
+                "a client secret must be replaced by a person: its clients would stop working";
             return Err(DeliveryError::Rejected(why.to_owned()));
         }
         self.execute(order).map_err(|error| match &error {

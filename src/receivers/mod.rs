@@ -1,6 +1,6 @@
-//! How alerts and orders are carried to others: one file a way ([`webhook`], [`ssf_push`], [`command`],
-//! [`keycloak`], [`poll_queue`]), when a receiver is left alone ([`circuit_breaker`]), and which orders may be
-//! acted on ([`admission`]). At least once, with an idempotency key.
+//! Delivery of alerts and orders to receivers, one file per protocol ([`webhook`], [`ssf_push`], [`command`],
+//! [`keycloak`], [`poll_queue`]), with a circuit breaker ([`circuit_breaker`]) and the admission of orders
+//! ([`admission`]). At least once, with an idempotency key.
 
 pub mod admission;
 pub mod circuit_breaker;
@@ -18,31 +18,31 @@ pub mod webhook;
 use crate::config::{Deliver, Receiver, ReceiverKind};
 use crate::orders::model::Order;
 
-/// Something to be carried.
+/// A record to deliver.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery<'p> {
-    /// The idempotency key.
+    /// Idempotency key.
     pub id: &'p str,
     /// The record, as it was published.
     pub json: &'p [u8],
-    /// The order, where it is one.
+    /// The order, if it is one.
     pub order: Option<&'p Order>,
 }
 
-/// Why something was not carried.
+/// Why a delivery failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryError {
-    /// It may go better later.
+    /// A retry may succeed.
     #[error("{0}")]
     Retryable(String),
-    /// It will not.
+    /// A retry cannot succeed.
     #[error("{0}")]
     Permanent(String),
-    /// It must not be done, as the receiver sees it.
+    /// The receiver rejected it.
     #[error("{0}")]
     Rejected(String),
-    /// It is no business of this receiver.
-    #[error("it is for somebody else")]
+    /// Not addressed to this receiver.
+    #[error("not addressed to this receiver")]
     NotApplicable,
 }
 
@@ -59,22 +59,22 @@ pub enum ReceiverError {
 
 /// A client that delivers to one receiver.
 pub trait ReceiverClient: Send {
-    /// Whether it carries orders out, and so is to answer for them.
+    /// Whether it executes orders, and so reports their outcome.
     fn executes_orders(&self) -> bool {
         false
     }
 
-    /// Carries one thing; returns what is told of it.
+    /// Delivers one record; returns a note on the result.
     ///
     /// # Errors
-    /// Says why it was not carried, and whether it may be tried again.
+    /// The delivery failed; the error states whether it may be retried.
     fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<String, DeliveryError>;
 }
 
-/// The carrier for `receiver`.
+/// The client for `receiver`.
 ///
 /// # Errors
-/// Says what of its settings cannot be used.
+/// A setting is invalid.
 pub fn receiver_client(
     receiver: &Receiver,
     deliver: &Deliver,
@@ -98,7 +98,7 @@ pub fn receiver_client(
     })
 }
 
-/// What an answer of a web server means.
+/// The meaning of an HTTP status.
 fn classify_status(reply: &crate::http_client::HttpResponse) -> Result<String, DeliveryError> {
     match reply.status {
         200..=299 => Ok(format!("status {}", reply.status)),
@@ -106,7 +106,7 @@ fn classify_status(reply: &crate::http_client::HttpResponse) -> Result<String, D
             "{}: redirects are not followed",
             reply.summary()
         ))),
-        // Who does not let us in may do so once the operator has mended it.
+        // The operator can repair missing authorization, so a retry may succeed.
         401 | 403 | 408 | 425 | 429 | 500..=599 => Err(DeliveryError::Retryable(reply.summary())),
         _ => Err(DeliveryError::Permanent(reply.summary())),
     }

@@ -1,19 +1,19 @@
-//! Security Event Tokens that a receiver fetches by itself (RFC 8936): they wait until it says that it
-//! has them.
+//! Queue of Security Event Tokens for a receiver that polls (RFC 8936): a token stays until it is
+//! acknowledged.
 
 use crate::config::Secret;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Tokens that wait; beyond that no more are read from Kafka.
+/// Maximum number of queued tokens; when it is reached, no more are read from Kafka.
 pub const CAPACITY: usize = 256;
 
-/// What waits for one receiver.
+/// The queue of one receiver.
 #[derive(Debug)]
 pub struct PollQueue {
-    /// The receiver's name.
+    /// Name of the receiver.
     pub name: String,
-    /// What it knows us by.
+    /// Its bearer token.
     pub secret: Secret,
     inner: Mutex<Inner>,
 }
@@ -21,12 +21,12 @@ pub struct PollQueue {
 #[derive(Debug, Default)]
 struct Inner {
     next: u64,
-    /// In the order in which they came: id and token.
+    /// Id and token, in order of arrival.
     waiting: BTreeMap<u64, (String, String)>,
 }
 
 impl PollQueue {
-    /// An empty mailbox for the receiver `name`, opened by `secret`.
+    /// An empty queue for the receiver `name` with the bearer token `secret`.
     #[must_use]
     pub fn new(name: String, secret: Secret) -> Self {
         Self {
@@ -37,11 +37,11 @@ impl PollQueue {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        // What a thread that failed has left is whole: every change is one call.
+        // The queue is consistent even if a thread panicked: every change is one call.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a token in; returns its place.
+    /// Enqueues a token; returns its ticket.
     pub fn put(&self, id: &str, token: &str) -> u64 {
         let mut inner = self.inner();
         let place = inner.next;
@@ -51,7 +51,7 @@ impl PollQueue {
         place
     }
 
-    /// The oldest `most` tokens with their ids, and whether there are more.
+    /// The oldest `max` tokens with their ids, and whether there are more.
     #[must_use]
     pub fn peek(&self, most: usize) -> (Vec<(String, String)>, bool) {
         let inner = self.inner();
@@ -59,7 +59,7 @@ impl PollQueue {
         (oldest.collect(), inner.waiting.len() > most)
     }
 
-    /// The receiver has the token `id`, or will not have it; says whether it was there.
+    /// Removes the token `id`, which the receiver acknowledged or rejected; returns whether it was queued.
     pub fn acknowledge(&self, id: &str) -> bool {
         let mut inner = self.inner();
         let before = inner.waiting.len();
@@ -67,24 +67,24 @@ impl PollQueue {
         inner.waiting.len() < before
     }
 
-    /// Takes what lies at `place` out again; says whether it was still there.
+    /// Withdraws the entry of `ticket`; returns whether it was still queued.
     pub fn withdraw(&self, place: u64) -> bool {
         self.inner().waiting.remove(&place).is_some()
     }
 
-    /// Whether what was put at `place` is settled.
+    /// Whether the entry of `ticket` is acknowledged or withdrawn.
     #[must_use]
     pub fn is_acknowledged(&self, place: u64) -> bool {
         !self.inner().waiting.contains_key(&place)
     }
 
-    /// Tokens that wait.
+    /// Number of queued tokens.
     #[must_use]
     pub fn len(&self) -> usize {
         self.inner().waiting.len()
     }
 
-    /// Whether none waits.
+    /// Whether the queue is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_wait_in_order_until_they_are_settled() {
+    fn tokens_stay_in_order_until_they_are_acknowledged() {
         let queue = PollQueue::new("siem".to_owned(), Secret::default());
         let places: Vec<u64> = ["a", "b", "c"].map(|id| queue.put(id, "token")).to_vec();
         let (seen, more) = queue.peek(2);

@@ -53,7 +53,7 @@ impl<'l> ReceiverWorker<'l> {
     /// A worker for `receiver`; the feedback topic has `feedback_partitions` partitions.
     ///
     /// # Errors
-    /// A setting is invalid, or no broker answers.
+    /// A setting is invalid, or no broker is reachable.
     pub fn new(
         receiver: &Receiver,
         shared: &'l Shared,
@@ -347,7 +347,7 @@ impl<'l> ReceiverWorker<'l> {
     }
 }
 
-/// The id in the record's headers, else its coordinates.
+/// The id in the record's headers; without one, its position.
 fn record_id(message: &OwnedMessage) -> String {
     let headers = message.headers();
     let id = headers.and_then(|headers| headers.iter().find(|header| header.key == "ce_id"));

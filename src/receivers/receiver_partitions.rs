@@ -1,4 +1,4 @@
-//! The consumer of one receiver, which remembers the partitions that a rebalance took from it.
+//! The consumer of one receiver, which records revoked partitions.
 
 use crate::config::{Config, Receiver};
 use crate::kafka::{KafkaError, client};
@@ -39,7 +39,7 @@ impl ConsumerContext for ReceiverContext {
 /// A consumer of `topics` in the receiver's consumer group.
 ///
 /// # Errors
-/// A property is wrong.
+/// A property is invalid.
 pub(super) fn partition_consumer(
     receiver: &Receiver,
     config: &Config,

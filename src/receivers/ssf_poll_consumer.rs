@@ -35,7 +35,7 @@ struct QueuedOrder {
 }
 
 impl QueuedOrder {
-    /// Why the order must not be handed out any more, if so.
+    /// Why the order must be withdrawn, if so.
     fn withdrawal(self, now_ms: i64, is_paused: bool) -> Option<&'static str> {
         if is_paused {
             return Some("containment is paused");
@@ -58,7 +58,7 @@ impl<'p> PollQueueFeeder<'p> {
     /// A feeder for `receiver`; the feedback topic has `feedback_partitions` partitions.
     ///
     /// # Errors
-    /// No broker answers.
+    /// No broker is reachable.
     pub fn new(
         receiver: &Receiver,
         queue: Arc<PollQueue>,

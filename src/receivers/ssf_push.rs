@@ -1,4 +1,4 @@
-//! Security Event Tokens, pushed to a receiver of Shared Signals (RFC 8935).
+//! Pushes Security Event Tokens to a receiver of Shared Signals (RFC 8935).
 
 use super::webhook::MAX_RESPONSE_BYTES;
 use super::{Delivery, DeliveryError, ReceiverClient, classify_status};
@@ -29,7 +29,7 @@ impl SsfPush {
     }
 }
 
-/// What a receiver answers that does not take a token (RFC 8935, section 2.4).
+/// Error response of a receiver (RFC 8935, section 2.4).
 #[derive(Deserialize)]
 struct Problem {
     err: String,
@@ -42,8 +42,8 @@ fn classify_response(reply: &HttpResponse) -> Result<String, DeliveryError> {
         && let Ok(problem) = serde_json::from_slice::<Problem>(&reply.body)
     {
         let (err, description) = (problem.err, problem.description);
-        let why = format!("the receiver does not take it: {err}: {description}");
-        // It may know the key, or let us in, a little later.
+        let why = format!("rejected by the receiver: {err}: {description}");
+        // The receiver may learn the key, or accept our credentials, a little later.
         return Err(match err.as_str() {
             "invalid_key" | "authentication_failed" | "access_denied" => {
                 DeliveryError::Retryable(why)
@@ -57,8 +57,8 @@ fn classify_response(reply: &HttpResponse) -> Result<String, DeliveryError> {
 impl ReceiverClient for SsfPush {
     fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<String, DeliveryError> {
         let set = delivery.order.and_then(|order| order.set.as_deref());
-        let set =
-            set.ok_or_else(|| DeliveryError::Permanent("there is no token to push".to_owned()))?;
+        let set = set
+            .ok_or_else(|| DeliveryError::Permanent("the order has no token to push".to_owned()))?;
         let mut headers = vec![
             ("content-type", "application/secevent+jwt"),
             ("accept", "application/json"),
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_receiver_that_explains_itself_is_understood() {
+    fn an_error_response_of_a_receiver_is_parsed() {
         let reply = |status, body: &str| HttpResponse {
             status,
             body: body.as_bytes().to_vec(),

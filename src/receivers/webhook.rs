@@ -1,5 +1,5 @@
-//! Webhooks: the record as JSON, signed as Standard Webhooks has it: `webhook-id`, `webhook-timestamp`,
-//! and in `webhook-signature` HMAC-SHA256 over id, time stamp and body, joined by dots.
+//! Webhooks: the record as JSON, signed according to Standard Webhooks: `webhook-id`, `webhook-timestamp`,
+//! and in `webhook-signature` HMAC-SHA256 over id, timestamp and body, joined by dots.
 
 use super::{Delivery, DeliveryError, ReceiverClient, classify_status};
 use crate::clock::wall_time;
@@ -11,9 +11,9 @@ use credwatch_core::units::MS_PER_SEC;
 use ring::hmac;
 use std::time::Duration;
 
-/// Of an answer only its beginning is of interest; one that is larger is no answer.
+/// Maximum size of a response; only its beginning is used.
 pub(super) const MAX_RESPONSE_BYTES: u64 = 64 * 1024;
-/// How secrets of Standard Webhooks begin; the rest is base64.
+/// Prefix of secrets of Standard Webhooks; the rest is base64.
 const SECRET_PREFIX: &str = "whsec_";
 
 /// One webhook.
@@ -77,7 +77,7 @@ mod tests {
 
     /// The example of the Standard Webhooks specification's libraries.
     #[test]
-    fn it_signs_as_standard_webhooks_does() {
+    fn signatures_match_the_standard_webhooks_example() {
         let key = key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         let signed = signature(
             &key,

@@ -1,4 +1,4 @@
-//! What is known of one identity, and what events of it would score: JSON for programs, words for
+//! The baseline of one identity, and what events of it would score: as JSON and as text.
 //! people.
 
 use crate::sources::time::format_rfc3339;
@@ -8,72 +8,72 @@ use credwatch_core::verdict::{SignalVerdict, Verdict};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The answer to a person who asks.
+/// The explanation of an identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BaselineExplanation {
-    /// Whom it is about.
+    /// The identity.
     pub identity: String,
-    /// What is known; `null` where nothing is.
+    /// Its baseline; `null` where there is none.
     pub known: Option<ProfileSummary>,
-    /// Alerts begin here.
+    /// Alert threshold.
     pub threshold_nats: f64,
-    /// How much of the threshold is learned, 0 to 1.
+    /// Weight of the estimate in the threshold, 0 to 1.
     pub threshold_learned_share: f64,
-    /// What events would score, in the order given.
+    /// Scores of the given events, in their order.
     pub events: Vec<ScoredEvent>,
 }
 
-/// What is known of an identity.
+/// A baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProfileSummary {
-    /// Events seen.
+    /// Events observed.
     pub events: u32,
     /// First event.
     pub first_seen: String,
     /// Latest event.
     pub last_seen: String,
-    /// How long between them.
+    /// Time between them.
     pub span: String,
-    /// Events that the baseline rests on, decayed.
+    /// Decayed number of events.
     pub observations: f64,
-    /// Habits: what they are of, and the values.
+    /// Habits: name of the feature, and its values.
     pub habits: Vec<(String, String)>,
-    /// Evidence of its running case, if it has one.
+    /// Evidence of its incident, if any.
     pub case_nats: Option<f64>,
-    /// The alert of that case.
+    /// Alert of that incident.
     pub alert_id: Option<String>,
     /// Whether that alert is open.
     pub alert_is_open: bool,
 }
 
-/// What one event would score.
+/// The score of one event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScoredEvent {
-    /// Which.
+    /// Event id.
     pub event_id: String,
-    /// With what has accumulated.
+    /// With accumulated evidence.
     pub score_nats: f64,
     /// The event alone.
     pub event_nats: f64,
-    /// What each signal says, the strongest first.
+    /// Explanation of each signal, strongest first.
     pub signals: Vec<SignalExplanation>,
 }
 
-/// What one signal says.
+/// The explanation of one signal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SignalExplanation {
-    /// Its name.
+    /// Signal.
     pub name: String,
     /// Tail probability.
     pub p: f64,
     /// −ln p.
     pub surprise_nats: f64,
-    /// In words.
+    /// Sentence.
     pub sentence: String,
 }
 
 impl ProfileSummary {
-    /// Of a portrait.
+    /// From a profile report.
     #[must_use]
     pub fn of(report: ProfileReport) -> Self {
         let time = |time: EventTime| format_rfc3339(time);
@@ -103,7 +103,7 @@ impl ProfileSummary {
 }
 
 impl ScoredEvent {
-    /// Of a verdict.
+    /// From a verdict.
     #[must_use]
     pub fn of(event_id: String, mut verdict: Verdict) -> Self {
         let p = |signal: &SignalVerdict| signal.reading.p;
@@ -128,12 +128,15 @@ impl fmt::Display for BaselineExplanation {
         writeln!(f, "{}", self.identity)?;
         match &self.known {
             Some(known) => known.fmt(f)?,
-            None => writeln!(f, "  nothing is known of it: its peers speak for it")?,
+            None => writeln!(
+                f,
+                "  no baseline: scored against its peers and the population"
+            )?,
         }
         let (threshold, learned) = (self.threshold_nats, 100.0 * self.threshold_learned_share);
         writeln!(
             f,
-            "  alerts begin at {threshold:.1} nats, {learned:.0} % learned"
+            "  alert threshold {threshold:.1} nats, {learned:.0} % learned"
         )?;
         let mut events = self.events.iter();
         events.try_for_each(|event| event.write(f, threshold))
@@ -144,16 +147,16 @@ impl fmt::Display for ProfileSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "  {} events over {}, {} to {}; the baseline rests on about {:.0} of them",
+            "  {} events over {}, {} to {}; about {:.0} after decay",
             self.events, self.span, self.first_seen, self.last_seen, self.observations,
         )?;
         for (what, words) in &self.habits {
             writeln!(f, "  {what:<15} {words}")?;
         }
         let Some(nats) = self.case_nats else {
-            return writeln!(f, "  no running case");
+            return writeln!(f, "  no incident");
         };
-        write!(f, "  running case with {nats:.1} nats of evidence")?;
+        write!(f, "  incident with {nats:.1} nats of evidence")?;
         match &self.alert_id {
             None => writeln!(f, ", no alert"),
             Some(id) if self.alert_is_open => writeln!(f, ", open alert {id}"),
@@ -167,7 +170,7 @@ impl ScoredEvent {
         let would = if self.score_nats >= threshold_nats {
             "reaches"
         } else {
-            "stays below"
+            "is below"
         };
         writeln!(
             f,

@@ -1,5 +1,5 @@
-//! One case from beginning to end, put together from what was published of it: timeline, evidence,
-//! decisions, actions and their outcome, what to keep, and what to ask and change afterwards.
+//! Report of one incident, assembled from published records: timeline, evidence, decisions, actions with
+//! outcomes, what to preserve, and what to review and change afterwards.
 
 use crate::sources::time::{format_rfc3339, parse_rfc3339};
 use credwatch_core::units::EventTime;
@@ -8,19 +8,19 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// One thing that happened.
+/// An entry of the timeline.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct TimelineEntry {
-    /// When, by event time, RFC 3339.
+    /// Event time, RFC 3339.
     pub time: String,
-    /// What.
+    /// Description.
     pub description: String,
 }
 
-/// What an event can be found and proved by.
+/// Position and hash of an event, for evidence.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Evidence {
-    /// The event's id.
+    /// Event id.
     pub event_id: String,
     /// Topic, partition and offset.
     pub source: String,
@@ -28,22 +28,22 @@ pub struct Evidence {
     pub record_hash: String,
 }
 
-/// One case.
+/// An incident.
 #[derive(Debug, Serialize)]
 pub struct IncidentReport {
     /// The alert's id.
     pub alert_id: String,
-    /// Its last title.
+    /// Latest title.
     pub title: String,
-    /// Its severity.
+    /// Severity.
     pub severity: String,
-    /// Where it stands.
+    /// Status.
     pub status: String,
-    /// What happened, in order.
+    /// Timeline.
     pub timeline: Vec<TimelineEntry>,
-    /// Why, strongest first.
+    /// Sentences of the signals, strongest first.
     pub reasons: Vec<String>,
-    /// What to keep.
+    /// Evidence to preserve.
     pub evidence: BTreeSet<Evidence>,
     /// Time from event to containment, in milliseconds, where an executor reported one.
     pub contained_ms: Option<i64>,
@@ -56,7 +56,7 @@ fn text(value: &Value) -> &str {
 }
 
 impl IncidentReport {
-    /// Puts the case of `alert_id` together from alerts and audit records, in the order of their topics;
+    /// The incident of `alert_id`, from alerts and audit records in the order of their topics;
     /// `None` where there is no such alert.
     #[must_use]
     pub fn collect(alert_id: &str, alerts: &[Value], audit: &[Value]) -> Option<Self> {
@@ -106,7 +106,7 @@ impl IncidentReport {
             ),
             "Close" => "alert closed".to_owned(),
             _ => format!(
-                "evidence grew, {severity}, {score:.1} nats: {}",
+                "alert updated, {severity}, {score:.1} nats: {}",
                 text(&alert["message"])
             ),
         };
@@ -152,12 +152,15 @@ fn describe_decision(entry: &Value) -> String {
     );
     let weakened = texts(&decision["weakened_by"]);
     if !weakened.is_empty() {
-        told += &format!(" (wanted {requested}, weakened by {})", weakened.join(", "));
+        told += &format!(
+            " (requested {requested}, restricted by {})",
+            weakened.join(", ")
+        );
     }
     told + &format!(", order {}", text(&decision["order_id"]))
 }
 
-/// ` (iam:CreateAccessKey, from vps-1 203.0.113.9, for job/7)`; empty where nothing is said.
+/// ` (iam:CreateAccessKey, from vps-1 203.0.113.9, for job/7)`; empty where nothing is stated.
 fn describe_event(deed: &Value) -> String {
     let from: Vec<&str> = [&deed["host"], &deed["ip"]].map(text).to_vec();
     let from = from.join(" ").trim().to_owned();
@@ -180,7 +183,7 @@ fn describe_feedback(entry: &Value) -> String {
         "feedback" => text(&entry["verdict"]),
         "containment_done" => "contained",
         "containment_failed" => "containment failed",
-        "containment_refused" => "containment refused",
+        "containment_refused" => "containment rejected",
         other => other,
     };
     if let Some(ms) = entry["took_ms"].as_i64() {
@@ -236,7 +239,7 @@ impl fmt::Display for IncidentReport {
         }
         writeln!(
             f,
-            "\nEvidence (proved by the audit trail: credwatch verify audit)"
+            "\nEvidence (verified by the audit trail: credwatch verify audit)"
         )?;
         for evidence in &self.evidence {
             writeln!(
@@ -248,7 +251,7 @@ impl fmt::Display for IncidentReport {
         let sections = [
             ("Containment", "containment"),
             ("Keep", "preserve"),
-            ("Ask afterwards", "review"),
+            ("Review afterwards", "review"),
             ("Controls to consider", "controls"),
         ];
         for (heading, member) in sections {
@@ -267,7 +270,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_case_is_told_in_order_with_what_became_of_its_orders() {
+    fn an_incident_is_reported_in_order_with_the_outcomes_of_its_orders() {
         let alert = |time: i64, name: &str| {
             json!({"finding_info": {"uid": "a1"}, "time": time, "activity_name": name, "severity": "high",
                 "status": "New", "message": "svc: odd",
@@ -298,7 +301,7 @@ mod tests {
         );
         let told = incident.to_string();
         for part in [
-            "weakened by exception",
+            "restricted by exception",
             "svc (iam:CreateAccessKey, from vps-1 203.0.113.9)",
             "idp says contained, 0.3 s",
             "ada says true_positive",

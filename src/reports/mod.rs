@@ -1,4 +1,4 @@
-//! What people read: an incident from beginning to end, an explained baseline, unused privileges, runbooks.
+//! Reports for people: incidents, explained baselines, unused privileges, runbooks.
 
 pub mod explanation;
 pub mod incident_report;

@@ -1,5 +1,5 @@
-//! What to do about an alert, what to keep, what to ask afterwards, and what would have made it harder:
-//! data under `config/runbooks`, one file a kind of attack, chosen by the alert's ATT&CK techniques.
+//! Runbooks: containment steps, evidence to preserve, questions for the review, and preventive controls. Data in
+//! `config/runbooks`, one file per kind of attack, selected by the alert's ATT&CK techniques.
 
 use credwatch_core::engine::Alert;
 use credwatch_core::verdict::EntityView;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// The runbooks that come with the program: those of one kind first, the general one last.
+/// The embedded runbooks: specific ones first, the general one last.
 const FILES: [(&str, &str); 7] = [
     (
         "stolen-token",
@@ -37,9 +37,9 @@ const FILES: [(&str, &str); 7] = [
     ),
 ];
 const CONTROLS: &str = include_str!("../../config/runbooks/controls.toml");
-/// Controls proposed for one alert.
+/// Maximum number of controls listed for one alert.
 const CONTROLS_NAMED: usize = 4;
-/// How the runbook for sources names what it is for.
+/// Name of the view in the runbook for sources.
 const SOURCE: &str = "source";
 
 #[derive(Debug, Deserialize)]
@@ -53,7 +53,7 @@ struct Runbook {
     review: Vec<String>,
 }
 
-/// A file that cannot be read is one runbook less; a test reads them all.
+/// An invalid file is skipped; a test parses all of them.
 static RUNBOOKS: LazyLock<Vec<Runbook>> = LazyLock::new(|| {
     let read = |(name, text): (&'static str, &str)| {
         let runbook: Option<Runbook> = toml::from_str(text).ok();
@@ -126,7 +126,7 @@ fn filled(text: &str, alert: &Alert, expected: &str) -> String {
         ("{network}", network),
         ("{expected}", expected),
     ];
-    // Each placeholder once, so that a value that looks like one is not filled in again.
+    // Each placeholder is replaced once, so that a value that looks like one is not expanded.
     let (mut out, mut rest) = (String::new(), text);
     while let Some(open) = rest.find('{') {
         out.push_str(&rest[..open]);
@@ -145,7 +145,7 @@ mod tests {
     use credwatch_core::verdict::SignalName;
 
     #[test]
-    fn every_runbook_can_be_read_and_says_all_that_it_must() {
+    fn every_runbook_is_complete() {
         assert_eq!(RUNBOOKS.len(), FILES.len());
         for runbook in RUNBOOKS.iter() {
             let lists = [&runbook.containment, &runbook.preserve, &runbook.review];
@@ -158,7 +158,7 @@ mod tests {
         let last = RUNBOOKS.last().unwrap();
         assert!(
             last.techniques.is_empty(),
-            "the general one fits where no other does"
+            "the general one is selected where no other matches"
         );
     }
 

@@ -1,4 +1,4 @@
-//! Privileges that nobody uses any more: JSON for programs, words for people.
+//! Unused privileges: as JSON and as text.
 
 use crate::sources::time::format_rfc3339;
 use credwatch_core::engine::UnusedPrivileges as OfIdentity;
@@ -8,26 +8,26 @@ use std::fmt;
 /// The report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnusedPrivilegesReport {
-    /// Not used for so many days, up to the latest event of the shard.
+    /// Minimum time without use in days, up to the latest event of the shard.
     pub days: u16,
-    /// Partitions that were looked at.
+    /// Partitions included.
     pub partitions: usize,
-    /// All partitions; others are with other instances.
+    /// All partitions; the others are owned by other instances.
     pub of_partitions: usize,
-    /// Identities that could do with less.
+    /// Identities with unused privileges.
     pub identities: Vec<SuggestedPermissions>,
 }
 
-/// What one identity could do without.
+/// Unused privileges of one identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuggestedPermissions {
-    /// Whose.
+    /// The identity.
     pub identity: String,
     /// Actions with the day of their last use.
     pub unused: Vec<(String, String)>,
-    /// Scopes that credentials carry, of which no action of that name was seen.
+    /// Scopes of its credentials for which no action was observed.
     pub scopes_without_use: Vec<String>,
-    /// What it still uses: a narrower set.
+    /// Actions in use: a reduced set of privileges.
     pub proposed: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ impl UnusedPrivilegesReport {
         }
     }
 
-    /// Adds what one shard knows.
+    /// Adds the results of one shard.
     pub fn add(&mut self, of_shard: Vec<OfIdentity>) {
         self.identities.extend(of_shard.into_iter().map(|of| {
             let day = |(action, at)| (action, format_rfc3339(at)[..10].to_owned());
@@ -62,27 +62,30 @@ impl fmt::Display for UnusedPrivilegesReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.partitions < self.of_partitions {
             let (here, all) = (self.partitions, self.of_partitions);
-            writeln!(f, "{here} of {all} partitions: ask the other instances too")?;
+            writeln!(
+                f,
+                "{here} of {all} partitions: query the other instances too"
+            )?;
         }
         let count = self.identities.len();
         writeln!(
             f,
-            "{count} identities hold what nobody has used for {} days",
+            "{count} identities have privileges not used for {} days",
             self.days
         )?;
         for of in &self.identities {
             writeln!(f, "\n{}", of.identity)?;
             for (action, day) in &of.unused {
-                writeln!(f, "  not since {day}   {action}")?;
+                writeln!(f, "  last used {day}   {action}")?;
             }
             for scope in &of.scopes_without_use {
-                writeln!(f, "  granted, never seen   {scope}")?;
+                writeln!(f, "  granted, never used   {scope}")?;
             }
             let proposed = match of.proposed.is_empty() {
-                true => "nothing: disable it".to_owned(),
+                true => "none: disable the identity".to_owned(),
                 false => of.proposed.join(", "),
             };
-            writeln!(f, "  would do with        {proposed}")?;
+            writeln!(f, "  suggested            {proposed}")?;
         }
         Ok(())
     }

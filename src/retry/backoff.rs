@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Delays that double from `min` to `max`, each shortened by up to the share `jitter`, so that many who failed
+/// Delays that double from `min` to `max`, each shortened by up to the share `jitter`, so that clients that failed
 /// together do not retry together.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
@@ -18,8 +18,8 @@ impl Backoff {
         Self { min, max, jitter }
     }
 
-    /// The delay after `failures` consecutive failures (from 1) of what `salt` names. The same arguments give
-    /// the same delay.
+    /// The delay after `failures` consecutive failures (from 1); `salt` determines the jitter, so that equal arguments give
+    /// equal delays.
     #[must_use]
     pub fn delay(&self, failures: u32, salt: &str) -> Duration {
         let doublings = failures.saturating_sub(1).min(16);

@@ -1,3 +1,3 @@
-//! When to try again.
+//! Retries.
 
 pub mod backoff;

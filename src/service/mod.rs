@@ -1,4 +1,4 @@
-//! `credwatch run`: the stages on Kafka, the pages, and an orderly end.
+//! `credwatch run`: the stages on Kafka, the HTTP server, and an orderly shutdown.
 
 use crate::commands::publish_feedback;
 use crate::config::{Config, Realm, Receiver, ReceiverKind};
@@ -24,10 +24,10 @@ use std::thread::JoinHandle;
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
-/// Answers by HTTP that may wait to be published.
+/// Feedback requests that may wait to be published.
 const MAX_PENDING_REQUESTS: usize = 64;
 
-/// Which stages this process runs.
+/// Stages that this process runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Stages {
     /// Raw logs to events.
@@ -36,20 +36,20 @@ pub struct Stages {
     pub detect: bool,
     /// Alerts and orders to receivers.
     pub deliver: bool,
-    /// Whether shards begin without their baselines.
+    /// Whether shards start without their baselines.
     pub is_cold: bool,
 }
 
 /// Why the service did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The model cannot be read.
+    /// The model is invalid.
     #[error(transparent)]
     Model(#[from] LoadModelError),
-    /// Metrics clash.
+    /// Two metrics have the same name.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
-    /// No pages.
+    /// The HTTP server failed.
     #[error(transparent)]
     Http(#[from] HttpError),
     /// A thread or the runtime could not be started.
@@ -60,7 +60,7 @@ pub enum RunError {
 /// Runs until SIGTERM or SIGINT, then drains, commits and leaves the group.
 ///
 /// # Errors
-/// The service could not start. A broker that is not there is no such error: it is waited for.
+/// The service could not start. An unreachable broker is not an error: it is waited for.
 pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
     let model = load_model(&config)?;
     let detect = &config.detect;
@@ -87,18 +87,18 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
         is_loopback: listen.ip().is_loopback(),
     };
     let server = runtime.block_on(Server::bind(listen, pages))?;
-    info!("pages on http://{}", server.address()?);
+    info!("HTTP listening on http://{}", server.address()?);
     runtime.spawn(server.serve());
     runtime.spawn(publish_feedback::serve(Arc::clone(config), wished));
     let (mode, hash) = (config.guardrails.mode, &config.hash);
     info!("model {model_hash}, configuration {hash}, containment {mode}");
     let threads = start(&shared, &model, stages, &poll_queues, runtime.handle())?;
     runtime.block_on(shutdown_requested());
-    info!("asked to end: draining");
+    info!("shutdown requested, draining");
     shared.stop.store(true, Ordering::Relaxed);
     for thread in threads {
         if thread.join().is_err() {
-            warn!("a worker had failed");
+            warn!("a worker failed");
         }
     }
     runtime.shutdown_background();
@@ -235,7 +235,7 @@ async fn shutdown_requested() {
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
     ) else {
-        warn!("signals cannot be heard; only SIGKILL ends this process");
+        warn!("cannot install signal handlers; only SIGKILL stops this process");
         return std::future::pending().await;
     };
     tokio::select! {

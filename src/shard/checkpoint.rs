@@ -1,4 +1,4 @@
-//! A shard's state: left in a file, kept piece by piece beside the log, and taken up again.
+//! Checkpoint and restore of a shard's state.
 
 use super::{OutputRecord, Shard, ShardFactory, ShardId, Stream};
 use crate::persistence::snapshot;
@@ -13,42 +13,42 @@ use credwatch_core::verdict::EntityView;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-/// What the keys of a shard of sources begin with, in the partition that it shares with the shard of
-/// identities.
+/// Prefix of the keys of a source shard, in the partition that it shares with the identity
+/// shard.
 const SOURCE_KEY_PREFIX: &[u8] = b"source/";
 
-/// Why a shard cannot be taken up again.
+/// Why a shard cannot be restored.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// A record cannot be read.
+    /// A record is invalid.
     #[error("partition {partition}: a baseline is {why}")]
     Record {
-        /// Whose.
+        /// Partition.
         partition: i32,
-        /// Why.
+        /// Reason.
         why: StateRecordError,
     },
-    /// Pieces do not fit together.
+    /// The records are inconsistent.
     #[error(
         "partition {partition}: the baselines do not fit together: {why}; start once with `credwatch run \
          --cold`, which learns anew from the events that Kafka still holds"
     )]
     Inconsistent {
-        /// Whose.
+        /// Partition.
         partition: i32,
-        /// Why.
+        /// Reason.
         why: io::Error,
     },
-    /// Identities would meet baselines of others.
+    /// Identities would be assigned to other shards.
     #[error(
         "the baselines were made for {then} partitions of the events topic, and it has {now}: identities \
          have moved between them, and would meet baselines of others; start once with `credwatch run \
          --cold`, which learns anew from the events that Kafka still holds"
     )]
     Partitions {
-        /// Partitions then.
+        /// Previous number of partitions.
         then: u32,
-        /// Partitions now.
+        /// Present number of partitions.
         now: u32,
     },
 }
@@ -67,7 +67,7 @@ impl Shard {
         }
     }
 
-    /// Writes its whole state.
+    /// Writes the complete state.
     ///
     /// # Errors
     /// `out` fails.
@@ -75,30 +75,30 @@ impl Shard {
         snapshot::write(out, &self.header(), &self.engine)
     }
 
-    /// From now on it is noted what changes, for checkpoints.
+    /// Tracks changes from now on, for checkpoints.
     pub fn track_changes(&mut self) {
         self.engine.track_changes();
     }
 
-    /// Its pieces lie from `offset` of the topic of baselines on: what lies before is given up.
+    /// Its records begin at `offset` of the baselines topic: earlier ones are discarded.
     pub fn set_first_record_offset(&mut self, offset: i64) {
         self.first_record_offset = offset;
     }
 
-    /// Whether it runs with another model or configuration than its state was made with.
+    /// Whether the model or configuration differs from that of the stored state.
     #[must_use]
     pub fn has_upgrade(&self) -> bool {
         self.upgrade.is_some()
     }
 
-    /// Whether what has changed cannot be had from events again, and is to be kept before the next one.
+    /// Whether some changes cannot be recovered from events, and must be stored before the next one.
     #[must_use]
     pub fn is_urgent(&self) -> bool {
         self.has_upgrade() || self.has_feedback
     }
 
-    /// Tells the audit trail of another model or configuration, once: the state is to be kept in the
-    /// same transaction.
+    /// Audits a change of model or configuration, once: the state is to be stored in the same
+    /// transaction.
     pub fn audit_upgrade(&mut self) -> Option<OutputRecord> {
         let upgrade = self.upgrade.as_ref()?;
         let before = [&*upgrade.old_model, &*upgrade.old_configuration];
@@ -112,7 +112,7 @@ impl Shard {
         Some(record.in_partition(self.position.partition))
     }
 
-    /// Says, signed, where the audit trail stands at `now`, where it has grown since that was last said.
+    /// The signed head of the audit trail at `now`, if the trail has grown since the last one.
     pub fn sign_audit_head(&mut self, now: EventTime) -> Option<OutputRecord> {
         let payload = self.audit.head(self.signer.as_deref()?, now)?;
         let partition = self.position.partition;
@@ -122,18 +122,18 @@ impl Shard {
         Some(record.in_partition(partition))
     }
 
-    /// Whether there is something to keep.
+    /// Whether there are changes to store.
     #[must_use]
     pub fn has_changed(&self) -> bool {
         self.next_offset() != self.checkpointed_offset || self.is_urgent()
     }
 
-    /// Begins a checkpoint of what has changed since the last one was kept, and sends where it stands. The
-    /// rest, of about so many bytes as are returned, follows from [`Self::continue_checkpoint`]: what is sent
-    /// is the state of this moment, whatever is taken in meanwhile.
+    /// Begins a checkpoint of what changed since the last one, and sends its header. Returns the approximate size
+    /// of the rest in bytes, which follows from [`Self::write_checkpoint_chunk`]: the content is the state of this
+    /// moment, whatever is processed in between.
     ///
     /// # Errors
-    /// `send` fails; then the checkpoint is to be given up.
+    /// `send` fails; the checkpoint is then to be aborted.
     pub fn begin_checkpoint(&mut self, send: &mut RecordSink<'_>) -> io::Result<usize> {
         self.checkpoint_offset = self.next_offset();
         let entity = self.entity;
@@ -144,10 +144,10 @@ impl Shard {
         write_records(entity, send, |keep| engine.begin_checkpoint(keep))
     }
 
-    /// Sends some `most_bytes` more of the checkpoint; says whether all of it is sent.
+    /// Sends about `max_bytes` more of the checkpoint; returns whether it is complete.
     ///
     /// # Errors
-    /// `send` fails; then the checkpoint is to be given up.
+    /// `send` fails; the checkpoint is then to be aborted.
     pub fn write_checkpoint_chunk(
         &mut self,
         most_bytes: usize,
@@ -159,7 +159,7 @@ impl Shard {
         })
     }
 
-    /// The whole checkpoint has been committed.
+    /// The whole checkpoint was committed.
     pub fn commit_checkpoint(&mut self) {
         self.engine.commit_checkpoint();
         self.checkpointed_offset = self.checkpoint_offset;
@@ -167,13 +167,13 @@ impl Shard {
         self.has_feedback = false;
     }
 
-    /// The checkpoint was not committed: what it held belongs to the next one.
+    /// The checkpoint was not committed: its content is dirty again.
     pub fn abort_checkpoint(&mut self) {
         self.engine.abort_checkpoint();
     }
 }
 
-/// Sends a record of a shard that looks at `entity`.
+/// Sends a record of the shard of the view `entity`.
 fn send_record(
     entity: EntityView,
     key: &[u8],
@@ -186,7 +186,7 @@ fn send_record(
     }
 }
 
-/// Has `save` hand its pieces on as records.
+/// Calls `save` with a sink that sends state records.
 fn write_records<T>(
     entity: EntityView,
     send: &mut RecordSink<'_>,
@@ -197,19 +197,19 @@ fn write_records<T>(
     save(&mut |key, content| state_record_codec::write(key, content, &mut value, &mut send))
 }
 
-/// A shard that is being taken up from its records, in their order.
+/// A shard that is being restored from its records, in order.
 pub struct ShardRestore<'b> {
     factory: &'b ShardFactory,
     id: ShardId,
     reader: StateRecordReader,
     engine: EngineRestore,
     marker: Option<Header>,
-    /// Keys of records that cannot be read, with the offset, until a later one takes their place.
+    /// Keys of invalid records, with the offset, until a later record replaces them.
     undecodable: BTreeMap<Vec<u8>, (i64, RestoreError)>,
 }
 
 impl<'b> ShardRestore<'b> {
-    /// No record yet of the shard `id`.
+    /// An empty restore of the shard `id`.
     #[must_use]
     pub fn new(factory: &'b ShardFactory, id: ShardId) -> Self {
         Self {
@@ -222,8 +222,8 @@ impl<'b> ShardRestore<'b> {
         }
     }
 
-    /// Takes the next record, at `offset` of its topic. One that cannot be read matters only where no
-    /// later one has its key.
+    /// Applies the next record, at `offset` of its topic. An invalid record matters only if no later record has
+    /// its key.
     pub fn apply(&mut self, key: &[u8], value: Option<&[u8]>, offset: i64) {
         let (entity, key) = match key.strip_prefix(SOURCE_KEY_PREFIX) {
             Some(key) => (EntityView::Source, key),
@@ -258,10 +258,10 @@ impl<'b> ShardRestore<'b> {
         }
     }
 
-    /// The shard as it was kept; `None` where nothing was kept.
+    /// The restored shard; `None` where nothing was stored.
     ///
     /// # Errors
-    /// A record cannot be read, or the pieces do not fit together.
+    /// A record is invalid, or the records are inconsistent.
     pub fn finish(self) -> Result<Option<Shard>, RestoreError> {
         let first = self
             .marker

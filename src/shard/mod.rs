@@ -1,5 +1,5 @@
-//! A shard: one partition's engine with what surrounds it, decode in front and formats behind.
-//! `run` and `replay` drive the same shard, so the same log gives the same outputs.
+//! A shard: the engine of one partition with decoding before it and encoding after it.
+//! `run` and `replay` use the same shard, so the same log gives the same outputs.
 
 mod checkpoint;
 mod feedback;
@@ -35,17 +35,17 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Which shard: a partition of the events topic, or of the topic of sightings.
+/// Identity of a shard: a partition of the events topic, or of the sightings topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardId {
-    /// Whose behaviour it looks at.
+    /// Its view.
     pub entity: EntityView,
     /// Its partition.
     pub partition: i32,
 }
 
 impl ShardId {
-    /// The shard of identities of `partition`.
+    /// The shard of the identity view of `partition`.
     #[must_use]
     pub fn of_identities(partition: i32) -> Self {
         Self {
@@ -54,7 +54,7 @@ impl ShardId {
         }
     }
 
-    /// The shard of sources of `partition`.
+    /// The shard of the source view of `partition`.
     #[must_use]
     pub fn of_sources(partition: i32) -> Self {
         Self {
@@ -64,85 +64,85 @@ impl ShardId {
     }
 }
 
-/// One partition's engine with its formats.
+/// The engine of one partition with its formats.
 #[derive(Clone, Debug)]
 pub struct Shard {
     entity: EntityView,
     engine: Engine,
     audit: AuditChain,
-    /// Where the record stands that was taken last.
+    /// Position of the latest record.
     position: SourcePosition,
-    /// Offset of the next record when the state was kept last.
+    /// Offset of the next record at the last checkpoint.
     checkpointed_offset: i64,
-    /// The same when the checkpoint began that is being made.
+    /// Offset of the next record at the beginning of the checkpoint in progress.
     checkpoint_offset: i64,
-    /// Offset in the topic of baselines from which its pieces lie.
+    /// Offset in the baselines topic at which its records begin.
     first_record_offset: i64,
-    /// Offsets of the next answers, by partition of the feedback topic.
+    /// Offsets of the next feedback, by partition of the feedback topic.
     feedback_offsets: BTreeMap<i32, i64>,
-    /// Whether answers were taken in since the state was kept last.
+    /// Whether feedback was applied since the last checkpoint.
     has_feedback: bool,
-    /// What it was made with, where that is not what it runs with.
+    /// Model and configuration of the restored state, where they differ from the present ones.
     upgrade: Option<Upgrade>,
     configuration_hash: Arc<str>,
     partitions: u32,
     signer: Option<Arc<Signer>>,
 }
 
-/// Another model or configuration than the one that a shard's state was made with.
+/// Model and configuration of a restored state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upgrade {
-    /// Hash of the model and detection settings before.
+    /// Previous hash of the model and detection settings.
     pub old_model: String,
-    /// Hash of the configuration before.
+    /// Previous hash of the configuration.
     pub old_configuration: String,
 }
 
-/// A record that was read and is still to be judged.
+/// A decoded record that is still to be processed.
 pub struct PendingRecord<'r> {
     decoded: DecodedRecord<'r>,
-    /// Of its records in the engine.
+    /// Keys of its baselines.
     pub keys: Keys,
     offset: i64,
     unknown_fields: u32,
 }
 
-/// What a record holds.
+/// Content of a record.
 enum DecodedRecord<'r> {
-    /// An event, for shards of identities.
+    /// An event, for the identity view.
     Event(Event<'r>),
-    /// An authentication at its source, for shards of sources.
+    /// A sighting, for the source view.
     Sighting(Sighting<'r>),
 }
 
-/// Why a record cannot be taken.
+/// Why a record was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// It is no native event.
+    /// Not a native event.
     #[error(transparent)]
     Native(#[from] NativeError),
-    /// It is no sighting.
+    /// Not a sighting.
     #[error(transparent)]
     Sighting(#[from] SightingError),
 }
 
-/// What one record gave.
+/// Result of one record.
 pub struct ProcessedRecord<'r> {
-    /// The event; of a sighting, as one of the source.
+    /// The event; that of a sighting, as an event of the source.
     pub event: Event<'r>,
-    /// The event as it is seen at its source, to be published.
+    /// The sighting of the event, to publish.
     pub sighting: Option<OutputRecord>,
-    /// What the engine made of it.
+    /// Output of the engine.
     pub step: StepOutput,
-    /// Members of the record that this version does not know.
+    /// Number of unknown fields of the record.
     pub unknown_members: u32,
 }
 
 impl Shard {
-    /// Reads one record.
+    /// Decodes one record.
     ///
     /// # Errors
-    /// Says what is wrong with the record.
+    /// The record is malformed.
     pub fn decode<'r>(
         &self,
         record: &'r [u8],
@@ -178,12 +178,12 @@ impl Shard {
         Ok((event, decoded.unknown_fields))
     }
 
-    /// Asks memory for what the next records will need; changes nothing.
+    /// Prefetches the baselines of the next records; changes nothing.
     pub fn prefetch(&self, next: &[Keys]) {
         self.engine.prefetch(next);
     }
 
-    /// Which shard this is.
+    /// Its identity.
     #[must_use]
     pub fn id(&self) -> ShardId {
         ShardId {
@@ -192,18 +192,18 @@ impl Shard {
         }
     }
 
-    /// Offset of the record to take next.
+    /// Offset of the next record.
     #[must_use]
     pub fn next_offset(&self) -> i64 {
         self.position.offset + 1
     }
 
-    /// The record at `offset` is no event: the next one comes after it.
+    /// Skips the record at `offset`, which is not an event.
     pub fn skip(&mut self, offset: i64) {
         self.position.offset = offset;
     }
 
-    /// Takes one record in.
+    /// Processes one record.
     pub fn process<'r>(
         &mut self,
         pending: PendingRecord<'r>,
@@ -251,10 +251,10 @@ impl Shard {
         Some(OutputRecord::sighting(network, record))
     }
 
-    /// Reads one record and takes it in.
+    /// Decodes and processes one record.
     ///
     /// # Errors
-    /// Says what is wrong with the record; nothing was learned from it.
+    /// The record is malformed; nothing was learned from it.
     pub fn handle<'r>(
         &mut self,
         record: &'r [u8],
@@ -264,7 +264,7 @@ impl Shard {
         Ok(self.process(self.decode(record, offset)?, detail))
     }
 
-    /// Takes a record in that was taken and published before: what it gives is thrown away.
+    /// Replays a record whose outputs were published before: its outputs are suppressed.
     pub fn replay(&mut self, record: &[u8], offset: i64) {
         match self.handle(record, offset, Detail::Score) {
             Ok(handled) => {
@@ -275,9 +275,9 @@ impl Shard {
         }
     }
 
-    /// Records to publish for `alerts`, in order. Orders are issued at `issued_at`, or at event
-    /// time where there is no wall clock to go by. `record` is what was read when they were raised: its
-    /// hash goes into the audit trail, so that what was kept of it can be proved.
+    /// Records to publish for `alerts`, in order. Orders are issued at `issued_at`, or at event time where there is
+    /// no wall clock. `record` is the record that raised them: its hash is part of the audit trail, so that the
+    /// evidence can be verified.
     pub fn output_records(
         &mut self,
         alerts: &[Alert],
@@ -328,40 +328,40 @@ impl Shard {
         outgoing
     }
 
-    /// The id of one record and what it would score by what is known now; changes nothing.
+    /// The id of one record and what it would score; changes nothing.
     ///
     /// # Errors
-    /// Says what is wrong with the record.
+    /// The record is malformed.
     pub fn score_only(&self, record: &[u8]) -> Result<(String, Verdict), NativeError> {
         let (event, _) = self.event(record, self.position.offset)?;
         Ok((event.event_id.to_string(), self.engine.score_only(&event)))
     }
 
-    /// Takes what somebody answers to an alert; see [`Engine::heed`].
+    /// Applies an analyst's verdict; see [`Engine::apply_alert_verdict`].
     pub fn apply_alert_verdict(&mut self, alert_id: &str, verdict: AlertVerdict) -> FeedbackEffect {
         self.engine.apply_alert_verdict(alert_id, verdict)
     }
 
-    /// What is known of an identity.
+    /// The baseline of an identity.
     #[must_use]
     pub fn profile_report(&self, identity: &str) -> Option<ProfileReport> {
         self.engine.profile_report(identity)
     }
 
-    /// What identities have not used for `days` days; O(identities).
+    /// Privileges that identities have not used for `days` days; O(identities).
     #[must_use]
     pub fn unused_privileges(&self, days: u16) -> Vec<UnusedPrivileges> {
         self.engine.unused_privileges(days)
     }
 
-    /// Where alerts begin now, and how much of that is learned, 0 to 1.
+    /// Alert threshold, and weight of the estimate in it, 0 to 1.
     #[must_use]
     pub fn threshold(&self) -> (f64, f64) {
         let engine = &self.engine;
         (engine.threshold_nats(), engine.threshold_learned_share())
     }
 
-    /// Counts and sizes; O(groups, cases, orders).
+    /// Counts and sizes; O(groups, incidents, orders).
     #[must_use]
     pub fn health(&self) -> Health {
         self.engine.health()

@@ -1,16 +1,16 @@
-//! What a shard or stage publishes: a record, and the stream that it belongs to.
+//! A record that a shard or stage publishes, and its stream.
 
 use crate::config::Topics;
 use crate::outputs::dead_letter::DeadLetter;
 use crate::sources::time::format_rfc3339;
 use credwatch_core::units::EventTime;
 
-/// Where an output goes.
+/// Stream of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// Native events made from raw logs.
     Events,
-    /// Authentications for the view by source.
+    /// Sightings, for the source view.
     Sightings,
     /// Alerts.
     Alerts,
@@ -18,7 +18,7 @@ pub enum Stream {
     Revocations,
     /// Audit trail.
     Decisions,
-    /// What could not be read.
+    /// Rejected records.
     DeadLetter,
 }
 
@@ -40,9 +40,9 @@ impl Stream {
 /// One record to publish.
 #[derive(Clone, Debug)]
 pub struct OutputRecord {
-    /// Where to.
+    /// Stream.
     pub stream: Stream,
-    /// Partition, where it is not the key's.
+    /// Partition, where it is not determined by the key.
     pub partition: Option<i32>,
     /// Key.
     pub key: String,
@@ -53,8 +53,8 @@ pub struct OutputRecord {
 }
 
 impl OutputRecord {
-    /// A record with CloudEvents headers. `time` is event time, so that a repeated run writes the
-    /// same bytes.
+    /// A record with CloudEvents headers. `time` is event time, so that a repeated run writes identical
+    /// bytes.
     #[must_use]
     pub fn cloud_event(
         stream: Stream,
@@ -89,7 +89,7 @@ impl OutputRecord {
         }
     }
 
-    /// An authentication at `network`.
+    /// A sighting under `network`.
     #[must_use]
     pub fn sighting(network: String, payload: Vec<u8>) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl OutputRecord {
         }
     }
 
-    /// A record set aside.
+    /// A rejected record.
     #[must_use]
     pub fn dead_letter(dead_letter: &DeadLetter<'_>) -> Self {
         Self {

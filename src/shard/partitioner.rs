@@ -1,4 +1,4 @@
-//! Which partition does Kafka's default partitioner put a key in?
+//! Kafka's default partitioner.
 
 /// Seed and multiplier of Kafka's `Utils.murmur2`.
 const SEED: u32 = 0x9747_b28c;

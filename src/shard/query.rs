@@ -9,7 +9,7 @@ use crate::sources::source_format::{head, recognise};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     /// The identity has no baseline.
-    #[error("no baseline of `{0}`: it was never seen, or was evicted; check the spelling")]
+    #[error("no baseline of `{0}`: it has no events, or was evicted; check the spelling")]
     Unknown(String),
     /// None of the events is about the identity.
     #[error("no readable event of `{0}` was given")]

@@ -1,4 +1,4 @@
-//! What shards are made of: model, settings, and how many of them there are.
+//! Creates shards from model, settings and number of partitions.
 
 use super::{Shard, ShardId, Upgrade};
 use crate::audit::record::AuditChain;
@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
-/// Share of the alerts that the view by source may raise.
+/// Share of the alert budget for the source view.
 const SOURCE_VIEW_SHARE: f64 = 0.1;
 
-/// Everything that shards of one process share.
+/// State shared by all shards of one process.
 #[derive(Clone, Debug)]
 pub struct ShardFactory {
     settings: Settings,
@@ -28,10 +28,10 @@ pub struct ShardFactory {
 }
 
 impl ShardFactory {
-    /// What shards are made of, for `partitions` partitions of the events topic.
+    /// A factory of shards for `partitions` partitions of the events topic.
     ///
     /// # Errors
-    /// Says what is wrong with the model.
+    /// The model is invalid.
     pub fn new(config: &Config, model: Model, partitions: u32) -> Self {
         let partitions = partitions.max(1);
         let detect = &config.detect;
@@ -58,7 +58,7 @@ impl ShardFactory {
         }
     }
 
-    /// What each shard's engine is told, guardrails aside.
+    /// Settings of each shard's engine, guardrails aside.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -70,15 +70,15 @@ impl ShardFactory {
         &self.settings.model_hash
     }
 
-    /// A cold shard.
+    /// A shard without baselines.
     #[must_use]
     pub fn shard(&self, id: ShardId) -> Shard {
         let engine = Engine::new(self.settings_of(id));
         self.assemble(id.entity, engine, self.initial_header(id))
     }
 
-    /// What the engine of a shard is told. The views share the alerts and the limits on containment:
-    /// no limit is ever exceeded by both together.
+    /// Settings of the engine of one shard. The views share the alert budget and the limits on containment, so that
+    /// both together never exceed a limit.
     pub(super) fn settings_of(&self, id: ShardId) -> Settings {
         let index = u32::try_from(id.partition).unwrap_or(0);
         let (of_identities, of_sources) = self.settings.guardrails.split_by_view();
@@ -127,7 +127,7 @@ impl ShardFactory {
         }
     }
 
-    /// Where a shard stands that knows nothing yet.
+    /// Header of a shard without state.
     fn initial_header(&self, id: ShardId) -> Header {
         let partition = id.partition;
         Header {
@@ -142,7 +142,7 @@ impl ShardFactory {
         }
     }
 
-    /// A shard that looks at such entities, as its state in `input` says that it was left.
+    /// A shard of the view `entity`, restored from `input`.
     ///
     /// # Errors
     /// The state is damaged or of another version.
@@ -172,10 +172,10 @@ pub fn model_hash(model: &Model, detect: &Detect) -> String {
     )
 }
 
-/// Reads the model that a configuration names.
+/// Reads the configured model.
 ///
 /// # Errors
-/// Says what is wrong with the file.
+/// The file is invalid.
 pub fn load_model(config: &Config) -> Result<Model, LoadModelError> {
     match &config.detect.model_file {
         None => Ok(Model::embedded()?),
@@ -189,18 +189,18 @@ pub fn load_model(config: &Config) -> Result<Model, LoadModelError> {
     }
 }
 
-/// Why there is no model.
+/// Why the model cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadModelError {
     /// The file cannot be read.
     #[error("`detect.model_file` {path}: {why}")]
     Read {
-        /// Which.
+        /// File.
         path: String,
-        /// Why.
+        /// Reason.
         why: std::io::Error,
     },
-    /// The file is no model.
+    /// The file is not a valid model.
     #[error(transparent)]
     Model(#[from] ModelError),
 }

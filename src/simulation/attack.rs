@@ -1,4 +1,4 @@
-//! What attackers do with credentials that are not theirs.
+//! Attacks on credentials.
 
 use crate::simulation::SimulatedEvent;
 use crate::simulation::campaign_script::CampaignScript;
@@ -9,7 +9,7 @@ use crate::sources::native::encode::{NativeCredential, NativeEvent};
 use crate::sources::time::format_rfc3339;
 use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
 
-/// The attacks, in the order in which a demonstration shows them.
+/// The scenarios, in the order in which a demonstration shows them.
 pub const SCENARIOS: [&str; 27] = [
     "stolen_session",
     "service_key_abroad",
@@ -40,7 +40,7 @@ pub const SCENARIOS: [&str; 27] = [
     "credential_stuffing",
 ];
 
-/// One campaign of `scenario` that begins at `start`, on a victim that the dice choose.
+/// One campaign of `scenario` that begins at `start`, on a randomly chosen victim.
 pub fn campaign(
     organisation: &mut Organisation,
     scenario: &'static str,
@@ -255,7 +255,7 @@ impl CampaignScript<'_> {
         }
     }
 
-    /// An ordinary end of a credential, and its use afterwards.
+    /// A regular end of a credential, and its use afterwards.
     fn ended_credential(&mut self, activity: &'static str, after_secs: i64) {
         let site = self.victim.sites[0].clone();
         let action = self.victim.actions[0];
@@ -304,7 +304,7 @@ impl CampaignScript<'_> {
         self.blend_in(&site, 8, |event| event.purpose = None);
     }
 
-    /// One slightly odd event a day for two weeks, then the act.
+    /// One slightly unusual event a day for two weeks, then the attack.
     fn slow_burn(&mut self) {
         let site = self.foreign_site();
         let start = self.now;
@@ -322,7 +322,7 @@ impl CampaignScript<'_> {
         }
     }
 
-    /// A session of its own, behind a proxy in the victim's country, with the victim's browser.
+    /// An own session, behind a proxy in the victim's country, with the victim's browser.
     fn phished_login(&mut self) {
         let mut site = self.foreign_site();
         let home = &self.victim.sites[0].place;
@@ -362,7 +362,7 @@ impl CampaignScript<'_> {
         }
     }
 
-    /// Malware on the victim's machine keeps sessions coming.
+    /// Malware on the victim's machine keeps stealing sessions.
     fn hijacked_refresh(&mut self) {
         let site = self.victim.sites[0].clone();
         for _ in 0..15 {
@@ -390,7 +390,7 @@ mod tests {
     use crate::sources::native;
 
     #[test]
-    fn every_scenario_gives_valid_events_and_the_same_for_the_same_seed() {
+    fn every_scenario_is_valid_and_reproducible() {
         let run = |scenario| {
             let mut organisation = Organisation::new(3, 60);
             let start = EventTime::EARLIEST.saturating_add_ms(60 * MS_PER_DAY);

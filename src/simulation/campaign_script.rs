@@ -1,4 +1,4 @@
-//! What every attack is made of: acts of a victim's credential, one after the other.
+//! Common steps of all attacks: events of a victim's credential, one after the other.
 
 use crate::simulation::SimulatedEvent;
 use crate::simulation::member::{Member, Site};
@@ -7,7 +7,7 @@ use crate::simulation::places;
 use crate::sources::native::encode::NativeEvent;
 use credwatch_core::units::{EventTime, MS_PER_SEC};
 
-/// An attack that is being acted out.
+/// An attack in progress.
 pub(super) struct CampaignScript<'o> {
     pub(super) organisation: &'o mut Organisation,
     pub(super) victim: Member,
@@ -17,7 +17,7 @@ pub(super) struct CampaignScript<'o> {
 }
 
 impl CampaignScript<'_> {
-    /// A machine that the attacker hires; what is used there is the victim's usual credential.
+    /// A machine rented by the attacker; the victim's usual credential is used on it.
     pub(super) fn foreign_site(&mut self) -> Site {
         let dice = self.organisation.dice();
         let place = places::hired(dice);
@@ -28,7 +28,7 @@ impl CampaignScript<'_> {
         }
     }
 
-    /// The victim's own work until now: a session can only be stolen once it has begun.
+    /// The victim's own work until now: a session can only be stolen once it exists.
     pub(super) fn victim_works(&mut self) {
         let site = self.victim.sites[0].clone();
         self.blend_in(&site, 1, |_| {});
@@ -51,7 +51,7 @@ impl CampaignScript<'_> {
         });
     }
 
-    /// Ordinary actions from `site`, changed by `change`.
+    /// Ordinary actions from `site`, modified by `change`.
     pub(super) fn blend_in(
         &mut self,
         site: &Site,

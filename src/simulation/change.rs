@@ -1,4 +1,4 @@
-//! What changes in an organisation without being an attack: joiners, new laptops and phones, new
+//! Changes in an organisation that are not attacks: joiners, new laptops and phones, new
 //! home addresses, travel, role changes, on-call weeks, deployments, an office that moves network, a
 //! new token lifetime, rotations, backfills.
 
@@ -18,7 +18,7 @@ const OFFICE_MOVES_ON: i64 = 24;
 const ON_CALL_EVERY: i64 = 6;
 
 impl Organisation {
-    /// Changes what changes at the beginning of day `day` of the simulation.
+    /// Applies the changes at the beginning of day `day` of the simulation.
     pub fn change(&mut self, day: i64) {
         for at in 0..self.members.len() {
             let mut member = self.members[at].clone();

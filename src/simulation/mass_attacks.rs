@@ -1,18 +1,18 @@
-//! Attacks on many identities at once, few tries each.
+//! Attacks on many identities at once, with few attempts each.
 
 use crate::simulation::campaign_script::CampaignScript;
 use crate::simulation::member::{Member, Site, Work};
 use crate::simulation::organisation::as_login;
 
-/// Identities that one attack tries.
+/// Identities that one attack targets.
 const TRIED: usize = 120;
 /// Passwords tried on each in a spray.
 const PASSWORDS: usize = 2;
-/// Networks that a stuffing comes from.
+/// Networks used by credential stuffing.
 const NETWORKS: usize = 3;
 
 impl CampaignScript<'_> {
-    /// A few common passwords on everyone, one after the other; one or two fit.
+    /// A few common passwords on every identity; one or two succeed.
     pub(super) fn password_spray(&mut self) {
         let (site, people) = (self.foreign_site(), self.people());
         let lucky = [self.organisation.dice().below(people.len()), 3];
@@ -24,7 +24,7 @@ impl CampaignScript<'_> {
         }
     }
 
-    /// Passwords known from elsewhere, one each, from a handful of networks; some fit.
+    /// Leaked passwords, one per identity, from a few networks; some succeed.
     pub(super) fn credential_stuffing(&mut self) {
         let sites: Vec<Site> = (0..NETWORKS).map(|_| self.foreign_site()).collect();
         for (nth, person) in self.people().iter().enumerate() {

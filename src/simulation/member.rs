@@ -1,17 +1,17 @@
-//! Who works here: people with their laptops and phones, services, workloads, nightly jobs.
+//! Members of the organisation: people with laptops and phones, services, workloads, nightly jobs.
 
 use crate::simulation::places;
 use crate::simulation::places::Place;
 use crate::simulation::rng::Rng;
 
-/// How an identity works.
+/// Pattern of activity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Office hours, in sittings.
+    /// Office hours, in sessions.
     Person,
     /// Round the clock, on a few named machines.
     Service,
-    /// Round the clock, on as many generated machines as the hour needs.
+    /// Round the clock, on as many generated machines as the hour requires.
     Workload,
     /// Once a night.
     Nightly,
@@ -30,16 +30,16 @@ impl Work {
     }
 }
 
-/// A device at a place.
+/// A device at a location.
 #[derive(Clone, Debug)]
 pub struct Site {
     /// Host.
     pub host: String,
     /// Client software.
     pub client: String,
-    /// Where it is.
+    /// Location.
     pub place: Place,
-    /// Which of the identity's sessions or tokens it holds.
+    /// Index of the session or token that it uses.
     pub holder: String,
 }
 
@@ -48,37 +48,37 @@ pub struct Site {
 pub struct Member {
     /// Name.
     pub id: String,
-    /// Its number, from which its constant habits follow.
+    /// Number, from which constant habits are derived.
     pub number: usize,
     /// The office of a person, by number.
     pub office: usize,
-    /// Whether the log that tells of it knows hosts; that of a cloud's interface does not.
+    /// Whether its log states hosts; that of a cloud console does not.
     pub has_hosts: bool,
     /// Peer group.
     pub group: &'static str,
-    /// How it works.
+    /// Pattern of activity.
     pub work: Work,
-    /// From where, the usual first: a person's office and home, a machine's replicas.
+    /// Sites, the usual one first: a person's office and home, a machine's replicas.
     pub sites: Vec<Site>,
     /// A person's phone.
     pub phone: Option<Site>,
     /// Share of days at home, and whether these go through the VPN.
     pub home_share: f64,
-    /// Whether work from home goes through the VPN.
+    /// Whether work from home uses the VPN.
     pub uses_vpn: bool,
-    /// Doing what, the usual first.
+    /// Actions, the most frequent first.
     pub actions: Vec<&'static str>,
-    /// How long its tokens live, in seconds.
+    /// Token lifetime, in seconds.
     pub token_secs: i64,
-    /// Days left of a journey.
+    /// Remaining days of a trip.
     pub trip_days: i64,
-    /// Where it leads.
+    /// Destination.
     pub trip: Option<Place>,
-    /// Days left of being on call.
+    /// Remaining days on call.
     pub on_call_days: i64,
     /// Whether its key is rotated today.
     pub rotates_today: bool,
-    /// Whether it does twenty nights' work tonight.
+    /// Whether it does twenty nights' work this night.
     pub is_backfilling: bool,
     /// Hour at which its work begins.
     pub start_hour: f64,
@@ -145,10 +145,10 @@ const PHONES: [&str; 2] = [
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) Mobile/15E148",
     "Mozilla/5.0 (Linux; Android 15; Pixel 9) Chrome/131.0 Mobile Safari/537.36",
 ];
-/// The group of those who take turns at being on call.
+/// The group of those who share the on-call rotation.
 pub const ON_CALL_GROUP: &str = "operations";
 
-/// Everyone at the beginning, `size` identities.
+/// All members at the beginning, `size` identities.
 pub fn everyone(size: usize, dice: &mut Rng) -> Vec<Member> {
     let (people, nightly, workloads) = (size * 3 / 5, size / 10, size / 8);
     let work = |n: usize| match n {
@@ -273,7 +273,7 @@ fn blank(id: String, number: usize, group: &'static str, work: Work) -> Member {
     }
 }
 
-/// The name of replica `replica` of `name` in its deployment `version`, as an orchestrator gives it.
+/// The name of replica `replica` of `name` in its deployment `version`, as an orchestrator generates it.
 #[must_use]
 pub fn generated(name: &str, version: i64, replica: usize) -> String {
     let tag = (version * 2_654_435_761 + replica as i64 * 40_503) & 0xf_ffff;

@@ -1,5 +1,5 @@
-//! A simulated organisation: people, services, workloads and automations at their daily work, and attacks on
-//! them. Pure and seeded: the same seed gives the same events.
+//! A simulated organisation: people, services, workloads and automations at work, and attacks on them. Pure and
+//! seeded: the same seed gives the same events.
 
 pub mod attack;
 mod campaign_script;
@@ -16,7 +16,7 @@ use credwatch_core::units::EventTime;
 /// One event of the simulation.
 #[derive(Clone, Debug)]
 pub struct SimulatedEvent {
-    /// When.
+    /// Event time.
     pub time: EventTime,
     /// The event.
     pub event: NativeEvent,

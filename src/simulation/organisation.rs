@@ -1,4 +1,4 @@
-//! An organisation, and what an ordinary day of it looks like.
+//! An organisation, and its events on an ordinary day.
 
 use crate::simulation::SimulatedEvent;
 use crate::simulation::member::{Member, Site, Work, everyone};
@@ -9,17 +9,17 @@ use crate::sources::native::encode::{NativeCredential, NativeEvent, NativeIdenti
 use crate::sources::time::format_rfc3339;
 use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
 
-/// Everyone.
+/// All members.
 pub struct Organisation {
-    /// Who works here.
+    /// The members.
     pub members: Vec<Member>,
     dice: Rng,
     serial: u64,
-    /// From and to, when a service behind many others fails; epoch milliseconds.
+    /// Start and end of the outage of a central service; epoch milliseconds.
     pub outage: Option<(i64, i64)>,
 }
 
-/// One use to come: milliseconds since midnight, and the device at its place.
+/// One use: milliseconds since midnight, and the device at its location.
 type Moment = (i64, Site);
 
 impl Organisation {
@@ -136,7 +136,7 @@ impl Organisation {
         }
     }
 
-    /// Some days begin with a password, and some passwords with a typing error.
+    /// Some days begin with a password login, and some of those with a typing error.
     fn sign_in(
         &mut self,
         member: &Member,
@@ -177,7 +177,7 @@ impl Organisation {
         moments
     }
 
-    /// The laptop where it is today.
+    /// The location of the laptop today.
     fn workplace(&self, member: &Member, is_home: bool) -> Site {
         let at = |place: Place| Site {
             place,
@@ -205,7 +205,7 @@ impl Organisation {
             .collect()
     }
 
-    /// A glance now and then, on the carrier's network or at home.
+    /// Occasional use on the carrier's network or at home.
     fn by_phone(&mut self, member: &Member, weekend: bool) -> Vec<Moment> {
         let Some(phone) = &member.phone else {
             return Vec::new();
@@ -228,7 +228,7 @@ impl Organisation {
             .collect()
     }
 
-    /// Another address of the same carrier, located somewhere near.
+    /// Another address of the same carrier, located nearby.
     fn roaming(&mut self, client: &Place) -> Place {
         let (network, _) = client.prefix.rsplit_once('.').unwrap_or_default();
         let mut off = || self.dice.between(-1.0, 1.0);
@@ -322,7 +322,7 @@ impl Organisation {
         }
     }
 
-    /// The dice of this organisation.
+    /// Random numbers of this organisation.
     pub fn dice(&mut self) -> &mut Rng {
         &mut self.dice
     }
@@ -340,8 +340,8 @@ fn ordinary(time: EventTime, event: NativeEvent) -> SimulatedEvent {
     }
 }
 
-/// Which token of `holder` is in use at `time`, by number, and when it was issued: one after the
-/// other, each holder's at its own moments.
+/// Number of the token of `holder` that is in use at `time`, and its time of issue: one after the other, with a
+/// different phase for each holder.
 fn token_window(member: &Member, holder: &str, time: EventTime) -> (i64, EventTime) {
     let life_ms = member.token_secs * MS_PER_SEC;
     let spread: i64 = holder.bytes().map(i64::from).sum();
@@ -351,7 +351,7 @@ fn token_window(member: &Member, holder: &str, time: EventTime) -> (i64, EventTi
     (turn, issued)
 }
 
-/// Makes an event the use of a password.
+/// Turns an event into a use of a password.
 pub(super) fn as_login(event: &mut NativeEvent, id: &str, outcome: &'static str) {
     event.activity = "authenticate";
     event.resource = None;
@@ -363,7 +363,7 @@ pub(super) fn as_login(event: &mut NativeEvent, id: &str, outcome: &'static str)
     }
 }
 
-/// Makes an event the exchange of the refresh token that `holder` holds for a session.
+/// Turns an event into the exchange of the refresh token of `holder`.
 pub(super) fn as_refresh(event: &mut NativeEvent, holder: &str) {
     event.activity = "refresh";
     event.action = Some("oauth:Token".to_owned());

@@ -1,8 +1,8 @@
-//! Where people and machines are: offices, homes, journeys, and the networks that attackers hire.
+//! Locations of people and machines: offices, homes, trips, and networks rented by attackers.
 
 use crate::simulation::rng::Rng;
 
-/// A network at a place.
+/// A network at a location.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// First three octets.
@@ -53,7 +53,7 @@ const OFFICES: [(&str, u32); 3] = [
     ("10.40.1", 64_603),
 ];
 
-/// Where journeys lead: country, provider of its hotels, position.
+/// Trip destinations: country, hotel provider, position.
 const JOURNEYS: [(&str, u32, (f64, f64)); 9] = [
     ("FR", 5_410, (48.9, 2.4)),
     ("SE", 3_301, (59.3, 18.1)),
@@ -66,7 +66,7 @@ const JOURNEYS: [(&str, u32, (f64, f64)); 9] = [
     ("IE", 5_466, (53.3, -6.3)),
 ];
 
-/// Where attackers hire machines.
+/// Networks on which attackers rent machines.
 const HIRED: [(&str, u32, (f64, f64)); 12] = [
     ("RO", 9_009, (44.4, 26.1)),
     ("NL", 60_404, (52.4, 4.9)),
@@ -82,7 +82,7 @@ const HIRED: [(&str, u32, (f64, f64)); 12] = [
     ("MD", 200_850, (47.0, 28.9)),
 ];
 
-/// The way out of the company's VPN.
+/// The exit of the company's VPN.
 pub(super) fn vpn() -> Place {
     Place {
         prefix: "193.10.7".to_owned(),
@@ -130,7 +130,7 @@ pub(super) fn home(n: usize, dice: &mut Rng) -> Place {
     }
 }
 
-/// A phone's network in the country of office `n`, whose addresses and places are the carrier's.
+/// A phone's network in the country of office `n`, with the carrier's addresses and locations.
 pub(super) fn mobile(n: usize, client: usize, dice: &mut Rng) -> Place {
     let country = &COUNTRIES[n % COUNTRIES.len()];
     Place {
@@ -152,7 +152,7 @@ pub(super) fn hotel(dice: &mut Rng) -> Place {
     }
 }
 
-/// A machine that an attacker hires.
+/// A machine rented by an attacker.
 pub(super) fn hired(dice: &mut Rng) -> Place {
     let (country, asn, position) = HIRED[dice.below(HIRED.len())];
     Place {

@@ -1,13 +1,13 @@
-//! Seeded chance.
+//! Seeded random numbers.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng};
 
-/// A source of chance that depends on its seed alone.
+/// A random number generator that depends on its seed only.
 pub struct Rng(ChaCha8Rng);
 
 impl Rng {
-    /// Dice for `seed`.
+    /// A generator with `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(ChaCha8Rng::seed_from_u64(seed))

@@ -1,4 +1,4 @@
-//! Reading JSON objects without copying: borrowed text, counted unknown members, bounded nesting.
+//! Parsing of JSON objects without copying: borrowed text, counted unknown fields, bounded nesting.
 
 use credwatch_core::event::Text;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -31,8 +31,8 @@ impl<'de> Deserialize<'de> for Str<'de> {
     }
 }
 
-/// Any value, read over. Unlike [`IgnoredAny`] it recurses, so that the parser's nesting limit
-/// (128) holds for what is ignored too.
+/// Any ignored value. Unlike [`IgnoredAny`] it recurses, so that the parser's nesting limit
+/// (128) applies to ignored values too.
 pub struct IgnoredValue;
 
 impl<'de> Deserialize<'de> for IgnoredValue {
@@ -87,8 +87,8 @@ impl<'de> Visitor<'de> for SkipVisitor {
     }
 }
 
-/// Declares a struct of optional members that is read from a JSON object; `null` counts as absent
-/// and unknown members are counted in `unknown`.
+/// Declares a struct of optional fields that is read from a JSON object; `null` counts as absent
+/// and unknown fields are counted in `unknown`.
 macro_rules! object {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $ty:ty = $key:literal),+ $(,)? }) => {
         $(#[$doc])*

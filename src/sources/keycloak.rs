@@ -1,8 +1,8 @@
 //! Keycloak's user and admin events → native events.
 //!
-//! What ties the events of one login together is its session: refreshing gives new token ids, and the
-//! session stays. So the credential is the session where there is one, and an order can end it. A record
-//! is an event as the admin API gives it, with the member `realmName`, which the issuer is named by.
+//! The events of one login have the session in common: a refresh issues new token ids, and the session stays. So
+//! the credential is the session where there is one, and an order can delete it. A record is an event as the
+//! admin API returns it, with the field `realmName`, by which the issuer is named.
 
 use crate::sources::native::encode::{NativeCredential, NativeEvent, NativeIdentity, NativeSource};
 use crate::sources::native::parse_address;
@@ -10,29 +10,29 @@ use crate::sources::time::format_rfc3339;
 use credwatch_core::units::EventTime;
 use serde::Deserialize;
 
-/// Largest record.
+/// Maximum size of a record, in bytes.
 pub const RECORD_BYTES: usize = 256 * 1024;
 /// Values copied from a record are cut to this length.
 const VALUE_BYTES: usize = 1_000;
-/// Service accounts are users whose names begin so.
+/// Prefix of the user names of service accounts.
 const SERVICE_ACCOUNT: &str = "service-account-";
 
-/// Why a record gives no event.
+/// Why a record cannot be mapped.
 #[derive(Debug, thiserror::Error)]
 pub enum KeycloakEventError {
     /// Over the size limit.
     #[error("Keycloak event of {0} bytes is over the limit of {RECORD_BYTES}")]
     TooLarge(usize),
-    /// Not JSON of the right shape.
+    /// Not JSON of the right form.
     #[error("not a Keycloak event: {0}")]
     Json(#[from] serde_json::Error),
-    /// A member that every event has is not there.
+    /// A required field is missing.
     #[error("Keycloak event without `{0}`")]
     Missing(&'static str),
-    /// `time` is no time.
-    #[error("`time` is not in epoch milliseconds between 2000 and 2099")]
+    /// `time` is invalid.
+    #[error("`time` is not a time in epoch milliseconds between 2000 and 2099")]
     Time,
-    /// Nobody acted.
+    /// There is no principal.
     #[error("the event names no user and no client")]
     Principal,
 }
@@ -85,7 +85,7 @@ fn given(text: &Option<String>) -> Option<&str> {
 /// Maps one record.
 ///
 /// # Errors
-/// Says what is wrong with the record.
+/// The record is malformed.
 pub fn map(record: &[u8]) -> Result<NativeEvent, KeycloakEventError> {
     if record.len() > RECORD_BYTES {
         return Err(KeycloakEventError::TooLarge(record.len()));
@@ -157,7 +157,7 @@ fn identity(record: &Record, deed: &str) -> Result<NativeIdentity, KeycloakEvent
     let client = given(&record.client_id);
     let (id, is_service) = match (given(&record.user_id), username, client) {
         (Some(id), _, _) => (id.to_owned(), is_service),
-        // Somebody tried a name that nobody has.
+        // A login attempt for an unknown user name.
         (None, Some(name), _) => (format!("name/{name}"), is_service),
         (None, None, Some(client)) => (format!("client/{client}"), true),
         (None, None, None) => return Err(KeycloakEventError::Principal),
@@ -190,7 +190,7 @@ fn credential(
     if deed == "CLIENT_LOGIN" {
         return given(&record.client_id).map(|client| of(client, "api_key"));
     }
-    // Of nobody there is nothing that could be ended.
+    // There is no user whose session could be deleted.
     let user = given(&record.user_id)?;
     let session = given(&record.session_id).map(|id| of(id, "session"));
     if activity == "rotate" || session.is_none() {
@@ -210,7 +210,7 @@ fn credential(
     Some(session)
 }
 
-/// An administrator's deed: what somebody did to others' accounts, roles and clients.
+/// An action of an administrator on users, roles and clients.
 fn of_admin(record: &Record, time: EventTime) -> Result<NativeEvent, KeycloakEventError> {
     let operation = given(&record.operation_type).unwrap_or_default();
     let kind = given(&record.resource_type).unwrap_or("UNKNOWN");
@@ -230,7 +230,7 @@ fn of_admin(record: &Record, time: EventTime) -> Result<NativeEvent, KeycloakEve
         "ACTION" if is_new_secret => "rotate",
         _ => "use",
     };
-    // Of a grant the resource is whom it widens, as of other sources.
+    // The resource of a grant is the principal that gains permissions, as in other sources.
     let target = path.strip_prefix("users/").filter(|_| widens);
     let target = target.and_then(|rest| rest.split('/').next());
     Ok(NativeEvent {
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_begins_a_session_and_a_refresh_goes_on_with_it() {
+    fn a_login_begins_a_session_and_a_refresh_continues_it() {
         let login = mapped(&user_event("LOGIN"));
         assert_eq!((login.activity, login.outcome), ("authenticate", "success"));
         assert_eq!(
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_failures_and_unknown_names_are_nobody_known() {
+    fn errors_are_failures_and_unknown_names_have_their_own_identity() {
         let mut failed = user_event("LOGIN_ERROR");
         failed["error"] = json!("user_not_found");
         for member in ["userId", "sessionId"] {
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_says_why() {
+    fn a_malformed_event_states_the_reason() {
         for (record, why) in [
             ("{}", "without `time`"),
             ("[", "not a Keycloak event"),

@@ -1,4 +1,4 @@
-//! Log formats: one folder a source, recognition in [`source_format`].
+//! Log formats, one file or folder per source; recognition in [`source_format`].
 
 pub mod cloudtrail;
 pub mod json_object;

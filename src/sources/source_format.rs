@@ -1,4 +1,4 @@
-//! Which format is a record in, and what are the records of a document?
+//! Recognizes the format of a record, and splits a document into records.
 
 use credwatch_core::string_enum;
 
@@ -14,13 +14,13 @@ string_enum! {
     }
 }
 
-/// As much of a document as is looked at to guess its format.
+/// Number of bytes of a document from which its format is recognized.
 #[must_use]
 pub fn head(document: &[u8]) -> &[u8] {
     &document[..document.len().min(65_536)]
 }
 
-/// Guesses the format of a record from the members that only one has.
+/// Recognizes the format of a record by fields that only one format has.
 #[must_use]
 pub fn recognise(record: &[u8]) -> Format {
     let has = |needle: &[u8]| record.windows(needle.len()).any(|window| window == needle);
@@ -36,20 +36,20 @@ pub fn recognise(record: &[u8]) -> Format {
 /// Records of a document.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Document<'d> {
-    /// One record a line, in the order of a log.
+    /// One record per line, in the order of a log.
     Lines(Vec<&'d [u8]>),
-    /// A JSON array or `{"Records":[…]}`: a bag without order. `cut_short` where its end is
-    /// missing; the broken rest is the last record then.
+    /// A JSON array or `{"Records":[…]}`: without order. `is_truncated` where its end is missing; the last
+    /// record is then the malformed rest.
     Array {
         /// The elements.
         records: Vec<&'d [u8]>,
         /// Whether the document ends within an element or before the array does.
-        cut_short: bool,
+        is_truncated: bool,
     },
 }
 
-/// Splits a document into records without judging them: a broken element whose brackets balance
-/// costs that element only.
+/// Splits a document into records without parsing them: a malformed element with balanced brackets
+/// affects that element only.
 #[must_use]
 pub fn split(document: &[u8]) -> Document<'_> {
     let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
@@ -73,19 +73,19 @@ fn array_in(document: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Whether a document that begins so is an array or `{"Records":[…]}`, and no log of lines.
+/// Whether a document with this beginning is an array or `{"Records":[…]}`, and not a log of lines.
 #[must_use]
 pub fn is_json_array(head: &[u8]) -> bool {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     array_in(head).is_some()
 }
 
-/// Whether a document that begins with `[` is no array of objects but garbage by lines.
+/// Whether a document that begins with `[` is not an array of objects but malformed lines.
 fn looks_like_json_lines(document: &[u8]) -> bool {
     !matches!(document[1..].trim_ascii_start().first(), Some(b'{' | b']'))
 }
 
-/// The array of `{"Records":[…]}`, where the document begins so.
+/// The array of `{"Records":[…]}`, where the document begins with it.
 fn records_member(document: &[u8]) -> Option<&[u8]> {
     let mut rest = document.get(1..)?.trim_ascii_start();
     rest = rest.strip_prefix(b"\"Records\"")?.trim_ascii_start();
@@ -121,7 +121,7 @@ fn split_array(array: &[u8]) -> Document<'_> {
         if depth == 0 {
             return Document::Array {
                 records,
-                cut_short: false,
+                is_truncated: false,
             };
         }
     }
@@ -130,7 +130,7 @@ fn split_array(array: &[u8]) -> Document<'_> {
     }
     Document::Array {
         records,
-        cut_short: true,
+        is_truncated: true,
     }
 }
 
@@ -141,19 +141,22 @@ mod tests {
 
     fn bag(document: &str) -> (Vec<&str>, bool) {
         match split(document.as_bytes()) {
-            Document::Array { records, cut_short } => (
+            Document::Array {
+                records,
+                is_truncated,
+            } => (
                 records
                     .iter()
                     .map(|r| std::str::from_utf8(r).unwrap())
                     .collect(),
-                cut_short,
+                is_truncated,
             ),
             Document::Lines(_) => panic!("expected a bag"),
         }
     }
 
     #[test]
-    fn arrays_and_records_are_bags() {
+    fn arrays_and_records_have_no_order() {
         let expected = (vec![r#"{"a":"],}\""}"#, r#"{"b":[1,{}]}"#], false);
         assert_eq!(bag(r#"[{"a":"],}\""}, {"b":[1,{}]}]"#), expected);
         assert_eq!(
@@ -164,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_document_keeps_its_whole_records() {
+    fn a_truncated_document_keeps_its_complete_records() {
         assert_eq!(
             bag(r#"{"Records":[{"a":1},{"b":"#),
             (vec![r#"{"a":1}"#, r#"{"b":"#], true)
@@ -182,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_are_told_apart() {
+    fn formats_are_recognized() {
         assert_eq!(recognise(br#"{"eventVersion":"1.08"}"#), Format::CloudTrail);
         assert_eq!(recognise(br#"{"time":1,"identity":{}}"#), Format::Native);
     }
@@ -197,10 +200,10 @@ mod tests {
                 .map(|t| if nested { serde_json::json!({"a": [t, {"b": t}]}) } else { serde_json::json!({"t": t}) })
                 .collect();
             let document = serde_json::to_string(&elements).unwrap();
-            let (records, cut_short) = bag(&document);
+            let (records, is_truncated) = bag(&document);
             let read: Vec<serde_json::Value> = records.iter().map(|r| serde_json::from_str(r).unwrap()).collect();
             prop_assert_eq!(read, elements);
-            prop_assert!(!cut_short);
+            prop_assert!(!is_truncated);
         }
 
         #[test]

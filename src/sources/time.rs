@@ -1,4 +1,4 @@
-//! Times as logs write them.
+//! Parsing and formatting of times in logs.
 
 use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
 
@@ -66,8 +66,8 @@ fn epoch_ms(date: (i64, i64, i64), clock: (i64, i64, i64)) -> Option<i64> {
     })
 }
 
-/// Milliseconds since the epoch of an RFC 3339 time; a fraction is cut to milliseconds. `None`
-/// where it is not one.
+/// Milliseconds since the epoch of an RFC 3339 time; a fraction is truncated to milliseconds. `None`
+/// for other text.
 #[must_use]
 pub fn parse_rfc3339(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn times_read_as_another_library_reads_them() {
+    fn times_agree_with_another_library() {
         for text in [
             "2026-11-23T10:15:30.123Z",
             "2026-11-23T10:15:30Z",
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn invalid_times_are_rejected() {
         for text in [
             "",
             "2026",
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_expiry_of_aws_credentials_is_read() {
+    fn the_expiry_of_aws_credentials_is_parsed() {
         let ms = |text| parse_rfc3339(text);
         assert_eq!(
             parse_aws_expiration("Jul 10, 2023, 1:05:22 PM"),
@@ -231,7 +231,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_moment_survives_a_round_trip(ms in 946_684_800_000i64..4_102_444_799_999) {
+        fn every_time_survives_a_round_trip(ms in 946_684_800_000i64..4_102_444_799_999) {
             let time = EventTime::from_epoch_ms(ms).unwrap();
             let text = format_rfc3339(time);
             prop_assert_eq!(parse_rfc3339(&text), Some(ms));

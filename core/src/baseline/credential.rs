@@ -1,7 +1,7 @@
-//! What is known of single credentials: where each was first used, and whether it was ended.
+//! Baselines of single credentials: where each was first used, its lifetime, and whether it was revoked.
 //!
-//! A bounded table per shard. At the limit the longest unused of the few records that share a place
-//! gives way; its next use then counts as a first one, which says nothing.
+//! A bounded set-associative table per shard. When a bucket is full, the least recently used of its records is
+//! evicted; the next use of an evicted credential counts as a first use, which is no evidence.
 
 use crate::baseline::cow_tracker::CopiedRecords;
 use crate::baseline::dirty::{DirtyState, DirtyTable};
@@ -10,7 +10,7 @@ use crate::event::{Activity, Event};
 use crate::units::{EventTime, MS_PER_SEC};
 use borsh::{BorshDeserialize, BorshSerialize};
 
-/// The few values of one feature that a credential has shown, the oldest first; 0 is empty.
+/// The first and latest few values of one feature for a credential, oldest first; 0 is an empty slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct RecentValues<const N: usize>([u32; N]);
 
@@ -21,13 +21,13 @@ impl<const N: usize> Default for RecentValues<N> {
 }
 
 impl<const N: usize> RecentValues<N> {
-    /// Whether `key` would be a move: others were shown, this one was not.
+    /// Whether a use at `key` is a relocation: other values were observed, this one was not.
     #[must_use]
     pub fn is_relocation(&self, key: Option<u32>) -> bool {
         key.is_some_and(|key| self.0[0] != 0 && !self.0.contains(&key))
     }
 
-    /// Forgets `key`, if it was shown; those after it move up.
+    /// Removes `key`, if present; later values move up.
     pub fn forget(&mut self, key: u32) {
         if let Some(baselines) = self.0.iter().position(|shown| *shown == key && key != 0) {
             self.0[baselines..].rotate_left(1);
@@ -35,7 +35,7 @@ impl<const N: usize> RecentValues<N> {
         }
     }
 
-    /// Remembers `key`; the first one shown stays, later ones give way.
+    /// Adds `key`; the first observed value is kept, later ones are replaced.
     pub fn add(&mut self, key: Option<u32>) {
         let Some(key) = key.filter(|key| !self.0.contains(key)) else {
             return;
@@ -50,30 +50,30 @@ impl<const N: usize> RecentValues<N> {
     }
 }
 
-/// One credential, in one cache line. Times are seconds since the epoch; 0 where unknown.
+/// One credential, in one cache line. Times are in seconds since the epoch; 0 where unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[repr(align(64))]
 pub struct CredentialRecord {
     key: u64,
-    /// Hosts that it was used from.
+    /// Hosts on which it was used.
     pub hosts: RecentValues<3>,
-    /// Networks.
+    /// Networks from which it was used.
     pub networks: RecentValues<2>,
     /// Client families.
     pub clients: RecentValues<2>,
-    /// Issuer and kind.
+    /// Key of issuer and credential kind.
     pub issuer: u32,
     /// Latest use.
     pub last_secs: u32,
-    /// Latest stated end.
+    /// Latest stated expiry.
     pub expires_secs: u32,
-    /// When it was revoked.
+    /// Time of revocation.
     pub revoked_secs: u32,
-    /// When it was rotated away.
+    /// Time at which it was rotated away.
     pub rotated_secs: u32,
-    /// When it was refreshed last.
+    /// Time of the latest refresh.
     pub refreshed_secs: u32,
-    /// Whether it was used again after its first use.
+    /// Whether it was used after its first use.
     pub is_reused: bool,
 }
 
@@ -85,29 +85,29 @@ impl CredentialRecord {
     }
 }
 
-/// Seconds since the epoch, as records keep them.
+/// Seconds since the epoch, as records store them.
 #[must_use]
 pub fn secs(time: EventTime) -> u32 {
     u32::try_from(time.epoch_ms() / MS_PER_SEC).unwrap_or(u32::MAX)
 }
 
-/// Buckets in one piece of what is kept; some 290 KB.
+/// Buckets in one checkpoint chunk; about 290 KB.
 pub(super) const BUCKETS_PER_CHUNK: usize = 512;
-/// Records that share one place by their key.
+/// Records in one bucket.
 pub(super) const WAYS: usize = 8;
 /// Buckets of a new table.
 const MIN_BUCKETS: usize = 8;
 
-/// One cache line: which records stand here, and when each was used last.
+/// One cache line: tags and times of latest use of the records in one bucket.
 #[derive(Clone, Copy, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub(super) struct Bucket {
-    /// A part of each key; 0 for an empty place.
+    /// A part of each key; 0 for an empty slot.
     tags: [u32; WAYS],
     used_secs: [u32; WAYS],
 }
 
 impl Bucket {
-    /// Where a newcomer goes: an empty place, else that of the longest unused.
+    /// Slot for a new record: an empty one, otherwise that of the least recently used record.
     fn next_way(&self) -> usize {
         let empty = self.tags.iter().position(|tag| *tag == 0);
         let longest = || (0..WAYS).min_by_key(|way| self.used_secs[*way]);
@@ -115,8 +115,8 @@ impl Bucket {
     }
 }
 
-/// All credentials of a shard, bounded: a set-associative table, so that a look-up costs one cache
-/// line and one record. It doubles while more than half full, up to its capacity.
+/// All credentials of a shard: a set-associative table, so that a look-up costs one cache line and one
+/// record. It doubles when more than half full, up to its capacity.
 #[derive(Clone, Debug)]
 pub struct CredentialTable {
     pub(super) buckets: Vec<Bucket>,
@@ -124,9 +124,9 @@ pub struct CredentialTable {
     pub(super) len: usize,
     max_buckets: usize,
     pub(super) evicted: u64,
-    /// How pieces of the table stand to what is kept of them.
+    /// Dirty state of each chunk.
     pub(super) dirty: DirtyTable,
-    /// Pieces that were about to change while a checkpoint awaited them.
+    /// Chunks that were copied before a modification, for the checkpoint in progress.
     pub(super) copied: CopiedRecords,
 }
 
@@ -135,7 +135,7 @@ fn tag(key: u64) -> u32 {
 }
 
 impl CredentialTable {
-    /// An empty table of about `capacity` credentials at most.
+    /// An empty table for at most about `capacity` credentials.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         let most = capacity.div_ceil(WAYS).next_power_of_two();
@@ -158,7 +158,7 @@ impl CredentialTable {
         (0..buckets.div_ceil(BUCKETS_PER_CHUNK)).for_each(|piece| self.mark_chunk_dirty(piece));
     }
 
-    /// The bucket at `bucket` is about to change.
+    /// Marks the chunk of the bucket at `bucket` as dirty, before it is modified.
     fn mark_dirty(&mut self, bucket: usize) {
         self.mark_chunk_dirty(bucket / BUCKETS_PER_CHUNK);
     }
@@ -171,19 +171,19 @@ impl CredentialTable {
         }
     }
 
-    /// The piece at `at`, as it is kept.
+    /// The chunk at `at`, encoded.
     pub(super) fn chunk(&self, at: usize) -> (&[Bucket], &[CredentialRecord]) {
         let buckets = self.buckets.chunks(BUCKETS_PER_CHUNK).nth(at);
         let records = self.records.chunks(BUCKETS_PER_CHUNK * WAYS).nth(at);
         (buckets.unwrap_or_default(), records.unwrap_or_default())
     }
 
-    /// About how many bytes a piece is.
+    /// Approximate size of a chunk in bytes.
     pub(super) fn chunk_bytes(&self) -> usize {
         self.memory_bytes() / self.chunk_count()
     }
 
-    /// How many pieces there are.
+    /// Number of chunks.
     pub(super) fn chunk_count(&self) -> usize {
         self.buckets.len().div_ceil(BUCKETS_PER_CHUNK)
     }
@@ -192,7 +192,7 @@ impl CredentialTable {
         key as usize & (self.buckets.len() - 1)
     }
 
-    /// Asks memory for what the next look-up of `key` needs; changes nothing.
+    /// Prefetches the cache lines that the next look-up of `key` needs; changes nothing.
     pub fn prefetch(&self, key: u64) {
         let bucket = self.bucket_of(key);
         let way = self.buckets[bucket]
@@ -203,7 +203,7 @@ impl CredentialTable {
         std::hint::black_box(record.last_secs);
     }
 
-    /// Where the record of `key` stands.
+    /// Slot of the record of `key`.
     #[must_use]
     pub fn find(&self, key: u64) -> Option<usize> {
         let bucket = self.bucket_of(key);
@@ -213,7 +213,7 @@ impl CredentialTable {
             .find(|slot| self.records[*slot].key == key)
     }
 
-    /// The record of `key`, made if it is new, for a use at `now_secs`.
+    /// The record of `key`, created if it is new, for a use at `now_secs`.
     pub fn get_or_insert(&mut self, key: u64, now_secs: u32) -> usize {
         let known = self.find(key);
         let is_full = 2 * self.len >= self.records.len();
@@ -232,7 +232,7 @@ impl CredentialTable {
         slot
     }
 
-    /// Places a record where its bucket has room, else where the longest unused stood.
+    /// Inserts a record into its bucket; the least recently used record is evicted when the bucket is full.
     fn insert(&mut self, record: CredentialRecord) -> usize {
         let at = self.bucket_of(record.key);
         let bucket = &mut self.buckets[at];
@@ -248,7 +248,7 @@ impl CredentialTable {
         at * WAYS + way
     }
 
-    /// Twice as many buckets; each old one parts in two, so that nothing is lost.
+    /// Doubles the number of buckets; each old bucket splits in two, so that no record is lost.
     #[cold]
     fn grow(&mut self) {
         (0..self.chunk_count()).for_each(|piece| self.mark_chunk_dirty(piece));
@@ -271,14 +271,14 @@ impl CredentialTable {
         &self.records[slot]
     }
 
-    /// The record at `slot`, to write to.
+    /// The record at `slot`, to modify.
     pub fn record_mut(&mut self, slot: usize) -> &mut CredentialRecord {
         self.mark_dirty(slot / WAYS);
         &mut self.records[slot]
     }
 
-    /// Notes how the life of a credential goes on: its end, its revocation, and that the one used
-    /// before (`previous`) was rotated away where the event names the new one.
+    /// Updates the lifecycle of a credential: its expiry, its revocation, and, where the event names the
+    /// credential that it replaces (`previous`), the rotation of that one.
     pub fn track_lifecycle(
         &mut self,
         slot: usize,
@@ -307,19 +307,19 @@ impl CredentialTable {
         }
     }
 
-    /// How many credentials are known.
+    /// Number of credentials.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Records that gave way.
+    /// Number of evicted records.
     #[must_use]
     pub fn evicted(&self) -> u64 {
         self.evicted
     }
 
-    /// Bytes held.
+    /// Size in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let per_bucket = size_of::<Bucket>() + WAYS * size_of::<CredentialRecord>();
@@ -333,9 +333,12 @@ mod tests {
     use crate::stats::hash::hash64;
 
     #[test]
-    fn the_first_place_stays_and_a_move_is_seen() {
+    fn the_first_value_is_kept_and_a_relocation_is_detected() {
         let mut shown = RecentValues::<3>::default();
-        assert!(!shown.is_relocation(Some(1)), "a first use is no move");
+        assert!(
+            !shown.is_relocation(Some(1)),
+            "a first use is no relocation"
+        );
         for key in 1..=5 {
             shown.add(Some(key));
         }
@@ -352,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_bounded_and_the_recently_used_stay() {
+    fn the_table_is_bounded_and_evicts_the_least_recently_used() {
         let mut table = CredentialTable::new(64);
         for n in 1..10_000u64 {
             let slot = table.get_or_insert(key(n), n as u32);
@@ -367,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn growing_loses_nothing() {
+    fn growth_keeps_all_records() {
         let mut table = CredentialTable::new(100_000);
         for n in 1..20_000u64 {
             let slot = table.get_or_insert(key(n), 1);

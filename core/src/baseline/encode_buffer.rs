@@ -1,13 +1,13 @@
-//! Bytes of one piece after another, in one buffer.
+//! A reusable buffer for encoding one record after another.
 
 use borsh::BorshSerialize;
 use borsh::io::{Result, Write};
 
-/// Room that is made at once.
+/// Initial capacity in bytes.
 const MIN_CAPACITY_BYTES: usize = 4 * 1024;
 
-/// A buffer that is written from its start again for each piece. A `Vec` asks for room at every number
-/// that is written, which is most of what writing a piece costs; here there nearly always is room.
+/// A buffer that is reused for each record. A `Vec` checks its capacity at every number that is written,
+/// which is most of the cost of encoding; here the capacity is reserved in advance.
 #[derive(Clone, Debug, Default)]
 pub struct EncodeBuffer {
     bytes: Vec<u8>,
@@ -15,13 +15,13 @@ pub struct EncodeBuffer {
 }
 
 impl EncodeBuffer {
-    /// The bytes of `piece`.
+    /// The encoded bytes of `record`.
     ///
     /// # Errors
-    /// `piece` cannot be written: a number is not one.
-    pub fn encode(&mut self, piece: &impl BorshSerialize) -> Result<&[u8]> {
+    /// `record` cannot be encoded: it holds a NaN.
+    pub fn encode(&mut self, record: &impl BorshSerialize) -> Result<&[u8]> {
         self.written = 0;
-        piece.serialize(self)?;
+        record.serialize(self)?;
         Ok(&self.bytes[..self.written])
     }
 

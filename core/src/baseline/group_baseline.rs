@@ -1,7 +1,7 @@
-//! The baseline of many: of a peer group, or of everyone in the partition.
+//! The baseline of many identities: of a peer group, or of the population of a partition.
 //!
-//! It counts adoptions: a value is added when one identity shows it for the first time, so one
-//! busy identity does not speak for all.
+//! It counts adoptions: a value is added once per identity that uses it, so that one busy identity does not
+//! dominate the group.
 
 use crate::baseline::profile::{LEVELS, Profile};
 use crate::parameters::Parameters;
@@ -13,7 +13,7 @@ use crate::stats::student::Moments;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 decayed_struct! {
-    /// What is known of a group.
+    /// The baseline of a group.
     #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
     pub struct GroupBaseline {
         /// Hosts.
@@ -44,11 +44,11 @@ decayed_struct! {
         decayed pub log_count: Moments,
         /// Natural logarithms of distinct (action, resource) in an active hour.
         decayed pub log_distinct: Moments,
-        /// Days of members with a place.
+        /// Days of members with a known location.
         decayed pub journey_days: f64,
         /// Impossible journeys among them.
         decayed pub journey_jumps: f64,
-        /// Far ones among these.
+        /// Long ones among these.
         decayed pub journey_far_jumps: f64,
         /// Uses without a stated purpose.
         decayed pub purposeless: f64,
@@ -59,11 +59,11 @@ decayed_struct! {
     }
 }
 
-/// Days that the prior of a group's rhythm is worth.
+/// Prior strength of a group's activity rhythm, in days.
 const PRIOR_STRENGTH_DAYS: f32 = 3.0;
 
 impl GroupBaseline {
-    /// A group of which nothing is known, keeping `values` values of each feature.
+    /// An empty baseline that keeps `values` values of each feature.
     #[must_use]
     pub fn new(values: usize) -> Self {
         Self {
@@ -91,25 +91,25 @@ impl GroupBaseline {
         }
     }
 
-    /// Counts one active hour of one identity, and the days that went by for it.
+    /// Adds one active hour of one identity, and the days that passed for it.
     pub fn add_hour(&mut self, bin: usize, days: [u8; 2], weight: f32, weight_now: f32) {
         self.hours.add(bin, weight);
         self.hours.add_days(days, weight);
         self.rates = self.hours.rates(weight_now, None, PRIOR_STRENGTH_DAYS);
     }
 
-    /// When its members are active.
+    /// The hours of the week in which members are active.
     #[must_use]
     pub fn rates(&self) -> &HourRates {
         &self.rates
     }
 
-    /// Adopts the habits of a new member, each value once with `weight`.
+    /// Adopts the habits of a new member: each value once, with `weight`.
     pub fn seed_from(&mut self, member: &Profile, weight: f32) {
         self.adopt_values(&member.value_shares(), weight);
     }
 
-    /// Failure rate of the members without `less` failures and trials, with the prior's say.
+    /// Failure rate of the members without `less` failures and trials, shrunk towards the prior.
     #[must_use]
     pub fn failure_rate(
         &self,
@@ -124,14 +124,14 @@ impl GroupBaseline {
         posterior_mean(failed, tried, prior_rate, prior_trials)
     }
 
-    /// Bytes held.
+    /// Size in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         size_of::<Self>() + self.value_heap_bytes()
     }
 }
 
-/// Share of calls with at least the level of index `rank`, by the prior of the model.
+/// Share of calls at or above the access level of index `rank`, under the model's prior.
 #[must_use]
 pub fn prior_share_from(rank: usize, parameters: &Parameters) -> f64 {
     let shares = parameters.prior.level_shares();

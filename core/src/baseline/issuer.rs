@@ -1,20 +1,20 @@
-//! What is known of an issuer's credentials of one kind: how long they live, how often they move.
+//! Baselines of the credentials of one issuer and kind: lifetimes and relocation rates.
 
 use crate::stats::decayed::decayed_struct;
 use crate::stats::lifetime::LifetimeHistogram;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 decayed_struct! {
-    /// How often credentials are seen on a second host, network or client, among days of use.
+    /// How often credentials appear on a second host, network or client, per day of use.
     #[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
     pub struct RelocationCounts {
         /// Days on which a known credential was used.
         decayed pub days: f32,
-        /// Moves to another host.
+        /// Relocations to another host.
         decayed pub host: f32,
-        /// To another network.
+        /// Relocations to another network.
         decayed pub network: f32,
-        /// To another client family.
+        /// Relocations to another client family.
         decayed pub client: f32,
     }
 }
@@ -33,9 +33,9 @@ decayed_struct! {
     /// One issuer and kind of credential.
     #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
     pub struct IssuerBaseline {
-        /// Lifetimes; `None` before one was stated.
+        /// Lifetimes; `None` until one was stated.
         fixed pub lifetimes: Option<LifetimeHistogram>,
-        /// Moves.
+        /// Relocations.
         decayed pub relocations: RelocationCounts,
     }
 }

@@ -1,25 +1,25 @@
-//! Texts behind the keys that baselines count, for explanations only.
+//! Labels of the value keys that baselines count, for explanations only.
 
 use hashbrown::HashMap;
 use std::borrow::Cow;
 
-/// Key → text, bounded. Past the limit a value goes unnamed in explanations; scores never depend
-/// on this table.
+/// Key → label, bounded. When the dictionary is full, a new value has no label in explanations; scores never
+/// depend on it.
 #[derive(Clone, Debug)]
 pub struct LabelDictionary {
     texts: HashMap<u32, Box<str>>,
     text_bytes: usize,
     capacity: usize,
     dropped: u64,
-    /// Keys that are new since they were kept last; no more than there are texts.
+    /// Keys added since the last checkpoint; at most as many as there are labels.
     pub(super) unsaved: Vec<u32>,
 }
 
-/// Longest text kept.
+/// Maximum length of a stored label, in bytes.
 const MAX_LABEL_BYTES: usize = 120;
 
 impl LabelDictionary {
-    /// An empty table of at most `capacity` texts.
+    /// An empty dictionary for at most `capacity` labels.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self {
@@ -31,7 +31,7 @@ impl LabelDictionary {
         }
     }
 
-    /// Remembers the text of `key`, made by `text` where it is wanted, if there is room.
+    /// Stores the label of `key`, made by `text` only if needed and if there is space.
     pub fn intern<'t>(&mut self, key: u32, text: impl FnOnce() -> Cow<'t, str>) {
         if self.texts.contains_key(&key) {
             return;
@@ -47,26 +47,26 @@ impl LabelDictionary {
         self.unsaved.push(key);
     }
 
-    /// Keys and texts, in the order of keys.
+    /// Keys and labels, ordered by key.
     pub(super) fn sorted(&self) -> Vec<(u32, &str)> {
         let mut all: Vec<(u32, &str)> = self.texts.iter().map(|(k, t)| (*k, &**t)).collect();
         all.sort_unstable();
         all
     }
 
-    /// The same of those that are new since they were kept last, in the order of their coming.
+    /// Keys and labels added since the last checkpoint, in order of insertion.
     pub(super) fn unsaved(&self) -> Vec<(u32, &str)> {
         let keys = self.unsaved.iter();
         keys.filter_map(|key| Some((*key, &**self.texts.get(key)?)))
             .collect()
     }
 
-    /// How many texts had no room before.
+    /// Restores the count of dropped labels.
     pub(super) fn restore_dropped(&mut self, refused: u64) {
         self.dropped = refused;
     }
 
-    /// The text of `key`; a placeholder where it is not kept.
+    /// The label of `key`; a placeholder where it is not stored.
     #[must_use]
     pub fn label(&self, key: u32) -> String {
         self.texts
@@ -74,25 +74,25 @@ impl LabelDictionary {
             .map_or_else(|| format!("(unnamed {key:08x})"), ToString::to_string)
     }
 
-    /// How many texts are kept.
+    /// Number of labels.
     #[must_use]
     pub fn len(&self) -> usize {
         self.texts.len()
     }
 
-    /// Whether no text is kept.
+    /// Whether the dictionary is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty()
     }
 
-    /// How many texts had no room.
+    /// Number of labels dropped because the dictionary was full.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// Bytes held.
+    /// Size in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         size_of::<Self>() + self.texts.allocation_size() + self.text_bytes
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn past_the_limit_values_go_unnamed_and_are_counted() {
+    fn a_full_dictionary_drops_labels_and_counts_them() {
         let mut names = LabelDictionary::new(1);
         names.intern(7, || "build-17".into());
         names.intern(8, || "build-18".into());
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_cut_between_characters() {
+    fn long_labels_are_cut_at_a_character_boundary() {
         let mut names = LabelDictionary::new(1);
         names.intern(7, || "ö".repeat(100).into());
         assert_eq!(names.label(7).chars().count(), MAX_LABEL_BYTES / 2);

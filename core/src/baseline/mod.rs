@@ -1,8 +1,8 @@
-//! What is known: of one identity ([`profile`]), of its peers and of everyone ([`group_baseline`]), of
-//! single credentials ([`credential`]) and of who issues them ([`issuer`]), in a bounded store
-//! ([`store`]), with the texts that explanations need ([`label_dictionary`]), and who are peers where nobody
-//! says ([`peers`]); all of it can be taken apart and put together ([`state_record`]), and kept while it
-//! changes ([`Store::begin_checkpoint`](store::Store::begin_checkpoint)).
+//! Baselines of one identity ([`profile`]), of its peers and the population ([`group_baseline`]), of single
+//! credentials ([`credential`]) and of their issuers ([`issuer`]), in a bounded store ([`store`]), with the
+//! labels that explanations need ([`label_dictionary`]) and learned peer groups ([`peers`]). All of it can be
+//! divided into state records ([`state_record`]) and written while it changes
+//! ([`Store::begin_checkpoint`](store::Store::begin_checkpoint)).
 
 mod cow_checkpoint;
 mod cow_tracker;

@@ -1,12 +1,13 @@
-//! Who are the peers of an identity whose group nobody gave? Those that do the same on the same hosts.
+//! Learned peer groups, for identities whose events name no group: peers perform the same actions on the
+//! same hosts.
 //!
-//! # Rule
-//! The set of an identity is its usual actions and those usual hosts that others use too. Of its
-//! elements the one with the smallest hash names the group, so two identities share a group with the
-//! probability of their sets' Jaccard similarity. It is drawn anew once a day.
+//! # Formula
+//! The set of an identity is its usual actions and those usual hosts that other identities use too. The
+//! element with the smallest hash names the group, so two identities share a group with the probability of
+//! their sets' Jaccard similarity. It is recomputed once a day.
 //!
 //! # At n = 0
-//! Everyone of its kind, until [`ENOUGH_EVENTS`] were seen. Cost: a sort of two small tables, once a day.
+//! All identities of the kind, until `MIN_EVENTS` were observed. Cost: a sort of two small tables, once a day.
 //!
 //! # Source
 //! Broder, "On the resemblance and containment of documents", SEQUENCES 1997.
@@ -16,14 +17,14 @@ use crate::baseline::profile::Profile;
 use crate::stats::hash::hash64;
 
 const ELEMENT_SPACE: u64 = 0x9e;
-/// Fewer events are no habit.
+/// Minimum number of events from which habits are derived.
 const MIN_EVENTS: u32 = 30;
-/// A value is usual from this share of the uses on.
+/// Minimum share of the uses for a value to be usual.
 const MIN_HABIT_SHARE: f64 = 0.05;
-/// A host is shared from so many identities on.
+/// Minimum number of identities for a host to be shared.
 const MIN_SHARING_IDENTITIES: f64 = 2.0;
 
-/// The learned group of an identity; 0 while none is.
+/// The learned group of an identity; 0 while there is none.
 #[must_use]
 pub fn learned_group(profile: &Profile, population: &GroupBaseline, shared_weight: f32) -> u32 {
     if profile.events < MIN_EVENTS {
@@ -64,18 +65,22 @@ mod tests {
     }
 
     #[test]
-    fn the_same_habits_are_the_same_group_and_private_hosts_part_nobody() {
+    fn identities_with_the_same_habits_share_a_group_whatever_their_private_hosts() {
         let everyone = GroupBaseline::new(100);
         let group = |actions: &[u32], hosts: &[u32]| {
             learned_group(&profile(actions, hosts), &everyone, 1.0)
         };
         assert_eq!(group(&[1, 2, 3], &[7]), group(&[3, 2, 1], &[8]));
         assert_ne!(group(&[1, 2, 3], &[]), 0);
-        assert_eq!(group(&[], &[7]), 0, "nothing usual that others could share");
+        assert_eq!(
+            group(&[], &[7]),
+            0,
+            "no usual value that others could share"
+        );
     }
 
     #[test]
-    fn groups_are_shared_as_often_as_habits_are_alike() {
+    fn groups_are_shared_with_the_probability_of_jaccard_similarity() {
         let everyone = GroupBaseline::new(100);
         let mut same = 0;
         for n in 0..2_000u32 {
@@ -90,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_young_belong_to_their_kind() {
+    fn new_identities_belong_to_the_group_of_their_kind() {
         let mut young = profile(&[1, 2], &[]);
         young.events = 5;
         assert_eq!(learned_group(&young, &GroupBaseline::new(8), 1.0), 0);

@@ -1,5 +1,5 @@
-//! The baseline of one identity: one fixed-size record, no pointers, so that an event touches a
-//! few neighbouring cache lines and memory is known in advance.
+//! The baseline of one identity: one fixed-size record without pointers, so that an event touches a few
+//! neighbouring cache lines and memory use is known in advance.
 
 use crate::baseline::dirty::DirtyState;
 use crate::baseline::issuer::RelocationCounts;
@@ -13,14 +13,14 @@ use crate::stats::student::Moments;
 use crate::units::{EventTime, MS_PER_SEC};
 use borsh::{BorshDeserialize, BorshSerialize};
 
-/// How many access levels there are.
+/// Number of access levels.
 pub const LEVELS: usize = AccessLevel::ALL.len();
 
 decayed_struct! {
     /// Lifetimes of the tokens of one issuer and kind.
     #[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
     pub struct IssuerLifetimes {
-        /// Issuer and kind; 0 for an empty slot.
+        /// Key of issuer and kind; 0 for an empty slot.
         fixed pub issuer: u32,
         /// Natural logarithms of seconds.
         decayed pub log_secs: Moments,
@@ -28,7 +28,7 @@ decayed_struct! {
 }
 
 decayed_struct! {
-    /// Failures lately and in the long run.
+    /// Failures, recent and long-term.
     #[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
     pub struct FailureCounts {
         /// Failed uses, forward-decayed with the baseline.
@@ -39,13 +39,13 @@ decayed_struct! {
         fixed pub recent_failed: f32,
         /// All uses in the recent window, as of `recent_secs`.
         fixed pub recent_tried: f32,
-        /// When the recent window was brought up to date, in seconds since the epoch.
+        /// Time up to which the recent window has decayed, in seconds since the epoch.
         fixed pub recent_secs: u32,
     }
 }
 
 impl FailureCounts {
-    /// Failed and all uses of the recent window at `now`.
+    /// Failed and all uses of the recent window, decayed to `now`.
     #[must_use]
     pub fn recent_at(&self, now: EventTime, window: HalfLife) -> (f32, f32) {
         let then_ms = i64::from(self.recent_secs) * MS_PER_SEC;
@@ -61,14 +61,14 @@ impl FailureCounts {
 }
 
 decayed_struct! {
-    /// Counts of the current hour, and how large they were in past active hours.
+    /// Counts of the current hour, and the distribution of past active hours.
     #[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
     pub struct HourlyVolume {
         /// Hours since the epoch.
         fixed pub hour: u32,
-        /// Events in it.
+        /// Events in the hour.
         fixed pub count: u32,
-        /// One bit for each class of deeds seen in it.
+        /// One bit for each class of (action, resource) in the hour.
         fixed pub seen: [u64; 2],
         /// Natural logarithms of past counts.
         decayed pub log_count: Moments,
@@ -78,18 +78,18 @@ decayed_struct! {
 }
 
 impl HourlyVolume {
-    /// Whether `deed` was seen in the hour.
+    /// Whether the class of `activity` occurred in the hour.
     #[must_use]
     pub fn has_seen(&self, class: u8) -> bool {
         self.seen[usize::from(class / 64)] & 1 << (class % 64) != 0
     }
 
-    /// Notes that `deed` was seen in the hour.
+    /// Records the class of `activity`.
     pub fn mark_seen(&mut self, class: u8) {
         self.seen[usize::from(class / 64)] |= 1 << (class % 64);
     }
 
-    /// Classes of deeds seen in the hour.
+    /// Number of distinct classes in the hour.
     #[must_use]
     pub fn distinct_classes(&self) -> u32 {
         self.seen[0].count_ones() + self.seen[1].count_ones()
@@ -97,35 +97,35 @@ impl HourlyVolume {
 }
 
 decayed_struct! {
-    /// Where it was last, and how often it jumped.
+    /// The last known location, and counts of impossible journeys.
     #[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
     pub struct Journey {
         /// Degrees north.
         fixed pub latitude: f32,
         /// Degrees east.
         fixed pub longitude: f32,
-        /// When, in seconds since the epoch; 0 where no place is known.
+        /// Time of the location, in seconds since the epoch; 0 where none is known.
         fixed pub secs: u32,
-        /// Days with a place, forward-decayed.
+        /// Days with a known location, forward-decayed.
         decayed pub days: f32,
         /// Impossible journeys among them.
         decayed pub jumps: f32,
-        /// Far ones among these.
+        /// Long ones among these.
         decayed pub far_jumps: f32,
     }
 }
 
-/// Signals whose daily peaks are kept.
+/// Number of signals whose daily peaks are stored.
 pub const PEAKS: usize = 16;
-/// Steps of a kept peak in a nat.
+/// Resolution of a stored peak: steps per nat.
 const PEAK_STEPS: f64 = 8.0;
 
 decayed_struct! {
-    /// What is known of one identity. What every event needs stands first, what few need last.
+    /// The baseline of one identity. Fields that every event reads come first.
     #[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
     #[repr(C)]
     pub struct Profile {
-        /// Where the weights of this record count from.
+        /// Reference time of the weights of this record.
         fixed pub landmark: Landmark,
         /// First event.
         fixed pub first_seen: EventTime,
@@ -133,24 +133,24 @@ decayed_struct! {
         fixed pub last_seen: EventTime,
         /// Key of the credential used last.
         fixed pub last_credential: u64,
-        /// Volume by the hour.
+        /// Hourly volume.
         decayed pub hourly: HourlyVolume,
-        /// Events seen, undecayed.
+        /// Events observed, undecayed.
         fixed pub events: u32,
-        /// Hours since the epoch of the last hour learned as active.
+        /// Hours since the epoch of the last active hour that was learned.
         fixed pub active_hour: u32,
-        /// Peer group that was learned; 0 while none is.
+        /// Learned peer group; 0 while there is none.
         fixed pub learned_group: u32,
         /// Day of `day_peak_nats`, in days since the epoch.
         fixed pub day: u16,
-        /// Whether the store of incidents holds one for it.
+        /// Whether the incident store holds an incident of this identity.
         fixed pub has_incident: bool,
-        /// How it stands to what is kept of it.
+        /// Dirty state.
         #[borsh(skip)]
         fixed pub dirty: DirtyState,
-        /// Largest score of that day.
+        /// Largest score of the day.
         fixed pub day_peak_nats: f32,
-        /// Largest surprise of each signal that day, in eighths of a nat.
+        /// Largest surprise of each signal on the day, in eighths of a nat.
         fixed pub peaks: [u8; PEAKS],
         /// Failures.
         decayed pub failures: FailureCounts,
@@ -160,7 +160,7 @@ decayed_struct! {
         decayed pub purposeless: f32,
         /// Uses without a stated host, forward-decayed.
         decayed pub hostless: f32,
-        /// Places.
+        /// Location.
         decayed pub journey: Journey,
         /// Hosts.
         values pub host: CategoryTable<8>,
@@ -176,25 +176,25 @@ decayed_struct! {
         values pub action: CategoryTable<MAX_ACTIONS>,
         /// Resource families.
         values pub resource: CategoryTable<6>,
-        /// How its credentials move.
+        /// Relocations of its credentials.
         decayed pub relocations: RelocationCounts,
-        /// Natural logarithms of silences, in hours, longer than one hour.
+        /// Natural logarithms of gaps longer than one hour, in hours.
         decayed pub log_silence: Moments,
         /// Natural logarithms of seconds between refreshes or rotations.
         decayed pub log_refresh: Moments,
-        /// When the last one was, in seconds since the epoch.
+        /// Time of the latest of these, in seconds since the epoch.
         fixed pub refreshed_secs: u32,
         /// Token lifetimes.
         decayed pub lifetimes: [IssuerLifetimes; 3],
         /// Active hours.
         decayed pub hours: HourProfile,
-        /// Last uses of actions, and scopes. Last: states of before it was kept end here.
+        /// Last uses of actions, and scopes.
         fixed pub usage: UsageHistory,
     }
 }
 
 impl Profile {
-    /// An empty baseline of an identity first seen at `time`.
+    /// An empty baseline of an identity first observed at `time`.
     #[must_use]
     pub fn new(time: EventTime) -> Self {
         Self {
@@ -205,7 +205,7 @@ impl Profile {
         }
     }
 
-    /// A sum over values in the cache lines that every event needs; the sum means nothing.
+    /// Prefetches the cache lines that every event needs, by summing values in them; the sum has no meaning.
     #[inline]
     #[must_use]
     pub fn prefetch(&self) -> f32 {
@@ -221,13 +221,13 @@ impl Profile {
             + self.resource.prefetch()
     }
 
-    /// The moment at which `time` finds this identity: late events never move it back.
+    /// The time at which an event stamped `time` is processed: never before the latest event.
     #[must_use]
     pub fn effective_time(&self, time: EventTime) -> EventTime {
         time.max(self.last_seen)
     }
 
-    /// Brings the record to `now` and says what an observation made now weighs in it.
+    /// Decays the record to `now` and returns the weight of an observation made now.
     pub fn advance_decay(&mut self, now: EventTime, half_life: HalfLife) -> f32 {
         let weighing = self.landmark.advance(now, half_life);
         if let Some(factor) = weighing.rescale {
@@ -236,19 +236,19 @@ impl Profile {
         weighing.weight_now
     }
 
-    /// Keeps the largest surprise of a signal today.
+    /// Raises the day's largest surprise of a signal to `nats`.
     pub fn record_peak(&mut self, signal: usize, nats: f64) {
         let steps = (nats * PEAK_STEPS).clamp(0.0, 255.0) as u8;
         self.peaks[signal] = self.peaks[signal].max(steps);
     }
 
-    /// The largest surprise of a signal today, in nats.
+    /// The day's largest surprise of a signal, in nats.
     #[must_use]
     pub fn peak_nats(&self, signal: usize) -> f64 {
         f64::from(self.peaks[signal]) / PEAK_STEPS
     }
 
-    /// Decayed number of events, the measure of how useful this record is.
+    /// Decayed number of events: the measure of a record's usefulness.
     #[must_use]
     pub fn decayed_events(&self, now: EventTime, half_life: HalfLife) -> f64 {
         let weight_now = self.landmark.weight_at(self.effective_time(now), half_life);
@@ -261,8 +261,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_record_fits_the_budget() {
-        // 1 KiB an identity, less what index, names, credentials and id take.
+    fn one_record_fits_the_memory_budget() {
+        // 1 KiB per identity, less the share of index, labels, credentials and id.
         assert!(size_of::<Profile>() <= 880, "{}", size_of::<Profile>());
     }
 

@@ -1,8 +1,8 @@
 //! All baselines of a shard, bounded.
 //!
-//! At the limit the least useful of a few records under a moving hand gives way, if it is worth
-//! less than [`WORTH_KEEPING`] events by now; otherwise the newcomer is not admitted: it is scored
-//! against its peers and the population, and counted.
+//! At capacity, the least useful of a few records under a moving clock hand is evicted if it has decayed below
+//! `EVICTABLE_BELOW_EVENTS` events; otherwise the new identity gets no baseline: it is scored against its peers
+//! and the population, and counted.
 
 use crate::baseline::cow_tracker::CowTracker;
 use crate::baseline::credential::{CredentialRecord, CredentialTable};
@@ -23,16 +23,16 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use hashbrown::hash_map::Entry as MapEntry;
 use hashbrown::{HashMap, HashTable};
 
-/// A record worth fewer decayed events than this may give way to a newcomer.
+/// A record with fewer decayed events than this may be evicted for a new identity.
 pub const MIN_RETAINED_EVENTS: f64 = 2.0;
-/// Places for groups that only kinds may take.
+/// Groups reserved for the groups of identity kinds.
 const RESERVED_KIND_GROUPS: usize = 4;
-/// Records that one newcomer looks at.
+/// Records examined per eviction.
 const CLOCK_STEPS: usize = 16;
-/// Most events that [`Store::expect`] looks ahead.
+/// Maximum number of events that [`Store::prefetch`] loads ahead.
 pub const PREFETCH_MAX: usize = 32;
 
-/// One identity's record with its key and name.
+/// One identity's record with its key and id.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 #[repr(C)]
 pub struct Entry {
@@ -49,27 +49,27 @@ impl Entry {
         self.key
     }
 
-    /// Name of the identity.
+    /// Id of the identity.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 }
 
-/// What happened at the limit.
+/// Events at capacity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct StoreCounts {
-    /// Records that gave way.
+    /// Evicted records.
     pub evicted: u64,
-    /// Events of identities that found no room.
+    /// Events of identities that have no baseline.
     pub without_baseline: u64,
 }
 
-/// Identities, groups, population and names of one shard.
+/// Identities, groups, population and labels of one shard.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(super) entries: Vec<Entry>,
-    /// Of all names of identities.
+    /// Length of all identity ids, in bytes.
     id_bytes: usize,
     index: HashTable<u32>,
     pub(super) clock_hand: usize,
@@ -80,22 +80,22 @@ pub struct Store {
     group_capacity: usize,
     group_values: usize,
     pub(super) landmark: Option<Landmark>,
-    /// The second for which the shared baselines were weighed last, and the weight.
+    /// The second for which the shared weight was computed last, and the weight.
     pub(super) shared_decay: (i64, f32),
     pub(super) issuers: HashMap<u32, IssuerBaseline>,
     issuer_capacity: usize,
     /// Single credentials.
     pub credentials: CredentialTable,
-    /// Everyone in the partition.
+    /// The population of the partition.
     pub population: GroupBaseline,
-    /// Texts for explanations.
+    /// Labels for explanations.
     pub labels: LabelDictionary,
-    /// What changed since it was kept last; `None` where nobody keeps it.
+    /// Changes since the last checkpoint; `None` where no checkpoints are written.
     pub(super) tracker: Option<CowTracker>,
 }
 
 impl Store {
-    /// An empty store of at most `capacity` identities.
+    /// An empty store for at most `capacity` identities.
     #[must_use]
     pub fn new(capacity: usize, parameters: &Parameters) -> Self {
         let bounds = &parameters.bounds;
@@ -121,7 +121,7 @@ impl Store {
         }
     }
 
-    /// Where the record of `key` stands.
+    /// Slot of the record of `key`.
     #[must_use]
     pub fn find(&self, key: u64) -> Option<usize> {
         self.index
@@ -129,10 +129,10 @@ impl Store {
             .map(|slot| *slot as usize)
     }
 
-    /// Asks memory for the records of events to come, all at once, before they are needed one by
-    /// one: at a million identities the waits then overlap instead of adding up. Changes nothing.
+    /// Prefetches the records of coming events together, so that at a million identities the memory latencies
+    /// overlap instead of adding up. Changes nothing.
     pub fn prefetch(&self, keys: &[Keys]) {
-        // Any record with a fitting hash will do: it is nearly always the right one.
+        // A record with the right hash is nearly always the right record.
         let next = || keys.iter().take(PREFETCH_MAX);
         let slots: ArrayVec<u32, PREFETCH_MAX> = next()
             .filter_map(|keys| self.index.find(keys.identity, |_| true).copied())
@@ -146,7 +146,7 @@ impl Store {
         }
     }
 
-    /// The record of an identity, made if it is new and there is room.
+    /// Slot of the record of an identity, created if it is new and there is space.
     pub fn get_or_insert(
         &mut self,
         key: u64,
@@ -203,7 +203,7 @@ impl Store {
             .insert_unique(key, slot as u32, |other| entries[*other as usize].key);
     }
 
-    /// Finds entries by key again, after they were put in from outside.
+    /// Rebuilds the index after records were restored.
     pub(super) fn rebuild_index(&mut self) {
         let entries = &self.entries;
         self.id_bytes = entries.iter().map(|entry| entry.id.len()).sum();
@@ -225,7 +225,7 @@ impl Store {
         }
     }
 
-    /// Forgets the identity of `key`, whose place the last one takes; says whether it was known.
+    /// Removes the identity of `key`, whose slot the last record takes; returns whether it was present.
     pub fn forget(&mut self, key: u64) -> bool {
         let Some(slot) = self.find(key) else {
             return false;
@@ -256,20 +256,20 @@ impl Store {
         self.entries.iter()
     }
 
-    /// Where the peers of an event of the identity at `slot` stand, made if they are new: those that
-    /// the event names, else those that were learned; everyone of the kind before that, and beyond
-    /// the limit.
+    /// Group of the peers for an event of the identity at `slot`, created if it is new: the group that the event
+    /// names, otherwise the learned group; the group of the kind where there is neither, or the number of
+    /// groups is at its limit.
     pub fn group_slot_for(&mut self, features: &Features, slot: Option<usize>) -> usize {
         let kind = features.kind_group;
         let requested = self.group_key(features.group, kind, slot);
-        // The last places are kept for the kinds themselves.
+        // The last slots are reserved for groups of kinds.
         self.get_or_insert_group(requested, RESERVED_KIND_GROUPS)
             .or_else(|| self.get_or_insert_group(kind, 0))
             .unwrap_or_default()
     }
 
-    /// Where the peers stand of the identity at `slot` whose events name `group`; `None` where
-    /// nothing is known of them yet.
+    /// Group of the peers of the identity at `slot` whose events name `group`; `None` where it has no
+    /// baseline yet.
     #[must_use]
     pub fn find_group(&self, group: Option<u64>, kind: u64, slot: Option<usize>) -> Option<usize> {
         let of = |key: u64| self.group_index.get(&key).copied();
@@ -282,7 +282,7 @@ impl Store {
         group.or(learned).unwrap_or(kind)
     }
 
-    /// Where a group stands, made if it is new and `reserve` places are left besides.
+    /// The group of `key`, created if it is new and `reserve` slots remain free besides.
     fn get_or_insert_group(&mut self, key: u64, reserve: usize) -> Option<usize> {
         if let Some(slot) = self.group_index.get(&key) {
             return Some(*slot);
@@ -297,8 +297,8 @@ impl Store {
         Some(slot)
     }
 
-    /// Finds out anew who the peers of the identity at `slot` are, and makes its habits known to new
-    /// ones.
+    /// Recomputes the learned group of the identity at `slot`, and adds its habits to a new
+    /// group.
     pub fn update_learned_group(&mut self, slot: usize, kind_group: u64) {
         let weight = self.shared_weight();
         let profile = &self.entries[slot].profile;
@@ -317,19 +317,19 @@ impl Store {
         }
     }
 
-    /// What is known of an issuer and kind.
+    /// The baseline of an issuer and kind.
     #[must_use]
     pub fn issuer(&self, key: u32) -> Option<&IssuerBaseline> {
         self.issuers.get(&key)
     }
 
-    /// The peers at `slot`.
+    /// The group at `slot`.
     #[must_use]
     pub fn group(&self, slot: usize) -> &GroupBaseline {
         &self.groups[slot]
     }
 
-    /// Brings the shared baselines to `now`, to the second, and says what an observation weighs in
+    /// Decays the shared baselines to `now`, in whole seconds, and returns the weight of an observation in
     /// them.
     pub fn advance_shared_decay(&mut self, now: EventTime, half_life: HalfLife) -> f32 {
         let second = now.epoch_ms() / MS_PER_SEC;
@@ -352,7 +352,7 @@ impl Store {
         weighing.weight_now
     }
 
-    /// What an observation made now weighs in the shared baselines.
+    /// Weight of an observation made now in the shared baselines.
     #[must_use]
     pub fn shared_weight(&self) -> f32 {
         self.shared_decay.1
@@ -389,7 +389,7 @@ impl Store {
         &mut self.entries[slot].profile
     }
 
-    /// Everything that learning writes to. An issuer beyond the limit has no baseline.
+    /// Everything that learning modifies. An issuer beyond the limit has no baseline.
     pub fn baselines_mut(
         &mut self,
         slot: Option<usize>,
@@ -415,37 +415,37 @@ impl Store {
         }
     }
 
-    /// How many identities are known.
+    /// Number of identities.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether no identity is known.
+    /// Whether the store is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// How many peer groups are known.
+    /// Number of peer groups.
     #[must_use]
     pub fn group_count(&self) -> usize {
         self.groups.len()
     }
 
-    /// How many issuers and kinds are known.
+    /// Number of issuers and kinds.
     #[must_use]
     pub fn issuer_count(&self) -> usize {
         self.issuers.len()
     }
 
-    /// What happened at the limit.
+    /// Counters of evictions and of events without baseline.
     #[must_use]
     pub fn counts(&self) -> StoreCounts {
         self.counts
     }
 
-    /// Bytes held; O(groups), for metrics and not for the hot path.
+    /// Size in bytes; O(groups), for metrics and not for the hot path.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.entries.capacity() * size_of::<Entry>()
@@ -462,19 +462,19 @@ impl Store {
     }
 }
 
-/// The parts of the store that one event teaches.
+/// The baselines that one event modifies.
 pub struct BaselineMut<'s> {
-    /// The identity's; `None` where it found no room.
+    /// The identity's; `None` where it has none.
     pub profile: Option<&'s mut Profile>,
     /// The credential in use, where the event names one.
     pub credential: Option<&'s mut CredentialRecord>,
-    /// Who issued it.
+    /// The issuer's.
     pub issuer: Option<&'s mut IssuerBaseline>,
-    /// Its peers'.
+    /// The peers'.
     pub peers: &'s mut GroupBaseline,
-    /// Everyone's.
+    /// The population's.
     pub population: &'s mut GroupBaseline,
-    /// Texts.
+    /// Labels.
     pub names: &'s mut LabelDictionary,
 }
 
@@ -487,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_limit_the_useful_stay_and_newcomers_are_counted() {
+    fn at_capacity_useful_records_stay_and_events_without_baseline_are_counted() {
         let mut store = Store::new(2, &Parameters::default());
         let now = EventTime::EARLIEST;
         for (key, events) in [(1, 50.0), (2, 50.0)] {

@@ -1,5 +1,5 @@
-//! The whole store as state records, and its restore: slots, clock hand and decay included, so that what
-//! follows is the same to the bit.
+//! The whole store as state records, and its restore: slots, clock hand and decay included, so that later
+//! results are identical bit for bit.
 
 use crate::baseline::credential::{BUCKETS_PER_CHUNK, Bucket, CredentialRecord, WAYS};
 use crate::baseline::encode_buffer::EncodeBuffer;
@@ -12,7 +12,7 @@ use borsh::io::{Error, ErrorKind, Result};
 use borsh::{BorshDeserialize, BorshSerialize, from_slice, to_vec};
 use std::collections::BTreeMap;
 
-/// Shape of a store: what pieces must fit.
+/// Layout of a store, which its records must match.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct StoreLayout {
     identities: u32,
@@ -33,7 +33,7 @@ fn invalid_data(why: String) -> Error {
 }
 
 impl Store {
-    /// What pieces of this store must fit.
+    /// Layout of this store.
     #[must_use]
     pub fn layout(&self) -> StoreLayout {
         let mut group_keys: Vec<(u64, u32)> = self
@@ -57,10 +57,10 @@ impl Store {
         }
     }
 
-    /// Hands every piece to `keep`, identities in the order of their slots.
+    /// Writes every record to `sink`, identities in the order of their slots.
     ///
     /// # Errors
-    /// `keep` fails, or a number of the store is not one.
+    /// `sink` fails, or the store holds a NaN.
     pub fn save(&self, sink: &mut StateSink<'_>) -> Result<()> {
         sink(RecordKey::Issuers, Some(&self.issuers_in_order()?))?;
         sink(RecordKey::Population, Some(&to_vec(&self.population)?))?;
@@ -82,14 +82,14 @@ impl Store {
         Ok(())
     }
 
-    /// The piece of issuers.
+    /// The record of issuers.
     pub(super) fn issuers_in_order(&self) -> Result<Vec<u8>> {
         let issuers: BTreeMap<&u32, &IssuerBaseline> = self.issuers.iter().collect();
         to_vec(&issuers)
     }
 }
 
-/// Pieces of a store that are being put together, in any order.
+/// Records of a store that is being restored, in any order.
 pub struct StoreRestore {
     capacity: usize,
     entries: Vec<Option<Entry>>,
@@ -101,7 +101,7 @@ pub struct StoreRestore {
 }
 
 impl StoreRestore {
-    /// No piece yet of a store for at most `capacity` identities.
+    /// An empty restore of a store for at most `capacity` identities.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self {
@@ -115,10 +115,9 @@ impl StoreRestore {
         }
     }
 
-    /// Takes one piece, a later one of a key after an earlier one; the engine's own are not for here.
+    /// Applies one record; a later record of a key replaces an earlier one.
     ///
     /// # Errors
-    /// The bytes are no such piece.
     pub fn apply(&mut self, key: RecordKey, bytes: &[u8]) -> Result<()> {
         match key {
             RecordKey::Label(key) => {
@@ -151,10 +150,10 @@ impl StoreRestore {
         let slot = slot as usize;
         if entry.key() != key {
             return Err(invalid_data(format!(
-                "identity {key:016x} is not what it says"
+                "identity {key:016x} does not match its key"
             )));
         }
-        // In order they may be more than fit today; what leaps ahead must not ask for memory without end.
+        // In order they may exceed today's limit; a slot out of order must not allocate without bound.
         if slot >= self.capacity.max(self.entries.len() + 1) {
             let why = "more identities than `detect.max_identities` over the partitions: raise it";
             return Err(invalid_data(why.to_owned()));
@@ -166,10 +165,10 @@ impl StoreRestore {
         Ok(())
     }
 
-    /// Fills `store`, which keeps its bounds.
+    /// Restores into `store`, whose limits stay as they are.
     ///
     /// # Errors
-    /// Says which piece is missing.
+    /// A record is missing.
     pub fn restore_into(self, store: &mut Store, layout: &StoreLayout) -> Result<()> {
         let missing = |what: &str| invalid_data(format!("{what} is missing"));
         for (key, text) in self.names {
@@ -179,7 +178,7 @@ impl StoreRestore {
         store.population = self.population.ok_or_else(|| missing("the population"))?;
         store.issuers = self.issuers.into_iter().collect();
         let groups = self.groups.into_iter();
-        // What lies beyond the layout is left over from a longer one.
+        // Chunks beyond the layout are left over from a larger table.
         let groups = groups.filter(|(slot, _)| *slot < layout.groups);
         store.groups = groups.map(|(_, group)| group).collect();
         store.group_index = layout

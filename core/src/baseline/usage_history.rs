@@ -1,34 +1,33 @@
-//! When each action was last used, and what credentials permit: what a narrower set of privileges
-//! follows from.
+//! Last use of each action, and the scopes of credentials: the basis for suggesting fewer privileges.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-/// Actions of one identity that are kept, with their last use.
+/// Actions of one identity whose last use is stored.
 pub const MAX_ACTIONS: usize = 14;
-/// Scopes that are kept.
+/// Scopes that are stored.
 const MAX_SCOPES: usize = 6;
 
-/// Last uses and scopes of one identity. All zeros know nothing.
+/// Last uses and scopes of one identity. All zeros are an empty history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct UsageHistory {
-    /// Day of the last use by slot of the table of actions, in days since 1970; 0 where unknown.
+    /// Day of the last use by slot of the action table, in days since 1970; 0 where unknown.
     days: [u16; MAX_ACTIONS],
-    /// Keys of scopes that credentials carried, as actions have them; 0 marks an empty slot.
+    /// Keys of scopes that credentials carried, in the key space of actions; 0 is an empty slot.
     scopes: [u32; MAX_SCOPES],
 }
 
-/// Bytes of a [`Uses`] as it is kept.
+/// Encoded size of a usage history, in bytes.
 pub const KEPT_BYTES: usize = 2 * MAX_ACTIONS + 4 * MAX_SCOPES;
 
 impl UsageHistory {
-    /// The action in `slot` was used on `day`; days never move back.
+    /// Records a use of the action in `slot` on `day`; days never move back.
     pub fn record_use(&mut self, slot: usize, day: u16) {
         if let Some(known) = self.days.get_mut(slot) {
             *known = day.max(*known);
         }
     }
 
-    /// The action in `slot` is another one from now on.
+    /// Resets `slot`, which holds another action from now on.
     pub fn reset(&mut self, slot: usize, day: u16) {
         if let Some(known) = self.days.get_mut(slot) {
             *known = day;
@@ -41,8 +40,8 @@ impl UsageHistory {
         self.days.get(slot).copied().filter(|day| *day > 0)
     }
 
-    /// A credential permits `scope`; says whether that was not known and is now. What finds no room is
-    /// not kept.
+    /// Adds a scope that a credential carries; returns whether it is new and was stored. A scope beyond the limit
+    /// is dropped.
     pub fn add_scope(&mut self, scope: u32) -> bool {
         if self.scopes.contains(&scope) {
             return false;
@@ -65,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_history_knows_nothing() {
+    fn an_empty_history_has_no_uses() {
         let usage = UsageHistory::default();
         assert_eq!((usage.last_use_day(3), usage.scopes().count()), (None, 0));
     }

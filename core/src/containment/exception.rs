@@ -1,9 +1,9 @@
-//! Exceptions: somebody owns them, says why, and they end.
+//! Exceptions: each has an owner, a reason and an expiry.
 
 use crate::containment::Action;
 use crate::units::EventTime;
 
-/// Whom an exception is for.
+/// Subject of an exception.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExceptionScope {
     /// One identity.
@@ -12,23 +12,23 @@ pub enum ExceptionScope {
     Group(String),
 }
 
-/// One exception: nothing beyond `at_most` is asked for before it expires.
+/// One exception: it limits the action to `max_action` until it expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exception {
-    /// Whom it is for.
+    /// Subject.
     pub scope: ExceptionScope,
-    /// The strongest action that remains; `notify` keeps it quiet.
+    /// The strongest permitted action; `notify` permits no containment.
     pub max_action: Action,
-    /// Who answers for it.
+    /// Owner.
     pub owner: String,
-    /// Why there is one.
+    /// Reason.
     pub justification: String,
-    /// From this moment of event time on it is none.
+    /// Expiry, in event time.
     pub expires: EventTime,
 }
 
 impl Exception {
-    /// Whether it holds for an identity, of `group` if it has one, at `now`.
+    /// Whether it applies to an identity, of `group` if it has one, at `now`.
     #[must_use]
     pub fn applies_to(&self, identity: &str, group: Option<&str>, now: EventTime) -> bool {
         let is_meant = match &self.scope {
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_holds_for_whom_it_is_and_until_it_ends() {
+    fn it_applies_to_its_subject_until_it_expires() {
         let at = |ms| EventTime::EARLIEST.saturating_add_ms(ms);
         let exception = |target| Exception {
             scope: target,

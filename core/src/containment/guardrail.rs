@@ -1,4 +1,4 @@
-//! What comes after policy and can only weaken it. Every weakening is named in the decision.
+//! Guardrails, applied after the policy: they can only restrict its action. The decision names every restriction.
 
 use crate::containment::exception::Exception;
 use crate::containment::{Action, Mode, Restriction};
@@ -6,7 +6,7 @@ use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// One in so many containments may be for the view by source.
+/// Divisor of the limits that the view by source may use.
 const SOURCE_VIEW_DIVISOR: u32 = 4;
 
 /// Limits on containment, for one shard.
@@ -14,23 +14,23 @@ const SOURCE_VIEW_DIVISOR: u32 = 4;
 pub struct Guardrails {
     /// Dry run or enforce.
     pub mode: Mode,
-    /// Break-glass identities: told about, never contained.
+    /// Break-glass identities: alerts only, never contained.
     pub protected: BTreeSet<String>,
-    /// Containments an hour of event time that this shard may ask for.
+    /// Containment orders per hour of event time that this shard may issue.
     pub max_per_hour: u32,
-    /// Share of this shard's known identities that may be under containment within a day.
+    /// Share of this shard's identities that may be under containment within a day.
     pub max_share: f64,
-    /// For so long after a containment the same identity gets none that is not stronger, in
+    /// Cooldown after a containment, during which the identity gets stronger orders only, in
     /// milliseconds.
     pub cooldown_ms: i64,
-    /// A person has to approve this action and stronger ones.
+    /// This action and stronger ones require approval.
     pub require_approval_from: Option<Action>,
     /// Exceptions.
     pub exceptions: Vec<Exception>,
 }
 
 impl Guardrails {
-    /// What the view by identity and the view by source may use of the limits: three quarters, and one.
+    /// Shares of the limits for the view by identity and the view by source: three quarters and one quarter.
     #[must_use]
     pub fn split_by_view(&self) -> (Self, Self) {
         let of_sources = match self.max_per_hour {
@@ -52,8 +52,8 @@ impl Guardrails {
         )
     }
 
-    /// The part of shard `index` of `shards` in limits that hold for all together. The parts add
-    /// up to the whole, so that no number of shards exceeds it.
+    /// Limits of shard `index` of `shards`. The limits of all shards add up to the configured ones, so that
+    /// no number of shards exceeds them.
     #[must_use]
     pub fn for_shard(&self, index: u32, shards: u32) -> Self {
         let shards = shards.max(1);
@@ -65,16 +65,16 @@ impl Guardrails {
     }
 }
 
-/// Containments asked for lately.
+/// Recent containments.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct ContainmentLog {
     containments: VecDeque<(EventTime, u64)>,
 }
 
-/// What else containment remembers: whether somebody paused it, and what was last asked for whom.
+/// Other state of containment: whether it is paused, and the latest action for each identity.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct ContainmentState {
-    /// Nothing is enforced while this is set.
+    /// While set, orders are published in dry-run mode.
     pub is_paused: bool,
     last: BTreeMap<u64, (EventTime, Action)>,
 }
@@ -92,7 +92,7 @@ impl ContainmentState {
     }
 }
 
-/// Whom a decision is about.
+/// Subject of a decision.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'w> {
     /// Identifier.
@@ -101,32 +101,32 @@ pub struct Target<'w> {
     pub key: u64,
     /// Its group, if known.
     pub group: Option<&'w str>,
-    /// Whether a person has approved it.
+    /// Whether the decision has been approved.
     pub approval: Approval,
 }
 
-/// Whether a person has approved a decision.
+/// Approval of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Approval {
-    /// Nobody has.
+    /// Not approved.
     Pending,
-    /// Somebody has: it neither waits for a person, nor for what was decided when it was asked for.
+    /// Approved: it requires no further approval, and no cooldown applies.
     Granted,
 }
 
-/// What is left of a wish.
+/// Result of the guardrails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuardedAction {
-    /// The action that remains.
+    /// The permitted action.
     pub action: Action,
     /// Whether executors act.
     pub mode: Mode,
-    /// Why it was weakened.
+    /// Restrictions that were applied.
     pub weakened_by: Vec<Restriction>,
 }
 
 impl ContainmentLog {
-    /// Weakens `wanted` as the guardrails demand, and counts what remains of it.
+    /// Restricts `requested` as the guardrails demand, and records the permitted action.
     pub fn restrict(
         &mut self,
         state: &mut ContainmentState,
@@ -210,8 +210,8 @@ impl ContainmentLog {
             .count()
     }
 
-    /// Whether one more identity under containment would be too many. One always may be, or a
-    /// small organisation could contain nothing.
+    /// Whether one more identity under containment would exceed the limit. One is always permitted, so that a
+    /// small organisation can contain anything at all.
     fn exceeds_blast_radius(
         &self,
         identity: u64,
@@ -248,7 +248,7 @@ mod tests {
 
     const NOW: EventTime = EventTime::EARLIEST;
 
-    /// Containment as one shard remembers it.
+    /// Containment state of one shard.
     #[derive(Default)]
     struct ShardLog {
         log: ContainmentLog,
@@ -277,14 +277,14 @@ mod tests {
     }
 
     #[test]
-    fn a_protected_identity_is_told_about_and_nothing_else() {
+    fn a_protected_identity_is_only_alerted_on() {
         let guarded = ShardLog::default().ask(Action::Suspend, 1, 0, &guardrails(Mode::Enforce));
         assert_eq!(guarded.action, Action::Notify);
         assert_eq!(guarded.weakened_by, [Restriction::Protected]);
     }
 
     #[test]
-    fn the_rate_cap_holds_and_then_frees() {
+    fn the_rate_limit_applies_for_an_hour() {
         let (mut shard, guardrails) = (ShardLog::default(), guardrails(Mode::Enforce));
         let mut ask = |key: u64, at_ms| shard.ask(Action::Revoke, key, at_ms, &guardrails).action;
         for key in 2..5 {
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn the_blast_radius_holds_but_one_may_always_be_contained() {
+    fn the_blast_radius_is_limited_and_one_containment_is_always_permitted() {
         let guardrails = Guardrails {
             max_share: 0.001,
             ..guardrails(Mode::Enforce)
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn dry_run_is_named() {
+    fn dry_run_is_reported_as_a_restriction() {
         let guarded = ShardLog::default().ask(Action::Revoke, 2, 0, &guardrails(Mode::DryRun));
         assert_eq!(
             (guarded.mode, guarded.action),
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn while_it_cools_down_only_more_is_asked_for() {
+    fn during_the_cooldown_only_stronger_actions_are_permitted() {
         let guardrails = Guardrails {
             cooldown_ms: 60_000,
             ..guardrails(Mode::Enforce)
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_a_person_or_is_paused_is_published_and_not_enforced() {
+    fn orders_awaiting_approval_or_paused_are_published_and_not_enforced() {
         let careful = Guardrails {
             require_approval_from: Some(Action::Suspend),
             ..guardrails(Mode::Enforce)
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exception_leaves_no_more_than_it_says_until_it_ends() {
+    fn an_exception_limits_the_action_until_it_expires() {
         let guardrails = Guardrails {
             exceptions: vec![Exception {
                 scope: crate::containment::exception::ExceptionScope::Group("ops".to_owned()),
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_share_the_cap_exactly() {
+    fn limits_of_shards_add_up_to_the_configured_limit() {
         let whole = Guardrails {
             max_per_hour: 7,
             ..guardrails(Mode::Enforce)

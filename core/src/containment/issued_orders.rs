@@ -1,5 +1,5 @@
-//! Orders that were given lately, and what became of each: a failure goes on to something stronger or to a
-//! person, and what waits for a person can be approved.
+//! Recently issued orders and their state: a failed order escalates to a stronger action or to a person, and
+//! an order that awaits approval can be approved.
 
 use crate::containment::Action;
 use crate::score::subject::Subject;
@@ -8,57 +8,57 @@ use crate::units::{EventTime, MS_PER_DAY};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
-/// Orders that one shard remembers; the oldest give way.
+/// Orders stored per shard; the oldest are evicted.
 const MAX_ORDERS: usize = 4_096;
-/// An order is remembered for so long, in milliseconds of event time.
+/// Retention of an order, in milliseconds of event time.
 const RETENTION_MS: i64 = 7 * MS_PER_DAY;
 
 string_enum! {
-    /// What an executor says of an order.
+    /// Outcome of an order, as its executor reports it.
     OrderOutcome {
-        /// It is carried out.
+        /// Executed.
         Done = "done",
-        /// It could not be carried out.
+        /// Could not be executed.
         Failed = "failed",
-        /// It must not be carried out, as the executor sees it.
+        /// Rejected by the executor.
         Refused = "refused",
     }
 }
 
-/// Where an order stands.
+/// State of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum OrderState {
-    /// Nobody has answered.
+    /// No outcome was reported.
     Open,
-    /// A person has to approve it.
+    /// Awaits approval.
     AwaitingApproval,
-    /// An answer has settled it.
+    /// Closed by an outcome.
     Closed,
 }
 
-/// An order that was given.
+/// An issued order.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct IssuedOrder {
-    /// The alert that it comes from.
+    /// Its alert.
     pub alert_id: String,
-    /// Whom it is about.
+    /// Its subject.
     pub subject: Subject,
-    /// What it asks for.
+    /// Its action.
     pub action: Action,
-    /// By which rule.
+    /// Policy rule that requested it.
     pub policy: String,
-    /// When it was given.
+    /// Time of issue.
     pub at: EventTime,
-    /// Where it stands.
+    /// State.
     pub state: OrderState,
 }
 
-/// The orders of one shard that are remembered, by id.
+/// The stored orders of one shard, by id.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct IssuedOrders(BTreeMap<String, IssuedOrder>);
 
 impl IssuedOrders {
-    /// Notes an order; one that is known stays as it is. O(orders), for they are few.
+    /// Adds an order; an order that is present is not changed. O(orders), which are few.
     pub fn insert(&mut self, order_id: &str, given: IssuedOrder) {
         let now = given.at;
         self.0
@@ -72,13 +72,13 @@ impl IssuedOrders {
         self.0.entry(order_id.to_owned()).or_insert(given);
     }
 
-    /// An order that is remembered.
+    /// The order of `order_id`.
     #[must_use]
     pub fn get(&self, order_id: &str) -> Option<&IssuedOrder> {
         self.0.get(order_id)
     }
 
-    /// Settles an order; returns it as it stood before.
+    /// Closes an order; returns its previous state.
     pub fn close(&mut self, order_id: &str) -> Option<IssuedOrder> {
         let known = self.0.get_mut(order_id)?;
         let before = known.clone();
@@ -86,12 +86,12 @@ impl IssuedOrders {
         Some(before)
     }
 
-    /// Forgets the orders about an identity.
+    /// Removes the orders about an identity.
     pub fn forget(&mut self, identity: &str) {
         self.0.retain(|_, given| given.subject.id != identity);
     }
 
-    /// Orders that nobody has answered, and those that wait for a person.
+    /// Number of orders without outcome, and of orders that await approval.
     #[must_use]
     pub fn open_orders(&self) -> (usize, usize) {
         let count = |standing| {
@@ -102,7 +102,7 @@ impl IssuedOrders {
     }
 }
 
-/// What is asked for where `failed` could not be carried out; to tell a person where nothing is stronger.
+/// The action after the failure of `failed`; `notify` where no action is stronger.
 #[must_use]
 pub fn escalate(failed: Action) -> Action {
     match failed {
@@ -147,19 +147,23 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_settled_once_and_forgotten_with_its_identity() {
+    fn an_order_is_closed_once_and_removed_with_its_identity() {
         let mut orders = IssuedOrders::default();
         orders.insert("o", given(0));
         assert_eq!(orders.close("o").unwrap().state, OrderState::Open);
         assert_eq!(orders.close("o").unwrap().state, OrderState::Closed);
         orders.insert("o", given(1));
-        assert_eq!(orders.open_orders(), (0, 0), "what is known stays as it is");
+        assert_eq!(
+            orders.open_orders(),
+            (0, 0),
+            "a present order is not changed"
+        );
         orders.forget("svc");
         assert!(orders.get("o").is_none());
     }
 
     #[test]
-    fn what_fails_goes_on_to_something_stronger_and_ends_with_a_person() {
+    fn failures_escalate_to_a_stronger_action_and_finally_to_a_person() {
         assert_eq!(escalate(Action::StepUp), Action::Revoke);
         assert_eq!(escalate(escalate(Action::Rotate)), Action::Suspend);
         assert_eq!(escalate(Action::Suspend), Action::Notify);

@@ -1,6 +1,7 @@
-//! From a case to an action: policy ([`policy`]), then guardrails that can only weaken it
-//! ([`guardrail`]). For a source it is decided of those whom it [`source_logins`]. What was ordered is remembered
-//! ([`issued_orders`]) until somebody answers. Pure; what is decided is returned as a value.
+//! From an incident to an action: the policy ([`policy`]), then the guardrails that can only restrict it
+//! ([`guardrail`]). For an alert on a source, the decision is about the identities that logged in from it
+//! ([`source_logins`]). Issued orders are tracked ([`issued_orders`]) until their outcome is reported. Pure: a
+//! decision is returned as a value.
 
 pub mod exception;
 pub mod guardrail;
@@ -11,15 +12,15 @@ pub mod source_logins;
 use crate::string_enum;
 
 string_enum! {
-    /// What an executor is asked to do, from the mildest.
+    /// The action that an order requests, in ascending order of impact.
     Action {
-        /// Tell somebody.
+        /// Notify a person.
         Notify = "notify",
-        /// Ask the identity to prove itself again.
+        /// Require the identity to authenticate again.
         StepUp = "step_up",
-        /// Replace the credential.
+        /// Rotate the credential.
         Rotate = "rotate",
-        /// End the credential.
+        /// Revoke the credential.
         Revoke = "revoke",
         /// Disable the identity.
         Suspend = "suspend",
@@ -27,33 +28,33 @@ string_enum! {
 }
 
 string_enum! {
-    /// Whether executors act.
+    /// Whether orders are enforced.
     Mode {
-        /// Everything is published, nothing is to be acted on. The default.
+        /// Orders are published, and executors must not act on them. The default.
         DryRun = "dry_run",
-        /// Orders are to be carried out.
+        /// Executors act on orders.
         Enforce = "enforce",
     }
 }
 
 string_enum! {
-    /// What weakened a decision.
+    /// Why a decision was restricted.
     Restriction {
         /// Dry run.
         DryRun = "dry_run",
         /// The identity is protected (break-glass).
         Protected = "protected",
-        /// Too many orders in an hour.
+        /// The hourly limit of orders is reached.
         RateCap = "rate_cap",
-        /// Too large a share of the active identities.
+        /// The share of identities under containment is at its limit.
         BlastRadius = "blast_radius",
-        /// Somebody owns an exception for it.
+        /// An exception applies.
         Exception = "exception",
-        /// The same or more was asked for it a short while ago.
+        /// The same or a stronger action was requested within the cooldown.
         Cooldown = "cool_down",
-        /// A person has to approve it.
+        /// The action requires approval.
         ApprovalRequired = "approval_required",
-        /// Somebody has paused containment.
+        /// Containment is paused.
         Paused = "paused",
     }
 }

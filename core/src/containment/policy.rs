@@ -1,14 +1,14 @@
-//! Severity × identity kind × credential kind × group × technique → what to do. Rules are data
-//! (`containment.policy`); the first that fits decides.
+//! Severity × identity kind × credential kind × group × technique → action. Rules are data
+//! (`containment.policy`); the first matching rule applies.
 
 use crate::containment::Action;
 use crate::event::{CredentialKind, IdentityKind};
 use crate::verdict::Severity;
 
-/// What a decision is made for.
+/// Input of a decision.
 #[derive(Clone, Copy, Debug)]
 pub struct PolicyInput<'s> {
-    /// How bad it is.
+    /// Severity of the alert.
     pub severity: Severity,
     /// Kind of the identity.
     pub identity: IdentityKind,
@@ -16,11 +16,11 @@ pub struct PolicyInput<'s> {
     pub credential: Option<CredentialKind>,
     /// Group of the identity, if known.
     pub group: Option<&'s str>,
-    /// ATT&CK techniques of the case.
+    /// ATT&CK techniques of the incident.
     pub techniques: &'s [&'s str],
 }
 
-/// One rule. What it leaves empty fits anything.
+/// One rule. An empty condition matches anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Its name, as orders and the audit trail state it.
@@ -33,9 +33,9 @@ pub struct Rule {
     pub credentials: Vec<Option<CredentialKind>>,
     /// Groups of the identity.
     pub groups: Vec<String>,
-    /// Techniques, of which the case shows one: `T1098`, or with its sub-technique.
+    /// Techniques, of which the incident has at least one: `T1098`, or with its sub-technique.
     pub techniques: Vec<String>,
-    /// What to do.
+    /// Action.
     pub action: Action,
 }
 
@@ -58,21 +58,21 @@ impl Rule {
     }
 }
 
-/// Whether `technique` is `wanted`, or one of its sub-techniques.
+/// Whether `technique` is `pattern`, or one of its sub-techniques.
 fn is_or_refines(technique: &str, requested: &str) -> bool {
     let rest = technique.strip_prefix(requested);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Name of what is done where no rule fits.
-const NO_RULE: &str = "no rule fits: tell";
+/// Name reported where no rule matches.
+const NO_RULE: &str = "no rule matches: notify";
 
-/// All rules, in their order.
+/// All rules, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy(pub Vec<Rule>);
 
 impl Policy {
-    /// What the policy asks for, and the name of the rule. O(rules).
+    /// The action that the policy requests, and the name of the rule. O(rules).
     #[must_use]
     pub fn action(&self, of: &PolicyInput<'_>) -> (Action, &str) {
         let rule = self.0.iter().find(|rule| rule.matches(of));
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_rule_that_fits_decides() {
+    fn the_first_matching_rule_applies() {
         let rule = |name: &str, groups: &[&str], techniques: &[&str], action| Rule {
             name: name.to_owned(),
             severities: vec![Severity::High],

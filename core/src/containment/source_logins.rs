@@ -1,8 +1,8 @@
-//! Who was reached: identities that succeeded from a source that is not usual for them.
+//! Identities that logged in from a source that is not usual for them.
 //!
-//! A success may come before its source is known to be an attacker's, so those of a day are kept.
-//! Bounded: [`NAMED`] identities a source, the oldest give way; [`SOURCES`] sources, the half that is
-//! quiet longest gives way.
+//! A login may precede the evidence against its source, so logins are kept for a day. Bounded: `MAX_LOGINS`
+//! identities per source, of which the oldest are evicted; `MAX_SOURCES` sources, of which the less recently
+//! active half is evicted.
 
 use crate::containment::Action;
 use crate::score::subject::Subject;
@@ -10,55 +10,55 @@ use crate::units::{EventTime, MS_PER_DAY};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
-/// Identities kept for one source.
+/// Identities stored per source.
 pub const MAX_LOGINS_PER_SOURCE: usize = 256;
-/// Sources kept.
+/// Sources stored.
 pub const MAX_SOURCES: usize = 4_096;
 
-/// One identity that succeeded.
+/// One identity that logged in.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct SourceLogin {
-    /// Who, with the credential of the latest success.
+    /// The identity, with the credential of its latest login.
     pub subject: Subject,
     /// Its key.
     pub key: u64,
-    /// When it succeeded first.
+    /// Time of the first login.
     pub time: EventTime,
-    /// What the policy asked for, where it was asked.
+    /// The action that the policy requested, if it was evaluated.
     pub requested_action: Option<Action>,
 }
 
-/// The identities that one source reached.
+/// Identities that logged in from one source.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct SourceLogins {
-    /// In the order of their first success.
+    /// In the order of their first login.
     pub identities: Vec<SourceLogin>,
-    /// How many gave way at the limit.
+    /// Number of evicted logins.
     pub dropped: u32,
     latest: Option<EventTime>,
 }
 
-/// All that were reached lately, by source.
+/// Recent logins by source.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct LoginsBySource {
     sources: BTreeMap<u64, SourceLogins>,
-    /// Identities known to each shard of identities that told of some.
+    /// Number of identities of each shard of the identity view, as reported.
     known: BTreeMap<i32, u64>,
 }
 
 impl LoginsBySource {
-    /// Notes that the shard of `partition` knows so many identities.
+    /// Records the number of identities of the shard of `partition`.
     pub fn set_known_identities(&mut self, partition: i32, identities: u64) {
         self.known.insert(partition, identities);
     }
 
-    /// Identities that are known to all shards, as far as they have told.
+    /// Number of identities of all shards that reported it.
     #[must_use]
     pub fn known_identities(&self) -> u64 {
         self.known.values().sum()
     }
 
-    /// Notes that `subject`, whose key is `key`, succeeded from `source`.
+    /// Records that `subject`, whose key is `key`, logged in from `source`.
     pub fn record(&mut self, source: u64, subject: Subject, key: u64, time: EventTime) {
         if self.sources.len() >= MAX_SOURCES && !self.sources.contains_key(&source) {
             self.evict_quiet_half();
@@ -81,30 +81,30 @@ impl LoginsBySource {
         });
     }
 
-    /// How many sources are kept.
+    /// Number of sources.
     #[must_use]
     pub fn len(&self) -> usize {
         self.sources.len()
     }
 
-    /// Whether no source is kept.
+    /// Whether there is no source.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sources.is_empty()
     }
 
-    /// Those that `source` reached.
+    /// The logins from `source`.
     #[must_use]
     pub fn get(&self, source: u64) -> Option<&SourceLogins> {
         self.sources.get(&source)
     }
 
-    /// The same, to be decided on.
+    /// The same, to modify.
     pub fn get_mut(&mut self, source: u64) -> Option<&mut SourceLogins> {
         self.sources.get_mut(&source)
     }
 
-    /// Lets go of successes that are older than a day at `now`, but for those of sources that `keeps`.
+    /// Removes logins that are older than a day at `now`, except those from sources for which `keeps` holds.
     pub fn expire(&mut self, now: EventTime, keeps: impl Fn(u64) -> bool) {
         self.sources.retain(|source, of| {
             if !keeps(*source) {
@@ -115,7 +115,7 @@ impl LoginsBySource {
         });
     }
 
-    /// Forgets the identity of `key`; says whether it was there.
+    /// Removes the identity of `key`; returns whether it was present.
     pub fn forget(&mut self, key: u64) -> bool {
         let mut was_there = false;
         for of in self.sources.values_mut() {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_what_gave_way_is_counted() {
+    fn memory_is_bounded_and_evictions_are_counted() {
         let mut logins = LoginsBySource::default();
         for id in 0..(2 * MAX_LOGINS_PER_SOURCE as u64) {
             logins.record(7, subject(id), id, at(0));
@@ -175,12 +175,15 @@ mod tests {
             logins.record(source, subject(0), 0, at(source as i64));
             assert!(logins.sources.len() <= MAX_SOURCES);
         }
-        assert!(logins.get(7).is_none(), "the quiet ones give way");
+        assert!(
+            logins.get(7).is_none(),
+            "the least recently active sources are evicted"
+        );
         assert!(logins.get(3 * MAX_SOURCES as u64 - 1).is_some());
     }
 
     #[test]
-    fn a_day_is_kept_and_longer_where_there_is_a_case() {
+    fn logins_are_kept_for_a_day_and_longer_while_there_is_an_incident() {
         let mut logins = LoginsBySource::default();
         logins.record(1, subject(5), 5, at(0));
         logins.record(2, subject(5), 5, at(0));

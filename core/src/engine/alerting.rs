@@ -1,4 +1,4 @@
-//! The life of an alert: when it opens, grows and closes, and what is decided for it.
+//! The lifecycle of an alert: it opens, is updated and closes, and each publication carries the containment decision.
 
 use super::Engine;
 use super::pipeline::ScoredEvent;
@@ -14,7 +14,7 @@ use crate::score::subject::Subject;
 use crate::signal::{ACCOUNT_MANIPULATION, SIGNALS};
 use crate::verdict::{EntityView, ObservedTechnique, SignalVerdict, Technique};
 
-/// A signal is named in an alert, with its techniques, from this surprise on.
+/// Minimum surprise from which a signal and its techniques are named in an alert, in nats.
 const MIN_SHOWN_NATS: f64 = 3.0;
 /// Hex digits of an alert id.
 const ID_DIGITS: usize = 32;
@@ -74,7 +74,7 @@ impl Engine {
         (!alert.closed).then_some(alert)
     }
 
-    /// Whether this event opens an alert or is worth an update of one.
+    /// Whether this event opens an alert or warrants an update of the open one.
     pub(super) fn should_alert(&self, features: &Features, score: &EventScore) -> bool {
         let threshold_nats = self.threshold_nats();
         if score.score_nats < self.scoring.threshold.min_nats() || score.score_nats < threshold_nats
@@ -103,7 +103,7 @@ impl Engine {
             .map(|alert| alert.alert_id.clone())
     }
 
-    /// Opens an alert, or updates the open one, and decides.
+    /// Opens an alert or updates the open one, and decides on containment.
     #[cold]
     pub(super) fn raise_alert(
         &mut self,
@@ -186,7 +186,7 @@ impl Engine {
         }
     }
 
-    /// What the policy asks for about `subject` in the case, and by which rule.
+    /// The action that the policy requests about `subject` in the incident, and the rule.
     pub(super) fn policy_action(
         &self,
         incident: &AlertState,
@@ -204,7 +204,7 @@ impl Engine {
         (action, rule.to_owned())
     }
 
-    /// What the guardrails leave of `wanted` about `subject`, whose key is `key`.
+    /// The action that the guardrails permit of `requested` about `subject`, whose key is `key`.
     pub(super) fn apply_guardrails(
         &mut self,
         requested: Action,
@@ -225,7 +225,7 @@ impl Engine {
             .restrict(state, requested, target, now, active, guardrails)
     }
 
-    /// What is to be done about `subject`, whose key is `key`, in the case.
+    /// The containment decision about `subject`, whose key is `key`, in the incident.
     pub(super) fn decide(
         &mut self,
         incident: &AlertState,
@@ -253,7 +253,7 @@ impl Engine {
     }
 }
 
-/// Keeps each signal's strongest verdict, the strongest first.
+/// Keeps the strongest verdict of each signal, in descending order.
 fn merge_signals(kept: &mut Vec<SignalVerdict>, new: &[SignalVerdict]) {
     for verdict in new {
         if verdict.reading.surprise_nats() < MIN_SHOWN_NATS {
@@ -273,7 +273,7 @@ fn merge_signals(kept: &mut Vec<SignalVerdict>, new: &[SignalVerdict]) {
     });
 }
 
-/// Adds what the action is known from, and what the strong signals may be a sign of.
+/// Adds the techniques of the action and of the strong signals.
 fn merge_techniques(
     kept: &mut Vec<ObservedTechnique>,
     entity: EntityView,
@@ -303,7 +303,7 @@ pub(super) fn digest(parts: &[&str]) -> String {
     hasher.finalize().to_hex()[..ID_DIGITS].to_owned()
 }
 
-/// View, entity, the event that opened it, and model: the same however the events came.
+/// View, entity, opening event and model: identical for identical input.
 fn alert_id(entity: EntityView, event: &Event<'_>, model_hash: &str) -> String {
     digest(&[
         entity.as_str(),

@@ -5,54 +5,54 @@ use super::Engine;
 /// Counts and sizes for metrics.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Health {
-    /// Identities known.
+    /// Identities with a baseline.
     pub identities: usize,
-    /// Peer groups known.
+    /// Peer groups.
     pub groups: usize,
-    /// Bytes of state.
+    /// Size of the state, in bytes.
     pub state_bytes: usize,
-    /// Identities that gave way at the limit.
+    /// Evicted identities.
     pub evicted: u64,
-    /// Texts kept for explanations.
+    /// Labels stored for explanations.
     pub labels: usize,
-    /// Texts that found no room.
+    /// Labels dropped because the dictionary is full.
     pub labels_dropped: u64,
-    /// Issuers and kinds of credentials known.
+    /// Issuers and kinds of credentials.
     pub issuers: usize,
-    /// Sources from which somebody was reached lately.
+    /// Sources with recent logins.
     pub sources_with_logins: usize,
-    /// Orders that nobody has answered.
+    /// Orders without outcome.
     pub open_orders: usize,
-    /// Orders that wait for a person.
+    /// Orders that await approval.
     pub orders_awaiting_approval: usize,
-    /// Whether somebody has paused containment.
+    /// Whether containment is paused.
     pub is_paused: bool,
-    /// Credentials known.
+    /// Credentials.
     pub credentials: usize,
-    /// Credentials that gave way at the limit.
+    /// Evicted credentials.
     pub credentials_evicted: u64,
-    /// Events whose identity found no room.
+    /// Events of identities without baseline.
     pub without_baseline: u64,
-    /// Cases held.
+    /// Incidents.
     pub incidents: usize,
-    /// Cases let go at the limit.
+    /// Evicted incidents.
     pub incidents_evicted: u64,
-    /// Alerts open.
+    /// Open alerts.
     pub open_alerts: usize,
-    /// Events older than their identity's latest.
+    /// Events older than their identity's latest event.
     pub late: u64,
-    /// Events seen before.
+    /// Duplicate events.
     pub duplicates: u64,
-    /// Threshold.
+    /// Alert threshold, in nats.
     pub threshold_nats: f64,
-    /// How much of it is learned, 0 to 1.
+    /// Weight of the estimate in the threshold, 0 to 1.
     pub threshold_learned_share: f64,
-    /// Alerts a day over the budget, once known.
+    /// Alerts per day relative to the budget, once known.
     pub budget_ratio: Option<f64>,
 }
 
 impl Engine {
-    /// Counts and sizes; O(groups, cases, orders), for metrics.
+    /// Counts and sizes; O(groups, incidents, orders), for metrics.
     #[must_use]
     pub fn health(&self) -> Health {
         let counts = self.scoring.store.counts();

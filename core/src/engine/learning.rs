@@ -1,4 +1,4 @@
-//! What an event teaches: everything while ordinary, less the more it surprised.
+//! How an event updates the baselines: fully while ordinary, less the more it deviated.
 
 use super::pipeline::ScoredEvent;
 use super::{Engine, Scoring};
@@ -87,9 +87,9 @@ impl Engine {
         (1.0 - (score.score_nats.max(surprise_nats) - until) / span).clamp(0.0, 1.0)
     }
 
-    /// The largest score and surprises of the identity's day go to threshold and calibration when
-    /// the day is over. Days with an alert count too: most alerts are false, and a signal that
-    /// raises them must weaken.
+    /// The day's largest score and surprises of the identity go to the threshold and the calibration when the
+    /// day is over. Days with an alert count too: most alerts are false positives, and a signal that
+    /// raises them must lose weight.
     fn record_daily_peak(&mut self, scored: &ScoredEvent<'_>) {
         let (features, baselines, score) = (scored.features, &scored.baselines, &scored.score);
         let day = baselines.now.day() as u16;

@@ -1,8 +1,8 @@
 //! The scoring engine of one shard: one event in, one verdict out.
 //!
-//! A pure, deterministic state machine without clock, randomness or I/O. What should happen outside is
-//! returned as values ([`StepOutput`]); the caller performs it. [`pipeline`](self) order: intake → baselines
-//! → signals → score → decide → learn.
+//! A pure, deterministic state machine without clock, randomness or I/O. Outputs are returned as values
+//! ([`StepOutput`]); the caller publishes them. Stages: intake → baselines → signals → score → decide → learn
+//! (`pipeline.rs`).
 
 mod alerting;
 mod analyst_feedback;
@@ -68,7 +68,7 @@ struct Intake {
     late: u64,
 }
 
-/// Baselines, and what turns readings into scores and alerts.
+/// Baselines and everything that turns readings into scores and alerts.
 #[derive(Clone, Debug)]
 struct Scoring {
     store: Store,
@@ -89,7 +89,7 @@ struct Scoring {
     enabled_for_unauthenticated: u32,
 }
 
-/// What containment remembers between decisions.
+/// State of containment between decisions.
 #[derive(Clone, Debug, Default)]
 struct Containment {
     log: ContainmentLog,

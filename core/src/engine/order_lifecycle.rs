@@ -56,7 +56,7 @@ impl Engine {
         ))
     }
 
-    /// Whether a signed message is accepted: not a replay, and not stale; see [`super::replay_guard`].
+    /// Accepts the signed message `token`, issued at `issued_secs`, once; returns whether it was accepted.
     pub fn accept_once(&mut self, token: [u8; 16], issued_secs: i64) -> bool {
         self.containment
             .replay_guard

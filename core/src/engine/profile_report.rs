@@ -1,4 +1,4 @@
-//! What is known of one identity, in words and numbers, for a person who asks.
+//! The baseline of one identity as text and numbers, for a person.
 
 use super::Engine;
 use crate::baseline::profile::Profile;
@@ -9,12 +9,12 @@ use crate::stats::hour_of_week::HourRates;
 use crate::stats::student::Moments;
 use crate::units::{EventTime, MS_PER_SEC, Span};
 
-/// Hours named as the most active ones.
+/// Hours listed as the most active ones.
 const MAX_HOURS_SHOWN: usize = 4;
-/// A busiest hour below this many times the mean is no busiest hour.
+/// Minimum ratio of a busiest hour to the mean.
 const MIN_PEAK_RATIO: f32 = 1.5;
 
-/// What is known of one identity.
+/// The baseline of one identity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfileReport {
     /// Its id.
@@ -25,25 +25,25 @@ pub struct ProfileReport {
     pub first_seen: EventTime,
     /// Latest event.
     pub last_seen: EventTime,
-    /// Events that the baseline rests on, decayed.
+    /// Decayed number of events.
     pub observations: f64,
-    /// Habits: what they are of, and the values, the most usual first.
+    /// Habits: name of the feature, and its values, most frequent first.
     pub habits: Vec<(&'static str, String)>,
-    /// Its case, if it has one.
+    /// Its incident, if any.
     pub incident: Option<IncidentSummary>,
 }
 
-/// A running case.
+/// An incident in progress.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IncidentSummary {
-    /// Evidence left by now.
+    /// Remaining evidence, in nats.
     pub evidence_nats: f64,
     /// Its alert, if one was raised, and whether it is open.
     pub alert: Option<(String, bool)>,
 }
 
 impl Engine {
-    /// What is known of `identity`; `None` where nothing is. O(1).
+    /// The baseline of `identity`; `None` where there is none. O(1).
     #[must_use]
     pub fn profile_report(&self, identity: &str) -> Option<ProfileReport> {
         let key = identity_key(identity);
@@ -90,7 +90,7 @@ impl Engine {
             ("actions", describe_values(&profile.action, names)),
             ("resources", describe_values(&profile.resource, names)),
         ];
-        habits.retain(|(_, words)| words != "nothing known");
+        habits.retain(|(_, words)| words != "none observed");
         let rates = profile.hours.rates(weight, None, 0.5);
         if profile.hours.observations(weight) >= 1.0 {
             habits.push(("most active", busiest(&rates)));
@@ -124,7 +124,7 @@ impl Engine {
     }
 }
 
-/// The typical value behind logarithms; `None` where nothing was observed.
+/// The typical value behind logarithms; `None` where none was observed.
 fn typical(logs: &Moments, weight: f32) -> Option<f64> {
     (logs.count(weight) > 0.0).then(|| libm::exp(logs.mean()))
 }
@@ -137,7 +137,7 @@ fn busiest(rates: &HourRates) -> String {
         .first()
         .is_some_and(|bin| rates[*bin] < MIN_PEAK_RATIO * mean)
     {
-        return "at all hours alike".to_owned();
+        return "evenly at all hours".to_owned();
     }
     bins.truncate(MAX_HOURS_SHOWN);
     bins.sort_unstable();

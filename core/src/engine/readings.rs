@@ -1,4 +1,4 @@
-//! Which signals are asked of an event, and what they answer.
+//! Evaluates the enabled signals for an event.
 
 use super::Engine;
 use crate::event::{Activity, Event};
@@ -10,7 +10,7 @@ use arrayvec::ArrayVec;
 pub(super) type Readings = ArrayVec<(usize, Reading), { SIGNALS.len() }>;
 
 impl Engine {
-    /// Signals that may speak of `event`.
+    /// The signals enabled for `event`.
     pub(super) fn enabled_for(&self, event: &Event<'_>) -> u32 {
         if event.is_failed_login() {
             self.scoring.enabled_for_unauthenticated
@@ -20,16 +20,16 @@ impl Engine {
     }
 }
 
-/// What a source is judged by, for it has no credentials, hosts or habits; and failed logins, for
-/// anybody can fail to log in as somebody, and where that happens says nothing of the identity.
+/// Signals of the source view: a source has no credentials, hosts or habits. They also apply to failed logins
+/// of the identity view: anyone can fail to log in as someone, and the origin is no evidence about the identity.
 const SOURCE_SIGNALS: [SignalName; 3] = [SignalName::Rate, SignalName::Failure, SignalName::FanOut];
-/// Successes from a network from which on it is usual for an identity, decayed.
+/// Decayed number of successes from which a network is usual for an identity.
 const MIN_KNOWN_SUCCESSES: f64 = 0.9;
-/// Uses from which on it is known where an identity comes from, decayed.
+/// Decayed number of uses from which the origin of an identity is known.
 const MIN_PLACED_USES: f64 = 2.5;
 
-/// Whether the identity is known to come from here, or nothing is known of where it comes from.
-/// Networks stand for places: an autonomous system is shared with strangers.
+/// Whether this network is usual for the identity, or its origin is not known yet.
+/// Networks rather than autonomous systems: the latter are shared with strangers.
 #[inline]
 pub(super) fn is_known_source(context: &ScoreContext<'_>) -> bool {
     if context.event.activity != Activity::Authenticate {
@@ -51,7 +51,7 @@ pub(super) fn signal_mask(entity: EntityView, off: &[SignalName]) -> u32 {
     on.fold(0, |bits, (at, _)| bits | 1 << at)
 }
 
-/// What each signal that is on answers.
+/// The reading of each enabled signal.
 #[inline]
 pub(super) fn read_signals(context: &ScoreContext<'_>, on: u32) -> Readings {
     let mut readings = Readings::new();

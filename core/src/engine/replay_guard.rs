@@ -1,19 +1,19 @@
-//! Signed answers that were heard: one that comes again is nobody's answer any more, or whoever recorded
-//! a "resume" could say it again.
+//! Rejects replays of signed messages: otherwise a recorded "resume" could be sent again by whoever recorded
+//! it.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeSet;
 
-/// Answers that are remembered; the oldest give way, and what is older than they is heard no more.
+/// Tokens that are remembered; the oldest are evicted, and anything older than those is rejected.
 const MAX_TOKENS: usize = 4_096;
-/// What was signed so long before the newest is heard no more, in seconds.
+/// Messages signed this long before the newest accepted one are rejected, in seconds.
 const MAX_AGE_SECS: i64 = 24 * 3_600;
 
-/// When each was signed, and which it is.
+/// Time of signature and hash of each token.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub(super) struct ReplayGuard {
     tokens: BTreeSet<(i64, [u8; 16])>,
-    /// What was signed by then is heard no more.
+    /// Messages signed up to this time are rejected.
     floor_secs: i64,
 }
 
@@ -27,7 +27,7 @@ impl Default for ReplayGuard {
 }
 
 impl ReplayGuard {
-    /// Whether the answer `token`, signed at `issued_secs`, is heard for the first time.
+    /// Accepts the message `token`, signed at `issued_secs`, once; returns whether it was accepted.
     pub(super) fn accept_once(&mut self, token: [u8; 16], issued_secs: i64) -> bool {
         if issued_secs <= self.floor_secs || !self.tokens.insert((issued_secs, token)) {
             return false;
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_heard_once_however_many_come_after_it() {
+    fn a_message_is_accepted_once_however_many_follow() {
         let mut heard = ReplayGuard::default();
         assert!(heard.accept_once(token(0), 1_000) && !heard.accept_once(token(0), 1_000));
         for n in 1..MAX_TOKENS as u32 + 100 {
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_day_old_is_heard_no_more() {
+    fn a_message_is_stale_after_a_day() {
         let mut heard = ReplayGuard::default();
         assert!(heard.accept_once(token(1), 10_000_000));
         assert!(!heard.accept_once(token(2), 10_000_000 - MAX_AGE_SECS));

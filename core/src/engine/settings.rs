@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Settings of an engine, fixed for its lifetime.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Which entities have a baseline here: identities or source networks.
+    /// Which entities have a baseline in this shard: identities or source networks.
     pub entity: EntityView,
     /// Number of shards of the same view.
     pub shards: u32,
@@ -22,12 +22,12 @@ pub struct Settings {
     pub model_hash: Arc<str>,
     /// Alert budget of this shard, in alerts a day.
     pub alerts_per_day: f64,
-    /// Baselines that this shard may hold.
+    /// Maximum number of baselines in this shard.
     pub max_identities: usize,
     /// Signals that do not contribute to scores; they still learn.
     pub disabled_signals: Vec<SignalName>,
     /// Maps severity, identity and credential to an action.
     pub policy: Arc<Policy>,
-    /// This shard's part of the limits on containment.
+    /// This shard's share of the limits on containment.
     pub guardrails: Guardrails,
 }

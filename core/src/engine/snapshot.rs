@@ -1,4 +1,4 @@
-//! Everything an engine knows, in pieces, and an engine that goes on from them exactly.
+//! The state of an engine as records, and the restore of an engine that continues identically.
 
 use super::dedup::DedupTable;
 use super::event_clock::EventClock;
@@ -14,7 +14,7 @@ use crate::verdict::EntityView;
 use borsh::from_slice;
 use borsh::io::{Error, ErrorKind, Result};
 
-/// Time, threshold and counters, as [`PieceKey::Engine`] holds them.
+/// Time, threshold and counters, as the record [`RecordKey::Engine`] holds them.
 type EngineRecord = (
     StoreLayout,
     EventClock,
@@ -26,10 +26,10 @@ type EngineRecord = (
 );
 
 impl Engine {
-    /// Hands every piece of state to `keep`, identities in the order of their slots.
+    /// Writes every state record to `sink`, identities in the order of their slots.
     ///
     /// # Errors
-    /// `keep` fails.
+    /// `sink` fails, or the state holds a NaN.
     pub fn save(&self, sink: &mut StateSink<'_>) -> Result<()> {
         self.save_engine_records(sink)?;
         self.scoring.store.save(sink)
@@ -80,26 +80,25 @@ impl Engine {
         Ok(())
     }
 
-    /// From now on it is noted what changes.
+    /// Tracks changes from now on, for checkpoints.
     pub fn track_changes(&mut self) {
         self.scoring.store.track_changes();
     }
 
-    /// Begins a checkpoint of what changed since the last one was kept, as it is now: the rest of it, of
-    /// about so many bytes as are returned, follows from [`Self::continue_checkpoint`], whatever is learned
-    /// meanwhile.
+    /// Begins a checkpoint of what changed since the last one, as it is at this moment. Returns its approximate
+    /// size in bytes; the rest follows from [`Self::write_checkpoint_chunk`], whatever is learned in between.
     ///
     /// # Errors
-    /// `keep` fails; then the checkpoint is to be given up.
+    /// `sink` fails; the checkpoint is then to be aborted.
     pub fn begin_checkpoint(&mut self, sink: &mut StateSink<'_>) -> Result<usize> {
         self.save_engine_records(sink)?;
         self.scoring.store.begin_checkpoint(sink)
     }
 
-    /// Hands on some `most_bytes` more of the checkpoint; says whether it is whole.
+    /// Writes about `max_bytes` more of the checkpoint; returns whether it is complete.
     ///
     /// # Errors
-    /// `keep` fails; then the checkpoint is to be given up.
+    /// `sink` fails; the checkpoint is then to be aborted.
     pub fn write_checkpoint_chunk(
         &mut self,
         most_bytes: usize,
@@ -108,17 +107,17 @@ impl Engine {
         self.scoring.store.write_checkpoint_chunk(most_bytes, sink)
     }
 
-    /// The whole checkpoint is kept.
+    /// The checkpoint in progress was committed, all of it.
     pub fn commit_checkpoint(&mut self) {
         self.scoring.store.commit_checkpoint();
     }
 
-    /// The checkpoint is not kept: what it held belongs to the next one.
+    /// The checkpoint in progress was not committed: all that it contained is dirty again.
     pub fn abort_checkpoint(&mut self) {
         self.scoring.store.abort_checkpoint();
     }
 
-    /// Starts to put an engine together from pieces.
+    /// Begins to restore an engine from records.
     #[must_use]
     pub fn restore(settings: Settings) -> EngineRestore {
         EngineRestore {
@@ -129,7 +128,7 @@ impl Engine {
     }
 }
 
-/// An engine that is being put together.
+/// An engine that is being restored.
 pub struct EngineRestore {
     engine: Engine,
     pieces: StoreRestore,
@@ -137,10 +136,10 @@ pub struct EngineRestore {
 }
 
 impl EngineRestore {
-    /// Takes one piece, in any order.
+    /// Applies one record, in any order.
     ///
     /// # Errors
-    /// The bytes are no such piece.
+    /// The record is malformed.
     pub fn apply(&mut self, key: RecordKey, bytes: &[u8]) -> Result<()> {
         match key {
             RecordKey::Engine => self.own = Some(from_slice(bytes)?),
@@ -160,13 +159,13 @@ impl EngineRestore {
         Ok(())
     }
 
-    /// The engine as it was, under the settings of today: a changed model goes on with the
-    /// baselines, calibration and threshold of the old one, and both follow what they now see.
+    /// The restored engine, under the present settings: a changed model continues with the baselines, calibration
+    /// and threshold of the previous one, and both adapt to later events.
     ///
     /// # Errors
-    /// Says which piece is missing.
+    /// A record is missing.
     pub fn finish(mut self) -> Result<Engine> {
-        let missing = || Error::new(ErrorKind::InvalidData, "the engine's own piece is missing");
+        let missing = || Error::new(ErrorKind::InvalidData, "the engine record is missing");
         let (shape, time, learned, calibration, log, days, counts) =
             self.own.ok_or_else(missing)?;
         self.pieces

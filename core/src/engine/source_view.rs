@@ -1,8 +1,8 @@
-//! The view by source: the same engine over source networks, and decisions for those whom a source
-//! reached.
+//! The view by source: the same engine over source networks, with decisions for the identities that logged in
+//! from a source.
 //!
-//! Many identities that appear at one new place without failures may be an office that has moved:
-//! that is told, and nobody is contained for it. Failures are what makes it an attack.
+//! Many identities that appear at one new network without failures may be an office that moved: that is
+//! published as a notice, and nobody is contained. Failed logins are what makes it an attack.
 
 use super::{Decision, Detail, Engine, SourcePosition, StepOutput};
 use crate::containment::Action;
@@ -14,7 +14,7 @@ use crate::sighting::Sighting;
 use crate::verdict::{EntityView, SignalName};
 
 impl Engine {
-    /// Judges one authentication at its source, and learns from it; the event stood at `origin`.
+    /// Scores one authentication under its source, and learns from it; the original event was read at `origin`.
     pub fn step_sighting(
         &mut self,
         sighting: &Sighting<'_>,
@@ -41,7 +41,7 @@ impl Engine {
         self.process(&event, &features, origin, detail)
     }
 
-    /// Whom the source reached, and how many more there were than are kept.
+    /// Identities that logged in from the source, and the number of evicted ones.
     pub(super) fn successful_logins(&self, source: u64) -> (Vec<Subject>, u32) {
         let of = self.containment.source_logins.get(source);
         of.map_or((Vec::new(), 0), |of| {
@@ -50,7 +50,7 @@ impl Engine {
         })
     }
 
-    /// Whether the source has reached somebody since it was last decided on, while its alert is open.
+    /// Whether an identity logged in from the source since the last decision, while its alert is open.
     pub(super) fn has_undecided_logins(&self, source: u64) -> bool {
         let Some(of) = self.containment.source_logins.get(source) else {
             return false;
@@ -61,7 +61,7 @@ impl Engine {
             && self.open_alert(source).is_some_and(has_failures)
     }
 
-    /// Decides for everyone whom the source reached and of whom less was wanted so far.
+    /// Decides for each identity that logged in from the source and has no such strong request yet.
     pub(super) fn decide_for_logins(
         &mut self,
         incident: &AlertState,
@@ -99,8 +99,8 @@ impl Engine {
         due.iter().map(decide).collect()
     }
 
-    /// Identities that a limit on their share is measured by: those of this shard, or this shard's
-    /// part of all.
+    /// Number of identities that the blast radius is measured against: those of this shard, or this shard's
+    /// share of all.
     pub(super) fn active_identities(&self) -> usize {
         match self.settings.entity {
             EntityView::Identity => self.scoring.store.len(),

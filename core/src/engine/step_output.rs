@@ -1,4 +1,4 @@
-//! What an engine gives out, as values; the shell performs it.
+//! Outputs of an engine, as values; the caller publishes them.
 
 use crate::containment::Action;
 use crate::containment::guardrail::GuardedAction;
@@ -11,7 +11,7 @@ use crate::verdict::{EntityView, SignalName, Verdict};
 use std::fmt;
 use std::sync::Arc;
 
-/// Where an event stood in its log.
+/// Position of an event in its log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourcePosition {
     /// Topic.
@@ -22,33 +22,33 @@ pub struct SourcePosition {
     pub offset: i64,
 }
 
-/// Phase of an alert's life.
+/// Phase of an alert's lifecycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// First publication.
     Opened,
     /// Evidence or severity grew.
     Updated,
-    /// Evidence decayed away.
+    /// Evidence decayed.
     Closed,
 }
 
-/// What was decided for an alert, with what weakened it.
+/// The containment decision of an alert, with its restrictions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
-    /// Whom it is about: the identity of the case, or one that its source reached.
+    /// Subject: the identity of the incident, or one that logged in from its source.
     pub subject: Subject,
     /// Idempotency key of the order.
     pub order_id: String,
-    /// Name of the rule of the policy.
+    /// Name of the policy rule.
     pub policy: String,
-    /// What the policy asked for.
+    /// Action that the policy requested.
     pub requested_action: Action,
-    /// What the guardrails left.
+    /// Action that the guardrails permitted.
     pub guarded: GuardedAction,
 }
 
-/// What the event behind a publication says of the deed: by which way, from where, for what.
+/// The activity of the event behind a publication: through which host and client, from where, to what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventContext {
     /// Operation.
@@ -81,7 +81,7 @@ impl EventContext {
     }
 }
 
-/// One publication about a case.
+/// One publication about an incident.
 #[derive(Clone, Debug)]
 pub struct Alert {
     /// Phase.
@@ -92,30 +92,30 @@ pub struct Alert {
     pub score_nats: f64,
     /// Threshold now.
     pub threshold_nats: f64,
-    /// How much of the threshold is learned, 0 to 1.
+    /// Weight of the estimate in the threshold, 0 to 1.
     pub threshold_learned_share: f64,
-    /// The case.
+    /// The incident.
     pub incident: AlertState,
-    /// Whose behaviour the case is about.
+    /// Subject of the incident.
     pub entity: EntityView,
-    /// Of a source: the identities that succeeded from it and are not usual there.
+    /// For a source: the identities that logged in from it and are not usual there.
     pub logins: Vec<Subject>,
-    /// How many more there were than are kept.
+    /// Number of further identities that were evicted.
     pub additional_logins: u32,
-    /// What was decided now: for the identity, or for each one that the source reached.
+    /// Decisions of this publication: for the identity, or for each one that logged in from the source.
     pub decisions: Vec<Decision>,
-    /// The event behind this publication; `None` when it closed by decay.
+    /// The event behind this publication; `None` when the alert closed by decay.
     pub event_id: Option<String>,
-    /// Where that event stood.
+    /// Position of that event.
     pub position: Option<SourcePosition>,
-    /// What it says of the deed.
+    /// Its activity.
     pub context: Option<EventContext>,
 }
 
 /// The effect of feedback on a shard.
 #[derive(Clone, Debug)]
 pub enum FeedbackEffect {
-    /// The alert or order is not known to this shard.
+    /// The alert or order does not exist in this shard.
     NotFound,
     /// The feedback was applied; there is nothing to publish.
     Applied,
@@ -139,17 +139,17 @@ impl FeedbackEffect {
     }
 }
 
-/// What many identities show on one day, told once: an administrator's change, an office that
-/// moved, an outage.
+/// A deviation that many identities show on one day, published once: an administrator's change, an office
+/// that moved, an outage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PopulationNotice {
     /// Event time.
     pub time: EventTime,
-    /// Which signal.
+    /// Signal.
     pub signal: SignalName,
-    /// What they show.
+    /// Observed value.
     pub observed: String,
-    /// How many identities lately, decayed.
+    /// Recent number of identities, decayed.
     pub identities: f64,
 }
 
@@ -163,37 +163,37 @@ impl fmt::Display for PopulationNotice {
     }
 }
 
-/// How much a step says of its verdict.
+/// Detail of a step's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     /// The score.
     Score,
-    /// What each signal read, too.
+    /// Also the reading of each signal.
     Readings,
-    /// And why, in words.
+    /// Also the verdict with its sentences.
     Explained,
 }
 
-/// What one step gave.
+/// Output of one step.
 #[derive(Debug, Default)]
 pub struct StepOutput {
-    /// Score, with what has accumulated.
+    /// Score with accumulated evidence.
     pub score_nats: f64,
-    /// The event alone.
+    /// Score of the event alone.
     pub event_nats: f64,
-    /// Whether this event was seen before: it was judged and changed nothing.
+    /// Whether the event is a duplicate, which was scored and changed nothing.
     pub duplicate: bool,
-    /// Whether the identity is known to come from the event's source network, or nothing is known of
-    /// where it comes from.
+    /// Whether the event's source network is usual for the identity, or its origin is not known
+    /// yet.
     pub is_known_source: bool,
-    /// Whether each signal spoke, by index, as bits.
+    /// Signals that contributed, one bit each by index.
     pub contributing_signals: u32,
-    /// What the population shows.
+    /// Notices about the population.
     pub notices: Vec<PopulationNotice>,
-    /// Whether alerts have left their budget, or come back to it.
+    /// Whether the alert rate left its budget, or is back within it.
     pub budget_alert: Option<BudgetAlert>,
     /// Alerts to publish, in order.
     pub alerts: Vec<Alert>,
-    /// The verdict, where more than the score was asked for.
+    /// The verdict, where the requested detail includes it.
     pub verdict: Option<Verdict>,
 }

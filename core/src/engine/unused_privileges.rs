@@ -1,27 +1,27 @@
-//! Privileges that nobody uses any more: actions that an identity used and has not used since, and
-//! scopes of its credentials that no action of that name was ever used of.
+//! Privileges that are not used: actions that an identity used once and no longer uses, and scopes of its
+//! credentials that none of its actions ever needed.
 
 use super::Engine;
 use crate::baseline::store::Entry;
 use crate::units::{EventTime, MS_PER_DAY};
 
-/// What one identity could do without.
+/// Unused privileges of one identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnusedPrivileges {
-    /// Whose.
+    /// The identity.
     pub identity: String,
-    /// Actions not used since, with the day of the last use, oldest first.
+    /// Actions not used recently, with the day of the last use, oldest first.
     pub actions: Vec<(String, EventTime)>,
-    /// Scopes of its credentials that no action of that name was seen of.
+    /// Scopes of its credentials for which no action was observed.
     pub scopes: Vec<String>,
-    /// Actions used since: what a narrower set would hold.
+    /// Actions used recently: what a reduced set of privileges would hold.
     pub still_used: Vec<String>,
 }
 
 impl Engine {
-    /// What identities have not used for `days` days, up to the latest event. O(identities).
+    /// Privileges not used for `days` days, up to the latest event. O(identities).
     ///
-    /// An identity's table of actions has a limit: of one that uses more, the rarest are not known.
+    /// The action table of an identity is bounded: of an identity with more actions, the rarest are not listed.
     #[must_use]
     pub fn unused_privileges(&self, days: u16) -> Vec<UnusedPrivileges> {
         let since = self
@@ -51,7 +51,7 @@ impl Engine {
             still_used: Vec::new(),
         };
         for (slot, key) in profile.action.slots() {
-            // States of before last uses were kept do not know; what is not known is not unused.
+            // An unknown last use does not count as unused.
             match profile.usage.last_use_day(slot).map(i64::from) {
                 Some(day) if day < since => {
                     let at = EventTime::from_epoch_ms(day * MS_PER_DAY);

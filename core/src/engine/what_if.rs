@@ -1,4 +1,4 @@
-//! What an event would score by what is known now. Changes nothing: for people who ask.
+//! Scores an event without learning from it.
 
 use super::Engine;
 use super::pipeline::BaselineRef;
@@ -8,8 +8,8 @@ use crate::event::Event;
 use crate::verdict::Verdict;
 
 impl Engine {
-    /// The verdict on `event`, in words, as if it came next. Nothing is learned or counted, so
-    /// several events that are considered do not add up.
+    /// The verdict on `event`, with sentences, as if it were the next event. Nothing is learned or counted, so
+    /// scores of several events do not accumulate.
     #[must_use]
     pub fn score_only(&self, event: &Event<'_>) -> Verdict {
         let features = enrich(event, Keys::of(event), &self.settings.catalogue);

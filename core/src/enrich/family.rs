@@ -1,13 +1,13 @@
-//! Which values are one: clients but for their version, replicas of one host, leaves of one
-//! resource. The rules are stated, so that a deployment or an update is no storm of alerts.
+//! Families of values: clients without their version, replicas of one host, resources by their container.
+//! The rules are fixed, so that a deployment or an update does not raise alerts.
 
 use std::borrow::Cow;
 
-/// A client description is read up to here.
+/// Maximum length of a client description that is read.
 pub(super) const CLIENT_BYTES: usize = 160;
 
-/// Writes the description of a client with every word that holds a digit replaced by `#`, so that
-/// a new version or a build number is the same client. Returns the length.
+/// Writes the description of a client with every word that holds a digit replaced by `#`, so that a new
+/// version or build number is the same client. Returns the length.
 pub(super) fn client_family(agent: &str, family: &mut [u8; CLIENT_BYTES]) -> usize {
     let mut length = 0;
     let mut word_start = 0;
@@ -16,7 +16,7 @@ pub(super) fn client_family(agent: &str, family: &mut [u8; CLIENT_BYTES]) -> usi
         if length == CLIENT_BYTES {
             break;
         }
-        // A version's dots and dashes belong to its word once a digit was seen.
+        // The dots and dashes of a version belong to its word.
         let in_word = byte.is_ascii_alphanumeric()
             || (word_has_digit && matches!(byte, b'.' | b'-' | b'_' | b'+'));
         if !in_word {
@@ -60,7 +60,7 @@ pub(super) fn host_family(host: &str) -> Cow<'_, str> {
     }
 }
 
-/// The name with each run of generated parts as one `#`; the first part always stays.
+/// The name with each run of generated parts as one `#`; the first part is always kept.
 #[cold]
 fn without_generated(name: &str, is_address: bool) -> String {
     let mut family = String::with_capacity(name.len());
@@ -80,7 +80,7 @@ fn without_generated(name: &str, is_address: bool) -> String {
     family
 }
 
-/// What a part of a host name is made of.
+/// Kinds of characters in a part of a host name.
 struct Part {
     bytes: usize,
     digits: usize,
@@ -115,7 +115,7 @@ impl Part {
     }
 }
 
-/// The family of a resource: an ARN or path up to its first `/` past the scheme.
+/// The family of a resource: an ARN or path up to its first `/` after the scheme.
 pub(super) fn resource_family(resource: &str) -> &str {
     let bytes = resource.as_bytes();
     let colon = bytes.iter().position(|byte| *byte == b':');
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_do_not_make_a_client() {
+    fn a_new_version_is_the_same_client() {
         assert_eq!(family("aws-cli/2.17.0 Python/3.11.6"), "aws-cli/# Python/#");
         assert_eq!(
             family("aws-cli/2.18.1 Python/3.12"),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn replicas_are_one_host_and_numbered_hosts_are_not() {
+    fn replicas_are_one_host_and_numbered_hosts_are_separate() {
         assert_eq!(host_family("web-7f9c-x2x9p"), "web-#");
         assert_eq!(
             host_family("web-7f9c4d-kqzxt"),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn resources_are_known_by_what_holds_them() {
+    fn resources_are_grouped_by_their_container() {
         assert_eq!(
             resource_family("arn:aws:s3:::builds/app.tgz"),
             "arn:aws:s3:::builds"

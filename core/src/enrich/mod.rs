@@ -1,5 +1,5 @@
-//! Decoded event → features: stable keys of what baselines count, and what is known of the
-//! action beforehand. Pure; nothing is looked up outside the catalogue.
+//! Decoded event → features: stable keys of the values that baselines count, and the catalogue's knowledge of
+//! the action. Pure; nothing is looked up outside the catalogue.
 
 mod family;
 
@@ -12,8 +12,8 @@ use family::{CLIENT_BYTES, client_family, host_family, resource_family};
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-/// What is counted by value. The discriminant is the hash space of its keys, so it is part of
-/// stored state and never changes.
+/// Features that are counted by value. The discriminant is the hash space of the keys: it is part of stored
+/// state and never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Feature {
@@ -29,7 +29,7 @@ pub enum Feature {
     Client = 5,
     /// Operation.
     Action = ACTION_SPACE,
-    /// What the operation touches, without the leaf.
+    /// Resource of the operation, without the leaf.
     Resource = 7,
 }
 
@@ -38,15 +38,15 @@ const IDENTITY_SPACE: u64 = 0x1d;
 const GROUP_SPACE: u64 = 0x96;
 const ISSUER_SPACE: u64 = 0x15;
 const OPERATION_SPACE: u64 = 0x4b;
-/// Classes of deeds; see [`Features::deed`].
+/// Number of classes of (action, resource); see [`Features::operation_class`].
 pub const OPERATION_CLASSES: usize = 128;
 
-/// Where an event's records stand: made once, used for every look-up.
+/// Keys of an event's records, computed once and used for every look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keys {
-    /// Of the identity.
+    /// Key of the identity.
     pub identity: u64,
-    /// Of the credential of this identity, where one is named.
+    /// Key of the credential of this identity, where one is named.
     pub credential: Option<u64>,
 }
 
@@ -63,7 +63,7 @@ impl Keys {
     }
 }
 
-/// Keys and facts of one event.
+/// Keys and properties of one event.
 #[derive(Clone, Copy, Debug)]
 pub struct Features {
     /// Key of the identity.
@@ -74,7 +74,7 @@ pub struct Features {
     pub kind: IdentityKind,
     /// Key of its peer group, where it names one.
     pub group: Option<u64>,
-    /// Key of everyone of its kind, for groups beyond the limit.
+    /// Key of the group of its kind, for groups beyond the limit.
     pub kind_group: u64,
     /// Host, where one is stated.
     pub host: Option<u32>,
@@ -90,13 +90,13 @@ pub struct Features {
     pub action: Option<u32>,
     /// Resource family.
     pub resource: Option<u32>,
-    /// Which of [`DEEDS`] classes of (action, resource) this is.
+    /// Class of (action, resource), one of a fixed number.
     pub operation_class: u8,
-    /// What the event permits or uses, if known.
+    /// Access level, if known.
     pub level: Option<AccessLevel>,
     /// Known abuse of this action.
     pub abuse: Option<Abuse>,
-    /// Whether the identity widens its own permissions.
+    /// Whether the identity extends its own permissions.
     pub self_grant: bool,
     /// Lifetime of the token in seconds, if stated and positive.
     pub lifetime_secs: Option<u64>,
@@ -106,11 +106,11 @@ pub struct Features {
     pub hour_bin: usize,
     /// Hours since the epoch.
     pub hour: u32,
-    /// Whether this is known to be everyday where it happens, and so adds nothing to volumes.
+    /// Whether the source marks the event as routine, so that it does not count towards volumes.
     pub is_routine: bool,
 }
 
-/// Key of a group that was learned, among identities of one kind.
+/// Key of a learned group, among identities of one kind.
 #[must_use]
 pub fn learned_group_key(kind_group: u64, learned: u32) -> u64 {
     hash64(kind_group, &learned.to_le_bytes())
@@ -122,7 +122,7 @@ pub fn identity_key(id: &str) -> u64 {
     hash64(IDENTITY_SPACE, id.as_bytes())
 }
 
-/// Key of everyone of a kind.
+/// Key of the group of a kind.
 #[must_use]
 pub fn kind_group(kind: IdentityKind) -> u64 {
     GROUP_SPACE + kind as u64
@@ -134,7 +134,7 @@ pub fn group_key(kind: IdentityKind, name: &str) -> u64 {
     hash64(kind_group(kind), name.as_bytes())
 }
 
-/// Makes the features of `event`, whose keys are `keys`.
+/// The features of `event`, whose keys are `keys`.
 #[must_use]
 pub fn enrich(event: &Event<'_>, keys: Keys, catalogue: &Catalogue) -> Features {
     let kind = event.identity.kind;
@@ -173,8 +173,8 @@ pub fn enrich(event: &Event<'_>, keys: Keys, catalogue: &Catalogue) -> Features 
     }
 }
 
-/// The network prefix that a source is known by, such as `203.0.113.0/24`; `None` where the event
-/// states no address.
+/// The network prefix of a source, such as `203.0.113.0/24`; `None` where the event states no
+/// address.
 #[must_use]
 pub fn source_network(event: &Event<'_>) -> Option<String> {
     event.source.ip.map(|ip| prefix_text(ip, 24, 48))
@@ -210,7 +210,7 @@ fn access_level(event: &Event<'_>, of_action: Option<AccessLevel>) -> Option<Acc
     })
 }
 
-/// Key of a feature; `None` where the event does not show it.
+/// Key of a feature; `None` where the event does not state it.
 fn key(event: &Event<'_>, feature: Feature) -> Option<u32> {
     let space = feature as u64;
     match feature {
@@ -238,7 +238,7 @@ fn key(event: &Event<'_>, feature: Feature) -> Option<u32> {
     }
 }
 
-/// The feature as a person reads it; empty where the event does not show it.
+/// The value of a feature as a person reads it; empty where the event does not state it.
 #[must_use]
 pub fn label<'e>(event: &'e Event<'_>, feature: Feature) -> Cow<'e, str> {
     let source = &event.source;
@@ -294,7 +294,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefixes_read_as_networks() {
+    fn prefixes_are_shown_as_networks() {
         assert_eq!(
             prefix_text("10.2.3.4".parse().unwrap(), 24, 48),
             "10.2.3.0/24"

@@ -1,8 +1,8 @@
-//! Every signal in one unit: −ln of the share of identity-days that reach its surprise.
+//! Calibration of every signal to one unit: −ln of the share of identity-days that reach its surprise.
 //!
-//! One curve a signal and kind of identity ([`crate::stats::exceedance`]), fed when an identity's
-//! day is over. So a noisy signal weakens by itself and a quiet one speaks up, and a score says how
-//! many days of how many identities look like this: the unit in which an alert budget is stated.
+//! One curve per signal and kind of identity ([`crate::stats::exceedance`]), updated when an identity's day is
+//! over. A noisy signal thus loses weight and a quiet one gains it, and a score states how many identity-days
+//! look like this: the unit of the alert budget.
 
 use crate::event::IdentityKind;
 use crate::signal::SIGNALS;
@@ -31,32 +31,32 @@ fn curve_index(kind: IdentityKind, signal: usize) -> usize {
 }
 
 impl Calibration {
-    /// What was kept.
+    /// Restores the curves.
     ///
     /// # Errors
-    /// It is not of as many signals as there are.
+    /// They are of another number of signals.
     pub fn validated(self) -> borsh::io::Result<Self> {
         if self.curves.len() == KINDS * SIGNALS.len() {
             return Ok(self);
         }
-        let why = "the calibration is of other signals";
+        let why = "the calibration is of another set of signals";
         Err(Error::new(ErrorKind::InvalidData, why))
     }
 
-    /// Calibrated surprise, in nats, of `nats` of a signal at an identity of `kind`.
+    /// Calibrated surprise, in nats, of the surprise `nats` of a signal for an identity of `kind`.
     #[must_use]
     pub fn calibrate(&self, kind: IdentityKind, signal: usize, nats: f64) -> f64 {
         self.curves[curve_index(kind, signal)].calibrate(nats)
     }
 
-    /// Counts one day of an identity of `kind`, with the largest surprise of each signal.
+    /// Adds one day of an identity of `kind`, with the largest surprise of each signal.
     pub fn add_day(&mut self, kind: IdentityKind, peak_nats: impl Fn(usize) -> f64) {
         for signal in 0..SIGNALS.len() {
             self.curves[curve_index(kind, signal)].add(peak_nats(signal));
         }
     }
 
-    /// What is known keeps `remaining` of its weight.
+    /// Scales the weight of past observations by `remaining`.
     pub fn decay(&mut self, remaining: f64) {
         self.curves
             .iter_mut()

@@ -1,25 +1,25 @@
-//! Several signals, one event: how much in all?
+//! Combination of the deviations of one event into a score.
 //!
 //! # Formula
-//! Surprises are calibrated first ([`super::calibration`]). Signals of one fact group count once, by
-//! the largest. The event's surprise is the largest group's plus `group_excess_share` of what each
-//! other group exceeds `group_excess_from_nats`.
+//! Surprises are calibrated first ([`super::calibration`]). Signals of one family count once, by the largest.
+//! The event's surprise is that of the largest family plus `group_excess_share` of the excess of each other
+//! family over `group_excess_from_nats`.
 //!
 //! # Why
 //! The signals depend on each other (a new laptop is a new host, network and client), so a sum
-//! (Fisher) counts one fact many times: on labelled traffic it found .29 of the campaigns at three
+//! (Fisher) counts one cause many times: on labelled traffic it found .29 of the campaigns at three
 //! alerts a day where the Cauchy combination found .62 and this rule, with shared deviations
-//! discounted, .69. It is not a *p*-value; what it means in alerts a day is learned by
+//! discounted, .69. It is not a *p*-value; the alert rate that it corresponds to is estimated by
 //! [`super::threshold`].
 //!
 //! # Cost
-//! O(facts), no logarithm.
+//! O(deviations), no logarithm.
 
 use crate::parameters::ScoreParams;
 use crate::score::deviation::Deviation;
 use crate::signal::{SIGNAL_FAMILIES, SIGNALS};
 
-/// The surprise of the event in nats, where each fact counts `nats_of` it.
+/// The surprise of the event in nats, where `nats_of` gives the contribution of each deviation.
 #[must_use]
 pub fn combine(
     deviations: &[Deviation],
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn one_fact_counts_once_and_another_adds() {
+    fn one_family_counts_once_and_another_adds() {
         let host_alone = nats(&[(0, 9.0)]);
         let host_and_network = nats(&[(0, 9.0), (1, 9.0)]);
         let host_and_action = nats(&[(0, 9.0), (3, 9.0)]);

@@ -1,4 +1,4 @@
-//! What an event deviates in: the readings that say something, priced.
+//! The deviations of an event: its readings with calibrated surprise.
 
 use crate::enrich::Features;
 use crate::score::calibration::Calibration;
@@ -8,7 +8,7 @@ use crate::units::EventTime;
 use crate::verdict::Reading;
 use arrayvec::ArrayVec;
 
-/// Readings as surprising as this are facts worth remembering in an incident.
+/// Minimum surprise of a deviation that an incident records, in nats.
 const MAX_DEVIATION_P: f64 = 0.135;
 
 /// One deviation of one event.
@@ -16,39 +16,39 @@ const MAX_DEVIATION_P: f64 = 0.135;
 pub struct Deviation {
     /// Index of its signal in [`SIGNALS`].
     pub signal: usize,
-    /// Names it, so that one fact is not counted twice within an incident.
+    /// Key that identifies it, so that it counts once within an incident.
     pub key: u32,
-    /// Names it in a way that other identities would show it too; `None` where it is one's own.
+    /// Key that identifies it across identities; `None` where it is specific to one.
     pub shared_key: Option<u32>,
     /// Tail probability under the baseline.
     pub p: f64,
-    /// Surprise as the signal gave it, −ln p.
+    /// Surprise as the signal reported it, −ln p.
     pub raw_nats: f64,
-    /// Calibrated surprise, less what belongs to the population.
+    /// Calibrated surprise, less the share that belongs to the population.
     pub nats: f64,
-    /// What of `nats` the identity's case did not hold before this event: all of it where the fact is
-    /// new to the case, else what it is now more surprising by.
+    /// The part of `nats` that is new to the identity's incident: all of it where the deviation is new, otherwise
+    /// the increase.
     pub new_nats: f64,
-    /// Whether the fact is new to the case.
+    /// Whether the deviation is new to the incident.
     pub is_new: bool,
 }
 
-/// All deviations of one event, one a signal at most, in the order of [`SIGNALS`].
+/// All deviations of one event, at most one per signal, in the order of [`SIGNALS`].
 pub type Deviations = ArrayVec<Deviation, { SIGNALS.len() }>;
 
-/// What deviations are priced by.
+/// What the surprise of deviations depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct DeviationContext<'p> {
-    /// One unit for all signals.
+    /// Calibration of all signals.
     pub calibration: &'p Calibration,
-    /// What many share.
+    /// Deviations shared by many identities.
     pub shared_deviations: &'p SharedDeviations,
-    /// The moment at which the event finds the identity.
+    /// Time at which the event is processed.
     pub now: EventTime,
 }
 
 impl DeviationContext<'_> {
-    /// The fact that `reading` of `signal` is; `None` where it says nothing.
+    /// The deviation behind `reading` of `signal`; `None` where there is none.
     #[must_use]
     pub fn deviation(
         &self,

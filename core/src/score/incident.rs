@@ -1,11 +1,11 @@
-//! The running case of one identity: weak evidence adds up, one case gives one alert.
+//! The incident of one identity: weak evidence accumulates, and one incident raises one alert.
 //!
-//! # Rule
-//! An event adds what it exceeds `evidence_from_nats`; the sum halves every incident half-life.
-//! A fact that the case already holds (the same new host again) adds only what it is now more
-//! surprising by, so a hundred uses of one new host are not a hundred oddities; each of them carries
-//! the score of its case. The score of an
-//! event below `evidence_from_nats` is its own surprise.
+//! # Formula
+//! An event adds the excess of its surprise over `evidence_from_nats`; the sum halves every incident half-life.
+//! A deviation that the incident already holds (the same new host again) adds only its increase, so that a
+//! hundred uses of one new host do not count as a hundred deviations; each of them has the score of its
+//! incident. The score of an event below `evidence_from_nats` is its own
+//! surprise.
 
 use crate::parameters::{Parameters, ScoreParams};
 use crate::score::combine::combine;
@@ -17,23 +17,23 @@ use crate::verdict::{ObservedTechnique, Severity, SignalVerdict};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
-/// Facts that one case remembers; the oldest give way.
+/// Deviations that one incident records; the oldest are evicted.
 const MAX_DEVIATIONS: usize = 24;
-/// What a case holds is worth half after so long without evidence.
+/// Half-life of the surprise at which an incident holds a deviation, without further evidence.
 const DEVIATION_HALF_LIFE_MS: i64 = MS_PER_DAY;
-/// A case without alert whose evidence is below this says nothing any more.
+/// An incident without alert ends when its evidence falls below this.
 const MIN_EVIDENCE_NATS: f64 = 0.25;
 
-/// Alert state of a case.
+/// Alert state of an incident.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct AlertState {
     /// The alert's id.
     pub alert_id: String,
-    /// When it was opened.
+    /// Time of opening.
     pub opened: EventTime,
-    /// When evidence was last added.
+    /// Time of the last evidence.
     pub last_evidence: EventTime,
-    /// Whether it has been closed.
+    /// Whether it was closed.
     pub closed: bool,
     /// Severity as last published.
     pub severity: Severity,
@@ -47,49 +47,49 @@ pub struct AlertState {
     pub signals: Vec<SignalVerdict>,
     /// Techniques seen, in order of appearance.
     pub techniques: Vec<ObservedTechnique>,
-    /// The identity and credential, for what is published later.
+    /// The identity and credential, for later publications.
     pub subject: Subject,
 }
 
-/// What was answered to a case.
+/// An analyst's verdict on an incident.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum AnalystVerdict {
-    /// Nothing.
+    /// None.
     #[default]
     Pending,
-    /// It is no attack: what it holds is news no more.
+    /// Not an attack: its deviations add no further evidence.
     Accepted,
-    /// It is an attack: nothing is learned from the identity while it is remembered.
+    /// An attack: nothing is learned from the identity while the incident is remembered.
     Confirmed,
 }
 
-/// The running case of one identity.
+/// The incident of one identity.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Incident {
     evidence_nats: f64,
     updated: EventTime,
     deviation_keys: [u32; MAX_DEVIATIONS],
-    /// Surprise at which each fact was taken in.
+    /// Surprise at which each deviation was recorded.
     deviation_nats: [f32; MAX_DEVIATIONS],
     next_deviation: usize,
-    /// What was answered to it.
+    /// Analyst verdict.
     pub analyst_verdict: AnalystVerdict,
-    /// Its alert, if it has one.
+    /// Alert, if one was raised.
     pub alert: Option<AlertState>,
 }
 
-/// What one event means in its case.
+/// Score of one event within its incident.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EventScore {
     /// The event alone.
     pub event_nats: f64,
-    /// With what has accumulated.
+    /// With accumulated evidence.
     pub score_nats: f64,
-    /// What the event tells that the case did not hold.
+    /// The part that is new to the incident.
     pub new_nats: f64,
-    /// Evidence of the case after the event.
+    /// Evidence of the incident after the event.
     pub evidence_nats: f64,
-    /// Whether the event tells something that the case did not hold.
+    /// Whether the event has a deviation that is new to the incident.
     pub is_new: bool,
 }
 
@@ -106,9 +106,9 @@ impl Incident {
         }
     }
 
-    /// The surprise at which the case holds `fact` at `now`; `None` where it is new to it. It halves
-    /// every [`HELD_HALF_LIFE_MS`] without evidence, so who comes back after days is news again; an
-    /// accepted case holds it without limit.
+    /// The surprise at which the incident holds the deviation of `key` at `now`; `None` where it is new. It
+    /// halves every `HELD_HALF_LIFE_MS` without evidence, so that a return after days counts again; an accepted
+    /// incident holds it without limit.
     #[must_use]
     pub fn known_surprise_nats(&self, deviation: u32, now: EventTime) -> Option<f64> {
         let baselines = self
@@ -122,20 +122,20 @@ impl Incident {
         Some(f64::from(self.deviation_nats[baselines]) * libm::exp2(-days))
     }
 
-    /// What it holds, by key.
+    /// Recorded deviations, by key.
     pub fn deviation_keys(&self) -> impl Iterator<Item = u32> + use<> {
         self.deviation_keys
             .into_iter()
             .filter(|deviation| *deviation != 0)
     }
 
-    /// Evidence left at `now`.
+    /// Remaining evidence at `now`.
     #[must_use]
     pub fn evidence_at(&self, now: EventTime, half_life: HalfLife) -> f64 {
         self.evidence_nats * half_life.remaining(now.ms_since(self.updated))
     }
 
-    /// Takes the event's evidence in.
+    /// Adds the event's evidence.
     fn add_evidence(&mut self, deviations: &[Deviation], score: &EventScore, now: EventTime) {
         self.evidence_nats = score.evidence_nats;
         self.updated = self.updated.max(now);
@@ -155,7 +155,7 @@ impl Incident {
     }
 }
 
-/// Weighs an event against the case it belongs to. Pure.
+/// Scores an event within the incident it belongs to. Pure.
 #[must_use]
 pub fn score_event(
     deviations: &[Deviation],
@@ -189,7 +189,7 @@ pub fn score_event(
     }
 }
 
-/// All cases of a shard, bounded, in key order so that nothing depends on the order of a hash.
+/// All incidents of a shard, bounded, in key order so that results do not depend on hash order.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Incidents {
     incidents: BTreeMap<u64, Incident>,
@@ -197,14 +197,14 @@ pub struct Incidents {
 }
 
 impl Incidents {
-    /// The case of an identity.
+    /// The incident of an identity.
     #[must_use]
     pub fn get(&self, identity: u64) -> Option<&Incident> {
         self.incidents.get(&identity)
     }
 
-    /// Takes the evidence of an event into the case of its identity. Identities whose case had to
-    /// give way are appended to `let_go`.
+    /// Adds the evidence of an event to the incident of its identity. Identities whose incident was evicted are
+    /// appended to `evicted`.
     pub fn add_evidence(
         &mut self,
         identity: u64,
@@ -225,14 +225,14 @@ impl Incidents {
         incident
     }
 
-    /// States the alert of an identity's case, if it has a case.
+    /// Sets the alert of an identity's incident, if it has one.
     pub fn set_alert(&mut self, identity: u64, alert: AlertState) {
         if let Some(incident) = self.incidents.get_mut(&identity) {
             incident.alert = Some(alert);
         }
     }
 
-    /// Whether the case of an identity has an open alert.
+    /// Whether the identity has an open alert.
     #[must_use]
     pub fn has_open_alert(&self, identity: u64) -> bool {
         let alert = self
@@ -242,7 +242,7 @@ impl Incidents {
         alert.is_some_and(|alert| !alert.closed)
     }
 
-    /// Whose case has the alert `alert_id`. O(cases).
+    /// The identity whose incident has the alert `alert_id`. O(incidents).
     #[must_use]
     pub fn identity_of(&self, alert_id: &str) -> Option<u64> {
         let has = |incident: &Incident| {
@@ -255,7 +255,7 @@ impl Incidents {
         found.map(|(identity, _)| *identity)
     }
 
-    /// Notes what was answered to the case of `identity`; an accepted one has no evidence left.
+    /// Sets the analyst verdict on the incident of `identity`; an accepted incident has no evidence left.
     pub fn set_analyst_verdict(&mut self, identity: u64, standing: AnalystVerdict) {
         if let Some(incident) = self.incidents.get_mut(&identity) {
             incident.analyst_verdict = standing;
@@ -265,7 +265,7 @@ impl Incidents {
         }
     }
 
-    /// Forgets the case of `identity`; says whether there was one.
+    /// Removes the incident of `identity`; returns whether there was one.
     pub fn remove(&mut self, identity: u64) -> bool {
         self.incidents.remove(&identity).is_some()
     }
@@ -277,7 +277,7 @@ impl Incidents {
         was_open.then(|| alert.clone())
     }
 
-    /// Lets the weaker half of the cases go that have no open alert, and closed ones before all.
+    /// Evicts the weaker half of the incidents without open alert, closed ones first.
     #[cold]
     fn evict_weaker_half(&mut self, evicted: &mut Vec<u64>) {
         let mut candidates: Vec<(f64, u64)> = self
@@ -301,8 +301,8 @@ impl Incidents {
         }
     }
 
-    /// Closes and forgets what has decayed by `now`; returns the cases whose alert was closed, and
-    /// appends the identities whose case ended to `let_go`.
+    /// Closes and removes incidents that have decayed by `now`; returns those whose alert was closed, and appends
+    /// the identities whose incident ended to `evicted`.
     pub fn sweep(
         &mut self,
         now: EventTime,
@@ -337,19 +337,19 @@ impl Incidents {
         closed
     }
 
-    /// How many cases are held.
+    /// Number of incidents.
     #[must_use]
     pub fn len(&self) -> usize {
         self.incidents.len()
     }
 
-    /// Whether no case is held.
+    /// Whether there is no incident.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.incidents.is_empty()
     }
 
-    /// Cases with an open alert.
+    /// Number of incidents with an open alert.
     #[must_use]
     pub fn open_alerts(&self) -> usize {
         let open =
@@ -357,7 +357,7 @@ impl Incidents {
         self.incidents.values().filter(open).count()
     }
 
-    /// Cases let go at the limit.
+    /// Number of evicted incidents.
     #[must_use]
     pub fn evicted(&self) -> u64 {
         self.evicted
@@ -389,7 +389,7 @@ mod tests {
         }
     }
 
-    /// Scores of events with these facts, a minute apart, each of probability `p`.
+    /// Scores of events with these deviations, a minute apart, each of probability `p`.
     fn scores(p: f64, keys: &[u32]) -> Vec<f64> {
         let parameters = Parameters::default();
         let mut incidents = Incidents::default();
@@ -408,20 +408,20 @@ mod tests {
     }
 
     #[test]
-    fn ten_different_oddities_add_up() {
+    fn ten_different_deviations_add_up() {
         let scores = scores(0.002, &(1..=10).collect::<Vec<_>>());
         assert!((scores[0] - 6.21).abs() < 0.01);
         assert!(scores[9] > 25.0, "{scores:?}");
     }
 
     #[test]
-    fn one_oddity_repeated_does_not() {
+    fn a_repeated_deviation_does_not_add_up() {
         let scores = scores(0.002, &[5; 10]);
         assert!(scores[9] < 9.0, "{scores:?}");
     }
 
     #[test]
-    fn cases_are_bounded_and_the_strong_stay() {
+    fn incidents_are_bounded_and_the_weakest_are_evicted() {
         let mut incidents = Incidents::default();
         let mut evicted = Vec::new();
         for identity in 0..100u64 {

@@ -1,7 +1,7 @@
-//! From readings to a score: what an event deviates in ([`deviation`]), in one unit for all signals
-//! ([`calibration`]), less what many share ([`shared_deviations`]), combination ([`combine`]), accumulation over
-//! an incident ([`incident`]) of somebody ([`subject`]), the level at which the SOC hears of it
-//! ([`threshold`]), how bad it is ([`severity`]).
+//! From readings to a score: the deviations of an event ([`deviation`]) in one unit for all signals
+//! ([`calibration`]), less the share of the population ([`shared_deviations`]), their combination
+//! ([`combine`]), accumulation over an incident ([`incident`]) of one [`subject`], the alert threshold
+//! ([`threshold`]) and severity ([`severity`]).
 
 pub mod calibration;
 pub mod combine;

@@ -1,14 +1,14 @@
-//! How bad is a score? By its excess over the threshold that the alert budget gave.
+//! Severity of an alert, by the excess of its score over the threshold.
 //!
-//! A threshold is passed by chance as often as the budget says; each nat above it is *e* times
-//! rarer. With the defaults, at 5 alerts a day: low is what comes 5 times a day, medium (2 nats
-//! above) once in 1.5 days, high (5) once a month, critical (9) once in some four years of benign
+//! Benign traffic exceeds the threshold as often as the alert budget states; each further nat is *e* times
+//! rarer. With the defaults, at 5 alerts per day: low occurs 5 times per day, medium (2 nats above) once in 1.5
+//! days, high (5 nats) once a month, critical (9 nats) about once in four years of benign
 //! traffic.
 
 use crate::parameters::SeverityParams;
 use crate::verdict::Severity;
 
-/// The severity of `score_nats` where alerts begin at `threshold_nats`.
+/// Severity of `score_nats` at the threshold `threshold_nats`.
 #[must_use]
 pub fn severity(score_nats: f64, threshold_nats: f64, params: &SeverityParams) -> Severity {
     let above = score_nats - threshold_nats;

@@ -1,31 +1,31 @@
-//! Deviations that many share: a new lifetime for everyone, an office that moved, an outage.
+//! Deviations that many identities share: a new token lifetime for everyone, an office that moved, an outage.
 //!
-//! # Rule
-//! Identities that show a deviation are counted by what it is (the new network, the issuer's new
-//! lifetime), each once within half a day; those of the half day before count half. With *k* others
-//! beyond the first [`COMPANIONS`], the surprise is divided by 1 + k/[`SOFTNESS`]: it belongs to the
-//! population more than to each of them. Two victims of one attacker stay two victims.
+//! # Formula
+//! Identities with a deviation are counted by its shared key (the new network, the issuer's new lifetime), each
+//! once within half a day; those of the previous half day have half the weight. With *k* others beyond the
+//! first `UNDISCOUNTED_OTHERS`, the surprise is divided by 1 + k/`HALVING_OTHERS`: it belongs to the population
+//! more than to each identity. Two victims of one attacker keep their full surprise.
 //!
 //! # Error and memory
-//! Linear counting over 64 bits ([`crate::stats::linear_count`]), saturated near 270, where nothing
-//! is left of a surprise anyway. At most [`CAPACITY`] deviations;
-//! beyond, old ones are let go, at most once an hour, and newcomers are not counted meanwhile.
+//! Linear counting over 64 bits ([`crate::stats::linear_count`]), saturated near 270, where hardly any surprise
+//! remains. At most `CAPACITY` deviations; beyond that, old ones are evicted at most once an hour, and new ones
+//! are not counted meanwhile.
 
 use crate::stats::linear_count::estimate_distinct;
 use crate::units::{EventTime, MS_PER_HOUR};
 use borsh::{BorshDeserialize, BorshSerialize};
 use hashbrown::HashMap;
 
-/// So many others are no crowd.
-pub const FREE_COMPANIONS: f64 = 1.0;
-/// So many more halve the surprise.
-pub const HALVING_COMPANIONS: f64 = 3.0;
+/// Number of other identities up to which a deviation is not shared.
+pub const UNDISCOUNTED_OTHERS: f64 = 1.0;
+/// Number of further identities that halves the surprise.
+pub const HALVING_OTHERS: f64 = 3.0;
 const CAPACITY: usize = 32_768;
 const HALF_DAY_MS: i64 = 12 * MS_PER_HOUR;
-/// At the limit, what is old is looked for no more often than this.
+/// Minimum interval between evictions at capacity.
 const SWEEP_INTERVAL_MS: i64 = MS_PER_HOUR;
 
-/// Who showed one deviation, one bit for each 64th of all identities.
+/// Identities with one deviation, one bit for each 64th of all identities.
 #[derive(Clone, Copy, Debug, Default, BorshSerialize, BorshDeserialize)]
 struct RecentIdentities {
     half_day: i64,
@@ -67,7 +67,7 @@ fn half_day(now: EventTime) -> i64 {
     now.epoch_ms().div_euclid(HALF_DAY_MS)
 }
 
-/// Who shares what, lately.
+/// Recent shared deviations.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct SharedDeviations {
     #[borsh(
@@ -79,7 +79,7 @@ pub struct SharedDeviations {
 }
 
 impl SharedDeviations {
-    /// What is left of the surprise of a deviation of `identity`, as a share.
+    /// The share of the surprise of a deviation that remains for `identity`.
     #[must_use]
     pub fn remaining_share(&self, deviation: u32, identity: u64, now: EventTime) -> f64 {
         let Some(shown) = self.identities_by_deviation.get(&deviation) else {
@@ -88,11 +88,11 @@ impl SharedDeviations {
         let mut others = shown.at(half_day(now));
         others.now &= !bit(identity);
         others.before &= !bit(identity);
-        1.0 / (1.0 + (others.identities() - FREE_COMPANIONS).max(0.0) / HALVING_COMPANIONS)
+        1.0 / (1.0 + (others.identities() - UNDISCOUNTED_OTHERS).max(0.0) / HALVING_OTHERS)
     }
 
-    /// Counts `identity`; says how many there are now, where they are `least` or more and have not
-    /// been told of today.
+    /// Adds `identity`; returns the number of identities if it is `min` or more and was not reported
+    /// today.
     pub fn record(
         &mut self,
         deviation: u32,
@@ -136,7 +136,7 @@ mod tests {
     const NEVER: f64 = f64::INFINITY;
 
     #[test]
-    fn what_many_share_surprises_less_and_two_are_no_crowd() {
+    fn a_deviation_of_many_is_discounted_and_one_of_two_is_not() {
         let mut shared_deviations = SharedDeviations::default();
         let now = EventTime::EARLIEST;
         let left = |shared_deviations: &SharedDeviations, now| {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn one_identity_is_no_crowd_however_often() {
+    fn one_identity_counts_once_however_often() {
         let mut shared_deviations = SharedDeviations::default();
         let now = EventTime::EARLIEST;
         (0..100).for_each(|_| assert_eq!(shared_deviations.record(7, 1, 5.0, now), None));
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_is_told_of_once_a_day() {
+    fn a_shared_deviation_is_reported_once_a_day() {
         let mut shared_deviations = SharedDeviations::default();
         let now = EventTime::EARLIEST;
         let told = (0..20).filter_map(|identity| shared_deviations.record(7, identity, 5.0, now));

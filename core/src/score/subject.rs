@@ -1,4 +1,4 @@
-//! Whom a case, or a decision, is about.
+//! Subject of an incident or a decision.
 
 use crate::event::{Credential, CredentialKind, Identity, IdentityKind, Text};
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -12,7 +12,7 @@ pub struct Subject {
     pub kind: IdentityKind,
     /// Its group.
     pub group: Option<String>,
-    /// Who answers for it.
+    /// Owner.
     pub owner: Option<String>,
     /// The credential of the latest evidence.
     pub credential: Option<SubjectCredential>,
@@ -33,7 +33,7 @@ impl Subject {
     }
 }
 
-/// The credential that a case is about.
+/// The credential of an incident.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct SubjectCredential {
     /// Identifier.

@@ -1,13 +1,13 @@
-//! At which score does the SOC hear of it? Where the tail of daily peaks passes as often as the
-//! operator said that alerts can be read.
+//! The alert threshold: the score that daily peaks exceed as often as the alert budget
+//! states.
 //!
-//! # Rule
-//! Every identity's largest score of a day is a peak. Once a day the level is read off the tail
-//! ([`crate::stats::peaks_over_threshold`]). A young tail is mixed with the initial level by how much it knows: the
-//! share is `tolerated_error_nats`² over the squared standard error of the level, and no more than
-//! the share of a week that was lived through, for weekends are no working days. So many identities
-//! are known after a week, and few take as long as they need. A day moves the threshold by no more
-//! than `rise_nats_per_day` or `fall_nats_per_day`, so that a flood cannot buy silence.
+//! # Formula
+//! Every identity's largest score of a day is a peak. Once a day the level is estimated from the tail
+//! ([`crate::stats::peaks_over_threshold`]). While few peaks were observed, the estimate is mixed with the
+//! initial level. Its weight is `full_weight_below_nats`² over the squared standard error of the level, and at
+//! most the share of a week that has passed, because weekends differ from working days. Many identities thus
+//! have their own threshold after a week, and few take as long as they need. A day moves the threshold by at
+//! most `max_rise_nats_per_day` or `max_fall_nats_per_day`, so that a flood cannot suppress later alerts.
 
 use crate::parameters::{DecayParams, ThresholdParams};
 use crate::stats::peaks_over_threshold::PeakTail;
@@ -15,15 +15,15 @@ use crate::units::MS_PER_DAY;
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::fmt;
 
-/// How far above the derived level an unlearned threshold stands.
+/// Margin of an initial threshold above the derived level, in nats.
 const WARMUP_MARGIN_NATS: f64 = 3.0;
-/// Alerts so many times as often as the budget, or as seldom, are told of.
+/// Ratio of the alert rate to the budget, or of the budget to the rate, from which it is reported.
 const BUDGET_TOLERANCE: f64 = 2.0;
 const DAYS_PER_WEEK: f64 = 7.0;
-/// Days of silence after which further ones change nothing.
+/// Further days without alerts beyond this change nothing.
 const MAX_SILENT_DAYS: i64 = 60;
 
-/// What a threshold has learned.
+/// State of a threshold.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct ThresholdState {
     tail: PeakTail,
@@ -36,23 +36,23 @@ pub struct ThresholdState {
     is_out_of_budget: bool,
 }
 
-/// Alerts have left their budget, or come back to it.
+/// The alert rate left its budget, or is back within it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BudgetAlert {
-    /// Alerts a day lately, over the budget.
+    /// Recent alert rate over the budget.
     pub ratio: f64,
-    /// Whether they are out of it.
+    /// Whether the rate is off budget.
     pub is_out_of_budget: bool,
-    /// Where alerts begin now.
+    /// Threshold now, in nats.
     pub threshold_nats: f64,
 }
 
 impl fmt::Display for BudgetAlert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (ratio, nats) = (self.ratio, self.threshold_nats);
-        let moves = "the threshold follows day by day";
+        let moves = "the threshold adapts daily";
         match (self.is_out_of_budget, ratio > 1.0) {
-            (false, _) => write!(f, "alerts are back in their budget: {ratio:.1} times of it"),
+            (false, _) => write!(f, "alert rate is back within budget ({ratio:.1}× budget)"),
             (true, true) => write!(
                 f,
                 "alerts come at {ratio:.1} times their budget, from {nats:.1} nats on; {moves}; if \
@@ -60,7 +60,7 @@ impl fmt::Display for BudgetAlert {
             ),
             (true, false) => write!(
                 f,
-                "alerts come at only {ratio:.1} times their budget, from {nats:.1} nats on; {moves}"
+                "alert rate is {ratio:.1}× budget at a threshold of {nats:.1} nats; {moves}"
             ),
         }
     }
@@ -76,7 +76,7 @@ pub struct Threshold {
 }
 
 impl Threshold {
-    /// A threshold for `alerts_per_day` alerts a day of this shard.
+    /// A threshold for `alerts_per_day` alerts per day of this shard.
     #[must_use]
     pub fn new(alerts_per_day: f64, params: ThresholdParams, decay: &DecayParams) -> Self {
         Self {
@@ -96,11 +96,11 @@ impl Threshold {
         }
     }
 
-    /// Alerts begin here, where `identities` are known.
+    /// The threshold where `identities` have a baseline.
     ///
-    /// A score in calibrated nats is passed by e^−x of identity-days, so `identities` pass
-    /// ln(identities/budget) as often as the budget allows. Until the tail is learned, the threshold
-    /// stands [`CAUTION_NATS`] above that: a new deployment learns before it shouts.
+    /// A score in calibrated nats is exceeded by e^−x of identity-days, so `identities` exceed
+    /// ln(identities/budget) as often as the budget permits. Until the tail is estimated, the threshold stands
+    /// `WARMUP_MARGIN_NATS` above that: a new deployment learns before it alerts.
     #[must_use]
     pub fn nats(&self, identities: usize) -> f64 {
         let learned = self.learned_share();
@@ -112,24 +112,24 @@ impl Threshold {
         self.state.nats.max((1.0 - learned) * derived)
     }
 
-    /// What it has learned, to be kept.
+    /// The state, for a snapshot.
     #[must_use]
     pub fn state(&self) -> &ThresholdState {
         &self.state
     }
 
-    /// Goes on from what was kept, under today's budget and law.
+    /// Restores the state under the present budget and parameters.
     pub fn restore(&mut self, learned: ThresholdState) {
         self.state = learned;
     }
 
-    /// Alerts never begin below this.
+    /// Lower bound of the threshold.
     #[must_use]
     pub fn min_nats(&self) -> f64 {
         self.params.min_nats
     }
 
-    /// How much of the threshold is learned rather than initial, 0 to 1.
+    /// Weight of the estimate in the threshold, 0 to 1.
     #[must_use]
     pub fn learned_share(&self) -> f64 {
         let exactness = self.params.tolerated_error_nats / self.state.error_nats;
@@ -138,7 +138,7 @@ impl Threshold {
             .min(1.0)
     }
 
-    /// Alerts a day lately, over the budget; `None` before a day is over.
+    /// Recent alert rate over the budget; `None` before the first day is over.
     #[must_use]
     pub fn budget_ratio(&self) -> Option<f64> {
         (self.state.days_seen >= 1.0).then(|| {
@@ -151,13 +151,13 @@ impl Threshold {
         self.state.tail.add(peak_nats);
     }
 
-    /// Counts an alert towards the drift.
+    /// Counts an alert towards the rate.
     pub fn record_alert(&mut self) {
         self.state.alerts_today += 1;
     }
 
-    /// The shard's time has reached `day` (days since the epoch); says so where alerts have left
-    /// their budget by a factor of [`OFF_BUDGET`], once it is known, or come back to it.
+    /// Advances to `day` (days since the epoch). Returns a notice where the alert rate, once known, left its
+    /// budget by a factor of `BUDGET_TOLERANCE`, or is back within it.
     #[inline]
     pub fn advance_to_day(&mut self, day: i64) -> Option<BudgetAlert> {
         match self.state.day {
@@ -227,14 +227,14 @@ mod tests {
     }
 
     #[test]
-    fn a_new_deployment_with_many_identities_is_slow_to_shout() {
+    fn a_new_deployment_with_many_identities_has_a_high_threshold() {
         let threshold = threshold();
         assert!(threshold.nats(1_000_000) > 15.0);
         assert!((threshold.nats(100) - 9.0).abs() < 1e-9);
     }
 
     #[test]
-    fn a_flood_cannot_push_it_up_faster_than_stated() {
+    fn a_flood_raises_it_no_faster_than_the_limit() {
         let mut threshold = threshold();
         threshold.advance_to_day(0);
         for day in 1..=30 {
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn it_settles_where_the_budget_is_met() {
+    fn it_converges_to_the_budget() {
         let mut threshold = threshold();
         threshold.advance_to_day(0);
         for day in 1..=60 {
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn few_identities_take_longer_to_know_than_many() {
+    fn few_identities_take_longer_to_estimate_than_many() {
         let days_to_learn = |identities: u32| {
             let mut threshold = threshold();
             threshold.advance_to_day(0);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn alerts_out_of_their_budget_are_told_of_once_and_when_they_are_back() {
+    fn an_alert_rate_off_budget_is_reported_once_and_on_return() {
         let mut threshold = threshold();
         let mut told = Vec::new();
         for day in 0..60 {

@@ -1,17 +1,17 @@
-//! Is this operation, or what it touches, unusual?
+//! Signal: unusual operation or resource.
 //!
-//! The prior at the top of the back-off is not flat: before anyone in the partition has used an
-//! action, calls that only list are believed common, changes of permissions rare, and actions
-//! known from attacks rarer still (`models/`). So the first `StopLogging` ever seen is news on the
-//! first day, while the first `ListBuckets` is not.
+//! The prior at the top of the back-off is not flat: before any identity of the partition has used an action,
+//! calls that only list are assumed common, changes of permissions rare, and actions known from attacks rarer
+//! still (`models/`). The first `StopLogging` ever is thus surprising on the first day, and the first
+//! `ListBuckets` is not.
 //!
-//! An action known from attacks stays news to who never did it, even where somebody else has: its
-//! tail above the identity is at most that of its class, the share of such actions among what
-//! peers took up, (abused + s·believed)/(taken up + s). Only trusted uses are taken up.
+//! An action known from attacks remains surprising for an identity that never used it, even where others have:
+//! its tail above the identity is at most that of its class, the share of such actions among the peers' adopted
+//! actions, (abused + s·prior)/(adopted + s). Only trusted uses are adopted.
 //!
-//! Assumption, formula, n = 0 and source: [`super::categorical`]. A new action is a new resource
-//! family more often than not, so the two are one signal and the stronger speaks.
-//! Cost: tables of 16 and 8; peers and population only for a newcomer.
+//! Assumption, formula, n = 0 and source: [`super::categorical`]. A new action usually is a new resource family
+//! too, so the two are one signal, and the more surprising one is reported.
+//! Cost: tables of 14 and 6 values; peers and population only for a new value.
 
 use super::categorical::NoveltyPrior;
 use super::{LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, categorical};
@@ -27,8 +27,8 @@ use std::borrow::Cow;
 /// The `action` signal.
 pub struct Action;
 
-/// Mid-p tail of first uses of actions known from attacks, as `rarely_legitimate` as this one or
-/// more, where `group` does as it does and `believed` is thought of each class (common, rare).
+/// Mid-p tail of first uses of actions known from attacks, as `rarely_legitimate` as this one or more, given
+/// the adoptions of `group` and the prior of each class (common, rare).
 fn abused_shares(group: &GroupBaseline, weight: f64, prior: [f64; 2], strength: f64) -> [f64; 2] {
     let adopted: f64 = group.levels.iter().sum();
     std::array::from_fn(|class| {
@@ -55,7 +55,7 @@ fn abuse_tail(abuse: Abuse, context: &ScoreContext<'_>) -> f64 {
     }
 }
 
-/// What is believed of an action before or besides its use by others.
+/// Prior of an action, besides its use by others.
 fn novelty_prior(context: &ScoreContext<'_>) -> NoveltyPrior {
     if let Some(abuse) = context.features.abuse {
         let tail = abuse_tail(abuse, context);
@@ -152,7 +152,7 @@ impl Signal for Action {
             categorical::explain("action", Feature::Action, &profile.action, context, reading);
         if let Some(technique) = context.features.abuse.map(|abuse| abuse.technique) {
             let known = format!(
-                "; known from attacks as {} {}",
+                "; used by attackers for {} {}",
                 technique.id, technique.name
             );
             explanation.sentence.push_str(&known);
@@ -183,7 +183,7 @@ impl Signal for Action {
     }
 }
 
-/// Notes when the action was used last, and what the credential permits where it may be new.
+/// Records the last use of the action, and the credential's scopes where they may be new.
 fn record_usage(context: &mut LearnContext<'_>, is_new: bool) {
     let (Some(key), Some(profile)) = (
         context.features.action,

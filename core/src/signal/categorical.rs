@@ -1,12 +1,12 @@
-//! What every signal over values shares: back-off from identity to peers to population.
+//! Common part of the signals over values: back-off from the identity to its peers to the population.
 //!
 //! # Assumption, formula, source
-//! See [`crate::stats::category`]. A value known to the identity is judged by the identity alone;
-//! a newcomer by θ of the identity times its tail among the peers' adoptions, and so on upwards;
-//! at the top stands the tail that the caller believes ([`Belief`]; 1 where nothing is believed).
+//! See [`crate::stats::category`]. A value known to the identity is scored by the identity alone; a new value
+//! by θ of the identity times its tail among the peers' adoptions, and so on upwards; at the top stands the
+//! tail under the caller's prior (`NoveltyPrior`; 1 where there is none).
 //!
 //! # At n = 0
-//! θ is 1 at every level: being new is no anomaly, and only the prior speaks.
+//! θ is 1 at every level: a new value is not surprising, and only the prior contributes.
 
 use crate::baseline::label_dictionary::LabelDictionary;
 use crate::enrich::{Feature, label};
@@ -16,17 +16,17 @@ use crate::stats::category::{CategoryMap, CategoryTable, TailProbability};
 use crate::units::Span;
 use crate::verdict::{Explanation, Level, Reading};
 
-/// What is believed of a value new to the identity, besides who else shows it.
+/// Prior of a value that is new to the identity, besides its use by others.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NoveltyPrior {
-    /// Tail of a value that nobody has shown.
+    /// Tail of a value that no identity uses.
     pub(super) unseen_tail: f64,
-    /// The tail above the identity is never larger: its kind is rare, whoever shows it.
+    /// Upper bound of the tail above the identity: its class is rare, whoever uses it.
     pub(super) max_tail: f64,
 }
 
 impl NoveltyPrior {
-    /// Nothing is believed.
+    /// No prior knowledge.
     pub(super) const NONE: Self = Self {
         unseen_tail: 1.0,
         max_tail: 1.0,
@@ -67,7 +67,7 @@ pub(super) fn score_value<const N: usize>(
     )
 }
 
-/// Counts `key`, and its adoption one level up where it was new.
+/// Counts `key`, and its adoption one level up where it is new.
 pub(super) fn learn_value<const N: usize>(
     key: Option<u32>,
     feature: Feature,
@@ -78,8 +78,8 @@ pub(super) fn learn_value<const N: usize>(
     let (Some(key), Some(profile)) = (key, context.baselines.profile.as_deref_mut()) else {
         return false;
     };
-    // What surprised us teaches the identity nothing. Its peers take note of it, once and with
-    // little weight: what many of them come to do is not news for ever.
+    // A surprising event updates the identity's baseline not at all, and that of its peers once and with little
+    // weight: a habit of many peers must not remain surprising for ever.
     if context.profile_weight <= 0.0 {
         if context.new_deviations.contains(&key) {
             let weight = UNTRUSTED_WEIGHT * context.shared_weight_now;
@@ -104,7 +104,7 @@ pub(super) fn learn_value<const N: usize>(
     true
 }
 
-/// How far an event shows that the identity itself was there. Anybody can fail to log in as somebody.
+/// Attribution of an event to its identity: anyone can fail to log in as an identity.
 fn attribution_weight(event: &Event<'_>) -> f32 {
     if event.is_failed_login() {
         FAILED_LOGIN_WEIGHT
@@ -113,16 +113,16 @@ fn attribution_weight(event: &Event<'_>) -> f32 {
     }
 }
 
-/// What a failed login weighs: not nothing, for what fails every night from one place is no news.
+/// Weight of a failed login: not zero, so that one that fails every night from one place loses its surprise.
 const FAILED_LOGIN_WEIGHT: f32 = 0.1;
-/// What an untrusted adoption weighs among peers.
+/// Weight of an untrusted adoption among peers.
 const UNTRUSTED_WEIGHT: f32 = 0.3;
-/// A known value more probable than this is called usual.
+/// A known value more probable than this is described as usual.
 const ROUTINE_MIN_P: f64 = 0.05;
-/// How many known values an explanation names.
+/// Number of known values that an explanation lists.
 const MAX_VALUES_SHOWN: usize = 3;
 
-/// Known values in words: `build-17 (61 %), build-18 (38 %)`.
+/// Known values as text: `build-17 (61 %), build-18 (38 %)`.
 #[must_use]
 pub fn describe_values<const N: usize>(
     table: &CategoryTable<N>,
@@ -130,7 +130,7 @@ pub fn describe_values<const N: usize>(
 ) -> String {
     let strongest = table.strongest();
     if strongest.is_empty() {
-        return "nothing known".to_owned();
+        return "none observed".to_owned();
     }
     let named: Vec<String> = strongest
         .iter()
@@ -146,7 +146,7 @@ pub fn describe_values<const N: usize>(
     named.join(", ") + &more
 }
 
-/// Explains a value of `feature`; `what` names it in a sentence, such as "host".
+/// Explains a value of `feature`; `what` is its noun in a sentence, such as "host".
 pub(super) fn explain<const N: usize>(
     what: &str,
     feature: Feature,
@@ -162,18 +162,18 @@ pub(super) fn explain<const N: usize>(
     };
     let sentence = match reading.level {
         Level::Identity if reading.p > ROUTINE_MIN_P => {
-            format!("{what} {observed}, usual for it; {seen}")
+            format!("{what} {observed}, usual for this identity; {seen}")
         }
         Level::Identity => format!(
-            "{what} {observed}, known but rare for it ({}); {seen}",
+            "{what} {observed}, rare for this identity ({}); {seen}",
             format_odds(reading.p)
         ),
         Level::Peers => format!(
-            "first use of {what} {observed}, which its peers know ({}); {seen}",
+            "first use of {what} {observed}, used by its peers ({}); {seen}",
             format_odds(reading.p)
         ),
         Level::Population => format!(
-            "first use of {what} {observed}, new to its peers too ({}); {seen}",
+            "first use of {what} {observed}, also new to its peers ({}); {seen}",
             format_odds(reading.p)
         ),
     };
@@ -184,7 +184,7 @@ pub(super) fn explain<const N: usize>(
     }
 }
 
-/// How much is known of the identity, in words; `what` names what was counted.
+/// The extent of the identity's history as text; `what` is what was counted.
 pub(super) fn describe_history(
     reading: &Reading,
     what: &str,
@@ -192,7 +192,7 @@ pub(super) fn describe_history(
 ) -> String {
     let observations = reading.observations;
     if observations < 0.5 {
-        return "no history of its own".to_owned();
+        return "no history for this identity".to_owned();
     }
     let span = Span {
         ms: context
@@ -200,5 +200,5 @@ pub(super) fn describe_history(
             .last_seen
             .ms_since(context.profile.first_seen),
     };
-    format!("in about {observations:.0} {what} over {span}")
+    format!("about {observations:.0} {what} in {span}")
 }

@@ -1,8 +1,8 @@
-//! Is this client software unusual? Versions are no difference: see
+//! Signal: unusual client software. Versions make no difference: see
 //! [`crate::enrich::Feature::Client`].
 //!
-//! Assumption, formula, n = 0 and source: [`super::categorical`]. Cost: one table of 6; peers and
-//! population only for a newcomer.
+//! Assumption, formula, n = 0 and source: [`super::categorical`]. Cost: one table of 6 values; peers and
+//! population only for a new value.
 
 use super::categorical::NoveltyPrior;
 use super::{

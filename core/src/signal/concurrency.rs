@@ -1,18 +1,18 @@
-//! Is this credential seen on a second host, network or client?
+//! Signal: one credential used on a second host, network or client.
 //!
 //! # Assumption
-//! A credential is bound to where it was first used, but for a password, which is known and not held:
-//! of those the signal says and learns nothing. On each day on which it is used again it moves
-//! with a probability that is the identity's own, centred on what credentials of that issuer and kind do.
+//! A credential is bound to where it was first used, except a password, which is known rather than held: for
+//! passwords the signal abstains and learns nothing. On each further day of use a credential relocates with a
+//! probability of the identity's own, centred on the credentials of that issuer and kind.
 //!
 //! # Formula
-//! Posterior mean of the rate of moves to a new host, network or client, the smallest of those that
-//! moved: (m + s·r)/(d + s), with *m* moves in *d* credential-days of the identity, *r* of the same
-//! form for the issuer and kind over the prior `move_rate`. One deviation, however many of the
-//! three moved: a laptop brings all of them.
+//! Posterior mean of the rate of relocations to a new host, network or client, the smallest of those that
+//! changed: (m + s·r)/(d + s), with *m* relocations in *d* credential-days of the identity, and *r* of the same
+//! form for the issuer and kind over the prior `relocation_rate`. One deviation, however many of the
+//! three changed: a new laptop changes all of them.
 //!
 //! # At n = 0
-//! The issuer's rate, behind it the prior's. A first use abstains. Cost: O(7).
+//! The issuer's rate; without an issuer the prior. A first use abstains. Cost: O(7).
 //!
 //! # Source
 //! Beta–binomial posterior mean: Gelman et al., "Bayesian Data Analysis", §2.4.
@@ -33,13 +33,13 @@ use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Techni
 pub struct Concurrency;
 
 const BINDING_SPACE: u64 = 0xc0;
-/// Credential-days that the issuer's rate is worth.
+/// Prior strength of the issuer's rate, in credential-days.
 const ISSUER_PRIOR_STRENGTH: f64 = 10.0;
-/// Credential-days that the prior is worth to an issuer.
+/// Prior strength of the model's rate for an issuer, in credential-days.
 const PRIOR_STRENGTH: f64 = 20.0;
 const SECS_PER_DAY: u32 = 86_400;
 
-/// One way to move: its feature, and its count among all.
+/// One kind of relocation: its feature, and its count.
 struct Relocation {
     feature: Feature,
     key: u32,
@@ -189,8 +189,8 @@ impl Signal for Concurrency {
         if !is_bound(context.event) {
             return;
         }
-        // A first use binds the credential even while its identity is distrusted: it must not be
-        // free to move because an alert, true or false, was open when it was issued.
+        // A first use binds the credential even while the identity is not trusted: an open alert, true or false, must
+        // not leave a credential unbound.
         if context.profile_weight <= 0.0 && record.is_known() {
             return;
         }

@@ -1,14 +1,14 @@
-//! Is the credential used outside its life: after it expired, was revoked or rotated away, or
-//! before it was issued?
+//! Signal: use of a credential outside its lifetime: after expiry, revocation or rotation, or before
+//! its issue.
 //!
 //! # Assumption
-//! None of these happens to an honest holder, but for clocks that disagree by up to
-//! [`SKEW_SECS`] and for the overlap of a rotation, up to [`OVERLAP_SECS`]. Only what succeeded
-//! speaks: a refused old token is the refusal's doing.
+//! None of these happens to a legitimate holder, except for clock skew up to
+//! [`SKEW_SECS`] and for the overlap of a rotation, up to [`OVERLAP_SECS`]. Only successful uses
+//! count: a denied old token shows that the control works.
 //!
 //! # Formula
-//! A hard violation has the fixed probability `hard_violation_p`. Where an issuer violates its own
-//! times as a habit, the calibration by identity-days weakens the signal.
+//! A hard violation has the fixed probability `hard_violation_p`. Where an issuer habitually violates its own
+//! times, the calibration by identity-days weakens the signal.
 //!
 //! # At n = 0
 //! The same: times are stated in the event. Cost: O(1).
@@ -26,9 +26,9 @@ use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Techni
 pub struct CredentialAge;
 
 const LIFE_SPACE: u64 = 0xa6;
-/// Clocks may disagree by this much.
+/// Tolerated clock skew.
 pub const SKEW_SECS: u32 = 300;
-/// The old one may be used so long after a rotation.
+/// Tolerated overlap of the old credential after a rotation.
 pub const OVERLAP_SECS: u32 = 3_600;
 
 #[derive(Clone, Copy)]
@@ -106,12 +106,12 @@ impl Signal for CredentialAge {
             Violation::BeforeIssue => format!("used {by} before it was issued"),
             Violation::AfterExpiry => format!("used {by} after it expired"),
             Violation::AfterRevocation => format!("used {by} after it was revoked"),
-            Violation::AfterRotation => format!("used {by} after it was rotated away"),
+            Violation::AfterRotation => format!("used {by} after it was rotated"),
         };
         Explanation {
-            sentence: format!("this credential was {observed}, and it worked"),
+            sentence: format!("this credential was {observed}, successfully"),
             observed,
-            expected: "use within its life".to_owned(),
+            expected: "use within its lifetime".to_owned(),
         }
     }
 

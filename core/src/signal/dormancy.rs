@@ -1,18 +1,18 @@
-//! Is this the first use after an unusually long silence?
+//! Signal: first use after an unusually long silence.
 //!
 //! # Assumption
-//! Silence is measured in the active hours that it should have held, by the identity's own rhythm and
-//! its peers' ([`expected_between`]): nights, weekends and quiet machines count for little. Their
+//! A silence is measured in the active hours that it should have held, by the rhythm of the identity and its
+//! peers ([`expected_between`]): nights, weekends and machines that are seldom used count for little. The
 //! logarithm is normal for an identity, centred on its peers'.
 //!
 //! # Formula
 //! Upper tail of the Student-t predictive of ln missed hours ([`crate::stats::student`]). The prior
-//! is that of activity without memory: missed hours are Exp(1), so their logarithm has mean −γ and
-//! standard deviation π/√6, the Gumbel law's.
+//! is that of memoryless activity: missed hours are Exp(1), so their logarithm has mean −γ and
+//! standard deviation π/√6 (Gumbel distribution).
 //!
 //! # At n = 0
-//! The peers' silences, behind them the prior's; a young identity's first weekends say nothing.
-//! Cost: abstains at once within a sitting; else a sum over the hours of the silence.
+//! The peers' silences; without peers the prior. Weekends of a new identity are ignored.
+//! Cost: abstains at once within a session; otherwise a sum over the hours of the silence.
 
 use super::{
     LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, evidence_level, format_odds,
@@ -30,22 +30,22 @@ use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Techni
 pub struct Dormancy;
 
 const SILENCE_SPACE: u64 = 0xd0;
-/// An identity is young before it has lived through a weekend or two.
+/// Warm-up of an identity: one to two weekends.
 const WARMUP_MS: i64 = 10 * MS_PER_DAY;
-/// A young identity's silences up to a long weekend say nothing.
+/// Silences up to a long weekend are ignored during warm-up.
 const WARMUP_SILENCE_MS: i64 = 90 * MS_PER_HOUR;
-/// Observations that the peers' mean is worth.
+/// Prior strength of the peers' mean, in observations.
 const PEERS_PRIOR_STRENGTH: f64 = 3.0;
-/// Half as many as their spread is worth.
+/// Prior strength of the peers' spread, as the shape parameter: half the number of observations.
 const SHAPE: f64 = 2.0;
 /// Mean of ln Exp(1), −γ.
 const MEMORYLESS_MEAN: f64 = -0.577_215_664_901_532_9;
 /// Variance of ln Exp(1), π²/6.
 const MEMORYLESS_VARIANCE: f64 = 1.644_934_066_848_226_4;
-/// Silences that miss less than this are all alike.
+/// Silences that miss less than this are treated as equal.
 const MIN_MISSED_HOURS: f64 = 0.1;
 
-/// Active hours that a silence should have held; `None` within a sitting.
+/// Active hours that the silence should have held; `None` within a session.
 fn missed_hours(
     profile: &Profile,
     peers: &GroupBaseline,
@@ -133,8 +133,8 @@ impl Signal for Dormancy {
             prior(context).mean
         });
         let missed = missed_hours_at(context).unwrap_or_default();
-        let observed = format!("silent for {}", Span { ms });
-        let expected = format!("silences that miss about {usual:.1} active hours");
+        let observed = format!("no activity for {}", Span { ms });
+        let expected = format!("pauses of about {usual:.1} active hours");
         let sentence = format!(
             "first use after {}, in which {missed:.1} active hours were to be expected, where its \
              silences miss {usual:.1} ({})",

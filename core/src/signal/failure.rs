@@ -1,21 +1,21 @@
-//! Too many failures lately, or a success right after them?
+//! Signal: too many recent failures, or a success right after them.
 //!
 //! # Assumption
-//! Failures come in runs, each at a rate of its own; these rates spread around the identity's usual
-//! rate, which is centred on its peers', as after [`RUN_TRIALS`] trials.
+//! Failures come in runs, each with its own rate; the rates spread around the identity's usual rate, which is
+//! centred on its peers', as after `RUN_TRIALS` trials.
 //!
 //! # Formula
 //! With *k* failures among *m* uses in the recent window (exponentially decayed, this event
 //! included), P(K ≥ k) under the beta–binomial whose Beta has the mean of the long-run failures and
-//! successes plus the peers' rate worth `failure_strength` trials, and is worth [`RUN_TRIALS`]
-//! trials at most; what the recent window taught is left out. Of logins the peers' rate, or the
-//! prior's of logins where that is larger, counts alone ([`crate::stats::beta_binomial`]). A success
-//! speaks only after at least [`FAILURES_BEFORE_SUCCESS`] recent failures, with the same tail: they
-//! led somewhere.
+//! successes plus the peers' rate with `failure_strength` trials, and a total strength of `RUN_TRIALS`
+//! trials at most; what was learned from the recent window is left out. For logins the peers' rate, or the
+//! prior rate of logins where that is larger, counts alone ([`crate::stats::beta_binomial`]). A success is
+//! reported only after at least [`FAILURES_BEFORE_SUCCESS`] recent failures, with the same tail: the failures
+//! ended in a success.
 //!
 //! # At n = 0
-//! The peers' rate, behind it the prior's. Cost: abstains at once without recent failures;
-//! otherwise O(m), m ≤ [`MOST_TRIALS`].
+//! The peers' rate; without peers the prior. Cost: abstains at once without recent failures;
+//! otherwise O(m), m ≤ [`MAX_TRIALS`].
 
 use super::{
     BRUTE_FORCE, LearnContext, ScoreContext, Signal, SignalFamily, evidence_level, format_odds,
@@ -29,11 +29,11 @@ use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 /// The `failure` signal.
 pub struct Failure;
 
-/// A success after so many recent failures speaks.
+/// Minimum number of recent failures from which a success is reported.
 pub const FAILURES_BEFORE_SUCCESS: u32 = 3;
 /// Larger windows are scaled down to this many trials.
 pub const MAX_TRIALS: f32 = 400.0;
-/// Firmness of the rate of one run of uses, in trials: an outage fails many in a row.
+/// Strength of the rate of one run of uses, in trials: an outage fails many in a row.
 const RUN_TRIALS: f64 = 30.0;
 const FAILURE_SPACE: u64 = 0xfa;
 
@@ -47,12 +47,12 @@ fn window(context: &ScoreContext<'_>) -> (u32, u32) {
         .recent_at(context.event.time, params);
     let (failed, tried) = (failed + f32::from(failed_now), tried + 1.0);
     let scale = (MAX_TRIALS / tried).min(1.0);
-    // The slack keeps whole numbers whole through decay within the window.
+    // The slack keeps integers exact through decay within the window.
     let whole = |count: f32| (count * scale + 0.25) as u32;
     (whole(failed), whole(tried).max(whole(failed)))
 }
 
-/// The rate before the recent window, which would otherwise be judged by what it has itself taught.
+/// The rate before the recent window, which must not be scored by what was learned from it.
 fn expected_rate(context: &ScoreContext<'_>) -> Beta {
     let prior = &context.parameters.prior;
     let strength = prior.failure_strength;
@@ -64,7 +64,7 @@ fn expected_rate(context: &ScoreContext<'_>) -> Beta {
         context
             .peers
             .failure_rate(context.shared_weight, recent, prior.failure_rate, strength);
-    // Of the uses behind these rates hardly any is a login, and logins fail far more often.
+    // Hardly any of the uses behind these rates is a login, and logins fail far more often.
     let is_login = context.event.activity == Activity::Authenticate;
     if is_login || context.entity == EntityView::Source {
         rate = rate.max(prior.login_failure_rate);
@@ -113,7 +113,7 @@ impl Signal for Failure {
             return None;
         }
         let p = upper_tail(failed, tried, rate);
-        // Each doubling of the burst is one further fact, not each failure.
+        // Each doubling of the burst is one further deviation, rather than each failure.
         let doublings = u32::BITS - failed.leading_zeros();
         let deviation_key = key32(FAILURE_SPACE, &[doublings as u8, u8::from(succeeded)]);
         Some(Reading::new(p, level, observations, deviation_key))
@@ -135,7 +135,7 @@ impl Signal for Failure {
         let observed = format!("{failed} of {tried} recent {what} failed");
         let expected = format!("{usual:.1} % fail");
         let then = if context.event.outcome == Outcome::Success {
-            ", then one succeeded"
+            ", followed by a success"
         } else {
             ""
         };
@@ -166,8 +166,8 @@ impl Signal for Failure {
         };
         let counts = &mut profile.failures;
         let (recent_failed, recent_tried) = counts.recent_at(context.now, window);
-        // What happened lately is a fact whatever it is trusted to teach; what comes late happened
-        // before.
+        // The recent window counts every event, whatever its weight in learning; a late event happened
+        // earlier.
         let late_ms = context.now.ms_since(context.event.time);
         let lately = if late_ms > 0 {
             window.remaining(late_ms) as f32

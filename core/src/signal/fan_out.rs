@@ -1,12 +1,12 @@
-//! Are there too many distinct things, pairs of action and resource, in this hour?
+//! Signal: too many distinct (action, resource) pairs in this hour.
 //!
 //! Assumption, formula and source: [`crate::stats::hourly_volume`] over the number of distinct pairs, which
 //! [`crate::stats::linear_count`] estimates. Learned by [`super::rate`], which owns
 //! the hour.
 //!
 //! # At n = 0
-//! The peers' hours, behind them [`PRIOR_DISTINCT`]. Cost: abstains at once for a pair already seen
-//! this hour, and below [`SPEAKS_FROM`]; otherwise O(1).
+//! The peers' hours; without peers [`PRIOR_DISTINCT`]. Cost: abstains at once for a pair already counted
+//! in this hour, and below [`MIN_DISTINCT`]; otherwise O(1).
 
 use super::volume;
 use super::volume::VolumeHistory;
@@ -19,22 +19,22 @@ use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 pub struct FanOut;
 
 const FAN_SPACE: u64 = 0xf0;
-/// Fewer distinct things in an hour are never too many.
+/// Minimum number of distinct pairs in an hour for a reading.
 pub const MIN_DISTINCT: u32 = 6;
-/// Distinct things in an active hour, believed beforehand.
+/// Prior mean of distinct pairs in an active hour.
 pub const PRIOR_DISTINCT: f64 = 3.0;
 /// T1110.003: one source, many identities.
 const PASSWORD_SPRAYING: Technique = Technique {
     id: "T1110.003",
     name: "Brute Force: Password Spraying",
 };
-/// T1580 and its like: looking around.
+/// T1580 and related techniques: discovery.
 const DISCOVERY: Technique = Technique {
     id: "T1580",
     name: "Cloud Infrastructure Discovery",
 };
 
-/// Distinct things of this hour, this event included; `None` where it adds none, or they are few.
+/// Number of distinct pairs of this hour, this event included; `None` where the event adds none or there are few.
 fn distinct_now(context: &ScoreContext<'_>) -> Option<f64> {
     let hourly = &context.profile.hourly;
     let is_same_hour = hourly.hour == context.features.hour;
@@ -81,7 +81,7 @@ impl Signal for FanOut {
         let distinct = distinct_now(context).unwrap_or_default();
         let what = match context.entity {
             EntityView::Identity => "distinct actions and resources",
-            EntityView::Source => "distinct identities tried",
+            EntityView::Source => "distinct identities",
         };
         let observed = format!("about {distinct:.0} {what} in this hour");
         volume::explain(

@@ -1,13 +1,13 @@
-//! Is this host unusual for this identity, for its peers, for everyone? Is none stated where there
-//! always is one?
+//! Signal: unusual host for the identity, its peers and the population, or no host where one is nearly always
+//! stated.
 //!
 //! Assumption, formula, n = 0 and source of a stated host: [`super::categorical`]. A use without host
-//! has the posterior mean of the rate of such uses, (hostless + s·r)/(uses + s), *r* that of the
-//! peers, believed to be at least [`LEAST_HOSTLESS_RATE`]: now and then another log is read, which
-//! does not know hosts. It abstains while more than half of the uses come without. At n = 0 *r* is
+//! has the posterior mean of the rate of such uses, (hostless + s·r)/(uses + s), with *r* that of the peers,
+//! at least `MIN_HOSTLESS_RATE`: occasionally events come from another log, which does not state hosts. It
+//! abstains while more than half of the uses state none. At n = 0 *r* is
 //! one half.
 //!
-//! Cost: one table of 8; peers and population only for a newcomer.
+//! Cost: one table of 8 values; peers and population only for a new value.
 //!
 //! # Source
 //! Beta–binomial posterior mean: Gelman et al., "Bayesian Data Analysis", §2.4.
@@ -26,11 +26,11 @@ use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 pub struct Host;
 
 const HOSTLESS_SPACE: u64 = 0x40;
-/// Uses that the peers' rate is worth.
+/// Prior strength of the peers' rate, in uses.
 const PEERS_PRIOR_STRENGTH: f64 = 5.0;
-/// Uses that one half is worth to the peers.
+/// Prior strength of one half for the peers, in uses.
 const PRIOR_STRENGTH: f64 = 5.0;
-/// Peers are never believed to leave the host out more seldom than this.
+/// Lower bound of the peers' rate.
 const MIN_HOSTLESS_RATE: f64 = 0.01;
 
 fn score_missing_host(context: &ScoreContext<'_>) -> Option<Reading> {
@@ -92,7 +92,7 @@ impl Signal for Host {
         Explanation {
             observed: "no host".to_owned(),
             sentence: format!(
-                "no host is stated, where there nearly always is one ({odds}); {history}: {expected}"
+                "no host is stated, which is rare for this identity ({odds}); {history}: {expected}"
             ),
             expected,
         }

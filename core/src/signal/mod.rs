@@ -1,5 +1,5 @@
-//! One file a signal. A signal scores (reads only), explains, and learns (writes); it answers
-//! with a tail probability under the baseline, or abstains.
+//! The signals, one file each. A signal scores (reads only), explains, and learns (writes); it returns a tail
+//! probability under the baseline, or abstains.
 
 pub mod action;
 pub mod categorical;
@@ -32,122 +32,122 @@ use crate::parameters::Parameters;
 use crate::units::EventTime;
 use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Technique};
 
-/// Which signals tell of the same kind of fact. One fact moves several signals of a group, so a
-/// group counts once.
+/// Families of signals with a common cause. One cause moves several signals of a family, so a family counts
+/// once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignalFamily {
-    /// Where from and with what: a new machine brings its network and its client.
+    /// Origin and client: a new machine changes network and client too.
     Origin,
-    /// Doing what.
+    /// Activity.
     Operation,
     /// The credential itself.
     Token,
-    /// When.
+    /// Time.
     Time,
-    /// How often.
+    /// Volume.
     Volume,
-    /// Whether it worked.
+    /// Outcome.
     Outcome,
-    /// Whether two can be at one.
+    /// Simultaneous use.
     CredentialBinding,
-    /// What for.
+    /// Purpose.
     Purpose,
 }
 
-/// How many fact groups there are.
+/// Number of families.
 pub const SIGNAL_FAMILIES: usize = 8;
 
-/// What a signal sees. Reads only.
+/// Input of a signal when it scores. Reads only.
 #[derive(Clone, Copy)]
 pub struct ScoreContext<'v> {
-    /// Whose behaviour this is.
+    /// View of the shard.
     pub entity: EntityView,
     /// The event.
     pub event: &'v Event<'v>,
     /// Its features.
     pub features: &'v Features,
-    /// The identity's baseline; empty for one never seen.
+    /// The identity's baseline; empty for a new identity.
     pub profile: &'v Profile,
-    /// What an observation made now weighs in it.
+    /// Weight of an observation made now in it.
     pub profile_weight: f32,
     /// The peers' baseline.
     pub peers: &'v GroupBaseline,
-    /// Everyone's.
+    /// The population's baseline.
     pub population: &'v GroupBaseline,
-    /// What an observation made now weighs in the shared baselines.
+    /// Weight of an observation made now in the shared baselines.
     pub shared_weight: f32,
     /// The credential in use; `None` where the event names none, or at its first use.
     pub credential: Option<&'v CredentialRecord>,
-    /// What this issuer gives to everyone; `None` where unknown.
+    /// The issuer's baseline; `None` where unknown.
     pub issuer: Option<&'v IssuerBaseline>,
-    /// Texts for explanations.
+    /// Labels for explanations.
     pub labels: &'v LabelDictionary,
-    /// The numbers of the model.
+    /// Parameters of the model.
     pub parameters: &'v Parameters,
 }
 
-/// What a signal learns from and writes to.
+/// Input of a signal when it learns, with the baselines that it modifies.
 pub struct LearnContext<'l> {
     /// The event.
     pub event: &'l Event<'l>,
     /// Its features.
     pub features: &'l Features,
-    /// The moment at which the event finds the identity.
+    /// The time at which the event is processed.
     pub now: EventTime,
-    /// Baselines to write to.
+    /// Baselines to modify.
     pub baselines: BaselineMut<'l>,
-    /// What this observation weighs in the identity's baseline: decay times trust.
+    /// Weight of this observation in the identity's baseline: decay times trust.
     pub profile_weight: f32,
-    /// What a fully trusted observation weighs in it.
+    /// Weight of a fully trusted observation in it.
     pub profile_weight_now: f32,
-    /// The same for the shared baselines.
+    /// Weight of this observation in the shared baselines.
     pub shared_weight: f32,
-    /// What a fully trusted observation weighs in the shared baselines.
+    /// Weight of a fully trusted observation in the shared baselines.
     pub shared_weight_now: f32,
-    /// Facts that this event tells for the first time in its case.
+    /// Keys of the deviations of this event that are new to its incident.
     pub new_deviations: &'l [u32],
-    /// The numbers of the model.
+    /// Parameters of the model.
     pub parameters: &'l Parameters,
 }
 
-/// One way in which an event can deviate.
+/// A signal: one kind of deviation.
 pub trait Signal: Sync {
     /// Its name.
     fn name(&self) -> SignalName;
 
-    /// Which kind of fact it tells of.
+    /// Its family.
     fn family(&self) -> SignalFamily;
 
-    /// What a deviation of such an entity may be a sign of.
+    /// ATT&CK techniques that a deviation of such an entity may indicate.
     fn techniques(&self, entity: EntityView) -> &'static [Technique];
 
     /// Tail probability under the baseline; `None` to abstain. Pure.
     fn score(&self, context: &ScoreContext<'_>) -> Option<Reading>;
 
-    /// Names the deviation in a way that other identities would show it too, so that what many
-    /// show on one day is told once; `None` where a deviation is the identity's own.
+    /// Key of the deviation across identities, so that what many show on one day is discounted and reported once;
+    /// `None` where a deviation is specific to one identity.
     fn shared_key(&self, _: &ScoreContext<'_>, reading: &Reading) -> Option<u32> {
         Some(reading.deviation_key)
     }
 
-    /// The reading in words. Called only for what somebody will read.
+    /// Explains the reading. Called only where a person will read it.
     fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation;
 
-    /// Teaches the baselines.
+    /// Updates the baselines.
     fn learn(&self, context: &mut LearnContext<'_>);
 }
 
-/// How many signals there are.
+/// Number of signals.
 pub const SIGNAL_COUNT: usize = 16;
 
-/// Lists the signals once: to be looked up by place, and to be called one after the other without a
-/// table, so that a reading need not pass through memory.
+/// Lists the signals once: as a table for look-up by index, and as direct calls in sequence, so that a reading
+/// need not pass through memory.
 macro_rules! signals {
     ($($at:literal: $signal:expr),+ $(,)?) => {
         /// All signals, in the order in which they are reported.
         pub static SIGNALS: [&dyn Signal; SIGNAL_COUNT] = [$(&$signal),+];
 
-        /// Shows each reading of the signals whose bit is set in `on` to `take`, with the signal's place.
+        /// Calls `visit` with the index and the reading of each signal whose bit is set in `enabled`.
         #[inline]
         pub fn score_all(context: &ScoreContext<'_>, on: u32, mut take: impl FnMut(usize, Reading)) {
             $(if on & 1 << $at != 0
@@ -157,7 +157,7 @@ macro_rules! signals {
             })+
         }
 
-        /// Has every signal learn.
+        /// Updates the baselines for every signal.
         #[inline]
         pub fn learn_all(context: &mut LearnContext<'_>) {
             $($signal.learn(context);)+
@@ -210,7 +210,7 @@ pub const FORGED_CREDENTIALS: Technique = Technique {
     name: "Forge Web Credentials",
 };
 
-/// Whose knowledge a reading rests on: the identity's own from `enough` observations on.
+/// Level of a reading: the identity's own from `enough` observations on.
 fn evidence_level(observations: f64, enough: f64) -> Level {
     if observations >= enough {
         Level::Identity
@@ -219,7 +219,7 @@ fn evidence_level(observations: f64, enough: f64) -> Level {
     }
 }
 
-/// A probability as a person says it: `1 in 48,000`.
+/// A probability as text: `1 in 48,000`.
 #[must_use]
 pub fn format_odds(p: f64) -> String {
     let odds = (1.0 / p).clamp(1.0, 1e12);
@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn odds_read_as_a_person_says_them() {
+    fn odds_are_shown_as_one_in_n() {
         assert_eq!(format_odds(0.5), "1 in 2");
         assert_eq!(format_odds(1.0 / 48_123.0), "1 in 48,000");
         assert_eq!(format_odds(0.0), "1 in 1,000,000,000,000");

@@ -1,10 +1,10 @@
-//! Is this network unusual? A new address in a familiar network is no news.
+//! Signal: unusual network. A new address in a known network is not unusual.
 //!
-//! The coarsest level that is new to the identity speaks: country, then autonomous system (or
-//! /16, /32), then prefix (/24, /48). Where all are known, the network's own tail speaks.
+//! The coarsest level that is new to the identity is reported: country, then autonomous system (or
+//! /16, /32), then prefix (/24, /48). Where all are known, the tail of the network is used.
 //!
 //! Assumption, formula, n = 0 and source: [`super::categorical`]. Cost: three small tables; peers
-//! and population only for a newcomer.
+//! and population only for a new value.
 
 use super::categorical::NoveltyPrior;
 use super::{LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, categorical};
@@ -14,7 +14,7 @@ use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 /// The `network` signal.
 pub struct Network;
 
-/// The feature that speaks for this event.
+/// The feature that is reported for this event.
 fn most_specific_new_feature(context: &ScoreContext<'_>) -> Option<(Feature, u32)> {
     let (features, profile) = (context.features, context.profile);
     let country = features

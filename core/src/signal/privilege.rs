@@ -1,18 +1,18 @@
-//! Does the event use a permission above anything used so far, or widen the identity's own?
+//! Signal: use of a permission above those used so far, or extension of the identity's own permissions.
 //!
 //! # Assumption
 //! The rank of what an identity uses (list < read < tagging < write < permissions) is drawn from
-//! a fixed law of its own, centred on its peers'.
+//! a fixed distribution of its own, centred on its peers'.
 //!
 //! # Formula
 //! Mid-p tail of the posterior mean: P(rank > r) + ½ P(rank = r), each level's share being
 //! (count + s·peer share)/(n + s); the peers' share has the same form over the prior of the model.
-//! Peers count first uses of an action, not uses. The population is left out: it holds the same
-//! first uses, and would count them twice.
+//! Peers count first uses of an action, not uses. The population is left out, because it holds the same
+//! first uses and would count them twice.
 //! A grant to oneself has the fixed probability `self_grant_p`.
 //!
 //! # At n = 0
-//! The peers' shares; without peers the prior's. Cost: O(5).
+//! The peers' shares; without peers the prior. Cost: O(5).
 //!
 //! # Source
 //! Dirichlet–multinomial posterior mean: Gelman et al., "Bayesian Data Analysis", §3.4.
@@ -51,7 +51,7 @@ fn expected_shares(context: &ScoreContext<'_>) -> [f64; LEVELS] {
     shares(own, peers, prior.level_strength)
 }
 
-/// A level as a sentence names it.
+/// An access level as a sentence names it.
 fn describe_level(level: AccessLevel) -> &'static str {
     match level {
         AccessLevel::Permissions => "permissions-management",
@@ -121,7 +121,7 @@ impl Signal for Privilege {
             "grants a permission to itself".to_owned()
         } else {
             let odds = format_odds(reading.p);
-            format!("acts at {level} level, {odds} for it; {history}: {expected}")
+            format!("uses {level} permissions, {odds} for this identity; {history}: {expected}")
         };
         Explanation {
             observed: level.to_owned(),

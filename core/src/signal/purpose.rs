@@ -1,14 +1,14 @@
-//! Is no purpose stated where there always is one?
+//! Signal: no purpose where one is nearly always stated.
 //!
 //! # Assumption
-//! Uses come without a purpose at a rate that is the identity's own, centred on its peers'.
+//! Uses lack a purpose at a rate of the identity's own, centred on its peers'.
 //!
 //! # Formula
 //! Posterior mean of that rate, (missing + s·r)/(uses + s). Abstains while more than half of the
-//! uses come without.
+//! uses lack one.
 //!
 //! # At n = 0
-//! The peers' rate, behind it one half: abstains. Cost: O(1).
+//! The peers' rate; without peers one half: abstains. Cost: O(1).
 //!
 //! # Source
 //! Beta–binomial posterior mean: Gelman et al., "Bayesian Data Analysis", §2.4.
@@ -26,12 +26,12 @@ use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 pub struct Purpose;
 
 const REASON_SPACE: u64 = 0x60;
-/// Uses that the peers' rate is worth.
+/// Prior strength of the peers' rate, in uses.
 const PEERS_PRIOR_STRENGTH: f64 = 5.0;
-/// Uses that one half is worth to the peers.
+/// Prior strength of one half for the peers, in uses.
 const PRIOR_STRENGTH: f64 = 5.0;
 
-/// Whether a purpose would be expected, and is not there.
+/// Whether a purpose is expected, and missing.
 fn is_missing(event: &Event<'_>) -> Option<bool> {
     matches!(event.activity, Activity::Use | Activity::Authenticate)
         .then(|| event.purpose.as_deref().is_none_or(str::is_empty))
@@ -78,7 +78,7 @@ impl Signal for Purpose {
             observed: "no purpose".to_owned(),
             expected: "a stated purpose".to_owned(),
             sentence: format!(
-                "no purpose is stated, where there always is one ({}); {history}",
+                "no purpose is stated, which is rare for this identity ({}); {history}",
                 format_odds(reading.p)
             ),
         }

@@ -1,9 +1,9 @@
-//! Are there too many events in this hour?
+//! Signal: too many events in this hour.
 //!
 //! Assumption, formula and source: [`crate::stats::hourly_volume`]; an hour is learned when it is over.
 //!
 //! # At n = 0
-//! The peers' hours, behind them [`PRIOR_COUNT`]. Cost: abstains at once below [`SPEAKS_FROM`]
+//! The peers' hours; without peers [`PRIOR_COUNT`]. Cost: abstains at once below [`MIN_EVENTS`]
 //! events in the hour; otherwise O(1).
 
 use super::volume;
@@ -19,12 +19,12 @@ use std::cmp::Ordering;
 pub struct Rate;
 
 const RATE_SPACE: u64 = 0x4a;
-/// Fewer events in an hour are never too many.
+/// Minimum number of events in an hour for a reading.
 pub const MIN_EVENTS: u32 = 10;
-/// Events in an active hour, believed beforehand.
+/// Prior mean of events in an active hour.
 pub const PRIOR_COUNT: f64 = 6.0;
 
-/// Events of this hour, this one included; of an hour that is over nobody counts any more.
+/// Events of this hour, this one included; 0 for an hour that is over.
 fn events_this_hour(context: &ScoreContext<'_>) -> u32 {
     let (hourly, features) = (&context.profile.hourly, context.features);
     match features.hour.cmp(&hourly.hour) {
@@ -68,7 +68,7 @@ impl Signal for Rate {
     fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         let what = match context.entity {
             EntityView::Identity => "events",
-            EntityView::Source => "authentications out of the ordinary",
+            EntityView::Source => "authentications that are not routine",
         };
         let observed = format!("{} {what} in this hour", events_this_hour(context));
         volume::explain(

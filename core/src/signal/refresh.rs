@@ -1,12 +1,12 @@
-//! Is a refresh or rotation off its cadence?
+//! Signal: refresh or rotation off its cadence.
 //!
 //! # Assumption
 //! The logarithm of the time between two refreshes of one credential, or two rotations of an identity,
-//! is normal, with a law of the identity's own: its laptop and its phone each keep their cadence.
+//! is normal, with parameters of the identity's own: laptop and phone each keep their cadence.
 //!
 //! # Formula
 //! Two-sided tail of the Student-t predictive ([`crate::stats::student`]), centred on the identity's
-//! own intervals from [`OWN_ENOUGH`] on.
+//! own intervals, of which there must be at least [`MIN_OWN_INTERVALS`].
 //!
 //! # At n = 0
 //! Abstains. Cost: abstains at once for other activities.
@@ -27,9 +27,9 @@ use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Techni
 pub struct Refresh;
 
 const CADENCE_SPACE: u64 = 0x4e;
-/// Own intervals from which it speaks.
+/// Minimum number of own intervals for a reading.
 pub const MIN_OWN_INTERVALS: f64 = 4.0;
-/// Spread believed beforehand, in natural logarithms.
+/// Prior spread, in natural logarithms.
 const LOG_SD: f64 = 0.7;
 const SHAPE: f64 = 2.0;
 
@@ -37,8 +37,8 @@ fn is_renewal(activity: Activity) -> bool {
     matches!(activity, Activity::Refresh | Activity::Rotate)
 }
 
-/// When what `event` renews was renewed last, in seconds since the epoch; 0 where that is not known.
-/// A refresh that names its credential goes by that one, everything else by the identity.
+/// Time of the previous renewal of what `event` renews, in seconds since the epoch; 0 where unknown. A refresh
+/// that names its credential is measured per credential, anything else per identity.
 fn renewed_secs(
     event: &Event<'_>,
     credential: Option<&CredentialRecord>,
@@ -88,7 +88,7 @@ impl Signal for Refresh {
             scale: SHAPE * LOG_SD * LOG_SD,
         };
         let (t, degrees) = own.standardise(libm::log(interval), context.profile_weight, &prior);
-        // A late refresh is silence, which `dormancy` judges.
+        // A late refresh is a silence, which `dormancy` scores.
         if t > 0.0 && context.event.activity == Activity::Refresh {
             return None;
         }
@@ -139,7 +139,7 @@ impl Signal for Refresh {
         let Some(profile) = profile else { return };
         let renewed = renewed_secs(context.event, credential.as_deref(), profile);
         if now < renewed {
-            // What comes late says nothing of the cadence.
+            // A late event carries no information on the cadence.
             return;
         }
         if renewed > 0 {

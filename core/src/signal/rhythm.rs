@@ -1,11 +1,11 @@
-//! Is this hour of the week unusual?
+//! Signal: unusual hour of the week.
 //!
 //! Assumption, formula and source: [`crate::stats::hour_of_week`]. An hour counts once, so the
-//! signal speaks at the first event of an hour and abstains for the rest of it.
+//! signal gives a reading at the first event of an hour and abstains for the rest of it.
 //!
 //! # At n = 0
-//! Abstains for [`LEARNED_AFTER_DAYS`]; then the peers' hours weigh as much as one day. Cost: some 100
-//! multiply-adds, once an hour and identity.
+//! Abstains for `WARMUP_DAYS`; then the peers' hours have the weight of one day. Cost: some 100
+//! multiply-adds, once per hour and identity.
 
 use super::{
     LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, categorical, evidence_level,
@@ -30,11 +30,11 @@ fn rates(context: &ScoreContext<'_>) -> HourRates {
     )
 }
 
-/// Days of an identity before it has a rhythm: a working week.
+/// Warm-up of an identity: a working week, in days.
 const WARMUP_DAYS: f32 = 4.5;
 /// Hours in a day.
 const HOURS_PER_DAY: u32 = 24;
-/// Active hours from which the identity speaks for itself.
+/// Minimum number of active hours for the identity's own level.
 const MIN_OWN_HOURS: f64 = 6.0;
 
 impl Signal for Rhythm {
@@ -60,7 +60,7 @@ impl Signal for Rhythm {
         let observations = context.profile.hours.observations(context.profile_weight);
         let p = tail(&rates(context), context.features.hour_bin);
         let level = evidence_level(observations, MIN_OWN_HOURS);
-        // One sitting at odd hours is one fact, however many hours it takes.
+        // One session at unusual hours is one deviation, however many hours it lasts.
         let deviation_key = key32(HOUR_SPACE, &[]);
         Some(Reading::new(p, level, observations, deviation_key))
     }
@@ -79,10 +79,11 @@ impl Signal for Rhythm {
             .max_by(|a, b| rates[*a].total_cmp(&rates[*b]))
             .unwrap_or(0);
         let observed = name(context.features.hour_bin);
-        let expected = format!("most often {}", name(busiest));
+        let expected = format!("usually {}", name(busiest));
         let history = categorical::describe_history(reading, "active hours", context);
         let odds = format_odds(reading.p);
-        let sentence = format!("active at {observed}, {odds} for it; {history}: {expected}");
+        let sentence =
+            format!("active at {observed}, {odds} for this identity; {history}: {expected}");
         Explanation {
             observed,
             expected,
@@ -99,7 +100,7 @@ impl Signal for Rhythm {
             return;
         }
         let today = i64::from(hour / HOURS_PER_DAY);
-        // A day counts when it is over: the evening is no empty one at noon.
+        // A day counts when it is over: at noon, the evening is not empty yet.
         let days = match profile.active_hour {
             0 => [0; 2],
             active => days_between(i64::from(active / HOURS_PER_DAY) - 1, today - 1),

@@ -1,18 +1,18 @@
-//! Is the lifetime of this token far from what this issuer gives this identity, in either
-//! direction?
+//! Signal: token lifetime far from what this issuer grants to this identity, in either
+//! direction.
 //!
 //! # Assumption
-//! Per identity, issuer and kind the logarithm of the lifetime is normal, its mean centred on
-//! what the issuer gives everyone; what the issuer gives everyone has any shape.
+//! Per identity, issuer and kind the logarithm of the lifetime is normal, its mean centred on the issuer's;
+//! the distribution of lifetimes of an issuer has any shape.
 //!
 //! # Formula
 //! Two-sided tail of the Student-t predictive ([`crate::stats::student`]); with fewer than
-//! [`OWN_ENOUGH`] own observations, the issuer's histogram ([`crate::stats::lifetime`]). The
-//! larger of the two speaks: a lifetime usual for either is no news.
+//! [`MIN_OWN_OBSERVATIONS`] own observations, the issuer's histogram ([`crate::stats::lifetime`]). The
+//! larger of the two is used: a lifetime that is usual for either is not unusual.
 //!
 //! # At n = 0
-//! The issuer's histogram; an issuer never seen abstains. Cost: O(4), and one histogram scan only
-//! while the identity is young or its own tail is below one half.
+//! The issuer's histogram; a new issuer abstains. Cost: O(4), and one histogram scan only
+//! while the identity has few observations or its own tail is below one half.
 
 use super::{
     ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS, LearnContext, ScoreContext, Signal, SignalFamily,
@@ -29,9 +29,9 @@ use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Techni
 /// The `token_lifetime` signal.
 pub struct TokenLifetime;
 
-/// Own observations from which the identity can be judged by itself.
+/// Minimum number of own observations for the identity's own level.
 pub const MIN_OWN_OBSERVATIONS: f64 = 5.0;
-/// Lifetimes within two per cent of the mean are the mean.
+/// Lifetimes within two per cent of the mean are treated as equal to it.
 const EQUAL_LOG_TOLERANCE: f64 = 0.02;
 const LIFETIME_SPACE: u64 = 0x70;
 
@@ -39,7 +39,7 @@ fn own_lifetimes(profile: &Profile, issuer: u32) -> Option<&IssuerLifetimes> {
     profile.lifetimes.iter().find(|slot| slot.issuer == issuer)
 }
 
-/// Whether a credential goes on under the same name with a new end.
+/// Whether a credential continues under the same name with a new expiry.
 fn is_renewal(activity: Activity) -> bool {
     matches!(
         activity,
@@ -123,7 +123,7 @@ impl Signal for TokenLifetime {
         let expected = span(usual_secs);
         let history = categorical::describe_history(reading, "uses", context);
         let sentence = format!(
-            "token lives {observed} where {expected} is usual ({}); {history}",
+            "token lifetime {observed}, usually {expected} ({}); {history}",
             format_odds(reading.p)
         );
         Explanation {

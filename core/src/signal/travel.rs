@@ -1,18 +1,18 @@
-//! Is the journey since the last place faster than any aircraft?
+//! Signal: travel from the last location at an impossible speed.
 //!
 //! # Assumption
-//! Geolocation errs by up to [`UNCERTAINTY_KM`]. Impossible journeys come from VPNs and phones at a
-//! rate that is the identity's own, centred on its peers'.
+//! Geolocation errs by up to [`UNCERTAINTY_KM`]. Impossible journeys are caused by VPNs and phones at a rate of
+//! the identity's own, centred on its peers'.
 //!
 //! # Formula
-//! Great-circle distance less the uncertainty, over the time between; above [`FASTEST_KM_PER_HOUR`]
-//! the reading is the posterior mean of such journeys a day, (j + s·r)/(d + s); journeys of
-//! [`FAR_KM`] and more are counted apart, for carriers and databases err near by. A network that the
-//! identity knows abstains: that is its VPN, or its phone.
+//! Great-circle distance less the uncertainty, over the time between; above [`MAX_KM_PER_HOUR`] the reading is
+//! the posterior mean of such journeys per day, (j + s·r)/(d + s). Journeys of `FAR_KM` and more are counted
+//! separately, because carriers and databases err at short range. A network that is known to the identity
+//! abstains: that is its VPN, or its phone.
 //!
 //! # At n = 0
-//! The peers' rate, behind it the prior's. Cost: three trigonometric functions where the place
-//! changed; nothing otherwise.
+//! The peers' rate; without peers the prior. Cost: three trigonometric functions where the location
+//! changed; none otherwise.
 //!
 //! # Source
 //! Haversine: Sinnott, "Virtues of the haversine", Sky and Telescope 68 (1984).
@@ -29,21 +29,21 @@ use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 /// The `travel` signal.
 pub struct Travel;
 
-/// Two places may be this much closer than they are stated.
+/// Assumed error of geolocation.
 pub const UNCERTAINTY_KM: f64 = 200.0;
-/// Nothing that carries people is faster.
+/// Faster than passenger aircraft.
 pub const MAX_KM_PER_HOUR: f64 = 1_000.0;
-/// Errors of geolocation within a country or between neighbours are nearer than this.
+/// Errors of geolocation within a country or between neighbours are shorter than this.
 const FAR_KM: f64 = 1_500.0;
 const EARTH_KM: f64 = 6_371.0;
 const TRAVEL_SPACE: u64 = 0x7a;
-/// Days that the peers' rate is worth.
+/// Prior strength of the peers' rate, in days.
 const PEERS_PRIOR_STRENGTH: f64 = 10.0;
-/// Days that the prior is worth to the peers.
+/// Prior strength of the model's rate for the peers, in days.
 const PRIOR_STRENGTH: f64 = 50.0;
 const SECS_PER_DAY: u32 = 86_400;
 
-/// Kilometres between two places, each in degrees north and east.
+/// Kilometres between two locations, each in degrees north and east.
 #[must_use]
 pub fn distance_km(from: (f64, f64), to: (f64, f64)) -> f64 {
     let radians = |degrees: f64| degrees * std::f64::consts::PI / 180.0;
@@ -53,7 +53,7 @@ pub fn distance_km(from: (f64, f64), to: (f64, f64)) -> f64 {
     2.0 * EARTH_KM * libm::asin(libm::sqrt(chord.clamp(0.0, 1.0)))
 }
 
-/// Distance in kilometres and seconds taken, where no aircraft does it.
+/// Distance in kilometres and time in seconds, where the speed is impossible.
 fn impossible_journey(
     place: Option<(f64, f64)>,
     now: u32,
@@ -134,12 +134,12 @@ impl Signal for Travel {
         };
         let observed = format!("{distance:.0} km within {taken}");
         let sentence = format!(
-            "{observed}, faster than any aircraft ({} days like this)",
+            "{observed}, faster than any aircraft ({} days)",
             format_odds(reading.p)
         );
         Explanation {
             observed,
-            expected: "a journey that can be made".to_owned(),
+            expected: "possible travel".to_owned(),
             sentence,
         }
     }
@@ -154,7 +154,7 @@ impl Signal for Travel {
         let now = secs(context.event.time);
         let journey = &mut profile.journey;
         if now < journey.secs {
-            // What comes late says where it was, not where it is.
+            // A late event states a past location.
             return;
         }
         let jumped = impossible_journey(Some(place), now, journey).map(|(distance, _)| distance);
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_are_those_of_the_atlas() {
+    fn distances_between_cities_are_correct() {
         let (oslo, sydney) = ((59.91, 10.75), (-33.87, 151.21));
         assert!((distance_km(oslo, sydney) - 15_960.0).abs() < 50.0);
         assert!(distance_km(oslo, oslo).abs() < 1e-9);

@@ -1,4 +1,4 @@
-//! What `rate` and `fan_out` share: the running hour against past active hours.
+//! Common part of `rate` and `fan_out`: the running hour against past active hours.
 //!
 //! Assumption, formula, source: [`crate::stats::hourly_volume`].
 
@@ -8,22 +8,22 @@ use crate::stats::hourly_volume;
 use crate::stats::student::Moments;
 use crate::verdict::{Explanation, Reading};
 
-/// Spread of the logarithm of a count in an active hour.
+/// Prior spread of the logarithm of a count in an active hour.
 const LOG_SD: f64 = 0.8;
-/// Active hours that the prior is worth to the peers.
+/// Prior strength of the prior for the peers, in active hours.
 const PRIOR_STRENGTH: f64 = 5.0;
-/// Active hours from which the identity speaks for itself.
+/// Minimum number of active hours for the identity's own level.
 const MIN_OWN_HOURS: f64 = 2.0;
 
-/// Past active hours: the identity's, its peers', and what is believed beforehand.
+/// Past active hours: the identity's, its peers', and the prior.
 pub(super) struct VolumeHistory<'v> {
     pub(super) own: &'v Moments,
     pub(super) peers: &'v Moments,
     pub(super) prior: f64,
 }
 
-/// The reading of `count` things in this hour; each doubling of a burst is one further fact of
-/// `space`, not each thing.
+/// The reading of `count` items in this hour; each doubling of a burst is one further deviation in `space`,
+/// rather than each item.
 pub(super) fn score_volume(
     count: f64,
     past: &VolumeHistory<'_>,
@@ -45,7 +45,7 @@ pub(super) fn score_volume(
     ))
 }
 
-/// The reading in words, `observed` being what was counted.
+/// Explains the reading; `observed` is what was counted.
 pub(super) fn explain(
     observed: String,
     own: &Moments,
@@ -56,7 +56,7 @@ pub(super) fn explain(
     let expected = format!("about {usual:.0} in an active hour");
     let history = categorical::describe_history(reading, "active hours", context);
     let odds = format_odds(reading.p);
-    let sentence = format!("{observed}, where {expected} is usual ({odds}); {history}");
+    let sentence = format!("{observed}, usually {expected} ({odds}); {history}");
     Explanation {
         observed,
         expected,

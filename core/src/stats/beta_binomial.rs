@@ -1,5 +1,5 @@
-//! Tail of the beta–binomial law: how improbable are *k* hits in *m* trials, if the rate itself is
-//! only known from experience?
+//! Tail of the beta–binomial distribution: the probability of *k* hits in *m* trials where the rate itself is
+//! estimated.
 //!
 //! # Assumption
 //! Trials are exchangeable given the rate; the rate is Beta(a, b).
@@ -17,18 +17,18 @@
 
 use super::special::ln_beta;
 
-/// Beta law of an unknown rate.
+/// Beta distribution of an unknown rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Beta {
-    /// Hits seen, prior included; > 0.
+    /// Hits, prior included; > 0.
     pub hits: f64,
-    /// Misses seen, prior included; > 0.
+    /// Misses, prior included; > 0.
     pub misses: f64,
 }
 
 impl Beta {
-    /// Whether `hits` in `trials` are no more than half a standard deviation above the mean: no reason to
-    /// ask for their tail, which is then above 0.05 where the rate is as firm as after 20 trials. With
+    /// Whether `hits` in `trials` are at most half a standard deviation above the mean. The tail, which is then
+    /// above 0.05 where the rate is as certain as after 20 trials, need not be computed. With
     /// *μ* the mean rate and *ρ* = 1/(a + b + 1), the variance is *m μ (1 − μ) (1 + (m − 1) ρ)*.
     #[must_use]
     #[inline]
@@ -41,7 +41,7 @@ impl Beta {
     }
 }
 
-/// Mean of an unknown rate after `hits` in `trials`, believed to be `rate` as firmly as after
+/// Posterior mean of an unknown rate after `hits` in `trials` under a prior mean `rate` of strength
 /// `worth` trials: (hits + worth·rate)/(trials + worth).
 ///
 /// Source: Gelman et al., "Bayesian Data Analysis", §2.4.
@@ -101,7 +101,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_usual_is_not_improbable(
+        fn hits_near_the_mean_are_not_improbable(
             trials in 1u32..400, mean in 0.002f64..0.5, strength in 20.0f64..60.0,
         ) {
             let rate = Beta { hits: strength * mean, misses: strength * (1.0 - mean) };
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_are_certain_and_impossible() {
+    fn the_limits_have_probability_one_and_zero() {
         let rate = Beta {
             hits: 0.5,
             misses: 0.5,

@@ -1,5 +1,5 @@
-//! How what borsh does not know is kept: maps in key order, so that the same knowledge is the same
-//! bytes, and the brain-float counts of an hour profile.
+//! Encoding of types that borsh does not know: maps in key order, so that equal maps have equal bytes, and the
+//! `bf16` counts of an activity profile.
 
 use borsh::io::{Error, ErrorKind, Read, Result, Write};
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -22,10 +22,10 @@ where
     all.serialize(writer)
 }
 
-/// Reads what [`map_to`] wrote.
+/// Reads a map written by [`map_to`].
 ///
 /// # Errors
-/// The reader fails or gives something else.
+/// The reader fails or the bytes are malformed.
 pub fn map_from<K, V, R>(reader: &mut R) -> Result<HashMap<K, V>>
 where
     K: BorshDeserialize + Eq + Hash,
@@ -37,7 +37,7 @@ where
         .collect())
 }
 
-/// Writes brain floats by their bits.
+/// Writes `bf16` numbers by their bits.
 ///
 /// # Errors
 /// The writer fails.
@@ -45,10 +45,10 @@ pub fn bf16s_to<const N: usize, W: Write>(values: &[bf16; N], writer: &mut W) ->
     values.map(bf16::to_bits).serialize(writer)
 }
 
-/// Reads what [`bf16s_to`] wrote.
+/// Reads numbers written by [`bf16s_to`].
 ///
 /// # Errors
-/// The reader fails or gives what is no number.
+/// The reader fails, or a count is not a number.
 pub fn bf16s_from<const N: usize, R: Read>(reader: &mut R) -> Result<[bf16; N]> {
     let values = <[u16; N]>::deserialize_reader(reader)?.map(bf16::from_bits);
     if values.iter().all(|value| value.is_finite()) {

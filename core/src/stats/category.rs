@@ -1,31 +1,31 @@
-//! Which values does an entity show, and how often a new one?
+//! Distribution of the values of one feature, and the probability of a new value.
 //!
 //! # Assumption
-//! Values are exchangeable draws of a hierarchical Pitman–Yor process: mostly old acquaintances
-//! in proportion to their decayed counts, now and then a newcomer drawn from the level above.
+//! Values are exchangeable draws of a hierarchical Pitman–Yor process: mostly known values, in proportion to
+//! their decayed counts, and occasionally a new value drawn from the level above.
 //!
 //! # Formula
-//! With decayed total *n* and decayed number of newcomers *k*, the chance of another newcomer is
-//! θ = (k + 1)/(n + 1): certain at n = 0, and high for an entity that always shows new values. A
-//! known value *x* has the mid-p tail θ + (1 − θ)·(Σ_{c<c(x)} c + ½ Σ_{c=c(x)} c)/Σ c. A newcomer
+//! With decayed total *n* and decayed number of new values *k*, the probability of another new value is
+//! θ = (k + 1)/(n + 1): 1 at n = 0, and high for an entity that always uses new values. A
+//! known value *x* has the mid-p tail θ + (1 − θ)·(Σ_{c<c(x)} c + ½ Σ_{c=c(x)} c)/Σ c. A new value
 //! has θ times its tail one level up. A level above counts *adoptions*, not events: it learns when
-//! a value is new below, so one busy entity does not speak for all, and neither can an attacker.
+//! a value is new below, so that neither a busy entity nor an attacker dominates it.
 //!
 //! # Source
 //! Teh, "A hierarchical Bayesian language model based on Pitman–Yor processes", ACL 2006 (the
 //! minimal seating, which is interpolated Kneser–Ney); mid-p: Lancaster, JASA 56 (1961).
 //!
 //! # Memory
-//! [`CategoryTable`]: 8 bytes a slot and 8 more. [`CategoryMap`]: bounded by its capacity.
+//! [`CategoryTable`]: 8 bytes per slot and 8 more. [`CategoryMap`]: bounded by its capacity.
 //!
 //! # Caveat
-//! A table keeps its strongest values; one pushed out counts as new when it returns, which raises
-//! θ, so an entity with more habits than slots becomes hard to surprise rather than noisy.
+//! A table keeps its most frequent values; an evicted one counts as new when it returns, which raises θ, so an
+//! entity with more habits than slots becomes hard to surprise rather than noisy.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use hashbrown::HashMap;
 
-/// How a value stands in a table or map.
+/// Tail probability of a value in a table or map.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TailProbability {
     /// Known, with its mid-p tail probability and its share of all observations.
@@ -35,7 +35,7 @@ pub enum TailProbability {
         /// Share of the observations.
         share: f64,
     },
-    /// Not known; with the chance that an observation is new.
+    /// Not known; with the probability that an observation is new.
     New {
         /// θ in the module's formula.
         newcomer_rate: f64,
@@ -46,7 +46,7 @@ fn newcomer_rate(newcomers: f64, total: f64) -> f64 {
     ((newcomers + 1.0) / (total + 1.0)).min(1.0)
 }
 
-/// The strongest `N` values of one entity. Key 0 marks an empty slot.
+/// The most frequent `N` values of one entity. Key 0 marks an empty slot.
 #[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct CategoryTable<const N: usize> {
     keys: [u32; N],
@@ -71,26 +71,26 @@ impl<const N: usize> CategoryTable<N> {
         self.keys.iter().position(|k| *k == key)
     }
 
-    /// One value near each end of the table, for [`crate::baseline::store::Store::expect`].
+    /// Sums one value near each end of the table, to prefetch it; see [`crate::baseline::store::Store::prefetch`].
     #[inline]
     #[must_use]
     pub(crate) fn prefetch(&self) -> f32 {
         self.weights[0] + self.total
     }
 
-    /// Where `key` is kept. A value keeps its place until another one takes it.
+    /// Slot of `key`. A value keeps its slot until another one replaces it.
     #[must_use]
     pub fn slot(&self, key: u32) -> Option<usize> {
         self.position(key)
     }
 
-    /// The values kept, by their places.
+    /// The keys, by slot.
     pub fn slots(&self) -> impl Iterator<Item = (usize, u32)> {
         let keys = self.keys.iter().copied().enumerate();
         keys.filter(|(_, key)| *key != 0)
     }
 
-    /// Whether `key` is among the values kept.
+    /// Whether `key` is in the table.
     #[must_use]
     pub fn contains(&self, key: u32) -> bool {
         self.position(key).is_some()
@@ -105,7 +105,7 @@ impl<const N: usize> CategoryTable<N> {
         })
     }
 
-    /// How `key` stands, where an observation made now weighs `weight_now`.
+    /// Tail probability of `key`, where an observation made now has weight `weight_now`.
     #[must_use]
     pub fn tail_probability(&self, key: u32, weight_now: f32) -> TailProbability {
         let total = f64::from(self.total / weight_now);
@@ -133,7 +133,7 @@ impl<const N: usize> CategoryTable<N> {
         }
     }
 
-    /// Counts one observation of `key`; says whether it was new here.
+    /// Counts one observation of `key`; returns whether it was new.
     pub fn add(&mut self, key: u32, weight: f32) -> bool {
         self.total += weight;
         if let Some(position) = self.position(key) {
@@ -152,7 +152,7 @@ impl<const N: usize> CategoryTable<N> {
         true
     }
 
-    /// Forgets `key` and all its observations, if it is kept.
+    /// Removes `key` and its observations, if present.
     pub fn forget(&mut self, key: u32) {
         let Some(position) = self.position(key).filter(|_| key != 0) else {
             return;
@@ -176,13 +176,13 @@ impl<const N: usize> CategoryTable<N> {
         f64::from(self.total / weight_now)
     }
 
-    /// Decayed number of newcomers among them.
+    /// Decayed number of new values among them.
     #[must_use]
     pub fn newcomers(&self, weight_now: f32) -> f64 {
         f64::from(self.newcomers / weight_now)
     }
 
-    /// Values and their shares of all observations, the strongest first.
+    /// Values and their shares of all observations, in descending order.
     #[must_use]
     pub fn strongest(&self) -> Vec<(u32, f64)> {
         let total = f64::from(self.total).max(f64::MIN_POSITIVE);
@@ -208,8 +208,8 @@ fn bucket(weight: f32) -> usize {
     (exponent.saturating_sub(LOWEST_EXPONENT) as usize).min(BUCKETS - 1)
 }
 
-/// Many values, for peers and population. The tail is kept by binary orders of magnitude, so a
-/// question costs O(64) whatever the number of values: weights within a factor of two count as
+/// Many values, for peers and population. The tail is bucketed by the binary exponent of the weight, so that a
+/// query costs O(64) whatever the number of values: weights within a factor of two count as
 /// equal.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct CategoryMap {
@@ -225,7 +225,7 @@ pub struct CategoryMap {
 }
 
 impl CategoryMap {
-    /// An empty map of at most `capacity` values; at the limit the weaker half is let go.
+    /// An empty map of at most `capacity` values; when it is full, the less frequent half is evicted.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self {
@@ -237,7 +237,7 @@ impl CategoryMap {
         }
     }
 
-    /// How `key` stands, where an observation made now weighs `weight_now`.
+    /// Tail probability of `key`, where an observation made now has weight `weight_now`.
     #[must_use]
     pub fn tail_probability(&self, key: u32, weight_now: f32) -> TailProbability {
         let weight_now = f64::from(weight_now);
@@ -257,7 +257,7 @@ impl CategoryMap {
         }
     }
 
-    /// Counts one adoption of `key`; says whether it was new here.
+    /// Counts one adoption of `key`; returns whether it was new.
     pub fn add(&mut self, key: u32, weight: f32) -> bool {
         self.total += f64::from(weight);
         if let Some(own) = self.weights.get_mut(&key) {
@@ -277,7 +277,7 @@ impl CategoryMap {
         true
     }
 
-    /// Takes one adoption of `key` back, of `weight` at most.
+    /// Removes one adoption of `key`, of at most `weight`.
     pub fn retract(&mut self, key: u32, weight: f32) {
         let Some(own) = self.weights.get_mut(&key) else {
             return;
@@ -335,19 +335,19 @@ impl CategoryMap {
         self.total / f64::from(weight_now)
     }
 
-    /// How many distinct values are kept.
+    /// Number of distinct values.
     #[must_use]
     pub fn len(&self) -> usize {
         self.weights.len()
     }
 
-    /// Whether nothing was learned yet.
+    /// Whether the map is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.weights.is_empty()
     }
 
-    /// Bytes held, table included.
+    /// Size in bytes, table included.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         size_of::<Self>() + self.weights.allocation_size()
@@ -367,13 +367,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_known_means_nothing_surprises() {
+    fn an_empty_table_finds_nothing_surprising() {
         assert!((tail(CategoryTable::<8>::default().tail_probability(7, 1.0)) - 1.0).abs() < 1e-12);
         assert!((tail(CategoryMap::new(8).tail_probability(7, 1.0)) - 1.0).abs() < 1e-12);
     }
 
     #[test]
-    fn a_settled_entity_is_surprised_by_a_newcomer() {
+    fn a_new_value_is_surprising_for_an_entity_with_few_values() {
         let mut table = CategoryTable::<8>::default();
         for _ in 0..999 {
             table.add(1, 1.0);
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entity_that_always_shows_new_values_is_not() {
+    fn a_new_value_is_not_surprising_for_an_entity_with_many() {
         let mut table = CategoryTable::<8>::default();
         for key in 1..500 {
             table.add(key, 1.0);
@@ -394,7 +394,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_forgotten_leaves_no_trace(draws in prop::collection::vec(1u32..6, 1..60)) {
+        fn a_removed_value_leaves_no_trace(draws in prop::collection::vec(1u32..6, 1..60)) {
             let (mut table, mut map) = (CategoryTable::<8>::default(), CategoryMap::new(64));
             let (mut clean_table, mut clean_map) = (table, map.clone());
             for draw in &draws {
@@ -446,7 +446,7 @@ mod tests {
         }
 
         #[test]
-        fn rescaling_changes_no_answer(draws in prop::collection::vec(1u32..9, 1..100)) {
+        fn rescaling_changes_no_result(draws in prop::collection::vec(1u32..9, 1..100)) {
             let mut table = CategoryTable::<8>::default();
             let mut map = CategoryMap::new(64);
             for draw in &draws { table.add(*draw, 1.0); map.add(*draw, 1.0); }

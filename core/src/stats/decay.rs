@@ -1,12 +1,12 @@
 //! Exponential decay in event time, as forward decay.
 //!
 //! # Formula
-//! An observation at time *t* enters with weight *g(t) = 2^((t − L)/h)*, where *L* is a landmark
+//! An observation at time *t* has weight *g(t) = 2^((t − L)/h)*, where *L* is a landmark
 //! and *h* the half-life. At time *t'* its weight is *g(t)/g(t')*, which is the usual backward
-//! decay *2^(−(t' − t)/h)*; sums can thus be kept without touching them at every event, and a
-//! ratio of two sums needs no decay at all.
+//! decay *2^(−(t' − t)/h)*. Sums thus need no update with every event, and a ratio of two sums needs no decay
+//! at all.
 //!
-//! When *g* would grow past 2^[`RESCALE_AT_EXPONENT`], the owner rescales its sums once and moves
+//! When *g* would exceed 2^[`RESCALE_EXPONENT`], the owner rescales its sums once and moves
 //! the landmark.
 //!
 //! # Source
@@ -19,7 +19,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 /// Sums are rescaled before weights reach 2 to this power: far from the limits of `f32`.
 pub const RESCALE_EXPONENT: f64 = 24.0;
 
-/// How long until an observation counts half, in milliseconds of event time.
+/// Half-life of an observation, in milliseconds of event time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HalfLife {
     per_ms: f64,
@@ -45,14 +45,14 @@ impl HalfLife {
         self.days
     }
 
-    /// How many half-lives lie in `ms`.
+    /// Number of half-lives in `ms`.
     #[must_use]
     #[inline]
     pub fn halvings(self, ms: i64) -> f64 {
         ms as f64 * self.per_ms
     }
 
-    /// What is left of 1 after `ms`; 1 for a negative span: late data never gains weight.
+    /// Remaining share of 1 after `ms`; 1 for a negative span: late data never gains weight.
     #[must_use]
     #[inline]
     pub fn remaining(self, ms: i64) -> f64 {
@@ -64,7 +64,7 @@ impl HalfLife {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Landmark(EventTime);
 
-/// What the owner of sums has to do before it adds at a given time.
+/// What the owner of the sums does before it adds an observation at a given time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DecayStep {
     /// Weight of an observation made now.
@@ -80,7 +80,7 @@ impl Landmark {
         Self(time)
     }
 
-    /// The moment whose weight is 1.
+    /// The time at which the weight is 1.
     #[must_use]
     pub fn time(self) -> EventTime {
         self.0
@@ -93,7 +93,7 @@ impl Landmark {
         libm::exp2(half_life.halvings(now.ms_since(self.0)).min(120.0)) as f32
     }
 
-    /// Weighs an observation at `now`, moving the landmark where weights would grow too large.
+    /// Weight of an observation at `now`, moving the landmark where weights would grow too large.
     #[must_use]
     #[inline]
     pub fn advance(&mut self, now: EventTime, half_life: HalfLife) -> DecayStep {

@@ -1,21 +1,21 @@
-//! How rare is a surprise, in days of an identity? The unit in which an alert budget is stated.
+//! Exceedance of a surprise, in identity-days: the unit of the alert budget.
 //!
 //! # Assumption
-//! Days of different identities of one kind are exchangeable. Before any were seen, the largest
-//! surprise *s* of a day is believed to exceed *x* with probability min(1, [`TRIALS`]·e^−x), as for
-//! *p*-values that are right.
+//! Days of different identities of one kind are exchangeable. Under the prior, the largest surprise *s* of a
+//! day exceeds *x* with probability min(1, `TRIALS`·e^−x), as for correct
+//! *p*-values.
 //!
 //! # Formula
 //! P(s ≥ x) = (T(x) + κ·min(1, m e^−x))/(N + κ) over *N* decayed identity-days, *T(x)* of them at or
-//! above *x*, κ = [`PRIOR_DAYS`]. Above the level *u* that [`TAIL_DAYS`] days reached:
-//! P(s ≥ u)·exp(−(x − u)/σ), σ the mean excess, cut off at [`EXCESS_CAP_NATS`] and shrunk to 1.
-//! The answer never exceeds the larger of *x* and ln(N + 1): what was never seen is at most as rare
-//! as it says itself, or as the days can show. Nor does it exceed *x* by more than [`MOST_GAIN_NATS`]:
-//! days are not quite exchangeable (a Monday is no Friday), and one chance in thirty is no alert
-//! however quiet the weeks before were.
+//! above *x*, κ = `PRIOR_DAYS`. Above the level *u* that `TAIL_DAYS` days reached:
+//! P(s ≥ u)·exp(−(x − u)/σ), σ the mean excess, cut off at `EXCESS_CAP_NATS` and shrunk to 1.
+//! The result never exceeds the larger of *x* and ln(N + 1): an unobserved surprise is at most as rare as the
+//! signal states, or as the number of days can show. Nor does it exceed *x* by more than `MAX_GAIN_NATS`: days
+//! are not quite exchangeable (weekdays differ), and a probability of one in thirty is no alert
+//! however quiet the previous weeks were.
 //!
 //! # Cost and memory
-//! O(1) a question; 1 KiB.
+//! O(1) per query; 1 KiB.
 //!
 //! # Source
 //! Peaks over threshold: Pickands, Ann. Statist. 3 (1975); calibration of anomaly scores by their
@@ -27,21 +27,21 @@ use borsh::{BorshDeserialize, BorshSerialize};
 /// Width of a bin.
 const BIN_NATS: f64 = 0.25;
 const BINS: usize = 128;
-/// Independent looks a day that the prior assumes, *m*.
+/// Independent trials per day that the prior assumes, *m*.
 const TRIALS: f64 = 2.0;
-/// Identity-days that the prior is worth, κ.
+/// Prior strength in identity-days, κ.
 const PRIOR_DAYS: f64 = 30.0;
 /// Days above the level from which the tail is extrapolated.
 const TAIL_DAYS: f64 = 10.0;
-/// Excesses that the prior slope of 1 is worth.
+/// Prior strength of the slope 1, in excesses.
 const PRIOR_EXCESSES: f64 = 5.0;
 /// A larger excess counts as this, so that attacks do not stretch the tail.
 const EXCESS_CAP_NATS: f64 = 5.0;
-/// A quiet signal speaks up by no more than this.
+/// Largest gain of a quiet signal.
 const MAX_GAIN_NATS: f64 = 1.0;
-/// A tail is never believed to fall faster than this.
+/// Lower bound of the mean excess.
 const MIN_MEAN_EXCESS_NATS: f64 = 0.5;
-/// The curve is drawn anew when the days have grown by one part in this.
+/// The curve is recomputed when the days have grown by one part in this.
 const REBUILD_SHARE: f32 = 16.0;
 
 /// Decayed histogram of the largest surprise of identity-days, with its curve.
@@ -76,7 +76,7 @@ fn prior_share(nats: f64) -> f64 {
 }
 
 impl Exceedance {
-    /// Counts one identity-day whose largest surprise was `peak_nats`; 0 for a quiet one.
+    /// Adds one identity-day whose largest surprise was `peak_nats`; 0 for a day without.
     pub fn add(&mut self, peak_nats: f64) {
         let bin = ((peak_nats.max(0.0) / BIN_NATS) as usize).min(BINS - 1);
         self.days_by_bin[bin] += 1.0;
@@ -86,7 +86,7 @@ impl Exceedance {
         }
     }
 
-    /// What is known keeps `remaining` of its weight.
+    /// Scales the weight of past days by `remaining`.
     pub fn decay(&mut self, remaining: f32) {
         self.days_by_bin.iter_mut().for_each(|d| *d *= remaining);
         self.days *= remaining;
@@ -123,7 +123,7 @@ impl Exceedance {
                 }
                 _ => -libm::log(share(bin)),
             };
-            // What was never seen is at most as rare as it says itself, or as the days can show.
+            // An unobserved surprise is at most as rare as the signal states, or as the number of days can show.
             let most = libm::log(n + 1.0).clamp(edge(bin), edge(bin) + MAX_GAIN_NATS);
             above = above.max(nats.min(most));
             self.curve[bin] = above as f32;
@@ -147,14 +147,14 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn before_anything_was_seen_a_surprise_stands_for_itself() {
+    fn without_observations_a_surprise_is_unchanged() {
         let new = Exceedance::default();
         assert!((new.calibrate(8.0) - (8.0 - libm::log(2.0))).abs() < 1e-6);
         assert!(new.calibrate(0.0).abs() < 1e-9);
     }
 
     #[test]
-    fn a_noisy_signal_weakens_and_a_quiet_one_speaks_up() {
+    fn a_noisy_signal_is_weakened_and_a_quiet_one_strengthened() {
         let (mut noisy, mut quiet) = (Exceedance::default(), Exceedance::default());
         for day in 0..5_000 {
             let tail = f64::from(day % 7);
@@ -179,7 +179,7 @@ mod tests {
         }
 
         #[test]
-        fn more_is_never_less(peaks in prop::collection::vec(0.0f64..30.0, 0..300), at in 0.0f64..30.0) {
+        fn the_result_is_monotone(peaks in prop::collection::vec(0.0f64..30.0, 0..300), at in 0.0f64..30.0) {
             let mut exceedance = Exceedance::default();
             peaks.iter().for_each(|peak| exceedance.add(*peak));
             prop_assert!(exceedance.calibrate(at + 0.5) >= exceedance.calibrate(at));

@@ -3,8 +3,8 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// 64-bit hash of `bytes` in the name space `space`: the same text as a host and as an action
-/// gives two keys.
+/// 64-bit hash of `bytes` in the name space `space`: the same text as a host and as an action has two
+/// keys.
 #[must_use]
 #[inline]
 pub fn hash64(space: u64, bytes: &[u8]) -> u64 {

@@ -1,22 +1,22 @@
-//! When is an entity active? Circular rates over 24 hours of working days and 24 of weekends
-//! (UTC), each measured against how many such days were there to be active on.
+//! Hours in which an entity is active: circular rates over 24 hours of working days and 24 of weekends (UTC),
+//! each relative to the number of such days observed.
 //!
 //! # Assumption
 //! In each hour of a kind of day an entity is active at a rate of its own; neighbouring hours are
-//! alike, so counts are smoothed by the circular kernel (¼, ½, ¼). An hour counts once however
+//! similar, so counts are smoothed by the circular kernel (¼, ½, ¼). An hour counts once however
 //! many events fall into it.
 //!
 //! # Formula
-//! rate(b) = (smoothed count(b) + κ · prior rate(b)) / (days seen + κ), days of that kind only.
-//! A first weekend is therefore judged by the prior and not by five weekdays' silence about it.
-//! Where nothing is given as prior, working hours are believed uniform, and weekend hours like
+//! rate(b) = (smoothed count(b) + κ · prior rate(b)) / (days observed + κ), days of that kind only.
+//! A first weekend is therefore scored by the prior and not by the weekdays before it.
+//! Where no prior is given, working hours are assumed uniform, and weekend hours equal to
 //! working hours. The tail of an hour is the share of expected activity in hours with a lower rate,
-//! and half of that in hours of the same rate (mid-p); rates within a factor of two are the same,
-//! for weeks are few, and one hour of a busy day is always the least busy.
+//! and half of that in hours of the same rate (mid-p); rates within a factor of two count as equal,
+//! because there are few weeks, and one hour of a busy day is always the least busy.
 //!
 //! # Cost and memory
-//! Some 100 multiply-adds a question; 104 bytes: a count keeps eight significant bits, which is exact
-//! enough for the few dozen weeks that it ever holds.
+//! Some 100 multiply-adds per query; 104 bytes: a count has eight significant bits, which is exact
+//! enough for the few dozen weeks that it holds.
 //!
 //! # Source
 //! Kernel smoothing on the circle: Hall, Watson, Cabrera, "Kernel density estimation with
@@ -31,10 +31,10 @@ pub const BINS: usize = 48;
 const HOURS: usize = 24;
 /// Days of each kind in a week.
 const DAYS_PER_WEEK: [f32; 2] = [5.0, 2.0];
-/// A silence is counted day by day up to this many days.
+/// A silence is evaluated day by day up to this many days.
 const MAX_DAYS: i64 = 28;
 
-/// The bin of a moment, 0 to 47.
+/// The bin of a time, 0 to 47.
 #[must_use]
 pub fn bin_of(time: EventTime) -> usize {
     let hours = time.epoch_ms().div_euclid(MS_PER_HOUR);
@@ -58,10 +58,10 @@ pub fn days_between(from: i64, to: i64) -> [u8; 2] {
     days
 }
 
-/// Expected active hours a day, by bin.
+/// Expected active hours per day, by bin.
 pub type HourRates = [f32; BINS];
 
-/// Decayed counts of active hours by bin, and of days that were there to be active on.
+/// Decayed counts of active hours by bin, and of observed days.
 #[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct HourProfile {
     counts: Counts,
@@ -99,7 +99,7 @@ impl HourProfile {
         self.counts.update(bin % BINS, |count| count + weight);
     }
 
-    /// Counts days that went by, by kind.
+    /// Counts passed days, by kind.
     pub fn add_days(&mut self, days: [u8; 2], weight: f32) {
         for (sum, days) in self.days.iter_mut().zip(days) {
             *sum += f32::from(days) * weight;
@@ -118,13 +118,13 @@ impl HourProfile {
         f64::from(self.counts.to_f32().iter().sum::<f32>() / weight_now)
     }
 
-    /// Decayed number of days that were there to be active on.
+    /// Decayed number of observed days.
     #[must_use]
     pub fn days(&self, weight_now: f32) -> f32 {
         (self.days[0] + self.days[1]) / weight_now
     }
 
-    /// Smoothed rates, with a prior worth `prior_days` days of each kind.
+    /// Smoothed rates, under a prior of strength `prior_days` days of each kind.
     #[must_use]
     pub fn rates(&self, weight_now: f32, prior: Option<&HourRates>, prior_days: f32) -> HourRates {
         let pull = prior_days * weight_now;
@@ -148,7 +148,7 @@ impl HourProfile {
         rates
     }
 
-    /// The rate of one bin, as [`Self::rates`] gives it under a prior.
+    /// The rate of one bin, as [`Self::rates`] computes it under a prior.
     #[must_use]
     pub fn rate(&self, bin: usize, weight_now: f32, prior: &HourRates, prior_days: f32) -> f32 {
         let pull = prior_days * weight_now;
@@ -164,9 +164,9 @@ fn smoothed(at: impl Fn(usize) -> f32, hour: usize) -> f32 {
     0.25 * at(hour + HOURS - 1) + 0.5 * at(hour) + 0.25 * at(hour + 1)
 }
 
-/// Active hours that were to be expected in the whole hours between two moments, where `rate` gives
-/// the rate of a bin. O(hours) up to two days, else O(days) up to [`MOST_DAYS`]; a longer span goes
-/// on at the mean rate of those.
+/// Expected active hours in the whole hours between two times, where `rate` gives the rate of a bin. O(hours)
+/// up to two days, otherwise O(days) up to `MAX_DAYS`; a longer span continues at the mean rate of
+/// those.
 #[must_use]
 pub fn expected_between(rate: impl Fn(usize) -> f32, from: EventTime, to: EventTime) -> f64 {
     let a_day = HOURS as i64;
@@ -214,7 +214,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn one_rate_is_the_one_among_all() {
+    fn a_single_rate_agrees_with_all_rates() {
         let (mut profile, mut prior) = (HourProfile::default(), [0.1; BINS]);
         (9..17).chain([30]).for_each(|bin| profile.add(bin, 3.0));
         profile.add_days([4, 2], 1.0);
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unused_hour_is_the_improbable_one() {
+    fn an_unused_hour_is_improbable() {
         let rates = worked(9..17).rates(1.0, None, 0.5);
         assert!(tail(&rates, 3) < 0.05, "{}", tail(&rates, 3));
         assert!(tail(&rates, 12) > 0.4);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_weekend_is_no_news_and_a_weekend_after_free_ones_is() {
+    fn a_first_weekend_is_not_surprising_and_one_after_free_weekends_is() {
         let mut profile = worked(0..24);
         let first = tail(&profile.rates(1.0, None, 0.5), 24 + 10);
         assert!(first > 0.2, "{first}");

@@ -1,12 +1,12 @@
-//! Is this hour's count too large? Counts of past active hours as a log-normal law.
+//! Volume of an hour: counts of past active hours as a log-normal distribution.
 //!
 //! # Assumption
-//! The count of an active hour is log-normal for an entity, centred on its peers'. A Poisson law,
+//! The count of an active hour is log-normal for an entity, centred on its peers'. A Poisson distribution,
 //! or its gamma mixture, is too narrow for the batches and backfills of machines.
 //!
 //! # Formula
 //! Upper tail of the Student-t predictive of ln count ([`super::student`]). A count is learned when
-//! its hour is over, so a burst cannot teach what it is judged by.
+//! its hour is over, so that a burst does not affect its own score.
 //!
 //! # Source
 //! Heavy-tailed hourly volumes: Limpert, Stahel, Abbt, "Log-normal distributions across the
@@ -14,12 +14,12 @@
 
 use super::student::{Moments, NormalPrior, student_upper_tail};
 
-/// What peers are worth to an entity, in hours.
+/// Prior strength of the peers, in hours.
 const PEERS_PRIOR_STRENGTH: f64 = 2.0;
-/// Half as many hours as the prior spread is worth.
+/// Prior strength of the spread, as the shape parameter: half the number of hours.
 const SHAPE: f64 = 3.0;
 
-/// Tail probability of `count` in an hour, or `None` where it is no more than usual.
+/// Tail probability of `count` in an hour; `None` where it does not exceed the usual count.
 #[must_use]
 pub fn tail(
     count: f64,
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_than_ever_is_improbable_and_the_usual_is_not() {
+    fn an_unprecedented_count_is_improbable_and_a_usual_one_is_not() {
         let mut own = Moments::default();
         for count in [18.0, 25.0, 20.0, 31.0, 22.0, 27.0, 19.0, 24.0] {
             own.add(libm::log(count), 1.0);

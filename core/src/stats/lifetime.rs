@@ -1,4 +1,4 @@
-//! How long do tokens of one issuer and kind live? A bounded-error histogram of durations.
+//! Token lifetimes of one issuer and kind: a histogram of durations with bounded error.
 //!
 //! # Assumption
 //! None on the shape: lifetimes cluster at configured values and may have any number of modes.
@@ -29,7 +29,7 @@ pub struct LifetimeHistogram {
     steps_total: u64,
 }
 
-/// One recorded value with what lies below it.
+/// One recorded value with the number of smaller ones.
 #[derive(Clone, Copy, Debug, BorshSerialize, BorshDeserialize)]
 struct Step {
     highest_secs: u64,
@@ -39,7 +39,7 @@ struct Step {
 
 fn empty() -> Histogram<u32> {
     Histogram::new_with_bounds(1, MAX_SECS, 2)
-        .unwrap_or_else(|_| unreachable!("the bounds are constants that the crate accepts"))
+        .unwrap_or_else(|_| unreachable!("the bounds are valid constants"))
 }
 
 fn counts_to<W: Write>(counts: &Histogram<u32>, writer: &mut W) -> Result<()> {
@@ -59,7 +59,7 @@ fn counts_from<R: Read>(reader: &mut R) -> Result<Histogram<u32>> {
 }
 
 impl LifetimeHistogram {
-    /// An empty histogram that starts ageing at `now`.
+    /// An empty histogram that begins to decay at `now`.
     #[must_use]
     pub fn new(now: EventTime) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl LifetimeHistogram {
         }
     }
 
-    /// Counts one lifetime; halves the past first where `half_life_days` have gone by.
+    /// Adds one lifetime; halves past counts first where `half_life_days` have passed.
     pub fn add(&mut self, secs: u64, now: EventTime, half_life_days: f64) {
         let due_ms = (half_life_days * MS_PER_DAY as f64) as i64;
         if now.ms_since(self.halved_at) >= due_ms {
@@ -83,8 +83,8 @@ impl LifetimeHistogram {
         }
     }
 
-    /// Sums the histogram up, so that a question costs a binary search. Done whenever it has grown
-    /// by one part in [`REFRESH_SHARE`]; answers lag behind by no more than that.
+    /// Recomputes cumulative counts, so that a query costs a binary search. Done whenever the histogram has grown
+    /// by one part in `REBUILD_SHARE`; results lag behind by at most that.
     fn rebuild_steps(&mut self) {
         self.steps.clear();
         self.steps_total = 0;
@@ -112,20 +112,20 @@ impl LifetimeHistogram {
         self.rebuild_steps();
     }
 
-    /// How many lifetimes it knows.
+    /// Number of lifetimes.
     #[must_use]
     pub fn observations(&self) -> u64 {
         self.counts.len()
     }
 
-    /// The middle lifetime, in seconds; 0 where nothing is known.
+    /// Median lifetime, in seconds; 0 without observations.
     #[must_use]
     pub fn median_secs(&self) -> u64 {
         self.counts.value_at_quantile(0.5)
     }
 
-    /// Two-sided mid-p tail of a lifetime; 1 where nothing is known, and never below what the
-    /// number of observations supports.
+    /// Two-sided mid-p tail of a lifetime; 1 without observations, and never below what their number
+    /// supports.
     #[must_use]
     pub fn tail(&self, secs: u64) -> f64 {
         let n = self.steps_total as f64;
@@ -150,7 +150,7 @@ mod tests {
     const NOW: EventTime = EventTime::EARLIEST;
 
     #[test]
-    fn both_tails_are_improbable_and_the_middle_is_not() {
+    fn both_tails_are_improbable_and_the_median_is_not() {
         let mut histogram = LifetimeHistogram::new(NOW);
         for secs in [900u64, 3_600].repeat(200) {
             histogram.add(secs, NOW, 30.0);
@@ -162,12 +162,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_known_means_nothing_surprises() {
+    fn an_empty_histogram_finds_nothing_surprising() {
         assert!((LifetimeHistogram::new(NOW).tail(3_600) - 1.0).abs() < 1e-12);
     }
 
     #[test]
-    fn the_past_is_halved() {
+    fn past_counts_are_halved() {
         let mut histogram = LifetimeHistogram::new(NOW);
         (0..100).for_each(|_| histogram.add(60, NOW, 1.0));
         histogram.add(60, NOW.saturating_add_ms(MS_PER_DAY), 1.0);

@@ -1,4 +1,4 @@
-//! How many distinct values stand behind the bits that their hashes set?
+//! Linear counting: the number of distinct values behind the bits that their hashes set.
 //!
 //! # Assumption
 //! Hashes spread values evenly over *m* bits.
@@ -13,7 +13,7 @@
 /// Share of a bit that counts as empty when all are set.
 const MIN_EMPTY: f64 = 0.9;
 
-/// Distinct values behind `set` of `bits` bits.
+/// Estimated number of distinct values behind `set` of `bits` bits.
 #[must_use]
 pub fn estimate_distinct(set: u32, bits: u32) -> f64 {
     let empty = f64::from(bits.saturating_sub(set)).max(MIN_EMPTY);
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_nothing_and_full_is_finite() {
+    fn no_bits_give_zero_and_all_bits_give_a_finite_count() {
         assert!(estimate_distinct(0, 64).abs() < 1e-12);
         assert!(estimate_distinct(64, 64).is_finite());
     }

@@ -1,4 +1,4 @@
-//! Estimators. They know no events: numbers and hashed values in, probabilities out.
+//! Estimators over numbers and hashed values; they do not depend on the event model.
 //!
 //! Every transcendental function comes from `libm`, so that the same input gives the same bits on
 //! every machine.

@@ -1,15 +1,15 @@
-//! The upper tail of a score, and the level that it passes at a stated rate: peaks over threshold.
+//! The upper tail of a score, and the level that it exceeds at a stated rate: peaks over threshold.
 //!
 //! # Assumption
-//! Far out, excesses over a high level are exponential. A surprise is −ln *p*, which is exactly
-//! exponential where *p* is uniform; the general law is a generalised Pareto, and shape 0 is its
-//! choice for such scores.
+//! In the far tail, excesses over a high level are exponential. A surprise is −ln *p*, which is exactly
+//! exponential where *p* is uniform; in general they follow a generalised Pareto distribution, of which this is
+//! shape 0.
 //!
 //! # Formula
-//! rate(> x) = rate(> u) · exp(−(x − u)/σ), with *u* the level that the strongest
+//! rate(> x) = rate(> u) · exp(−(x − u)/σ), with *u* the level that the largest
 //! [`TAIL_PEAKS`] peaks exceed, σ their mean excess, each excess cut off at [`EXCESS_CAP_NATS`] so
-//! that a few attacks cannot stretch the tail. With *k* such peaks, *w* of them wanted, the rate above
-//! *u* is known to 1/√k and σ to σ/√k, so the level to σ·√((1 + ln²(k/w))/k).
+//! a few attacks do not stretch the tail. With *k* such peaks, *w* of them at the requested rate, the relative
+//! standard error of the rate above *u* is 1/√k and that of σ too, so that of the level is σ·√((1 + ln²(k/w))/k).
 //!
 //! # Source
 //! Pickands, "Statistical inference using extreme order statistics", Ann. Statist. 3 (1975);
@@ -23,13 +23,13 @@ const BIN_NATS: f64 = 0.25;
 const BINS: usize = 256;
 /// How many of the strongest peaks make the tail.
 pub const TAIL_PEAKS: f64 = 100.0;
-/// An excess above this counts as this.
+/// A larger excess counts as this.
 pub const EXCESS_CAP_NATS: f64 = 6.0;
 
 /// A level of a tail.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TailLevel {
-    /// Where it lies.
+    /// The level.
     pub nats: f64,
     /// Its standard error.
     pub error_nats: f64,
@@ -60,14 +60,14 @@ fn middle(bin: usize) -> f64 {
 }
 
 impl PeakTail {
-    /// Counts one peak.
+    /// Adds one peak.
     pub fn add(&mut self, peak_nats: f64) {
         if peak_nats.is_finite() {
             self.counts[bin(peak_nats)] += 1.0;
         }
     }
 
-    /// A day has passed: what is older keeps `remaining` of its weight.
+    /// Advances one day: older peaks keep `remaining` of their weight.
     pub fn close_day(&mut self, remaining: f64) {
         self.counts.iter_mut().for_each(|c| *c *= remaining);
         self.days = self.days * remaining + 1.0;
@@ -79,7 +79,7 @@ impl PeakTail {
         self.days
     }
 
-    /// The level passed `per_day` times a day; `None` before a day is over or without peaks.
+    /// The level exceeded `per_day` times per day; `None` before a day is over or without peaks.
     #[must_use]
     pub fn level_for_rate(&self, per_day: f64) -> Option<TailLevel> {
         if self.days < 0.5 || per_day <= 0.0 {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_falls_with_what_was_seen_and_grows_with_the_reach() {
+    fn the_error_falls_with_observations_and_grows_with_extrapolation() {
         let error = |days, peaks: usize, per_day| {
             let tail = exponential_days(days, peaks);
             tail.level_for_rate(per_day).unwrap().error_nats
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_seen_gives_no_level() {
+    fn without_peaks_there_is_no_level() {
         assert_eq!(PeakTail::default().level_for_rate(5.0), None);
     }
 

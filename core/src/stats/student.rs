@@ -1,7 +1,7 @@
-//! A normal quantity whose mean and spread are both learned: the Student-t predictive.
+//! A normal quantity with unknown mean and spread: the Student-t predictive.
 //!
 //! # Assumption
-//! Observations are exchangeable draws of one normal law (the caller takes logarithms where the
+//! Observations are exchangeable draws of one normal distribution (the caller takes logarithms where the
 //! quantity is a duration). Prior: normal–inverse-gamma with mean μ₀, weight κ₀, shape α₀,
 //! scale β₀.
 //!
@@ -26,14 +26,14 @@ pub struct Moments {
     squares: f32,
 }
 
-/// What is believed before anything was observed.
+/// Prior, before any observation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NormalPrior {
     /// Expected value, μ₀.
     pub mean: f64,
-    /// How many observations the expectation is worth, κ₀ > 0.
+    /// Prior strength of the mean, in observations, κ₀ > 0.
     pub mean_weight: f64,
-    /// Half as many observations as the spread is worth, α₀ > 0.
+    /// Prior strength of the spread: half the number of observations, α₀ > 0.
     pub shape: f64,
     /// Expected variance times α₀, β₀ > 0.
     pub scale: f64,
@@ -58,7 +58,7 @@ impl Moments {
         self.squares *= factor;
     }
 
-    /// Decayed number of observations, where one made now weighs `weight_now`.
+    /// Decayed number of observations, where one made now has weight `weight_now`.
     #[must_use]
     pub fn count(&self, weight_now: f32) -> f64 {
         f64::from(self.weight / weight_now)
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_observed_answers_with_the_prior() {
+    fn without_observations_the_prior_is_returned() {
         let (t, degrees) = Moments::default().standardise(1.0, 1.0, &PRIOR);
         assert!(t.abs() < 1e-12 && (degrees - 3.0).abs() < 1e-12);
         let mut moments = Moments::default();

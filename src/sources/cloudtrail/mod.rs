@@ -1,8 +1,8 @@
 //! AWS CloudTrail records → native events.
 //!
-//! A call that AWS makes for an identity (`sourceIPAddress` is a service name) is not that
-//! identity at a new host: such an event has no source. A value that does not parse leaves its
-//! member unknown; only a record without time, principal or operation is refused.
+//! A call that AWS makes on behalf of an identity (`sourceIPAddress` is a service name) is not that
+//! identity on a new host: such an event has no source. A value that cannot be parsed leaves its
+//! field unknown; only a record without time, principal or operation is rejected.
 
 pub mod principal;
 
@@ -14,27 +14,27 @@ use credwatch_core::units::{EventTime, MS_PER_SEC};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Largest record.
+/// Maximum size of a record, in bytes.
 pub const RECORD_BYTES: usize = 1024 * 1024;
 /// Values copied from a record are cut to this length.
 const VALUE_BYTES: usize = 1_000;
 
-/// Why a record gives no event.
+/// Why a record cannot be mapped.
 #[derive(Debug, thiserror::Error)]
 pub enum CloudTrailError {
     /// Over the size limit.
     #[error("CloudTrail record of {0} bytes is over the limit of {RECORD_BYTES}")]
     TooLarge(usize),
-    /// Not JSON of the right shape.
+    /// Not JSON of the right form.
     #[error("not a CloudTrail record: {0}")]
     Json(#[from] serde_json::Error),
-    /// A member that every record has is not there.
+    /// A required field is missing.
     #[error("CloudTrail record without `{0}`")]
     Missing(&'static str),
-    /// `eventTime` is no time.
+    /// `eventTime` is invalid.
     #[error("`eventTime` is not an RFC 3339 time between 2000 and 2099")]
     Time,
-    /// Nobody acted.
+    /// There is no principal.
     #[error("`userIdentity` names no principal")]
     Principal,
 }
@@ -63,14 +63,14 @@ struct Record {
 pub struct Mapped {
     /// The event.
     pub event: NativeEvent,
-    /// Whether the response stated an expiry that did not parse.
+    /// Whether the response stated an expiry that could not be parsed.
     pub expiry_unparsed: bool,
 }
 
 /// Maps one record.
 ///
 /// # Errors
-/// Says what is wrong with the record.
+/// The record is malformed.
 pub fn map(record: &[u8]) -> Result<Mapped, CloudTrailError> {
     if record.len() > RECORD_BYTES {
         return Err(CloudTrailError::TooLarge(record.len()));
@@ -133,7 +133,7 @@ fn truncate(mut text: String) -> String {
     text
 }
 
-/// `AddPermission20150331v2` → `AddPermission`: some services log the version of their API.
+/// `AddPermission20150331v2` → `AddPermission`: some services log their API version.
 fn without_version(name: &str) -> &str {
     let without_revision = match name.rsplit_once('v') {
         Some((head, digits)) if all_digits(digits) && ends_in_date(head) => head,
@@ -189,7 +189,7 @@ fn field<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
         .filter(|text| !text.is_empty())
 }
 
-/// Activity, the credential it is about, and whether its expiry was stated but not read.
+/// Activity, its credential, and whether an expiry was stated but could not be parsed.
 fn activity_and_credential(
     record: &Record,
     operation: &str,
@@ -305,7 +305,7 @@ fn used_credential(record: &Record, principal: &Principal) -> Option<NativeCrede
     })
 }
 
-/// The credential that the response hands out, and whether its expiry was stated but not read.
+/// The issued credential of the response, and whether an expiry was stated but could not be parsed.
 fn issued_credential(
     request: &Value,
     response: &Value,
@@ -328,7 +328,7 @@ fn issued_credential(
     (Some(issued), stated.is_some() && read.is_none())
 }
 
-/// Where from, and for which purpose.
+/// Source and purpose.
 fn source_and_purpose(
     record: &Record,
     principal: &Principal,
@@ -358,7 +358,7 @@ fn source_and_purpose(
     (Some(source), purpose)
 }
 
-/// What the operation touched; for a grant, whom it widened.
+/// Object of the operation; for a grant, the principal that gained permissions.
 fn resource(record: &Record, activity: &str) -> Option<String> {
     let request = &record.request_parameters;
     let account = record

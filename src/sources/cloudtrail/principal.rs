@@ -1,4 +1,4 @@
-//! Who acted, in a CloudTrail record: `userIdentity` in all its types.
+//! The principal of a CloudTrail record: `userIdentity` in all its types.
 //!
 //! The identity of an assumed role is the role: keyed by the whole ARN, every session would be a
 //! new identity. The session name is kept as the purpose, or as the host where it is an instance
@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-/// `userIdentity`, as far as it says who.
+/// The fields of `userIdentity` that identify the principal.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct UserIdentity {
@@ -49,7 +49,7 @@ pub struct SessionAttributes {
     pub creation_date: Option<Value>,
 }
 
-/// Who acted.
+/// The principal.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Principal {
     /// Key of the identity.
@@ -76,7 +76,7 @@ fn principal(id: impl Into<String>, kind: &'static str) -> Principal {
 }
 
 impl UserIdentity {
-    /// The principal; `None` where the record names none.
+    /// The principal; `None` where the record states none.
     #[must_use]
     pub fn principal(&self) -> Option<Principal> {
         let mut found = match filled(&self.kind) {
@@ -134,7 +134,7 @@ impl UserIdentity {
             .or_else(by_id)
     }
 
-    /// A principal of an identity provider: provider and name say who it is.
+    /// A principal of an identity provider, identified by provider and name.
     fn federated(&self, scheme: &str) -> Option<String> {
         let name = filled(&self.user_name).or(filled(&self.principal_id))?;
         let provider = filled(&self.identity_provider).unwrap_or("unknown-provider");
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn every_type_has_a_stable_identity() {
+    fn every_type_of_principal_has_a_stable_identity() {
         assert_eq!(
             id(r#"{"type":"IAMUser","arn":"arn:aws:iam::1:user/a"}"#),
             "arn:aws:iam::1:user/a"

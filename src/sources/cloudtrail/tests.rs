@@ -42,7 +42,7 @@ fn a_lifetime_comes_from_the_response() {
 }
 
 #[test]
-fn an_expiry_that_does_not_parse_is_counted_and_drops_nothing() {
+fn an_invalid_expiry_is_counted_and_the_event_is_kept() {
     let more = json!({"responseElements": {"credentials": {"accessKeyId": "ASIAX", "expiration": "later"}}});
     let mapped = map(record("AssumeRole", &more).to_string().as_bytes()).unwrap();
     assert!(mapped.expiry_unparsed);
@@ -75,7 +75,7 @@ fn errors_become_outcomes() {
 }
 
 #[test]
-fn grants_name_whom_they_widen() {
+fn grants_name_the_principal_that_gains_permissions() {
     let event = mapped(
         "AttachUserPolicy",
         &json!({"requestParameters": {"userName": "a"}}),
@@ -94,7 +94,7 @@ fn grants_name_whom_they_widen() {
 }
 
 #[test]
-fn the_life_of_a_key_is_followed() {
+fn the_lifecycle_of_a_key_is_tracked() {
     let created = mapped(
         "CreateAccessKey",
         &json!({"responseElements": {"accessKey": {"accessKeyId": "AKIAN"}}}),
@@ -143,7 +143,7 @@ fn an_instance_is_a_host_and_another_session_a_purpose() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn a_missing_field_is_named() {
     let error = |json: &str| map(json.as_bytes()).unwrap_err().to_string();
     assert_eq!(error("{}"), "CloudTrail record without `eventName`");
     assert!(error("[1").contains("not a CloudTrail record"));
@@ -156,7 +156,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn what_is_mapped_is_a_native_event() {
+fn a_mapped_record_is_a_native_event() {
     let json = mapped("AssumeRole", &json!({})).to_json();
     let event = native::decode(&json).unwrap().event;
     assert_eq!(event.activity, Activity::Issue);
@@ -170,7 +170,7 @@ proptest! {
     }
 
     #[test]
-    fn what_maps_always_decodes(name in "[A-Za-z0-9]{1,20}", text in ".{0,30}", expiry in ".{0,30}") {
+    fn a_mapped_record_always_decodes(name in "[A-Za-z0-9]{1,20}", text in ".{0,30}", expiry in ".{0,30}") {
         let more = json!({"userAgent": text, "sourceIPAddress": text,
             "requestParameters": {"userName": text, "durationSeconds": i64::MAX},
             "responseElements": {"credentials": {"accessKeyId": text, "expiration": expiry}}});

@@ -1,4 +1,4 @@
-//! Writing native events: what source adapters and the simulator produce.
+//! Encoding of native events, for source adapters and the simulation.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ fn absent<T>(value: &Option<T>) -> bool {
     value.is_none()
 }
 
-/// A native event to be written. Member names are those of the format.
+/// A native event to encode. Field names are those of the format.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct NativeEvent {
     /// Unique id.
@@ -14,12 +14,12 @@ pub struct NativeEvent {
     pub event_id: Option<String>,
     /// RFC 3339.
     pub time: String,
-    /// Whose credential.
+    /// Identity.
     pub identity: NativeIdentity,
-    /// Which credential.
+    /// Credential.
     #[serde(skip_serializing_if = "absent")]
     pub credential: Option<NativeCredential>,
-    /// What was done with it.
+    /// Activity.
     pub activity: &'static str,
     /// Operation.
     #[serde(skip_serializing_if = "absent")]
@@ -27,27 +27,27 @@ pub struct NativeEvent {
     /// Its object.
     #[serde(skip_serializing_if = "absent")]
     pub resource: Option<String>,
-    /// Where from.
+    /// Source.
     #[serde(skip_serializing_if = "absent")]
     pub source: Option<NativeSource>,
     /// Declared purpose.
     #[serde(skip_serializing_if = "absent")]
     pub purpose: Option<String>,
-    /// How it ended.
+    /// Outcome.
     pub outcome: &'static str,
 }
 
 /// Identity of a native event.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct NativeIdentity {
-    /// Key of the stream.
+    /// Id, which is the key of the stream.
     pub id: String,
     /// Kind.
     pub kind: &'static str,
     /// Peer group.
     #[serde(skip_serializing_if = "absent")]
     pub group: Option<String>,
-    /// Who answers for it.
+    /// Owner.
     #[serde(skip_serializing_if = "absent")]
     pub owner: Option<String>,
 }
@@ -68,7 +68,7 @@ pub struct NativeCredential {
     /// RFC 3339.
     #[serde(skip_serializing_if = "absent")]
     pub expires_at: Option<String>,
-    /// What it permits.
+    /// Scopes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
 }

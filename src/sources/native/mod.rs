@@ -1,6 +1,6 @@
-//! The native event: one JSON object a record (design: "The native event").
+//! The native event: one JSON object per record.
 //!
-//! Text is borrowed, times are RFC 3339 or integer epoch milliseconds, unknown members are ignored
+//! Text is borrowed, times are RFC 3339 or integer epoch milliseconds, unknown fields are ignored
 //! and counted. Limits: [`RECORD_BYTES`], [`ID_BYTES`], [`TEXT_BYTES`], [`SCOPES`], 128 levels of
 //! nesting.
 
@@ -18,56 +18,56 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Largest record.
+/// Maximum size of a record, in bytes.
 pub const RECORD_BYTES: usize = 256 * 1024;
-/// Longest id of an identity, event or credential.
+/// Maximum length of the id of an identity, event or credential, in bytes.
 pub const ID_BYTES: usize = 1_024;
-/// Longest other text.
+/// Maximum length of other texts, in bytes.
 pub const TEXT_BYTES: usize = 8_192;
-/// Most scopes of a credential.
+/// Maximum number of scopes of a credential.
 pub const SCOPES: usize = 256;
 
-/// Why a record is no event.
+/// Why a record is not a native event.
 #[derive(Debug, thiserror::Error)]
 pub enum NativeError {
     /// Over the size limit.
-    #[error("record of {0} bytes is over the limit of {RECORD_BYTES}: send one event a record")]
+    #[error("record of {0} bytes is over the limit of {RECORD_BYTES}: send one event per record")]
     TooLarge(usize),
-    /// Not JSON of the right shape.
+    /// Not JSON of the right form.
     #[error("not a native event: {0}")]
     Json(#[from] serde_json::Error),
-    /// A required member is missing.
-    #[error("member `{0}` is missing")]
+    /// A required field is missing.
+    #[error("field `{0}` is missing")]
     Missing(&'static str),
-    /// A member is empty.
-    #[error("member `{0}` is empty")]
+    /// A field is empty.
+    #[error("field `{0}` is empty")]
     Empty(&'static str),
-    /// A member is too long.
-    #[error("member `{member}` is longer than {limit} bytes")]
+    /// A field is too long.
+    #[error("field `{field}` is longer than {limit} bytes")]
     TooLong {
-        /// Which.
-        member: &'static str,
-        /// The limit.
+        /// Field.
+        field: &'static str,
+        /// Limit.
         limit: usize,
     },
-    /// A member holds a word that is not in its list.
-    #[error("member `{member}` is \"{found}\", which is not one of: {guarded}")]
+    /// A field has an unknown value.
+    #[error("field `{field}` is \"{found}\", which is not one of: {permitted}")]
     Word {
-        /// Which.
-        member: &'static str,
-        /// What it holds.
+        /// Field.
+        field: &'static str,
+        /// Its value.
         found: String,
-        /// What it may hold.
-        guarded: String,
+        /// Permitted values.
+        permitted: String,
     },
     /// A time is not RFC 3339 or epoch milliseconds, or far outside the present.
-    #[error("member `time` is outside the years 2000 to 2099")]
+    #[error("field `time` is outside the years 2000 to 2099")]
     Time,
-    /// An address does not parse.
-    #[error("member `source.ip` is no IP address")]
+    /// An address cannot be parsed.
+    #[error("field `source.ip` is not an IP address")]
     Address,
-    /// A position is off the globe.
-    #[error("members `source.latitude` and `source.longitude` are no position")]
+    /// A position is outside the valid range.
+    #[error("fields `source.latitude` and `source.longitude` are not a position")]
     Position,
 }
 
@@ -119,7 +119,7 @@ object! {
     }
 }
 
-/// Epoch milliseconds, not yet held against the range of event time.
+/// Epoch milliseconds, not yet checked against the range of event time.
 #[derive(Debug)]
 struct Moment(i64);
 
@@ -154,17 +154,17 @@ impl<'de> Deserialize<'de> for Moment {
 /// A decoded record.
 #[derive(Debug)]
 pub struct Decoded<'r> {
-    /// The event. Its id is empty where the record gave none; the caller derives it from
-    /// coordinates.
+    /// The event. Its id is empty where the record states none; the caller derives it from
+    /// its position.
     pub event: Event<'r>,
-    /// Members that this version does not know.
+    /// Number of unknown fields.
     pub unknown_fields: u32,
 }
 
 /// Decodes one record.
 ///
 /// # Errors
-/// Says what is wrong with the record, in words for its producer.
+/// The record is malformed; the error is meant for its producer.
 pub fn decode(record: &[u8]) -> Result<Decoded<'_>, NativeError> {
     if record.len() > RECORD_BYTES {
         return Err(NativeError::TooLarge(record.len()));
@@ -202,23 +202,23 @@ pub fn decode(record: &[u8]) -> Result<Decoded<'_>, NativeError> {
 }
 
 #[cold]
-fn word<T: fmt::Display>(member: &'static str, found: &str, guarded: &[T]) -> NativeError {
-    let guarded: Vec<String> = guarded.iter().map(ToString::to_string).collect();
+fn word<T: fmt::Display>(field: &'static str, found: &str, permitted: &[T]) -> NativeError {
+    let permitted: Vec<String> = permitted.iter().map(ToString::to_string).collect();
     NativeError::Word {
-        member,
+        field,
         found: found.chars().take(40).collect(),
-        guarded: guarded.join(", "),
+        permitted: permitted.join(", "),
     }
 }
 
 /// An optional text; an empty one counts as absent.
 fn text<'r>(
     raw: Option<Str<'r>>,
-    member: &'static str,
+    field: &'static str,
     limit: usize,
 ) -> Result<Option<Text<'r>>, NativeError> {
     match raw {
-        Some(Str(text)) if text.len() > limit => Err(NativeError::TooLong { member, limit }),
+        Some(Str(text)) if text.len() > limit => Err(NativeError::TooLong { field, limit }),
         Some(Str(text)) if text.is_empty() => Ok(None),
         other => Ok(other.map(|Str(text)| text)),
     }
@@ -243,8 +243,8 @@ fn identity_of(raw: IdentityObject<'_>) -> Result<Identity<'_>, NativeError> {
     })
 }
 
-/// A credential without id is kept by the rest of what is said of it; one of which nothing is
-/// said is none.
+/// A credential without id is identified by its other fields; one without fields counts as
+/// absent.
 fn credential_of(raw: CredentialObject<'_>) -> Result<Option<Credential<'_>>, NativeError> {
     let kind = match raw.kind {
         None => None,
@@ -256,7 +256,7 @@ fn credential_of(raw: CredentialObject<'_>) -> Result<Option<Credential<'_>>, Na
     let scopes = raw.scopes.unwrap_or_default();
     if scopes.len() > SCOPES || scopes.iter().any(|scope| scope.0.len() > TEXT_BYTES) {
         return Err(NativeError::TooLong {
-            member: "credential.scopes",
+            field: "credential.scopes",
             limit: SCOPES,
         });
     }
@@ -300,7 +300,7 @@ fn source_of(raw: SourceObject<'_>) -> Result<Source<'_>, NativeError> {
     })
 }
 
-/// An IP address; decimal octets may have leading zeros, as some logs write them.
+/// Parses an IP address; decimal octets may have leading zeros, as some logs write them.
 #[must_use]
 pub fn parse_address(text: &str) -> Option<IpAddr> {
     if let Ok(address) = text.parse() {

@@ -16,7 +16,7 @@ fn error_of(record: &str) -> String {
 }
 
 #[test]
-fn the_example_of_the_design_is_read_whole_and_borrowed() {
+fn a_full_example_is_decoded_with_borrowed_text() {
     let decoded = decode(EXAMPLE.as_bytes()).unwrap();
     let event = decoded.event;
     assert_eq!(decoded.unknown_fields, 1);
@@ -32,7 +32,7 @@ fn the_example_of_the_design_is_read_whole_and_borrowed() {
 }
 
 #[test]
-fn three_members_are_enough() {
+fn three_fields_are_sufficient() {
     let record = r#"{"time":1700000000000,"identity":{"id":"x"},"activity":"use","purpose":null}"#;
     let event = decode(record.as_bytes()).unwrap().event;
     assert_eq!(event.event_id, "");
@@ -42,7 +42,7 @@ fn three_members_are_enough() {
 }
 
 #[test]
-fn errors_say_what_to_mend() {
+fn errors_name_the_field() {
     let base = |time: &str, identity: &str, activity: &str| {
         error_of(&format!(
             r#"{{"time":{time},"identity":{identity},"activity":{activity}}}"#
@@ -51,13 +51,13 @@ fn errors_say_what_to_mend() {
     let id = r#"{"id":"x"}"#;
     assert_eq!(
         base("1700000000000", r#"{"id":""}"#, r#""use""#),
-        "member `identity.id` is empty"
+        "field `identity.id` is empty"
     );
     assert_eq!(
         base("1700000000000", "{}", r#""use""#),
-        "member `identity.id` is missing"
+        "field `identity.id` is missing"
     );
-    assert!(base("1700000000000", id, r#""yawn""#).starts_with("member `activity` is \"yawn\""));
+    assert!(base("1700000000000", id, r#""yawn""#).starts_with("field `activity` is \"yawn\""));
     assert!(base("\"0000-01-01T00:00:00Z\"", id, r#""use""#).contains("2000 to 2099"));
     assert!(base("\"9999-12-31T23:59:59Z\"", id, r#""use""#).contains("2000 to 2099"));
     assert!(base("\"soon\"", id, r#""use""#).contains("time: not an RFC 3339 time"));
@@ -67,26 +67,26 @@ fn errors_say_what_to_mend() {
 }
 
 #[test]
-fn deep_nesting_is_refused_wherever_it_stands() {
+fn deep_nesting_is_rejected_everywhere() {
     let deep = "[".repeat(10_000) + &"]".repeat(10_000);
     assert!(error_of(&format!(r#"{{"x":{deep}}}"#)).contains("recursion limit"));
     assert!(error_of(&deep).contains("invalid type"));
 }
 
 #[test]
-fn large_records_and_long_texts_are_refused() {
+fn large_records_and_long_texts_are_rejected() {
     assert!(error_of(&" ".repeat(RECORD_BYTES + 1)).contains("over the limit"));
     let long = "x".repeat(ID_BYTES + 1);
     let record =
         format!(r#"{{"time":1700000000000,"identity":{{"id":"{long}"}},"activity":"use"}}"#);
     assert_eq!(
         error_of(&record),
-        "member `identity.id` is longer than 1024 bytes"
+        "field `identity.id` is longer than 1024 bytes"
     );
 }
 
 #[test]
-fn a_token_in_place_of_its_id_or_within_a_text_goes_no_further() {
+fn a_token_in_an_id_or_a_text_is_redacted() {
     let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2VjcmV0";
     let record = format!(
         r#"{{"time":1700000000000,"identity":{{"id":"x"}},"activity":"use","credential":{{"id":"{token}",
