@@ -31,7 +31,7 @@ def simulate(seed, folder):
 
 def evaluate(traffic, off, folder):
     config = folder / "off.toml"
-    config.write_text(f"[detect]\nsignals_off = {json.dumps(off)}\n")
+    config.write_text(f"[detect]\ndisabled_signals = {json.dumps(off)}\n")
     found, precision, recall = {}, 0.0, 0.0
     for events, labels in traffic:
         printed = subprocess.run(

@@ -1,5 +1,5 @@
 //! A real broker for the benches that need one, topics on it, and events in them.
-#![allow(dead_code, reason = "each bench uses its part")]
+#![allow(dead_code, reason = "each bench uses a subset")]
 
 use credwatch::config::{Config, Sources};
 use credwatch::kafka::topics;

@@ -1,5 +1,5 @@
 //! Events of many identities for the benches that fill an engine.
-#![allow(dead_code, reason = "each bench uses its part")]
+#![allow(dead_code, reason = "each bench uses a subset")]
 
 use credwatch::config::{Config, Sources};
 use credwatch::shard::{ShardFactory, load_model};

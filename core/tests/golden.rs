@@ -1,6 +1,6 @@
 //! Golden replays: everything that the engine computes for fixed logs, reviewed as a diff.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p credwatch-core --test golden` writes the files anew.
+//! `UPDATE_GOLDEN=1 cargo test -p credwatch-core --test golden` rewrites the files.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

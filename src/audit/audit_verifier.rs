@@ -33,7 +33,7 @@ pub enum ChainError {
     /// A signed head does not match the chain.
     #[error(
         "the signed head here knows {records} records of partition {partition} and another last one: records \
-         were removed, or the chain was made anew"
+         were removed, or the chain was rebuilt"
     )]
     Rewritten {
         /// Partition.
@@ -200,9 +200,9 @@ mod tests {
         cut.drain(2..3);
         assert_eq!(walk(&cut[..3], keys()), Err(rewritten(3)));
         let mut other = AuditChain::new(0);
-        let mut anew: Vec<Vec<u8>> = (0..3).map(|n| other.append(&json!({"m": n}))).collect();
-        anew.push(records[3].clone());
-        assert_eq!(walk(&anew, keys()), Err(rewritten(3)));
+        let mut rebuilt: Vec<Vec<u8>> = (0..3).map(|n| other.append(&json!({"m": n}))).collect();
+        rebuilt.push(records[3].clone());
+        assert_eq!(walk(&rebuilt, keys()), Err(rewritten(3)));
         let stranger = Some(Signer::for_tests(8).keys().clone());
         assert!(matches!(walk(&records, stranger), Err(ChainError::Head(_))));
     }

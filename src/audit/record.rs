@@ -86,7 +86,7 @@ impl AuditChain {
         let subject = &decision.subject;
         let entity = &alert.incident.subject.id;
         let entry = json!({
-            "what": "decision",
+            "type": "decision",
             "time": format_rfc3339(alert.time),
             "alert_id": alert.incident.alert_id,
             "opened": alert.phase == Phase::Opened,
@@ -100,7 +100,7 @@ impl AuditChain {
             "event_id": alert.event_id,
             "record_hash": record.map(|bytes| format!("blake3:{}", blake3::hash(bytes).to_hex())),
             "source": alert.position.as_ref().map(|o| json!([&*o.topic, o.partition, o.offset])),
-            "deed": alert.context.as_ref().map(event_context),
+            "event": alert.context.as_ref().map(event_context),
             "decision": decision_json(decision),
             "model_hash": model_hash,
         });
@@ -110,7 +110,7 @@ impl AuditChain {
     /// The record of a changed model or configuration.
     pub fn upgrade(&mut self, time: EventTime, from: [&str; 2], to: [&str; 2]) -> Vec<u8> {
         self.append(&json!({
-            "what": "upgrade",
+            "type": "upgrade",
             "time": format_rfc3339(time),
             "model_hash": {"before": from[0], "now": to[0]},
             "configuration_hash": {"before": from[1], "now": to[1]},
@@ -124,7 +124,7 @@ impl AuditChain {
             format!("blake3:{digest}")
         });
         let mut entry = json!({
-            "what": record_type(answer),
+            "type": record_type(answer),
             "time": format_rfc3339(time),
             "alert_id": answer.alert_id,
             "verdict": answer.verdict.map(AlertVerdict::as_str),
@@ -161,9 +161,9 @@ impl AuditChain {
 }
 
 /// The activity: host, client, origin and object.
-fn event_context(deed: &EventContext) -> Value {
-    json!({"action": deed.action, "resource": deed.resource, "host": deed.host, "ip": deed.ip,
-        "user_agent": deed.user_agent, "purpose": deed.purpose})
+fn event_context(event: &EventContext) -> Value {
+    json!({"action": event.action, "resource": event.resource, "host": event.host, "ip": event.ip,
+        "user_agent": event.user_agent, "purpose": event.purpose})
 }
 
 /// Type of the feedback in the trail.

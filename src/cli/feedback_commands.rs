@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 fn publish(config: &ConfigArguments, answer: &Feedback) -> u8 {
     with_config(config, |config| {
-        code_of(publish_feedback::publish(&Arc::new(config), answer).map(|told| print(&told)))
+        code_of(publish_feedback::publish(&Arc::new(config), answer).map(|note| print(&note)))
     })
 }
 

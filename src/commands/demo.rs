@@ -108,7 +108,7 @@ impl Demo {
         self.now = simulated.time;
         self.summary.add_event(&scored.handled);
         self.metrics.records.with_label_values(&["detect"]).inc();
-        let mut told = None;
+        let mut alert_text = None;
         for alert in scored.alerts() {
             self.summary.add_alert(alert);
             self.metrics.add_alert(alert);
@@ -116,10 +116,10 @@ impl Demo {
                 let actions = alert.decisions.iter().map(|d| d.guarded.action);
                 let action = actions.max().map_or("notify", Action::as_str);
                 let text = incident_text(self.summary.alerts(), &alert.incident);
-                told = Some(format!("{text}     order: {action} (dry run)\n"));
+                alert_text = Some(format!("{text}     order: {action} (dry run)\n"));
             }
         }
-        told
+        alert_text
     }
 
     /// Publishes the state as metrics.

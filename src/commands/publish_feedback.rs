@@ -64,8 +64,8 @@ pub fn publish(config: &Arc<Config>, answer: &Feedback) -> Result<String, Publis
 /// Publishes requests from HTTP, one after the other, until the channel closes.
 pub async fn serve(config: Arc<Config>, mut feedback_requests: Receiver<FeedbackRequest>) {
     while let Some(request) = feedback_requests.recv().await {
-        let told = send(&config, &request.answer).await;
+        let result = send(&config, &request.answer).await;
         // The client may have disconnected.
-        let _ = request.done.send(told.map_err(|error| error.to_string()));
+        let _ = request.done.send(result.map_err(|error| error.to_string()));
     }
 }

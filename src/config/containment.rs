@@ -144,27 +144,27 @@ mod tests {
             ),
             ("identity = \"svc-migrate\"", "`identity` or `group`"),
         ] {
-            let told = load(&good.replace(line, "")).unwrap_err();
-            assert!(told.contains(why), "{told}");
+            let error = load(&good.replace(line, "")).unwrap_err();
+            assert!(error.contains(why), "{error}");
         }
-        let told = load(&good.replace("max_action", "min_action")).unwrap_err();
-        assert!(told.contains("min_action` is an unknown key"), "{told}");
+        let error = load(&good.replace("max_action", "min_action")).unwrap_err();
+        assert!(error.contains("min_action` is an unknown key"), "{error}");
     }
 
     #[test]
     fn a_rule_with_unknown_values_is_rejected() {
         let rule = |text: &str| load(&format!("[[containment.policy]]\nname = \"one\"\n{text}"));
         assert_eq!(rule("action = \"revoke\"").unwrap().policy.0.len(), 1);
-        let told = rule("severity = [\"awful\"]\naction = \"explode\"").unwrap_err();
+        let error = rule("severity = [\"awful\"]\naction = \"explode\"").unwrap_err();
         assert!(
-            told.contains("severity[0]` must be one of: informational")
-                && told.contains("containment.policy"),
-            "{told}"
+            error.contains("severity[0]` must be one of: informational")
+                && error.contains("containment.policy"),
+            "{error}"
         );
-        let told = rule("credential = \"session\"\naction = \"revoke\"").unwrap_err();
-        assert!(told.contains("credential` must be a sequence"), "{told}");
-        let told = load("[containment]\nrequire_approval_from = \"notify\"").unwrap_err();
-        assert!(told.contains("require_approval_from"), "{told}");
+        let error = rule("credential = \"session\"\naction = \"revoke\"").unwrap_err();
+        assert!(error.contains("credential` must be a sequence"), "{error}");
+        let error = load("[containment]\nrequire_approval_from = \"notify\"").unwrap_err();
+        assert!(error.contains("require_approval_from"), "{error}");
     }
 
     fn asked(

@@ -244,14 +244,17 @@ mod tests {
 
     #[test]
     fn enforcement_without_signatures_is_rejected() {
-        let told = problems("[containment]\nmode = \"enforce\"\n");
-        assert!(told[0].contains("containment.mode") && told[0].contains("signing.key_file"));
-        let told = problems("[signing]\nkey_file = \"/nowhere.pem\"\n");
+        let error = problems("[containment]\nmode = \"enforce\"\n");
+        assert!(error[0].contains("containment.mode") && error[0].contains("signing.key_file"));
+        let error = problems("[signing]\nkey_file = \"/nowhere.pem\"\n");
         assert!(
-            told.iter().any(|p| p.contains("signing.issuer")),
-            "{told:?}"
+            error.iter().any(|p| p.contains("signing.issuer")),
+            "{error:?}"
         );
-        assert!(told.iter().any(|p| p.contains("/nowhere.pem")), "{told:?}");
+        assert!(
+            error.iter().any(|p| p.contains("/nowhere.pem")),
+            "{error:?}"
+        );
     }
 
     #[test]

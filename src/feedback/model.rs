@@ -218,8 +218,8 @@ mod tests {
             (r#"{"forget":"x","by":"ada","all":true}"#, "all"),
             ("[]", "not feedback"),
         ] {
-            let told = parse(bad).unwrap_err().to_string();
-            assert!(told.contains(why), "{bad}: {told}");
+            let error = parse(bad).unwrap_err().to_string();
+            assert!(error.contains(why), "{bad}: {error}");
         }
     }
 }

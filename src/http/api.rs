@@ -15,8 +15,8 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 /// Why the API is available on loopback only.
-pub(super) const NOT_LOOPBACK: &str = "this is answered on loopback only, for http.listen speaks \
-                                       no TLS: put a proxy with TLS before a loopback address";
+pub(super) const NOT_LOOPBACK: &str = "the API is available on loopback only, because http.listen has \
+                                       no TLS: put a TLS proxy in front of a loopback address";
 
 /// Parameters of an identity query.
 #[derive(Deserialize)]
@@ -152,13 +152,15 @@ async fn publish(state: &AppState, answer: Feedback) -> Response {
             "this process does not publish feedback",
         );
     };
-    let (done, told) = oneshot::channel();
+    let (done, confirmation) = oneshot::channel();
     let is_taken = feedback_requests
         .send(FeedbackRequest { answer, done })
         .await
         .is_ok();
-    match told.await {
-        Ok(Ok(told)) if is_taken => Json(json!({"told": told.trim()})).into_response(),
+    match confirmation.await {
+        Ok(Ok(confirmation)) if is_taken => {
+            Json(json!({"confirmation": confirmation.trim()})).into_response()
+        }
         Ok(Err(why)) => problem(StatusCode::SERVICE_UNAVAILABLE, &why),
         _ => problem(
             StatusCode::SERVICE_UNAVAILABLE,

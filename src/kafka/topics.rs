@@ -138,7 +138,7 @@ pub async fn require_baselines(config: &Config, partitions: usize) -> Result<(),
             return Err(KafkaError::Topic(format!(
                 "{name} has {found} partitions and {events} has {partitions}, and each shard needs its \
                  own: delete {name} and run `credwatch topics create`, with topics.partitions = \
-                 {partitions}; baselines are then learned anew from the events that Kafka still holds"
+                 {partitions}; baselines are then learned again from the events that Kafka still holds"
             )));
         }
     }

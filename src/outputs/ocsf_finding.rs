@@ -164,15 +164,15 @@ fn evidences(alert: &Alert) -> Vec<Value> {
     if let Some(event_id) = &alert.event_id {
         of_event["uid"] = json!(event_id);
     }
-    if let (EntityView::Identity, Some(deed)) = (alert.entity, &alert.context) {
-        if deed.host.is_some() || deed.ip.is_some() {
-            of_event["src_endpoint"] = json!({"hostname": deed.host, "ip": deed.ip});
+    if let (EntityView::Identity, Some(context)) = (alert.entity, &alert.context) {
+        if context.host.is_some() || context.ip.is_some() {
+            of_event["src_endpoint"] = json!({"hostname": context.host, "ip": context.ip});
             of_event["src_endpoint"]
                 .as_object_mut()
                 .into_iter()
                 .for_each(without_nulls);
         }
-        if let Some(action) = &deed.action {
+        if let Some(action) = &context.action {
             of_event["api"] = json!({"operation": action});
         }
     }
@@ -226,7 +226,7 @@ fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Valu
             };
             details["network"] = json!(incident.subject.id);
             details["reached"] = alert.logins.iter().map(reached).collect();
-            details["reached_unnamed"] = json!(alert.additional_logins);
+            details["reached_additional_count"] = json!(alert.additional_logins);
             details["decisions"] = alert.decisions.iter().map(decision_with_subject).collect();
         }
     }

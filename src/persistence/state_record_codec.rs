@@ -1,7 +1,7 @@
 //! State records of a shard as records of the compacted topic `credential.baselines`.
 //!
 //! # Format
-//! The Kafka key is the record's key and the number of its part, as [borsh](https://borsh.io); the marker, which
+//! The Kafka key is the record's key and its part number, as [borsh](https://borsh.io); the marker, which
 //! holds the position of the checkpoint in the log, has the key `marker`. The value is the version (1 byte), the
 //! number of parts (2), XXH3-64 over key, number and content (8), and the content. A state record is split into
 //! parts of at most `PART_BYTES`; parts beyond the stated number are left over from a longer one. A deleted
@@ -26,7 +26,7 @@ pub enum StateRecordError {
     /// Another version.
     #[error(
         "format {found}, and this version reads {VERSION}; run the version that wrote it, \
-         or start once with `credwatch run --cold`, which learns anew from the events that Kafka \
+         or start once with `credwatch run --cold`, which learns again from the events that Kafka \
          still holds"
     )]
     Version {
@@ -35,7 +35,7 @@ pub enum StateRecordError {
     },
     /// Damaged.
     #[error(
-        "damaged: {0}; start once with `credwatch run --cold`, which learns anew from the events that \
+        "damaged: {0}; start once with `credwatch run --cold`, which learns again from the events that \
          Kafka still holds"
     )]
     Broken(String),

@@ -114,7 +114,7 @@ impl IncidentReport {
     }
 
     fn note_entry(&mut self, entry: &Value, orders: &mut BTreeSet<String>) {
-        let (time, what) = (text(&entry["time"]), text(&entry["what"]));
+        let (time, what) = (text(&entry["time"]), text(&entry["type"]));
         let order_id = text(&entry["order_id"]);
         let is_ours = entry["alert_id"] == self.alert_id.as_str() || orders.contains(order_id);
         if !is_ours {
@@ -142,32 +142,35 @@ fn texts(list: &Value) -> Vec<String> {
 
 fn describe_decision(entry: &Value) -> String {
     let decision = &entry["decision"];
-    let (action, requested) = (text(&decision["action"]), text(&decision["wanted"]));
-    let mut told = format!(
+    let (action, requested) = (
+        text(&decision["action"]),
+        text(&decision["requested_action"]),
+    );
+    let mut line = format!(
         "decided for {}{}: {action}, {}, by \"{}\"",
         text(&entry["identity"]),
-        describe_event(&entry["deed"]),
+        describe_event(&entry["event"]),
         text(&decision["mode"]),
         text(&decision["policy"])
     );
     let weakened = texts(&decision["weakened_by"]);
     if !weakened.is_empty() {
-        told += &format!(
+        line += &format!(
             " (requested {requested}, restricted by {})",
             weakened.join(", ")
         );
     }
-    told + &format!(", order {}", text(&decision["order_id"]))
+    line + &format!(", order {}", text(&decision["order_id"]))
 }
 
 /// ` (iam:CreateAccessKey, from vps-1 203.0.113.9, for job/7)`; empty where nothing is stated.
-fn describe_event(deed: &Value) -> String {
-    let from: Vec<&str> = [&deed["host"], &deed["ip"]].map(text).to_vec();
+fn describe_event(event: &Value) -> String {
+    let from: Vec<&str> = [&event["host"], &event["ip"]].map(text).to_vec();
     let from = from.join(" ").trim().to_owned();
     let parts = [
-        ("", text(&deed["action"])),
+        ("", text(&event["action"])),
         ("from ", &from),
-        ("for ", text(&deed["purpose"])),
+        ("for ", text(&event["purpose"])),
     ];
     let said = parts.iter().filter(|(_, part)| !part.is_empty());
     let said: Vec<String> = said.map(|(word, part)| format!("{word}{part}")).collect();
@@ -178,8 +181,8 @@ fn describe_event(deed: &Value) -> String {
 }
 
 fn describe_feedback(entry: &Value) -> String {
-    let mut told = format!("{} says ", text(&entry["by"]));
-    told += match text(&entry["what"]) {
+    let mut line = format!("{} says ", text(&entry["by"]));
+    line += match text(&entry["type"]) {
         "feedback" => text(&entry["verdict"]),
         "containment_done" => "contained",
         "containment_failed" => "containment failed",
@@ -187,11 +190,11 @@ fn describe_feedback(entry: &Value) -> String {
         other => other,
     };
     if let Some(ms) = entry["took_ms"].as_i64() {
-        told += &format!(", {:.1} s after the event", ms as f64 / 1_000.0);
+        line += &format!(", {:.1} s after the event", ms as f64 / 1_000.0);
     }
     match text(&entry["reason"]) {
-        "" => told,
-        reason => told + ": " + reason,
+        "" => line,
+        reason => line + ": " + reason,
     }
 }
 
@@ -283,15 +286,15 @@ mod tests {
             alert(1_772_438_500_000, "Close"),
         ];
         let audit = [
-            json!({"entry": {"what": "decision", "time": "2026-03-02T08:00:00Z", "alert_id": "a1",
+            json!({"entry": {"type": "decision", "time": "2026-03-02T08:00:00Z", "alert_id": "a1",
                 "identity": "svc", "event_id": "e1",
-                "deed": {"action": "iam:CreateAccessKey", "host": "vps-1", "ip": "203.0.113.9", "purpose": null}, "source": ["t", 0, 7], "record_hash": "blake3:aa",
-                "decision": {"action": "revoke", "wanted": "suspend", "mode": "enforce", "policy": "p",
+                "event": {"action": "iam:CreateAccessKey", "host": "vps-1", "ip": "203.0.113.9", "purpose": null}, "source": ["t", 0, 7], "record_hash": "blake3:aa",
+                "decision": {"action": "revoke", "requested_action": "suspend", "mode": "enforce", "policy": "p",
                     "weakened_by": ["exception"], "order_id": "o1"}}}),
-            json!({"entry": {"what": "containment_done", "time": "2026-03-02T08:00:01Z", "order_id": "o1",
+            json!({"entry": {"type": "containment_done", "time": "2026-03-02T08:00:01Z", "order_id": "o1",
                 "by": "idp", "took_ms": 340, "reason": "ended"}}),
-            json!({"entry": {"what": "containment_done", "time": "2026-03-02T08:00:01Z", "order_id": "o9"}}),
-            json!({"entry": {"what": "feedback", "time": "2026-03-02T08:01:00Z", "alert_id": "a1", "by": "ada",
+            json!({"entry": {"type": "containment_done", "time": "2026-03-02T08:00:01Z", "order_id": "o9"}}),
+            json!({"entry": {"type": "feedback", "time": "2026-03-02T08:01:00Z", "alert_id": "a1", "by": "ada",
                 "verdict": "true_positive"}}),
         ];
         let incident = IncidentReport::collect("a1", &alerts, &audit).unwrap();
@@ -299,7 +302,7 @@ mod tests {
             (incident.timeline.len(), incident.contained_ms),
             (5, Some(340))
         );
-        let told = incident.to_string();
+        let text = incident.to_string();
         for part in [
             "restricted by exception",
             "svc (iam:CreateAccessKey, from vps-1 203.0.113.9)",
@@ -309,7 +312,7 @@ mod tests {
             "pin it",
             "alert closed",
         ] {
-            assert!(told.contains(part), "{part}: {told}");
+            assert!(text.contains(part), "{part}: {text}");
         }
         assert!(IncidentReport::collect("a2", &alerts, &audit).is_none());
     }

@@ -20,7 +20,7 @@ const FILES: [(&str, &str); 7] = [
     ),
     (
         "blinding",
-        include_str!("../../config/runbooks/blinding.toml"),
+        include_str!("../../config/runbooks/impaired-defenses.toml"),
     ),
     (
         "account-manipulation",
@@ -29,11 +29,11 @@ const FILES: [(&str, &str); 7] = [
     ("source", include_str!("../../config/runbooks/source.toml")),
     (
         "guessing",
-        include_str!("../../config/runbooks/guessing.toml"),
+        include_str!("../../config/runbooks/brute-force.toml"),
     ),
     (
         "identity",
-        include_str!("../../config/runbooks/identity.toml"),
+        include_str!("../../config/runbooks/general.toml"),
     ),
 ];
 const CONTROLS: &str = include_str!("../../config/runbooks/controls.toml");

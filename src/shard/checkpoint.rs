@@ -31,7 +31,7 @@ pub enum RestoreError {
     /// The records are inconsistent.
     #[error(
         "partition {partition}: the baselines do not fit together: {why}; start once with `credwatch run \
-         --cold`, which learns anew from the events that Kafka still holds"
+         --cold`, which learns again from the events that Kafka still holds"
     )]
     Inconsistent {
         /// Partition.
@@ -43,7 +43,7 @@ pub enum RestoreError {
     #[error(
         "the baselines were made for {then} partitions of the events topic, and it has {now}: identities \
          have moved between them, and would meet baselines of others; start once with `credwatch run \
-         --cold`, which learns anew from the events that Kafka still holds"
+         --cold`, which learns again from the events that Kafka still holds"
     )]
     Partitions {
         /// Previous number of partitions.

@@ -110,19 +110,19 @@ fn source(ip: &Option<String>) -> Option<NativeSource> {
 
 fn of_user(record: &Record, time: EventTime) -> Result<NativeEvent, KeycloakEventError> {
     let kind = given(&record.kind).ok_or(KeycloakEventError::Missing("type"))?;
-    let (deed, has_failed) = match kind.strip_suffix("_ERROR") {
-        Some(deed) => (deed, true),
+    let (operation, has_failed) = match kind.strip_suffix("_ERROR") {
+        Some(operation) => (operation, true),
         None => (kind, record.error.is_some()),
     };
-    let activity = activity(deed);
+    let activity = activity(operation);
     let client = given(&record.client_id);
     Ok(NativeEvent {
         event_id: given(&record.id).map(str::to_owned).map(truncate),
         time: format_rfc3339(time),
-        identity: identity(record, deed)?,
-        credential: credential(record, deed, activity, time),
+        identity: identity(record, operation)?,
+        credential: credential(record, operation, activity, time),
         activity,
-        action: Some(truncate(format!("keycloak:{deed}"))),
+        action: Some(truncate(format!("keycloak:{operation}"))),
         resource: client.map(|client| truncate(format!("client/{client}"))),
         source: source(&record.ip_address),
         purpose: None,
@@ -130,8 +130,8 @@ fn of_user(record: &Record, time: EventTime) -> Result<NativeEvent, KeycloakEven
     })
 }
 
-fn activity(deed: &str) -> &'static str {
-    match deed {
+fn activity(operation: &str) -> &'static str {
+    match operation {
         "LOGIN" | "CLIENT_LOGIN" | "IDENTITY_PROVIDER_LOGIN" => "authenticate",
         "CODE_TO_TOKEN"
         | "TOKEN_EXCHANGE"
@@ -150,10 +150,10 @@ fn activity(deed: &str) -> &'static str {
     }
 }
 
-fn identity(record: &Record, deed: &str) -> Result<NativeIdentity, KeycloakEventError> {
+fn identity(record: &Record, operation: &str) -> Result<NativeIdentity, KeycloakEventError> {
     let username = record.details.as_ref().and_then(|d| given(&d.username));
-    let is_service =
-        deed == "CLIENT_LOGIN" || username.is_some_and(|name| name.starts_with(SERVICE_ACCOUNT));
+    let is_service = operation == "CLIENT_LOGIN"
+        || username.is_some_and(|name| name.starts_with(SERVICE_ACCOUNT));
     let client = given(&record.client_id);
     let (id, is_service) = match (given(&record.user_id), username, client) {
         (Some(id), _, _) => (id.to_owned(), is_service),
@@ -175,7 +175,7 @@ fn identity(record: &Record, deed: &str) -> Result<NativeIdentity, KeycloakEvent
 
 fn credential(
     record: &Record,
-    deed: &str,
+    operation: &str,
     activity: &str,
     time: EventTime,
 ) -> Option<NativeCredential> {
@@ -187,7 +187,7 @@ fn credential(
         issuer: issuer.clone(),
         ..NativeCredential::default()
     };
-    if deed == "CLIENT_LOGIN" {
+    if operation == "CLIENT_LOGIN" {
         return given(&record.client_id).map(|client| of(client, "api_key"));
     }
     // There is no user whose session could be deleted.
@@ -366,8 +366,8 @@ mod tests {
                 "no user and no client",
             ),
         ] {
-            let told = map(record.as_bytes()).unwrap_err().to_string();
-            assert!(told.contains(why), "{record}: {told}");
+            let error = map(record.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(why), "{record}: {error}");
         }
     }
 }

@@ -155,7 +155,7 @@ fn a_full_disk_and_a_folder_that_is_none_leave_the_old_state_whole() {
     assert_eq!(full.status.code(), Some(1), "{told}");
     assert!(
         told.contains("No space left on device")
-            && told.contains("nothing of what was there before is lost"),
+            && told.contains("the previous state is unchanged"),
         "{told}"
     );
     assert_eq!(
@@ -351,7 +351,7 @@ fn the_default_configuration_is_printed_and_is_one() {
         .output()
         .unwrap();
     assert_eq!(checked.status.code(), Some(1), "{checked:?}");
-    assert!(text(&checked.stdout).contains("no broker answers at 127.0.0.1:1"));
+    assert!(text(&checked.stdout).contains("no broker is reachable at 127.0.0.1:1"));
 }
 
 #[test]
@@ -391,15 +391,15 @@ fn without_a_broker_it_waits_says_so_and_is_not_ready() {
         .lines()
         .map(Result::unwrap);
     let told = lines
-        .find(|line| line.contains("pages on http://"))
+        .find(|line| line.contains("HTTP listening on http://"))
         .unwrap();
     let address = told.rsplit_once("http://").unwrap().1.trim().to_owned();
-    let mut tries = lines.filter(|line| line.contains("no broker answers at 127.0.0.1:1"));
+    let mut tries = lines.filter(|line| line.contains("no broker is reachable at 127.0.0.1:1"));
     let pauses: BTreeSet<String> = (0..6)
         .filter_map(|_| {
             tries
                 .next()?
-                .rsplit_once("next try in ")
+                .rsplit_once("retrying in ")
                 .map(|(_, rest)| rest.to_owned())
         })
         .collect();

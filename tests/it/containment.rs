@@ -226,7 +226,7 @@ fn a_failure_goes_on_to_something_stronger_and_then_to_a_person() {
         (&json!("rotate"), &json!("enforce"))
     );
     let (next, said) = answered(&mut shard, 0, outcome(&order, OrderOutcome::Failed)).unwrap();
-    assert_eq!(said[0]["entry"]["what"], "containment_failed");
+    assert_eq!(said[0]["entry"]["type"], "containment_failed");
     assert_eq!(said[0]["entry"]["took_ms"], 41);
     assert_eq!((next.len(), &next[0]["action"]), (1, &json!("revoke")));
     assert!(
@@ -260,7 +260,7 @@ fn success_ends_it_and_a_refusal_is_for_a_person() {
     let (mut shard, order) = ordered("");
     let (next, said) = answered(&mut shard, 0, outcome(&order, OrderOutcome::Done)).unwrap();
     assert_eq!(
-        (next.len(), &said[0]["entry"]["what"]),
+        (next.len(), &said[0]["entry"]["type"]),
         (0, &json!("containment_done"))
     );
     let (mut shard, order) = ordered("");
@@ -274,7 +274,7 @@ fn what_waits_for_a_person_is_carried_out_once_it_is_approved_and_not_while_paus
         approve: Some(order["order_id"].as_str().unwrap().to_owned()),
         ..Feedback::default()
     };
-    let (mut shard, order) = ordered("approval_from = \"rotate\"");
+    let (mut shard, order) = ordered("require_approval_from = \"rotate\"");
     assert_eq!(
         (&order["mode"], &order["weakened_by"]),
         (&json!("dry_run"), &json!(["approval_required"]))
@@ -291,11 +291,11 @@ fn what_waits_for_a_person_is_carried_out_once_it_is_approved_and_not_while_paus
             .starts_with("approved by executor")
     );
     assert_ne!(given[0]["order_id"], order["order_id"]);
-    assert_eq!(said[0]["entry"]["what"], "approved");
+    assert_eq!(said[0]["entry"]["type"], "approved");
     let (again, _) = answered(&mut shard, 1, approve(&order)).unwrap();
     assert!(again.is_empty(), "once");
 
-    let (mut shard, order) = ordered("approval_from = \"rotate\"");
+    let (mut shard, order) = ordered("require_approval_from = \"rotate\"");
     let pause = Feedback {
         containment: Some(ContainmentCommand::Pause),
         ..Feedback::default()
@@ -314,10 +314,10 @@ fn who_is_protected_since_stays_so_whoever_approves() {
         approve: Some(order["order_id"].as_str().unwrap().to_owned()),
         ..Feedback::default()
     };
-    let (shard, order) = ordered("approval_from = \"rotate\"");
+    let (shard, order) = ordered("require_approval_from = \"rotate\"");
     let mut state = Vec::new();
     shard.save(&mut state).unwrap();
-    let since = "max_share = 1.0\napproval_from = \"rotate\"\nprotected = [\"svc-3\"]";
+    let since = "max_share = 1.0\nrequire_approval_from = \"rotate\"\nprotected = [\"svc-3\"]";
     let taken_up = factory(1, since).reopen(EntityView::Identity, state.as_slice());
     let (given, _) = answered(&mut taken_up.unwrap(), 0, approve(&order)).unwrap();
     assert_eq!(given[0]["action"], "notify");

@@ -382,7 +382,7 @@ fn late_data_does_no_harm() {
 
 #[test]
 fn a_signal_that_is_off_says_nothing_and_learns_all_the_same() {
-    let factory = configured("[detect]\nsignals_off = [\"host\"]\n");
+    let factory = configured("[detect]\ndisabled_signals = [\"host\"]\n");
     let without = settled_in(&factory);
     let stranger = event("ada", NOW_MS, source("host", json!("vps-9")));
     assert!(!surprises(&mut without.clone(), &stranger).contains_key(&SignalName::Host));

@@ -309,7 +309,7 @@ impl CredentialTable {
 
     /// Number of credentials.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.len
     }
 
@@ -360,9 +360,9 @@ mod tests {
         for n in 1..10_000u64 {
             let slot = table.get_or_insert(key(n), n as u32);
             table.record_mut(slot).last_secs = n as u32;
-            assert!(table.len() <= 64 && table.find(key(n)) == Some(slot));
+            assert!(table.count() <= 64 && table.find(key(n)) == Some(slot));
         }
-        assert_eq!(table.evicted() + table.len() as u64, 9_999);
+        assert_eq!(table.evicted() + table.count() as u64, 9_999);
         let log = (9_979..10_000)
             .filter(|n| table.find(key(*n)).is_some())
             .count();

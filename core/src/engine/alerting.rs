@@ -51,11 +51,12 @@ impl Engine {
 
     /// A publication without an event of its own.
     pub(super) fn build_update(&self, incident: AlertState, phase: Phase) -> Alert {
-        let (logins, reached_unnamed) = self.successful_logins(identity_key(&incident.subject.id));
+        let (logins, additional_logins) =
+            self.successful_logins(identity_key(&incident.subject.id));
         Alert {
             entity: self.settings.entity,
             logins,
-            additional_logins: reached_unnamed,
+            additional_logins,
             phase,
             time: self.intake.clock.watermark(),
             score_nats: incident.published_nats,
@@ -165,7 +166,7 @@ impl Engine {
             }
             EntityView::Identity => Vec::new(),
         };
-        let (logins, reached_unnamed) = self.successful_logins(features.identity);
+        let (logins, additional_logins) = self.successful_logins(features.identity);
         self.scoring
             .incidents
             .set_alert(features.identity, incident.clone());
@@ -173,7 +174,7 @@ impl Engine {
             phase,
             entity,
             logins,
-            additional_logins: reached_unnamed,
+            additional_logins,
             time: event.time,
             score_nats: score.score_nats,
             threshold_nats,

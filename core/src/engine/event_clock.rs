@@ -63,7 +63,7 @@ mod tests {
         assert_eq!(
             clock.observe(at(50)),
             at(1),
-            "an event in time starts the count anew"
+            "an event in time resets the count"
         );
         assert_eq!(clock.observe(at(50)), at(50));
         assert_eq!(

@@ -69,7 +69,7 @@ impl Engine {
             open_orders,
             orders_awaiting_approval: orders_awaiting,
             is_paused: self.containment.state.is_paused,
-            credentials: self.scoring.store.credentials.len(),
+            credentials: self.scoring.store.credentials.count(),
             credentials_evicted: self.scoring.store.credentials.evicted(),
             without_baseline: counts.without_baseline,
             incidents: self.scoring.incidents.len(),

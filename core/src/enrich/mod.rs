@@ -146,7 +146,7 @@ pub fn enrich(event: &Event<'_>, keys: Keys, catalogue: &Catalogue) -> Features 
     };
     let action = action_hash.map(fold32);
     let resource = event.resource.as_deref();
-    let deed_space = OPERATION_SPACE + u64::from(action.unwrap_or_default());
+    let operation_space = OPERATION_SPACE + u64::from(action.unwrap_or_default());
     Features {
         identity: keys.identity,
         credential: keys.credential,
@@ -160,7 +160,7 @@ pub fn enrich(event: &Event<'_>, keys: Keys, catalogue: &Catalogue) -> Features 
         client: key(event, Feature::Client),
         action,
         resource: key(event, Feature::Resource),
-        operation_class: (hash64(deed_space, resource.unwrap_or_default().as_bytes())
+        operation_class: (hash64(operation_space, resource.unwrap_or_default().as_bytes())
             % OPERATION_CLASSES as u64) as u8,
         level: access_level(event, facts.map(|f| f.level)),
         abuse: facts.and_then(|f| f.abuse),

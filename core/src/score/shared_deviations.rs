@@ -166,8 +166,9 @@ mod tests {
     fn a_shared_deviation_is_reported_once_a_day() {
         let mut shared_deviations = SharedDeviations::default();
         let now = EventTime::EARLIEST;
-        let told = (0..20).filter_map(|identity| shared_deviations.record(7, identity, 5.0, now));
-        assert_eq!(told.count(), 1);
+        let notices =
+            (0..20).filter_map(|identity| shared_deviations.record(7, identity, 5.0, now));
+        assert_eq!(notices.count(), 1);
     }
 
     #[test]

@@ -284,10 +284,10 @@ mod tests {
     #[test]
     fn an_alert_rate_off_budget_is_reported_once_and_on_return() {
         let mut threshold = threshold();
-        let mut told = Vec::new();
+        let mut notices = Vec::new();
         for day in 0..60 {
             let alerts = if (20..30).contains(&day) { 40 } else { 5 };
-            told.extend(
+            notices.extend(
                 threshold
                     .advance_to_day(day)
                     .map(|budget_alert| (day, budget_alert.is_out_of_budget)),
@@ -295,8 +295,8 @@ mod tests {
             (0..alerts).for_each(|_| threshold.record_alert());
             (0..100).for_each(|peak| threshold.record_peak(f64::from(peak) / 20.0));
         }
-        assert_eq!(told.len(), 2, "{told:?}");
-        assert!(matches!(told[0], (21..=24, true)), "{told:?}");
-        assert!(matches!(told[1], (31..=55, false)), "{told:?}");
+        assert_eq!(notices.len(), 2, "{notices:?}");
+        assert!(matches!(notices[0], (21..=24, true)), "{notices:?}");
+        assert!(matches!(notices[1], (31..=55, false)), "{notices:?}");
     }
 }

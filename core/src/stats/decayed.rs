@@ -134,7 +134,7 @@ macro_rules! decayed_struct {
 
             /// The counted values and their shares, of every feature in the order of declaration.
             pub(crate) fn value_shares(&self) -> Vec<Vec<(u32, f64)>> {
-                let mut shares = Vec::new();
+                let mut shares = Vec::with_capacity(8);
                 $($crate::stats::decayed::decayed_struct!(@shares $kind self.$field, shares);)+
                 shares
             }

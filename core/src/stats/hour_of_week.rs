@@ -84,7 +84,7 @@ impl Default for Counts {
 }
 
 impl Counts {
-    fn to_f32(&self) -> [f32; BINS] {
+    fn as_f32(&self) -> [f32; BINS] {
         self.0.map(bf16::to_f32)
     }
 
@@ -115,7 +115,7 @@ impl HourProfile {
     /// Decayed number of active hours.
     #[must_use]
     pub fn observations(&self, weight_now: f32) -> f64 {
-        f64::from(self.counts.to_f32().iter().sum::<f32>() / weight_now)
+        f64::from(self.counts.as_f32().iter().sum::<f32>() / weight_now)
     }
 
     /// Decayed number of observed days.
@@ -128,7 +128,7 @@ impl HourProfile {
     #[must_use]
     pub fn rates(&self, weight_now: f32, prior: Option<&HourRates>, prior_days: f32) -> HourRates {
         let pull = prior_days * weight_now;
-        let counts = self.counts.to_f32();
+        let counts = self.counts.as_f32();
         let mut rates = [0.0; BINS];
         let known: f32 = counts[..HOURS].iter().sum();
         let even = (known + weight_now) / (self.days[0] + weight_now) / HOURS as f32;

@@ -111,7 +111,7 @@ fn identity(kind: IdentityKind, number: u64) -> Identity<'static> {
     let (prefix, group) = match kind {
         IdentityKind::Human => (
             "person",
-            (number % 4 != 0).then(|| format!("team-{}", number % 2)),
+            (!number.is_multiple_of(4)).then(|| format!("team-{}", number % 2)),
         ),
         IdentityKind::Service => ("svc", None),
         IdentityKind::Workload => ("pod", Some("pods".to_owned())),
@@ -121,7 +121,7 @@ fn identity(kind: IdentityKind, number: u64) -> Identity<'static> {
         id: owned(format!("{prefix}-{number:02}")),
         kind,
         group: group.map(Cow::Owned),
-        owner: (number % 3 == 0).then(|| owned("team-platform")),
+        owner: number.is_multiple_of(3).then(|| owned("team-platform")),
     }
 }
 

@@ -112,7 +112,7 @@ fn enforcement_stops_at_once_stays_stopped_and_goes_on_when_told() {
     let decisions = setup.read("decisions");
     for (what, by) in [("containment_paused", "ada"), ("containment_resumed", "bo")] {
         let said = decisions.iter().filter(|decision| {
-            decision.value["entry"]["what"] == what && decision.value["entry"]["by"] == by
+            decision.value["entry"]["type"] == what && decision.value["entry"]["by"] == by
         });
         assert_eq!(said.count(), 2 * PARTITIONS, "{what}, once a shard");
     }

@@ -116,7 +116,7 @@ impl World {
     fn said(&self, what: &str) -> Vec<Value> {
         let decisions = self.setup.read("decisions").into_iter();
         let entries = decisions.map(|record| record.value["entry"].clone());
-        entries.filter(|entry| entry["what"] == what).collect()
+        entries.filter(|entry| entry["type"] == what).collect()
     }
 
     fn command(&self, arguments: &[&str]) {
@@ -177,7 +177,7 @@ fn receivers_that_misbehave_keep_nobody_else_waiting() {
     let receiver = |name: &str, kind: &str, secret: &str, takes: &str| {
         format!(
             "[[deliver.receivers]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"http://{}/{name}\"\n\
-             secret_file = \"{}\"\nallow_private = true\ntakes = [\"{takes}\"]\n",
+             secret_file = \"{}\"\nallow_private_addresses = true\nstreams = [\"{takes}\"]\n",
             server.address,
             world.path(secret).display(),
         )
@@ -189,8 +189,9 @@ fn receivers_that_misbehave_keep_nobody_else_waiting() {
         text += &receiver(name, "webhook", "hook", "alerts");
     }
     text += &receiver("push", "ssf_push", "push", "orders");
-    // Without allow_private it is never asked.
-    text += &receiver("guarded", "webhook", "hook", "alerts").replace("allow_private = true\n", "");
+    // Without allow_private_addresses it is never asked.
+    text += &receiver("guarded", "webhook", "hook", "alerts")
+        .replace("allow_private_addresses = true\n", "");
     world.append(&text);
     let running = world.setup.start("one");
     world.theft();
@@ -353,7 +354,7 @@ fn a_pause_stops_what_is_under_way_and_nobody_can_say_a_resume_again() {
         [resume.raw, forged, world.resume_of_days_ago()].map(|record| (String::new(), record));
     world.setup.produce("feedback", records);
     wait_until("the forged one is refused", || {
-        running.metric("credwatch_answers_total", "what=\"refused\"") >= 1.0
+        running.metric("credwatch_feedback_total", "kind=\"refused\"") >= 1.0
     });
     // What is answered after them is taken in after them.
     let alert = world.orders()[0]["alert_id"].as_str().unwrap().to_owned();
@@ -368,7 +369,7 @@ fn a_pause_stops_what_is_under_way_and_nobody_can_say_a_resume_again() {
     ];
     world.command(&scored);
     wait_until("the judgement", || {
-        running.metric("credwatch_judgements_total", "true_positive") >= 1.0
+        running.metric("credwatch_alert_verdicts_total", "true_positive") >= 1.0
     });
     paused(4.0);
     assert_eq!(running.terminate(), Some(0));
@@ -537,7 +538,7 @@ fn a_receiver_whose_certificate_nobody_vouches_for_is_told_nothing() {
     let _server = Tls(child);
     let receiver = |name: &str, more: &str| {
         format!(
-            "[[deliver.receivers]]\nname = \"{name}\"\nkind = \"webhook\"\nallow_private = true\n\
+            "[[deliver.receivers]]\nname = \"{name}\"\nkind = \"webhook\"\nallow_private_addresses = true\n\
              url = \"https://localhost:{}/{name}\"\n{more}",
             port.trim()
         )

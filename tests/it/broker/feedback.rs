@@ -46,7 +46,7 @@ fn phases(setup: &Setup, identity: &str) -> Vec<(String, i64)> {
 fn said(setup: &Setup, what: &str) -> Option<Value> {
     let decisions = setup.read("decisions").into_iter();
     let mut entries = decisions.map(|record| record.value["entry"].clone());
-    entries.find(|entry| entry["what"] == what)
+    entries.find(|entry| entry["type"] == what)
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn an_answer_teaches_survives_a_kill_and_is_in_the_audit_trail() {
         .output()
         .unwrap();
     assert!(
-        text(&explained.stderr).contains("nothing is known of `svc-2`"),
+        text(&explained.stderr).contains("no baseline of `svc-2`"),
         "{explained:?}"
     );
     assert!(
@@ -118,8 +118,8 @@ fn an_answer_teaches_survives_a_kill_and_is_in_the_audit_trail() {
     );
     running.kill();
     let running = setup.start("three");
-    wait_until("shards are taken up", || {
-        running.log_text().matches("taken up").count() >= 2
+    wait_until("shards are restored", || {
+        running.log_text().matches("shard restored").count() >= 2
     });
     assert!(running.log_text().contains("baselines"));
     assert_eq!(running.terminate(), Some(0));

@@ -242,7 +242,7 @@ fn setup(realm: &Realm) -> Setup {
         "[[containment.policy]]\nname = \"a session that moved: end it\"\ntechnique = [\"T1550\"]\n\
          credential = [\"session\"]\naction = \"revoke\"\n[feedback]\nrequire_signature = true\n\
          [[keycloak.realms]]\nname = \"corp\"\nurl = \"{}\"\nrealm = \"{}\"\nclient_id = \"credwatch\"\n\
-         secret_file = \"{}\"\nallow_private = true\ntopic = \"{}\"\npoll_ms = 50\ncarry_out = true\n",
+         secret_file = \"{}\"\nallow_private_addresses = true\ntopic = \"{}\"\npoll_interval_ms = 50\nexecute_orders = true\n",
         realm.base,
         realm.name,
         secret.display(),
@@ -357,7 +357,7 @@ fn unanswered(setup: &Setup) -> BTreeMap<String, String> {
     let mut orders = enforced(setup);
     for record in setup.read("decisions") {
         let entry = &record.value["entry"];
-        if entry["what"]
+        if entry["type"]
             .as_str()
             .unwrap_or_default()
             .starts_with("containment_")
@@ -387,7 +387,7 @@ fn contained(setup: &Setup) -> BTreeSet<String> {
         .read("decisions")
         .into_iter()
         .map(|record| record.value);
-    let done = decisions.filter(|record| record["entry"]["what"] == "containment_done");
+    let done = decisions.filter(|record| record["entry"]["type"] == "containment_done");
     done.map(|record| orders[record["entry"]["order_id"].as_str().unwrap()].clone())
         .collect()
 }
@@ -408,7 +408,7 @@ fn verify(setup: &Setup, keys: &str) {
         .unwrap();
     assert!(verified.status.success(), "{verified:?}");
     let told = String::from_utf8(verified.stdout).unwrap();
-    assert!(told.contains("signed heads, each says"), "{told}");
+    assert!(told.contains("signed heads verified"), "{told}");
 }
 
 #[test]
@@ -423,7 +423,7 @@ fn whatever_an_order_asks_for_keycloak_does_and_to_nobody_else() {
     std::fs::write(&secret, SECRET).unwrap();
     let text = format!(
         "[[keycloak.realms]]\nname = \"corp\"\nurl = \"{}\"\nrealm = \"{}\"\nclient_id = \"credwatch\"\n\
-         secret_file = \"{}\"\nallow_private = true\n",
+         secret_file = \"{}\"\nallow_private_addresses = true\n",
         realm.base,
         realm.name,
         secret.display()

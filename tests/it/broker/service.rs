@@ -178,7 +178,7 @@ fn what_was_committed_is_not_read_again() {
     running.wait_for("detect", 10);
     let log = running.log_text();
     assert!(
-        log.contains("shard taken up: 1 baselines, 0 events read again"),
+        log.contains("shard restored: 1 baselines, 0 events replayed"),
         "{log}"
     );
     assert!((running.metric("credwatch_records_total", "stage=\"detect\"") - 10.0).abs() < 0.5);

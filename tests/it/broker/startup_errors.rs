@@ -100,7 +100,7 @@ fn partitions_that_were_added_under_the_baselines_are_noticed() {
     assert_eq!(running.terminate(), Some(0));
     let running = setup.start_with("cold", &["--cold"]);
     wait_until("all partitions are owned", || {
-        running.log_text().contains("200 events read again")
+        running.log_text().contains("200 events replayed")
     });
     wait_until("it is ready", || get(&running.address, "/readyz").0 == 200);
     assert_eq!(running.terminate(), Some(0));
@@ -123,7 +123,7 @@ fn a_damaged_baseline_is_refused_with_the_way_out() {
     // What it left is whole again.
     let running = setup.start("again");
     wait_until("it is taken up", || {
-        running.log_text().contains("0 events read again")
+        running.log_text().contains("0 events replayed")
     });
     assert_eq!(running.terminate(), Some(0));
 }

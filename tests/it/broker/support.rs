@@ -167,7 +167,9 @@ impl Setup {
         };
         wait_until("the pages' address in the log", || {
             let told = running.log_text();
-            let rest = told.split_once("pages on http://").map(|(_, rest)| rest);
+            let rest = told
+                .split_once("HTTP listening on http://")
+                .map(|(_, rest)| rest);
             let address = rest.and_then(|rest| rest.split_whitespace().next());
             running.address = address.unwrap_or_default().to_owned();
             !running.address.is_empty()
@@ -231,7 +233,11 @@ impl Setup {
             match consumer.poll(HANGS_AFTER).expect("the broker answers") {
                 Ok(message) => records.push(read_of(&message)),
                 Err(rdkafka::error::KafkaError::PartitionEOF(_)) => open -= 1,
-                Err(error) => panic!("{error}"),
+                Err(error @ rdkafka::error::KafkaError::MessageConsumptionFatal(_)) => {
+                    panic!("{error}")
+                }
+                // The broker may be paused or busy: the client reconnects.
+                Err(_) => {}
             }
         }
         records
