@@ -1,9 +1,10 @@
 //! From an event in Kafka to its order readable with `read_committed`, at half of the top rate.
 //!
 //! `cargo bench --bench latency`; budget p99 at most 50 ms. First the top rate of one thread is taken, with
-//! broker and producer at work on the same machine, then half of it is produced for fourteen seconds, and in the
-//! last ten of them now and then a theft in between. The time begins when the client is given the theft, so producing
-//! it is part of the figure, and so are the checkpoints of the shards, some three of which fall into the ten seconds.
+//! broker and producer at work on the same machine, then half of it is produced for fourteen seconds, and in
+//! the last ten of them now and then a theft in between. The time begins when the client is given the theft,
+//! so producing it is part of the figure, and so are the checkpoints of the shards, some three of which fall
+//! into the ten seconds.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -111,7 +112,7 @@ fn ordinary(mut midnight: EventTime, count: usize) -> Vec<(String, EventTime, Ve
     events
 }
 
-/// A use of `victim`'s token after its end. Each issuer is another one, or the many thefts would be told as
+/// A use of `victim`'s token after its end. Each issuer is another one, or the many thefts would be reported as
 /// one.
 fn theft(victim: &str, now: EventTime, at: usize) -> Vec<u8> {
     serde_json::json!({

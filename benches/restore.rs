@@ -1,4 +1,4 @@
-//! One million identities kept on Kafka and taken up again: how long the shards take, and what share
+//! One million identities stored on Kafka and restored: how long the shards take, and what share
 //! of the throughput checkpoints cost while events come as fast as they are taken.
 //!
 //! `cargo bench --bench restore`; budgets: 10 s and linear, a tenth of the throughput. A real broker is

@@ -1,5 +1,5 @@
-//! Redaction of tokens: a JSON Web Token anywhere in an event, and a credential id that is the credential itself,
-//! are replaced by a fingerprint on input.
+//! Redaction of tokens: a JSON Web Token anywhere in an event, and a credential id that is the credential
+//! itself, are replaced by a fingerprint on input.
 
 use credwatch_core::event::{Event, Text};
 use memchr::memmem;

@@ -151,7 +151,29 @@ pub struct Event<'a> {
     pub outcome: Outcome,
 }
 
-impl Event<'_> {
+impl<'a> Event<'a> {
+    /// A successful event with the required fields only.
+    #[must_use]
+    pub fn new(
+        event_id: Text<'a>,
+        time: EventTime,
+        identity: Identity<'a>,
+        activity: Activity,
+    ) -> Self {
+        Self {
+            event_id,
+            time,
+            identity,
+            credential: None,
+            activity,
+            action: None,
+            resource: None,
+            source: Source::default(),
+            purpose: None,
+            outcome: Outcome::Success,
+        }
+    }
+
     /// Whether the event is an authentication that did not succeed.
     #[must_use]
     pub fn is_failed_login(&self) -> bool {

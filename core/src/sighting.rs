@@ -35,8 +35,8 @@ impl<'a> Sighting<'a> {
         self.is_known_source && self.outcome == Outcome::Success
     }
 
-    /// The same as an event of the source: the network is the entity, and the identity is the object. All sources
-    /// are of one kind and one group.
+    /// The same as an event of the source: the network is the entity, and the identity is the object. All
+    /// sources are of one kind and one group.
     #[must_use]
     pub fn into_event(self) -> Event<'a> {
         Event {

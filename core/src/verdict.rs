@@ -16,8 +16,8 @@ string_enum! {
 }
 
 string_enum! {
-    /// The view of a shard: by identity or by source. A stolen credential shows at its identity, a password spray
-    /// over a thousand identities only at its source.
+    /// The view of a shard: by identity or by source. A stolen credential shows at its identity, a password
+    /// spray over a thousand identities only at its source.
     #[derive(Default)]
     EntityView {
         /// By identity.

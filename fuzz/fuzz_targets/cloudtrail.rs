@@ -2,8 +2,8 @@
 #![no_main]
 
 use credwatch::ingest::expand;
-use credwatch::sources::source_format::Format;
 use credwatch::sources::native;
+use credwatch::sources::source_format::Format;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

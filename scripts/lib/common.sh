@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034
-# Shared by the scripts: where things are, and what they need by version.
+# Shared by the scripts: directories, and the versions of what they need.
 # Sourced, not run.
 
 set -euo pipefail
@@ -13,7 +13,7 @@ KEYCLOAK_VERSION=26.4.7
 say() { printf '%s\n' "── $*" >&2; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
-# Installs Debian packages that are missing. Says what it could not install and stops.
+# Installs missing Debian packages, or fails with their names.
 need_packages() {
   local missing=()
   local package
@@ -35,17 +35,18 @@ need_build_tools() {
   command -v cargo >/dev/null || fail "cargo is not there: install Rust from https://rustup.rs"
 }
 
-# need_cargo_tool NAME VERSION: installs a tool of cargo's into the cache, once.
+# need_cargo_tool NAME VERSION [OPTION…]: installs a program by `cargo install` into the cache, once.
 need_cargo_tool() {
   local name=$1 version=$2
+  shift 2
   [ -f "$CACHE/tools/$name-$version" ] && return
   say "installing $name $version"
-  cargo install --quiet --locked --root "$CACHE/tools" --version "$version" "$name" >&2 \
+  cargo install --quiet --locked --root "$CACHE/tools" --version "$version" "$@" "$name" >&2 \
     || fail "cannot install $name $version"
   touch "$CACHE/tools/$name-$version"
 }
 
-# wait_for_port PORT PID NAME LOG: until somebody listens on PORT, or the process PID has ended.
+# wait_for_port PORT PID NAME LOG: waits until PORT is open; fails if the process PID ends before.
 wait_for_port() {
   local _
   for _ in $(seq 1 240); do
@@ -56,7 +57,7 @@ wait_for_port() {
   fail "$3 does not listen on port $1; see $4"
 }
 
-# A port that nobody listens on, outside the range that the system hands out by itself.
+# A free port, outside the ephemeral range.
 free_port() {
   python3 - <<'PY'
 import random, socket

@@ -49,8 +49,8 @@ impl AuditChain {
         }
     }
 
-    /// The signed head of the chain at `now`, if it has grown since the last one. It is not part of the chain:
-    /// whoever rebuilds a whole chain cannot sign a matching head.
+    /// The signed head of the chain at `now`, if it has grown since the last one. It is not part of the
+    /// chain: whoever rebuilds a whole chain cannot sign a matching head.
     pub fn head(&mut self, signer: &Signer, now: EventTime) -> Option<Vec<u8>> {
         if self.signed_records == self.sequence {
             return None;

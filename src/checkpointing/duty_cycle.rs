@@ -14,8 +14,8 @@ pub(crate) struct DutyCycle {
 }
 
 impl DutyCycle {
-    /// A task that is due `every` interval, first after one interval, and takes at most one part in `one_in` of the
-    /// time. It may take `at_once` more before that counts, so that one long run does not delay the
+    /// A task that is due `every` interval, first after one interval, and takes at most one part in `one_in`
+    /// of the time. It may take `at_once` more before that counts, so that one long run does not delay the
     /// next.
     pub(crate) fn new(interval: Duration, duty: u32, allowance: Duration) -> Self {
         Self {

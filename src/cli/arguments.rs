@@ -93,8 +93,8 @@ pub(super) enum Command {
         after_help = "Example: credwatch forget --identity svc-old --by ada --reason \"GDPR 4711\""
     )]
     Forget(ForgetArguments),
-    /// Pause enforcement everywhere within seconds, or resume it; or approve an order. While paused, orders are
-    /// published as dry runs, which executors must not act on.
+    /// Pause enforcement everywhere within seconds, or resume it; or approve an order. While paused, orders
+    /// are published as dry runs, which executors must not act on.
     #[command(
         after_help = "Example: credwatch containment pause --by ada --reason \"orders for the wrong people\""
     )]
@@ -293,7 +293,8 @@ pub(super) struct StateSourceArguments {
         conflicts_with = "url"
     )]
     pub(super) state: Option<PathBuf>,
-    /// A running service, such as http://127.0.0.1:9464; its token is read from http.token_file or the environment.
+    /// A running service, such as http://127.0.0.1:9464; its token is read from http.token_file or the
+    /// environment.
     #[arg(long, value_name = "URL")]
     pub(super) url: Option<String>,
 }

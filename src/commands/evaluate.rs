@@ -3,8 +3,8 @@
 //! # Measures
 //! Average precision ranks events by score, the larger of both views. An *alert day* is one
 //! identity, or one source network, on one day, by its largest score; at *k* alerts per day, the
-//! *k* alert days with the largest scores are read for each day of traffic. A campaign is found when one of its
-//! events lies in an alert day that is read, from the first of its events that reaches the level.
+//! *k* alert days with the largest scores are read for each day of traffic. A campaign is found when one of
+//! its events lies in an alert day that is read, from the first of its events that reaches the level.
 
 use crate::commands::reliability::{Reliability, is_learned};
 use crate::commands::replay_input::{ReplayInputError, read_inputs};

@@ -1,5 +1,5 @@
-//! `credwatch explain`: shows one identity's baseline and what an event would score, from a state directory or
-//! a running service.
+//! `credwatch explain`: shows one identity's baseline and what an event would score, from a state directory
+//! or a running service.
 
 use crate::commands::local_shards::{LocalShards, LocalShardsError};
 use crate::commands::service_client as service;

@@ -1,5 +1,5 @@
-//! The shards of a configuration without Kafka. Records are assigned as by Kafka's default partitioner, so that
-//! files give the same result as a topic with the same number of partitions.
+//! The shards of a configuration without Kafka. Records are assigned as by Kafka's default partitioner, so
+//! that files give the same result as a topic with the same number of partitions.
 
 use crate::config::Config;
 use crate::files::state_directory::{StateError, StateFolder};

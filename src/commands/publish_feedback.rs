@@ -1,4 +1,5 @@
-//! `credwatch feedback`, `forget` and `containment`, and their HTTP equivalents: publish one record to the feedback topic.
+//! `credwatch feedback`, `forget` and `containment`, and their HTTP equivalents: publish one record to the
+//! feedback topic.
 
 use crate::config::Config;
 use crate::feedback::model::{Feedback, FeedbackCommand, FeedbackError};

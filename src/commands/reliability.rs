@@ -2,8 +2,8 @@
 //! frequencies.
 //!
 //! # Measures
-//! A p-value is exact when a share α of the readings is α or less, and conservative when the share is smaller:
-//! discrete values make it so. Most readings of a signal repeat one session, so the shares are of
+//! A p-value is exact when a share α of the readings is α or less, and conservative when the share is
+//! smaller: discrete values make it so. Most readings of a signal repeat one session, so the shares are of
 //! readings, not of independent trials. A signal that abstains while there is no deviation
 //! shows small values more often than claimed: its trials are not all readings.
 //! A score of x nats claims that the largest of n calibrated surprises reaches x by chance on a share

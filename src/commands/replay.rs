@@ -193,7 +193,8 @@ pub fn replay(
 }
 
 impl Replay {
-    /// Processes a part of a document whose first record has the number `first`; returns its number of records.
+    /// Processes a part of a document whose first record has the number `first`; returns its number of
+    /// records.
     fn part(
         &mut self,
         path: &Path,

@@ -1,5 +1,5 @@
-//! Merges default, files and environment into one table, and deserializes it. All problems are found at once: an
-//! invalid value is reported and replaced by its default, until the table is valid.
+//! Merges default, files and environment into one table, and deserializes it. All problems are found at once:
+//! an invalid value is reported and replaced by its default, until the table is valid.
 
 use super::raw::RawConfig;
 use serde_path_to_error::Segment;
@@ -101,8 +101,8 @@ impl Merged {
         self.origins.push((levels.join("."), name.to_owned()));
     }
 
-    /// The typed settings; every invalid value becomes a problem and is replaced by its default. `None` where that
-    /// is not possible.
+    /// The typed settings; every invalid value becomes a problem and is replaced by its default. `None` where
+    /// that is not possible.
     pub(super) fn into_typed(mut self) -> (Option<RawConfig>, Table, Vec<String>) {
         // Each round removes one value that the user set.
         for _ in 0..=count(&self.table) {

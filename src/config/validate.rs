@@ -1,5 +1,5 @@
-//! Raw settings → validated ones. Types and ranges were checked by deserialization; this checks rules across keys
-//! and reads the files that settings name.
+//! Raw settings → validated ones. Types and ranges were checked by deserialization; this checks rules across
+//! keys and reads the files that settings name.
 
 use super::raw::{RawConfig, RawHttp, RawIngest, RawKafka, RawSigning, RawTopics};
 use super::secret::read_secret;

@@ -1,7 +1,7 @@
-//! Feedback of analysts and executors (`credential.feedback`): a verdict on an alert, the outcome or approval of
-//! an order, the erasure of an identity, or a command to pause or resume containment. One JSON object per record,
-//! or the same signed ([`crate::feedback::signed_feedback`]); its author is stated, and recorded in the audit
-//! trail.
+//! Feedback of analysts and executors (`credential.feedback`): a verdict on an alert, the outcome or approval
+//! of an order, the erasure of an identity, or a command to pause or resume containment. One JSON object per
+//! record, or the same signed ([`crate::feedback::signed_feedback`]); its author is stated, and recorded in
+//! the audit trail.
 
 use crate::crypto::SignatureError;
 use crate::string_enum_serde;

@@ -1,5 +1,5 @@
-//! Signed feedback: a compact JSON Web Signature over the feedback, its id and the time of signing. The operator
-//! configures which keys are trusted, and whether unsigned feedback is accepted.
+//! Signed feedback: a compact JSON Web Signature over the feedback, its id and the time of signing. The
+//! operator configures which keys are trusted, and whether unsigned feedback is accepted.
 
 use crate::crypto::{KeySet, SignatureError, SigningKey};
 use crate::feedback::model::{Feedback, FeedbackError, SignatureInfo};

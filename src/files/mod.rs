@@ -41,8 +41,8 @@ const LOG_ENDINGS: [&str; 5] = ["json", "jsonl", "ndjson", "log", "txt"];
 /// Extensions of compressed files, after a log's.
 const PACKED_ENDINGS: [&str; 3] = ["gz", "zst", "zstd"];
 
-/// The files of `inputs`, in the given order; those of a directory in the order of their names, subdirectories
-/// included, but only log files. `-` is standard input.
+/// The files of `inputs`, in the given order; those of a directory in the order of their names,
+/// subdirectories included, but only log files. `-` is standard input.
 ///
 /// # Errors
 /// An input is missing, or a directory contains no log file.

@@ -64,7 +64,7 @@ pub(super) async fn poll(
     };
     for id in &ask.ack {
         if queue.acknowledge(id) {
-            info!(receiver = name, id, "fetched");
+            info!(receiver = name, id, "acknowledged");
             state.metrics.add_delivery(&name, "done");
         }
     }

@@ -1,5 +1,5 @@
-//! HTTP client: certificates are verified, redirects are not followed, response size and time are limited, and
-//! addresses in private networks are rejected unless the operator permits them.
+//! HTTP client: certificates are verified, redirects are not followed, response size and time are limited,
+//! and addresses in private networks are rejected unless the operator permits them.
 
 pub mod address_guard;
 

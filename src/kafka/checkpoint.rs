@@ -1,10 +1,11 @@
 //! Writes checkpoints of baselines to the compacted topic while outputs are being committed.
 //!
 //! A checkpoint is one transaction of its own producer: the state of one moment, sent incrementally between
-//! events, so that no order waits for all of it. Two rules make it as exact as if it were sent with the outputs.
-//! It is committed after the outputs of all events that it contains, so that after a crash either both are found,
-//! or outputs whose events are replayed with outputs suppressed. And the same transaction commits the group's
-//! offsets, under the group's generation: a worker that has lost the partitions is rejected.
+//! events, so that no order waits for all of it. Two rules make it as exact as if it were sent with the
+//! outputs. It is committed after the outputs of all events that it contains, so that after a crash either
+//! both are found, or outputs whose events are replayed with outputs suppressed. And the same transaction
+//! commits the group's offsets, under the group's generation: a worker that has lost the partitions is
+//! rejected.
 
 use crate::checkpointing::duty_cycle::DutyCycle;
 use crate::clock::Stopwatch;
@@ -33,7 +34,8 @@ const CHUNK_BYTES: usize = 32 * 1024;
 const MAX_PAUSE: Duration = Duration::from_millis(1);
 /// No more records are sent while this many wait for the broker.
 const MAX_IN_FLIGHT: usize = 10_000;
-/// A checkpoint that is not sent within this time is sent at full speed: the broker aborts its transaction at 10 s.
+/// A checkpoint that is not sent within this time is sent at full speed: the broker aborts its transaction at
+/// 10 s.
 const OVERDUE_AFTER: Duration = Duration::from_secs(4);
 
 /// Receives partition, key and value of a state record.
@@ -56,8 +58,8 @@ pub trait CheckpointSource {
     /// Number of checkpoints after which all changes are stored.
     fn pending_shards(&self) -> u32;
 
-    /// Selects the content of the next checkpoint; returns outputs to publish with it, and whether there is anything
-    /// to store.
+    /// Selects the content of the next checkpoint; returns outputs to publish with it, and whether there is
+    /// anything to store.
     fn select(&mut self, scope: Scope) -> (Vec<OutputRecord>, bool);
 
     /// Begins the selected checkpoint; returns its approximate size in bytes.
@@ -117,8 +119,8 @@ impl Drop for InFlightCheckpoint {
 }
 
 impl InFlightCheckpoint {
-    /// A checkpoint of `bytes` that are to be sent `within` a duration from the start of `since`; `open` counts
-    /// checkpoints in progress.
+    /// A checkpoint of `bytes` that are to be sent `within` a duration from the start of `since`; `open`
+    /// counts checkpoints in progress.
     fn start(since: Stopwatch, target: Duration, bytes: usize, open: &IntGauge) -> Self {
         open.inc();
         Self {
@@ -271,8 +273,8 @@ impl<'c> Checkpoints<'c> {
         Ok(())
     }
 
-    /// Writes a whole checkpoint before any further event is processed, with the outputs that belong to it, in one
-    /// transaction. The outputs of all processed events have been committed.
+    /// Writes a whole checkpoint before any further event is processed, with the outputs that belong to it,
+    /// in one transaction. The outputs of all processed events have been committed.
     ///
     /// # Errors
     /// It cannot be committed.
@@ -338,8 +340,8 @@ impl<'c> Checkpoints<'c> {
     fn abort(&mut self, state: &mut dyn CheckpointSource) -> Result<(), KafkaError> {
         state.abort();
         if self.producer.abort().is_err() {
-            // The broker has aborted the transaction, or the outcome of the commit is unknown. Either way the stored
-            // state is consistent, and a new producer continues from it.
+            // The broker has aborted the transaction, or the outcome of the commit is unknown. Either way the
+            // stored state is consistent, and a new producer continues from it.
             self.producer = (self.open_producer)()?;
         }
         Ok(())

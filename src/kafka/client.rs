@@ -110,7 +110,8 @@ pub fn producer(kafka: &Kafka, transactional_id: &str) -> ClientConfig {
         ("transactional.id", transactional_id),
         // The open transaction of a killed process blocks readers for at most this long.
         ("transaction.timeout.ms", "10000"),
-        // Java's default: identities are assigned to the same partitions as by other producers and by `replay`.
+        // Java's default: identities are assigned to the same partitions as by other producers and by
+        // `replay`.
         ("partitioner", "murmur2_random"),
         // Determines the delay of back-to-back transactions after CONCURRENT_TRANSACTIONS.
         ("retry.backoff.ms", "5"),

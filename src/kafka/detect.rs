@@ -1,5 +1,5 @@
-//! The detect stage: events in, alerts, orders and decisions out. One shard per partition and view: by identity,
-//! which consumes events, and by source, which consumes the sightings that the former publishes.
+//! The detect stage: events in, alerts, orders and decisions out. One shard per partition and view: by
+//! identity, which consumes events, and by source, which consumes the sightings that the former publishes.
 
 use crate::clock::wall_time;
 use crate::config::Config;
@@ -189,7 +189,8 @@ impl Detect {
         changed.map(|(id, _)| *id)
     }
 
-    /// Selects the shards of the next checkpoint. One turn contains one shard, so that its transaction is short.
+    /// Selects the shards of the next checkpoint. One turn contains one shard, so that its transaction is
+    /// short.
     fn select_shards(&mut self, scope: Scope) {
         self.selected = match scope {
             Scope::Urgent => {

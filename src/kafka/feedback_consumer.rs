@@ -1,5 +1,5 @@
-//! Consumes feedback at each checkpoint, from all partitions of the feedback topic: feedback is rare, and only
-//! the shards know whose it is.
+//! Consumes feedback at each checkpoint, from all partitions of the feedback topic: feedback is rare, and
+//! only the shards know whose it is.
 
 use crate::clock::wall_time;
 use crate::config::Config;
@@ -68,8 +68,8 @@ impl FeedbackConsumer {
         })
     }
 
-    /// Applies new feedback to `shards`; returns outputs to publish. Feedback that cannot be read now is read at
-    /// the next checkpoint.
+    /// Applies new feedback to `shards`; returns outputs to publish. Feedback that cannot be read now is read
+    /// at the next checkpoint.
     pub fn drain_into(&self, shards: &mut BTreeMap<ShardId, Shard>) -> Vec<OutputRecord> {
         let mut published = Vec::new();
         for partition in 0..self.partitions {

@@ -1,7 +1,7 @@
 //! Kafka transport: clients ([`client`]), topics ([`topics`]), transactions of outputs and offsets
-//! (`transaction`) and of checkpoints ([`checkpoint`]), the consumer loop ([`worker`]), the stages that it runs
-//! ([`ingest`], [`detect`]), the handoff of shards within a process ([`shard_handoff`]) and their recovery
-//! ([`shard_recovery`]).
+//! (`transaction`) and of checkpoints ([`checkpoint`]), the consumer loop ([`worker`]), the stages that it
+//! runs ([`ingest`], [`detect`]), the handoff of shards within a process ([`shard_handoff`]) and their
+//! recovery ([`shard_recovery`]).
 
 pub mod checkpoint;
 pub mod client;

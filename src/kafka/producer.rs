@@ -104,8 +104,8 @@ impl TransactionalProducer {
         self.client.in_flight_count().max(0) as usize
     }
 
-    /// Commits the sent records, and `offsets` as the group's next ones. `group` holds the group's generation: a
-    /// consumer that has lost its partitions is rejected.
+    /// Commits the sent records, and `offsets` as the group's next ones. `group` holds the group's
+    /// generation: a consumer that has lost its partitions is rejected.
     pub(super) fn commit<'t>(
         &self,
         offsets: impl IntoIterator<Item = (&'t str, i32, i64)>,

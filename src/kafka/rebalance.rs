@@ -1,5 +1,5 @@
-//! Rebalance handling inside the consumer's own `poll`: records of revoked partitions are committed before they
-//! are released.
+//! Rebalance handling inside the consumer's own `poll`: records of revoked partitions are committed before
+//! they are released.
 
 use crate::kafka::KafkaError;
 use crate::kafka::transaction::Transaction;
@@ -39,8 +39,8 @@ impl ClientContext for Context {
                 if *partition < 0 || standing.fetch_state != "active" {
                     continue;
                 }
-                // Commit markers count as records but are never delivered: a partition that was read to the end has no
-                // lag.
+                // Commit markers count as records but are never delivered: a partition that was read to the
+                // end has no lag.
                 let at_end = standing.next_offset >= standing.ls_offset && standing.fetchq_cnt == 0;
                 let lag = if at_end {
                     0

@@ -1,7 +1,7 @@
 //! Hands shards from one worker of this process to another.
 //!
-//! Workers join the group one by one, so partitions move between them at every start. A shard that moves within
-//! the process is handed over whole; one that moves to another process is dropped after a
+//! Workers join the group one by one, so partitions move between them at every start. A shard that moves
+//! within the process is handed over whole; one that moves to another process is dropped after a
 //! while.
 
 use crate::clock::Stopwatch;

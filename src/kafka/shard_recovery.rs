@@ -1,6 +1,6 @@
-//! Restores a shard: its baselines from the compacted topic, then the events from its checkpoint to the group's
-//! offset, with outputs suppressed. The core is deterministic, so the result is the shard of its previous
-//! owner.
+//! Restores a shard: its baselines from the compacted topic, then the events from its checkpoint to the
+//! group's offset, with outputs suppressed. The core is deterministic, so the result is the shard of its
+//! previous owner.
 //!
 //! Nothing is read before it is stable: the group's offset is fetched as a stable one, and the end of the
 //! baselines is awaited until no transaction is open before it. The transaction of a zombie is
@@ -26,8 +26,8 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Delay before the stable offset is fetched again.
 const STABLE_OFFSET_RETRY: Duration = Duration::from_millis(50);
 
-/// Restores the shards of one group. Its clients are created on first use and kept: to connect takes longer than
-/// to read a small shard.
+/// Restores the shards of one group. Its clients are created on first use and kept: to connect takes longer
+/// than to read a small shard.
 pub struct ShardRecovery {
     config: Arc<Config>,
     group: String,
@@ -64,9 +64,9 @@ impl ShardRecovery {
         Ok(self.readers.get_or_init(|| made))
     }
 
-    /// The shard `id` at the group's offset. `known` is a shard that this process released; it is used if no other
-    /// process continued from there. With `is_cold` the stored baselines are ignored, and the shard learns
-    /// again from what the log still holds.
+    /// The shard `id` at the group's offset. `known` is a shard that this process released; it is used if no
+    /// other process continued from there. With `is_cold` the stored baselines are ignored, and the shard
+    /// learns again from what the log still holds.
     ///
     /// # Errors
     /// The broker does not respond, or the baselines cannot be restored.

@@ -321,8 +321,8 @@ impl Worker<'_> {
         Self::apply_rebalance(&self.owner, self.stage, self.checkpoints.as_mut())
     }
 
-    /// Completes a rebalance that happened inside `poll`. Where its commit failed, the stage has processed more
-    /// than is committed and must stop.
+    /// Completes a rebalance that happened inside `poll`. Where its commit failed, the stage has processed
+    /// more than is committed and must stop.
     fn apply_rebalance(
         owner: &RebalanceState,
         stage: &mut dyn Stage,

@@ -129,8 +129,8 @@ impl AdminClient {
         Ok(is_theirs)
     }
 
-    /// Deletes a session until it stays absent: a refresh in progress restores it (observed with 26.4), and then no
-    /// list shows it, but deleting it again finds it.
+    /// Deletes a session until it stays absent: a refresh in progress restores it (observed with 26.4), and
+    /// then no list shows it, but deleting it again finds it.
     fn end(&mut self, session: &str) -> Result<(), KeycloakError> {
         let path = format!("sessions/{}", segment(session)?);
         let mut away = 0;

@@ -1,5 +1,6 @@
 //! Security Event Tokens (RFC 8417): the signed claim of an order. A detector claims that a credential is
-//! compromised (RISC) or that a risk has changed (CAEP); that something was revoked is claimed by the executor.
+//! compromised (RISC) or that a risk has changed (CAEP); that something was revoked is claimed by the
+//! executor.
 //!
 //! The order itself is part of the token, under `credwatch_order`, so that the requested action is signed
 //! too.

@@ -1,5 +1,5 @@
-//! Sightings (`credential.sightings`): one authentication under its source; one JSON object per record, keyed by
-//! the network. Written and read by credwatch only.
+//! Sightings (`credential.sightings`): one authentication under its source; one JSON object per record, keyed
+//! by the network. Written and read by credwatch only.
 
 use credwatch_core::enrich::source_network;
 use credwatch_core::event::{

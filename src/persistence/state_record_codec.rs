@@ -1,11 +1,11 @@
 //! State records of a shard as records of the compacted topic `credential.baselines`.
 //!
 //! # Format
-//! The Kafka key is the record's key and its part number, as [borsh](https://borsh.io); the marker, which
-//! holds the position of the checkpoint in the log, has the key `marker`. The value is the version (1 byte), the
-//! number of parts (2), XXH3-64 over key, number and content (8), and the content. A state record is split into
-//! parts of at most `PART_BYTES`; parts beyond the stated number are left over from a longer one. A deleted
-//! state record is a Kafka record without value.
+//! The Kafka key is the record's key and the part number, as [borsh](https://borsh.io); the marker, which
+//! holds the position of the checkpoint in the log, has the key `marker`. The value is the version (1 byte),
+//! the number of parts (2), XXH3-64 over key, number and content (8), and the content. A state record is
+//! split into parts of at most `PART_BYTES`; parts beyond the stated number are left over from a longer one.
+//! A deleted state record is a Kafka record without value.
 
 use crate::persistence::snapshot::Header;
 use borsh::{BorshDeserialize, to_vec};
@@ -147,8 +147,8 @@ impl StateRecordReader {
         Ok(self.join(key, part, parts, content))
     }
 
-    /// A part that does not continue the previous one is left over from a longer record, or its predecessor was
-    /// rewritten and compacted away; in that case the complete record follows later.
+    /// A part that does not continue the previous one is left over from a longer record, or its predecessor
+    /// was rewritten and compacted away; in that case the complete record follows later.
     fn join(&mut self, key: RecordKey, part: u16, parts: u16, content: &[u8]) -> DecodedRecord {
         if part == 0 {
             self.open = Some((key, 0, Vec::new()));

@@ -26,8 +26,8 @@ impl CircuitBreaker {
         self.failures = 0;
     }
 
-    /// The receiver failed; returns how long the circuit stays open, if it is. One attempt follows, and if that
-    /// fails too, the circuit opens again.
+    /// The receiver failed; returns how long the circuit stays open, if it is. One attempt follows, and if
+    /// that fails too, the circuit opens again.
     pub fn record_failure(&mut self) -> Option<Duration> {
         self.failures = self.failures.saturating_add(1);
         self.is_open().then_some(self.open_time)

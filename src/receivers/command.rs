@@ -1,6 +1,6 @@
 //! Any program as an executor. Its arguments are passed one by one, without a shell; the order is JSON on its
-//! standard input. Exit code 0 means done, 3 rejected, any other failed; the first line of its standard output
-//! is the note. It must act once on an `order_id` that it sees twice.
+//! standard input. Exit code 0 means done, 3 rejected, any other failed; the first line of its standard
+//! output is the note. It must act once on an `order_id` that it sees twice.
 
 use super::{Delivery, DeliveryError, ReceiverClient};
 use std::io::{Read, Write};

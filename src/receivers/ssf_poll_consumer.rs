@@ -1,5 +1,6 @@
 //! Kafka side of a receiver that polls (RFC 8936): orders go into its queue. An offset is committed once
-//! everything before it is acknowledged, so what a receiver did not acknowledge is queued again after a restart.
+//! everything before it is acknowledged, so what a receiver did not acknowledge is queued again after a
+//! restart.
 
 use super::receiver_partitions::{ReceiverContext, partition_consumer};
 use crate::clock::wall_time;

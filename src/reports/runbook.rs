@@ -1,4 +1,5 @@
-//! Runbooks: containment steps, evidence to preserve, questions for the review, and preventive controls. Data in
+//! Runbooks: containment steps, evidence to preserve, questions for the review, and preventive controls. Data
+//! in
 //! `config/runbooks`, one file per kind of attack, selected by the alert's ATT&CK techniques.
 
 use credwatch_core::engine::Alert;

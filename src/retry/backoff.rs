@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Delays that double from `min` to `max`, each shortened by up to the share `jitter`, so that clients that failed
-/// together do not retry together.
+/// Delays that double from `min` to `max`, each shortened by up to the share `jitter`, so that clients that
+/// failed together do not retry together.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
     min: Duration,
@@ -18,8 +18,8 @@ impl Backoff {
         Self { min, max, jitter }
     }
 
-    /// The delay after `failures` consecutive failures (from 1); `salt` determines the jitter, so that equal arguments give
-    /// equal delays.
+    /// The delay after `failures` consecutive failures (from 1); `salt` determines the jitter, so that equal
+    /// arguments give equal delays.
     #[must_use]
     pub fn delay(&self, failures: u32, salt: &str) -> Duration {
         let doublings = failures.saturating_sub(1).min(16);

@@ -128,9 +128,9 @@ impl Shard {
         self.next_offset() != self.checkpointed_offset || self.is_urgent()
     }
 
-    /// Begins a checkpoint of what changed since the last one, and sends its header. Returns the approximate size
-    /// of the rest in bytes, which follows from [`Self::write_checkpoint_chunk`]: the content is the state of this
-    /// moment, whatever is processed in between.
+    /// Begins a checkpoint of what changed since the last one, and sends its header. Returns the approximate
+    /// size of the rest in bytes, which follows from [`Self::write_checkpoint_chunk`]: the content is the
+    /// state of this moment, whatever is processed in between.
     ///
     /// # Errors
     /// `send` fails; the checkpoint is then to be aborted.
@@ -222,8 +222,8 @@ impl<'b> ShardRestore<'b> {
         }
     }
 
-    /// Applies the next record, at `offset` of its topic. An invalid record matters only if no later record has
-    /// its key.
+    /// Applies the next record, at `offset` of its topic. An invalid record matters only if no later record
+    /// has its key.
     pub fn apply(&mut self, key: &[u8], value: Option<&[u8]>, offset: i64) {
         let (entity, key) = match key.strip_prefix(SOURCE_KEY_PREFIX) {
             Some(key) => (EntityView::Source, key),

@@ -275,9 +275,9 @@ impl Shard {
         }
     }
 
-    /// Records to publish for `alerts`, in order. Orders are issued at `issued_at`, or at event time where there is
-    /// no wall clock. `record` is the record that raised them: its hash is part of the audit trail, so that the
-    /// evidence can be verified.
+    /// Records to publish for `alerts`, in order. Orders are issued at `issued_at`, or at event time where
+    /// there is no wall clock. `record` is the record that raised them: its hash is part of the audit trail,
+    /// so that the evidence can be verified.
     pub fn output_records(
         &mut self,
         alerts: &[Alert],

@@ -77,8 +77,8 @@ impl ShardFactory {
         self.assemble(id.entity, engine, self.initial_header(id))
     }
 
-    /// Settings of the engine of one shard. The views share the alert budget and the limits on containment, so that
-    /// both together never exceed a limit.
+    /// Settings of the engine of one shard. The views share the alert budget and the limits on containment,
+    /// so that both together never exceed a limit.
     pub(super) fn settings_of(&self, id: ShardId) -> Settings {
         let index = u32::try_from(id.partition).unwrap_or(0);
         let (of_identities, of_sources) = self.settings.guardrails.split_by_view();

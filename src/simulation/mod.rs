@@ -1,5 +1,5 @@
-//! A simulated organisation: people, services, workloads and automations at work, and attacks on them. Pure and
-//! seeded: the same seed gives the same events.
+//! A simulated organisation: people, services, workloads and automations at work, and attacks on them. Pure
+//! and seeded: the same seed gives the same events.
 
 pub mod attack;
 mod campaign_script;

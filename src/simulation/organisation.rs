@@ -340,8 +340,8 @@ fn ordinary(time: EventTime, event: NativeEvent) -> SimulatedEvent {
     }
 }
 
-/// Number of the token of `holder` that is in use at `time`, and its time of issue: one after the other, with a
-/// different phase for each holder.
+/// Number of the token of `holder` that is in use at `time`, and its time of issue: one after the other, with
+/// a different phase for each holder.
 fn token_window(member: &Member, holder: &str, time: EventTime) -> (i64, EventTime) {
     let life_ms = member.token_secs * MS_PER_SEC;
     let spread: i64 = holder.bytes().map(i64::from).sum();

@@ -1,8 +1,8 @@
 //! Keycloak's user and admin events → native events.
 //!
-//! The events of one login have the session in common: a refresh issues new token ids, and the session stays. So
-//! the credential is the session where there is one, and an order can delete it. A record is an event as the
-//! admin API returns it, with the field `realmName`, by which the issuer is named.
+//! The events of one login have the session in common: a refresh issues new token ids, and the session stays.
+//! So the credential is the session where there is one, and an order can delete it. A record is an event as
+//! the admin API returns it, with the field `realmName`, by which the issuer is named.
 
 use crate::sources::native::encode::{NativeCredential, NativeEvent, NativeIdentity, NativeSource};
 use crate::sources::native::parse_address;

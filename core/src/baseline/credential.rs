@@ -1,7 +1,7 @@
 //! Baselines of single credentials: where each was first used, its lifetime, and whether it was revoked.
 //!
-//! A bounded set-associative table per shard. When a bucket is full, the least recently used of its records is
-//! evicted; the next use of an evicted credential counts as a first use, which is no evidence.
+//! A bounded set-associative table per shard. When a bucket is full, the least recently used of its records
+//! is evicted; the next use of an evicted credential counts as a first use, which is no evidence.
 
 use crate::baseline::cow_tracker::CopiedRecords;
 use crate::baseline::dirty::{DirtyState, DirtyTable};

@@ -7,7 +7,8 @@
 //! their sets' Jaccard similarity. It is recomputed once a day.
 //!
 //! # At n = 0
-//! All identities of the kind, until `MIN_EVENTS` were observed. Cost: a sort of two small tables, once a day.
+//! All identities of the kind, until `MIN_EVENTS` were observed. Cost: a sort of two small tables, once a
+//! day.
 //!
 //! # Source
 //! Broder, "On the resemblance and containment of documents", SEQUENCES 1997.

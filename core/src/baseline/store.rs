@@ -1,8 +1,9 @@
 //! All baselines of a shard, bounded.
 //!
-//! At capacity, the least useful of a few records under a moving clock hand is evicted if it has decayed below
-//! `EVICTABLE_BELOW_EVENTS` events; otherwise the new identity gets no baseline: it is scored against its peers
-//! and the population, and counted.
+//! At capacity, the least useful of a few records under a moving clock hand is evicted if it has decayed
+//! below
+//! `EVICTABLE_BELOW_EVENTS` events; otherwise the new identity gets no baseline: it is scored against its
+//! peers and the population, and counted.
 
 use crate::baseline::cow_tracker::CowTracker;
 use crate::baseline::credential::{CredentialRecord, CredentialTable};
@@ -256,9 +257,9 @@ impl Store {
         self.entries.iter()
     }
 
-    /// Group of the peers for an event of the identity at `slot`, created if it is new: the group that the event
-    /// names, otherwise the learned group; the group of the kind where there is neither, or the number of
-    /// groups is at its limit.
+    /// Group of the peers for an event of the identity at `slot`, created if it is new: the group that the
+    /// event names, otherwise the learned group; the group of the kind where there is neither, or the number
+    /// of groups is at its limit.
     pub fn group_slot_for(&mut self, features: &Features, slot: Option<usize>) -> usize {
         let kind = features.kind_group;
         let requested = self.group_key(features.group, kind, slot);

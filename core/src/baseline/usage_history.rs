@@ -40,8 +40,8 @@ impl UsageHistory {
         self.days.get(slot).copied().filter(|day| *day > 0)
     }
 
-    /// Adds a scope that a credential carries; returns whether it is new and was stored. A scope beyond the limit
-    /// is dropped.
+    /// Adds a scope that a credential carries; returns whether it is new and was stored. A scope beyond the
+    /// limit is dropped.
     pub fn add_scope(&mut self, scope: u32) -> bool {
         if self.scopes.contains(&scope) {
             return false;

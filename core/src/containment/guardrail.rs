@@ -1,4 +1,5 @@
-//! Guardrails, applied after the policy: they can only restrict its action. The decision names every restriction.
+//! Guardrails, applied after the policy: they can only restrict its action. The decision names every
+//! restriction.
 
 use crate::containment::exception::Exception;
 use crate::containment::{Action, Mode, Restriction};
@@ -27,6 +28,21 @@ pub struct Guardrails {
     pub require_approval_from: Option<Action>,
     /// Exceptions.
     pub exceptions: Vec<Exception>,
+}
+
+impl Default for Guardrails {
+    /// Dry run, with the limits of the default configuration.
+    fn default() -> Self {
+        Self {
+            mode: Mode::DryRun,
+            protected: BTreeSet::new(),
+            max_per_hour: 20,
+            max_share: 0.05,
+            cooldown_ms: 900_000,
+            require_approval_from: None,
+            exceptions: Vec::new(),
+        }
+    }
 }
 
 impl Guardrails {

@@ -1,7 +1,7 @@
 //! From an incident to an action: the policy ([`policy`]), then the guardrails that can only restrict it
 //! ([`guardrail`]). For an alert on a source, the decision is about the identities that logged in from it
-//! ([`source_logins`]). Issued orders are tracked ([`issued_orders`]) until their outcome is reported. Pure: a
-//! decision is returned as a value.
+//! ([`source_logins`]). Issued orders are tracked ([`issued_orders`]) until their outcome is reported. Pure:
+//! a decision is returned as a value.
 
 pub mod exception;
 pub mod guardrail;

@@ -1,4 +1,5 @@
-//! The lifecycle of an alert: it opens, is updated and closes, and each publication carries the containment decision.
+//! The lifecycle of an alert: it opens, is updated and closes, and each publication carries the containment
+//! decision.
 
 use super::Engine;
 use super::pipeline::ScoredEvent;

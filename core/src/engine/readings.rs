@@ -21,7 +21,8 @@ impl Engine {
 }
 
 /// Signals of the source view: a source has no credentials, hosts or habits. They also apply to failed logins
-/// of the identity view: anyone can fail to log in as someone, and the origin is no evidence about the identity.
+/// of the identity view: anyone can fail to log in as someone, and the origin is no evidence about the
+/// identity.
 const SOURCE_SIGNALS: [SignalName; 3] = [SignalName::Rate, SignalName::Failure, SignalName::FanOut];
 /// Decayed number of successes from which a network is usual for an identity.
 const MIN_KNOWN_SUCCESSES: f64 = 0.9;

@@ -31,3 +31,22 @@ pub struct Settings {
     /// This shard's share of the limits on containment.
     pub guardrails: Guardrails,
 }
+
+impl Default for Settings {
+    /// One shard of the identity view with the published parameters, an empty catalogue and policy, five
+    /// alerts per day, 100,000 identities, and containment in dry run.
+    fn default() -> Self {
+        Self {
+            entity: EntityView::Identity,
+            shards: 1,
+            parameters: Arc::default(),
+            catalogue: Arc::default(),
+            model_hash: Arc::default(),
+            alerts_per_day: 5.0,
+            max_identities: 100_000,
+            disabled_signals: Vec::new(),
+            policy: Arc::default(),
+            guardrails: Guardrails::default(),
+        }
+    }
+}

@@ -85,8 +85,9 @@ impl Engine {
         self.scoring.store.track_changes();
     }
 
-    /// Begins a checkpoint of what changed since the last one, as it is at this moment. Returns its approximate
-    /// size in bytes; the rest follows from [`Self::write_checkpoint_chunk`], whatever is learned in between.
+    /// Begins a checkpoint of what changed since the last one, as it is at this moment. Returns its
+    /// approximate size in bytes; the rest follows from [`Self::write_checkpoint_chunk`], whatever is learned
+    /// in between.
     ///
     /// # Errors
     /// `sink` fails; the checkpoint is then to be aborted.
@@ -159,8 +160,8 @@ impl EngineRestore {
         Ok(())
     }
 
-    /// The restored engine, under the present settings: a changed model continues with the baselines, calibration
-    /// and threshold of the previous one, and both adapt to later events.
+    /// The restored engine, under the present settings: a changed model continues with the baselines,
+    /// calibration and threshold of the previous one, and both adapt to later events.
     ///
     /// # Errors
     /// A record is missing.

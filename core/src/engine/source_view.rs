@@ -14,7 +14,8 @@ use crate::sighting::Sighting;
 use crate::verdict::{EntityView, SignalName};
 
 impl Engine {
-    /// Scores one authentication under its source, and learns from it; the original event was read at `origin`.
+    /// Scores one authentication under its source, and learns from it; the original event was read at
+    /// `origin`.
     pub fn step_sighting(
         &mut self,
         sighting: &Sighting<'_>,

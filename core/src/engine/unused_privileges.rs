@@ -21,7 +21,8 @@ pub struct UnusedPrivileges {
 impl Engine {
     /// Privileges not used for `days` days, up to the latest event. O(identities).
     ///
-    /// The action table of an identity is bounded: of an identity with more actions, the rarest are not listed.
+    /// The action table of an identity is bounded: of an identity with more actions, the rarest are not
+    /// listed.
     #[must_use]
     pub fn unused_privileges(&self, days: u16) -> Vec<UnusedPrivileges> {
         let since = self

@@ -8,8 +8,8 @@ use crate::event::Event;
 use crate::verdict::Verdict;
 
 impl Engine {
-    /// The verdict on `event`, with sentences, as if it were the next event. Nothing is learned or counted, so
-    /// scores of several events do not accumulate.
+    /// The verdict on `event`, with sentences, as if it were the next event. Nothing is learned or counted,
+    /// so scores of several events do not accumulate.
     #[must_use]
     pub fn score_only(&self, event: &Event<'_>) -> Verdict {
         let features = enrich(event, Keys::of(event), &self.settings.catalogue);

@@ -1,8 +1,8 @@
 //! Calibration of every signal to one unit: −ln of the share of identity-days that reach its surprise.
 //!
-//! One curve per signal and kind of identity ([`crate::stats::exceedance`]), updated when an identity's day is
-//! over. A noisy signal thus loses weight and a quiet one gains it, and a score states how many identity-days
-//! look like this: the unit of the alert budget.
+//! One curve per signal and kind of identity ([`crate::stats::exceedance`]), updated when an identity's day
+//! is over. A noisy signal thus loses weight and a quiet one gains it, and a score states how many
+//! identity-days look like this: the unit of the alert budget.
 
 use crate::event::IdentityKind;
 use crate::signal::SIGNALS;

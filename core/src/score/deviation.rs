@@ -26,8 +26,8 @@ pub struct Deviation {
     pub raw_nats: f64,
     /// Calibrated surprise, less the share that belongs to the population.
     pub nats: f64,
-    /// The part of `nats` that is new to the identity's incident: all of it where the deviation is new, otherwise
-    /// the increase.
+    /// The part of `nats` that is new to the identity's incident: all of it where the deviation is new,
+    /// otherwise the increase.
     pub new_nats: f64,
     /// Whether the deviation is new to the incident.
     pub is_new: bool,

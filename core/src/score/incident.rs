@@ -1,10 +1,10 @@
 //! The incident of one identity: weak evidence accumulates, and one incident raises one alert.
 //!
 //! # Formula
-//! An event adds the excess of its surprise over `evidence_from_nats`; the sum halves every incident half-life.
-//! A deviation that the incident already holds (the same new host again) adds only its increase, so that a
-//! hundred uses of one new host do not count as a hundred deviations; each of them has the score of its
-//! incident. The score of an event below `evidence_from_nats` is its own
+//! An event adds the excess of its surprise over `evidence_from_nats`; the sum halves every incident
+//! half-life. A deviation that the incident already holds (the same new host again) adds only its increase,
+//! so that a hundred uses of one new host do not count as a hundred deviations; each of them has the score of
+//! its incident. The score of an event below `evidence_from_nats` is its own
 //! surprise.
 
 use crate::parameters::{Parameters, ScoreParams};
@@ -107,8 +107,8 @@ impl Incident {
     }
 
     /// The surprise at which the incident holds the deviation of `key` at `now`; `None` where it is new. It
-    /// halves every `HELD_HALF_LIFE_MS` without evidence, so that a return after days counts again; an accepted
-    /// incident holds it without limit.
+    /// halves every `HELD_HALF_LIFE_MS` without evidence, so that a return after days counts again; an
+    /// accepted incident holds it without limit.
     #[must_use]
     pub fn known_surprise_nats(&self, deviation: u32, now: EventTime) -> Option<f64> {
         let baselines = self
@@ -203,8 +203,8 @@ impl Incidents {
         self.incidents.get(&identity)
     }
 
-    /// Adds the evidence of an event to the incident of its identity. Identities whose incident was evicted are
-    /// appended to `evicted`.
+    /// Adds the evidence of an event to the incident of its identity. Identities whose incident was evicted
+    /// are appended to `evicted`.
     pub fn add_evidence(
         &mut self,
         identity: u64,
@@ -301,8 +301,8 @@ impl Incidents {
         }
     }
 
-    /// Closes and removes incidents that have decayed by `now`; returns those whose alert was closed, and appends
-    /// the identities whose incident ended to `evicted`.
+    /// Closes and removes incidents that have decayed by `now`; returns those whose alert was closed, and
+    /// appends the identities whose incident ended to `evicted`.
     pub fn sweep(
         &mut self,
         now: EventTime,

@@ -1,8 +1,8 @@
 //! Severity of an alert, by the excess of its score over the threshold.
 //!
 //! Benign traffic exceeds the threshold as often as the alert budget states; each further nat is *e* times
-//! rarer. With the defaults, at 5 alerts per day: low occurs 5 times per day, medium (2 nats above) once in 1.5
-//! days, high (5 nats) once a month, critical (9 nats) about once in four years of benign
+//! rarer. With the defaults, at 5 alerts per day: low occurs 5 times per day, medium (2 nats above) once in
+//! 1.5 days, high (5 nats) once a month, critical (9 nats) about once in four years of benign
 //! traffic.
 
 use crate::parameters::SeverityParams;

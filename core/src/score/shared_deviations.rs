@@ -1,15 +1,15 @@
 //! Deviations that many identities share: a new token lifetime for everyone, an office that moved, an outage.
 //!
 //! # Formula
-//! Identities with a deviation are counted by its shared key (the new network, the issuer's new lifetime), each
-//! once within half a day; those of the previous half day have half the weight. With *k* others beyond the
-//! first `UNDISCOUNTED_OTHERS`, the surprise is divided by 1 + k/`HALVING_OTHERS`: it belongs to the population
-//! more than to each identity. Two victims of one attacker keep their full surprise.
+//! Identities with a deviation are counted by its shared key (the new network, the issuer's new lifetime),
+//! each once within half a day; those of the previous half day have half the weight. With *k* others beyond
+//! the first `UNDISCOUNTED_OTHERS`, the surprise is divided by 1 + k/`HALVING_OTHERS`: it belongs to the
+//! population more than to each identity. Two victims of one attacker keep their full surprise.
 //!
 //! # Error and memory
-//! Linear counting over 64 bits ([`crate::stats::linear_count`]), saturated near 270, where hardly any surprise
-//! remains. At most `CAPACITY` deviations; beyond that, old ones are evicted at most once an hour, and new ones
-//! are not counted meanwhile.
+//! Linear counting over 64 bits ([`crate::stats::linear_count`]), saturated near 270, where hardly any
+//! surprise remains. At most `CAPACITY` deviations; beyond that, old ones are evicted at most once an hour,
+//! and new ones are not counted meanwhile.
 
 use crate::stats::linear_count::estimate_distinct;
 use crate::units::{EventTime, MS_PER_HOUR};

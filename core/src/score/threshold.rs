@@ -4,10 +4,11 @@
 //! # Formula
 //! Every identity's largest score of a day is a peak. Once a day the level is estimated from the tail
 //! ([`crate::stats::peaks_over_threshold`]). While few peaks were observed, the estimate is mixed with the
-//! initial level. Its weight is `full_weight_below_nats`² over the squared standard error of the level, and at
-//! most the share of a week that has passed, because weekends differ from working days. Many identities thus
-//! have their own threshold after a week, and few take as long as they need. A day moves the threshold by at
-//! most `max_rise_nats_per_day` or `max_fall_nats_per_day`, so that a flood cannot suppress later alerts.
+//! initial level. Its weight is `full_weight_below_nats`² over the squared standard error of the level, and
+//! at most the share of a week that has passed, because weekends differ from working days. Many identities
+//! thus have their own threshold after a week, and few take as long as they need. A day moves the threshold
+//! by at most `max_rise_nats_per_day` or `max_fall_nats_per_day`, so that a flood cannot suppress later
+//! alerts.
 
 use crate::parameters::{DecayParams, ThresholdParams};
 use crate::stats::peaks_over_threshold::PeakTail;
@@ -99,7 +100,8 @@ impl Threshold {
     /// The threshold where `identities` have a baseline.
     ///
     /// A score in calibrated nats is exceeded by e^−x of identity-days, so `identities` exceed
-    /// ln(identities/budget) as often as the budget permits. Until the tail is estimated, the threshold stands
+    /// ln(identities/budget) as often as the budget permits. Until the tail is estimated, the threshold
+    /// stands
     /// `WARMUP_MARGIN_NATS` above that: a new deployment learns before it alerts.
     #[must_use]
     pub fn nats(&self, identities: usize) -> f64 {

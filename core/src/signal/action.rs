@@ -5,12 +5,12 @@
 //! still (`models/`). The first `StopLogging` ever is thus surprising on the first day, and the first
 //! `ListBuckets` is not.
 //!
-//! An action known from attacks remains surprising for an identity that never used it, even where others have:
-//! its tail above the identity is at most that of its class, the share of such actions among the peers' adopted
-//! actions, (abused + s·prior)/(adopted + s). Only trusted uses are adopted.
+//! An action known from attacks remains surprising for an identity that never used it, even where others
+//! have: its tail above the identity is at most that of its class, the share of such actions among the peers'
+//! adopted actions, (abused + s·prior)/(adopted + s). Only trusted uses are adopted.
 //!
-//! Assumption, formula, n = 0 and source: [`super::categorical`]. A new action usually is a new resource family
-//! too, so the two are one signal, and the more surprising one is reported.
+//! Assumption, formula, n = 0 and source: [`super::categorical`]. A new action usually is a new resource
+//! family too, so the two are one signal, and the more surprising one is reported.
 //! Cost: tables of 14 and 6 values; peers and population only for a new value.
 
 use super::categorical::NoveltyPrior;

@@ -78,8 +78,8 @@ pub(super) fn learn_value<const N: usize>(
     let (Some(key), Some(profile)) = (key, context.baselines.profile.as_deref_mut()) else {
         return false;
     };
-    // A surprising event updates the identity's baseline not at all, and that of its peers once and with little
-    // weight: a habit of many peers must not remain surprising for ever.
+    // A surprising event updates the identity's baseline not at all, and that of its peers once and with
+    // little weight: a habit of many peers must not remain surprising for ever.
     if context.profile_weight <= 0.0 {
         if context.new_deviations.contains(&key) {
             let weight = UNTRUSTED_WEIGHT * context.shared_weight_now;

@@ -7,8 +7,8 @@
 //!
 //! # Formula
 //! Posterior mean of the rate of relocations to a new host, network or client, the smallest of those that
-//! changed: (m + s·r)/(d + s), with *m* relocations in *d* credential-days of the identity, and *r* of the same
-//! form for the issuer and kind over the prior `relocation_rate`. One deviation, however many of the
+//! changed: (m + s·r)/(d + s), with *m* relocations in *d* credential-days of the identity, and *r* of the
+//! same form for the issuer and kind over the prior `relocation_rate`. One deviation, however many of the
 //! three changed: a new laptop changes all of them.
 //!
 //! # At n = 0
@@ -189,8 +189,8 @@ impl Signal for Concurrency {
         if !is_bound(context.event) {
             return;
         }
-        // A first use binds the credential even while the identity is not trusted: an open alert, true or false, must
-        // not leave a credential unbound.
+        // A first use binds the credential even while the identity is not trusted: an open alert, true or
+        // false, must not leave a credential unbound.
         if context.profile_weight <= 0.0 && record.is_known() {
             return;
         }

@@ -34,7 +34,8 @@ const DISCOVERY: Technique = Technique {
     name: "Cloud Infrastructure Discovery",
 };
 
-/// Number of distinct pairs of this hour, this event included; `None` where the event adds none or there are few.
+/// Number of distinct pairs of this hour, this event included; `None` where the event adds none or there are
+/// few.
 fn distinct_now(context: &ScoreContext<'_>) -> Option<f64> {
     let hourly = &context.profile.hourly;
     let is_same_hour = hourly.hour == context.features.hour;

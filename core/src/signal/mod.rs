@@ -124,7 +124,8 @@ pub trait Signal: Sync {
     /// Tail probability under the baseline; `None` to abstain. Pure.
     fn score(&self, context: &ScoreContext<'_>) -> Option<Reading>;
 
-    /// Key of the deviation across identities, so that what many show on one day is discounted and reported once;
+    /// Key of the deviation across identities, so that what many show on one day is discounted and reported
+    /// once;
     /// `None` where a deviation is specific to one identity.
     fn shared_key(&self, _: &ScoreContext<'_>, reading: &Reading) -> Option<u32> {
         Some(reading.deviation_key)
@@ -140,8 +141,8 @@ pub trait Signal: Sync {
 /// Number of signals.
 pub const SIGNAL_COUNT: usize = 16;
 
-/// Lists the signals once: as a table for look-up by index, and as direct calls in sequence, so that a reading
-/// need not pass through memory.
+/// Lists the signals once: as a table for look-up by index, and as direct calls in sequence, so that a
+/// reading need not pass through memory.
 macro_rules! signals {
     ($($at:literal: $signal:expr),+ $(,)?) => {
         /// All signals, in the order in which they are reported.
@@ -149,11 +150,11 @@ macro_rules! signals {
 
         /// Calls `visit` with the index and the reading of each signal whose bit is set in `enabled`.
         #[inline]
-        pub fn score_all(context: &ScoreContext<'_>, on: u32, mut take: impl FnMut(usize, Reading)) {
-            $(if on & 1 << $at != 0
+        pub fn score_all(context: &ScoreContext<'_>, enabled: u32, mut visit: impl FnMut(usize, Reading)) {
+            $(if enabled & 1 << $at != 0
                 && let Some(reading) = $signal.score(context)
             {
-                take($at, reading);
+                visit($at, reading);
             })+
         }
 

@@ -37,8 +37,8 @@ fn is_renewal(activity: Activity) -> bool {
     matches!(activity, Activity::Refresh | Activity::Rotate)
 }
 
-/// Time of the previous renewal of what `event` renews, in seconds since the epoch; 0 where unknown. A refresh
-/// that names its credential is measured per credential, anything else per identity.
+/// Time of the previous renewal of what `event` renews, in seconds since the epoch; 0 where unknown. A
+/// refresh that names its credential is measured per credential, anything else per identity.
 fn renewed_secs(
     event: &Event<'_>,
     credential: Option<&CredentialRecord>,

@@ -1,14 +1,14 @@
 //! Signal: travel from the last location at an impossible speed.
 //!
 //! # Assumption
-//! Geolocation errs by up to [`UNCERTAINTY_KM`]. Impossible journeys are caused by VPNs and phones at a rate of
-//! the identity's own, centred on its peers'.
+//! Geolocation errs by up to [`UNCERTAINTY_KM`]. Impossible journeys are caused by VPNs and phones at a rate
+//! of the identity's own, centred on its peers'.
 //!
 //! # Formula
-//! Great-circle distance less the uncertainty, over the time between; above [`MAX_KM_PER_HOUR`] the reading is
-//! the posterior mean of such journeys per day, (j + s·r)/(d + s). Journeys of `FAR_KM` and more are counted
-//! separately, because carriers and databases err at short range. A network that is known to the identity
-//! abstains: that is its VPN, or its phone.
+//! Great-circle distance less the uncertainty, over the time between; above [`MAX_KM_PER_HOUR`] the reading
+//! is the posterior mean of such journeys per day, (j + s·r)/(d + s). Journeys of `FAR_KM` and more are
+//! counted separately, because carriers and databases err at short range. A network that is known to the
+//! identity abstains: that is its VPN, or its phone.
 //!
 //! # At n = 0
 //! The peers' rate; without peers the prior. Cost: three trigonometric functions where the location

@@ -27,8 +27,8 @@ pub struct Beta {
 }
 
 impl Beta {
-    /// Whether `hits` in `trials` are at most half a standard deviation above the mean. The tail, which is then
-    /// above 0.05 where the rate is as certain as after 20 trials, need not be computed. With
+    /// Whether `hits` in `trials` are at most half a standard deviation above the mean. The tail, which is
+    /// then above 0.05 where the rate is as certain as after 20 trials, need not be computed. With
     /// *μ* the mean rate and *ρ* = 1/(a + b + 1), the variance is *m μ (1 − μ) (1 + (m − 1) ρ)*.
     #[must_use]
     #[inline]

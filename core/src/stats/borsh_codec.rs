@@ -1,4 +1,5 @@
-//! Encoding of types that borsh does not know: maps in key order, so that equal maps have equal bytes, and the
+//! Encoding of types that borsh does not know: maps in key order, so that equal maps have equal bytes, and
+//! the
 //! `bf16` counts of an activity profile.
 
 use borsh::io::{Error, ErrorKind, Read, Result, Write};

@@ -19,8 +19,8 @@
 //! [`CategoryTable`]: 8 bytes per slot and 8 more. [`CategoryMap`]: bounded by its capacity.
 //!
 //! # Caveat
-//! A table keeps its most frequent values; an evicted one counts as new when it returns, which raises θ, so an
-//! entity with more habits than slots becomes hard to surprise rather than noisy.
+//! A table keeps its most frequent values; an evicted one counts as new when it returns, which raises θ, so
+//! an entity with more habits than slots becomes hard to surprise rather than noisy.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use hashbrown::HashMap;
@@ -71,7 +71,8 @@ impl<const N: usize> CategoryTable<N> {
         self.keys.iter().position(|k| *k == key)
     }
 
-    /// Sums one value near each end of the table, to prefetch it; see [`crate::baseline::store::Store::prefetch`].
+    /// Sums one value near each end of the table, to prefetch it; see
+    /// [`crate::baseline::store::Store::prefetch`].
     #[inline]
     #[must_use]
     pub(crate) fn prefetch(&self) -> f32 {
@@ -208,8 +209,8 @@ fn bucket(weight: f32) -> usize {
     (exponent.saturating_sub(LOWEST_EXPONENT) as usize).min(BUCKETS - 1)
 }
 
-/// Many values, for peers and population. The tail is bucketed by the binary exponent of the weight, so that a
-/// query costs O(64) whatever the number of values: weights within a factor of two count as
+/// Many values, for peers and population. The tail is bucketed by the binary exponent of the weight, so that
+/// a query costs O(64) whatever the number of values: weights within a factor of two count as
 /// equal.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct CategoryMap {

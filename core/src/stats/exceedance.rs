@@ -10,8 +10,8 @@
 //! above *x*, κ = `PRIOR_DAYS`. Above the level *u* that `TAIL_DAYS` days reached:
 //! P(s ≥ u)·exp(−(x − u)/σ), σ the mean excess, cut off at `EXCESS_CAP_NATS` and shrunk to 1.
 //! The result never exceeds the larger of *x* and ln(N + 1): an unobserved surprise is at most as rare as the
-//! signal states, or as the number of days can show. Nor does it exceed *x* by more than `MAX_GAIN_NATS`: days
-//! are not quite exchangeable (weekdays differ), and a probability of one in thirty is no alert
+//! signal states, or as the number of days can show. Nor does it exceed *x* by more than `MAX_GAIN_NATS`:
+//! days are not quite exchangeable (weekdays differ), and a probability of one in thirty is no alert
 //! however quiet the previous weeks were.
 //!
 //! # Cost and memory
@@ -123,7 +123,8 @@ impl Exceedance {
                 }
                 _ => -libm::log(share(bin)),
             };
-            // An unobserved surprise is at most as rare as the signal states, or as the number of days can show.
+            // An unobserved surprise is at most as rare as the signal states, or as the number of days can
+            // show.
             let most = libm::log(n + 1.0).clamp(edge(bin), edge(bin) + MAX_GAIN_NATS);
             above = above.max(nats.min(most));
             self.curve[bin] = above as f32;

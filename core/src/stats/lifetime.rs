@@ -83,8 +83,8 @@ impl LifetimeHistogram {
         }
     }
 
-    /// Recomputes cumulative counts, so that a query costs a binary search. Done whenever the histogram has grown
-    /// by one part in `REBUILD_SHARE`; results lag behind by at most that.
+    /// Recomputes cumulative counts, so that a query costs a binary search. Done whenever the histogram has
+    /// grown by one part in `REBUILD_SHARE`; results lag behind by at most that.
     fn rebuild_steps(&mut self) {
         self.steps.clear();
         self.steps_total = 0;

@@ -2,14 +2,15 @@
 //!
 //! # Assumption
 //! In the far tail, excesses over a high level are exponential. A surprise is −ln *p*, which is exactly
-//! exponential where *p* is uniform; in general they follow a generalised Pareto distribution, of which this is
-//! shape 0.
+//! exponential where *p* is uniform; in general they follow a generalised Pareto distribution, of which this
+//! is shape 0.
 //!
 //! # Formula
 //! rate(> x) = rate(> u) · exp(−(x − u)/σ), with *u* the level that the largest
 //! [`TAIL_PEAKS`] peaks exceed, σ their mean excess, each excess cut off at [`EXCESS_CAP_NATS`] so
-//! a few attacks do not stretch the tail. With *k* such peaks, *w* of them at the requested rate, the relative
-//! standard error of the rate above *u* is 1/√k and that of σ too, so that of the level is σ·√((1 + ln²(k/w))/k).
+//! a few attacks do not stretch the tail. With *k* such peaks, *w* of them at the requested rate, the
+//! relative standard error of the rate above *u* is 1/√k and that of σ too, so that of the level is σ·√((1 +
+//! ln²(k/w))/k).
 //!
 //! # Source
 //! Pickands, "Statistical inference using extreme order statistics", Ann. Statist. 3 (1975);

@@ -355,7 +355,8 @@ fn dead_credentials(writer: &mut Writer, day: i64) {
     }
 }
 
-/// Many identities with one new host, as after a migration; a burst without purpose; late and repeated events.
+/// Many identities with one new host, as after a migration; a burst without purpose; late and repeated
+/// events.
 fn oddities(writer: &mut Writer, day: i64) {
     let begin = day * MS_PER_DAY + 13 * MS_PER_HOUR;
     for number in 0..9 {

@@ -1,5 +1,5 @@
-//! Delivery in a bad world: receivers that hang, fail, send elsewhere or never end; orders that were altered, are
-//! void or come twice; answers that are forged or said again; a pause while orders are under way.
+//! Delivery in a bad world: receivers that hang, fail, send elsewhere or never end; orders that were altered,
+//! are void or come twice; answers that are forged or said again; a pause while orders are under way.
 
 use crate::broker::receivers::{Request, Server};
 use crate::broker::support::{Running, Setup, wait_until};

@@ -1,5 +1,5 @@
-//! A real Keycloak: refresh tokens are stolen, and the next use of each fails, because credwatch saw it, ordered
-//! it and had it done; everybody else's sessions go on.
+//! A real Keycloak: refresh tokens are stolen, and the next use of each fails, because credwatch saw it,
+//! ordered it and had it done; everybody else's sessions go on.
 
 use crate::broker::support::{Running, Setup, wait_until};
 use crate::common::{credwatch, get};
@@ -200,8 +200,8 @@ fn answered(mut answer: ureq::http::Response<ureq::Body>) -> Answered {
     }
 }
 
-/// What Keycloak would have told of three ordinary weeks: each day, about this hour, some hours begin with a login
-/// at home, and its session is refreshed after pauses between seconds and an hour.
+/// What Keycloak would have told of three ordinary weeks: each day, about this hour, some hours begin with a
+/// login at home, and its session is refreshed after pauses between seconds and an hour.
 fn history(realm: &str, users: &[User], end_ms: i64) -> Vec<(i64, Value)> {
     let mut events = Vec::new();
     for (nth, user) in users.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod files;
+mod references;
 mod vocabulary;
 
 use std::collections::BTreeMap;
