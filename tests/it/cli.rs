@@ -250,7 +250,7 @@ fn an_altered_audit_trail_is_found() {
     let altered = verify();
     assert_eq!(altered.status.code(), Some(4));
     assert!(
-        text(&altered.stderr).contains("record 1: its hash"),
+        text(&altered.stderr).contains("record 1: the hash"),
         "{altered:?}"
     );
 }

@@ -166,7 +166,7 @@ fn what_nobody_has_used_is_told_with_what_would_do() {
     );
     let words = run(&["drift", "--since", "10d", "--state", &path("state")]);
     assert!(
-        text(&words.stdout).contains("not since 2026-03-06   ec2:RunInstances"),
+        text(&words.stdout).contains("last used 2026-03-06   ec2:RunInstances"),
         "{words:?}"
     );
 }

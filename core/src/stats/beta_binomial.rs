@@ -113,7 +113,9 @@ mod tests {
         }
 
         #[test]
-        fn agrees_with_the_exact_sum(k in 0u32..60, more in 0u32..60, a in 0.05f64..50.0, b in 0.05f64..500.0) {
+        fn agrees_with_the_exact_sum(
+            k in 0u32..60, more in 0u32..60, a in 0.05f64..50.0, b in 0.05f64..500.0
+        ) {
             let rate = Beta { hits: a, misses: b };
             let exact = batch(k, k + more, rate);
             prop_assert!((upper_tail(k, k + more, rate) - exact).abs() <= 1e-6 * exact);

@@ -183,7 +183,7 @@ fn receivers_that_misbehave_keep_nobody_else_waiting() {
         )
     };
     let mut text =
-        "[deliver]\ntimeout_ms = 500\nattempts = 2\nbreaker_failures = 2\nbreaker_rest_ms = 200\n"
+        "[deliver]\ntimeout_ms = 500\nattempts = 2\ncircuit_failures = 2\ncircuit_open_ms = 200\n"
             .to_owned();
     for name in ["hangs", "fails", "elsewhere", "endless", "hook"] {
         text += &receiver(name, "webhook", "hook", "alerts");
@@ -311,7 +311,11 @@ fn only_orders_that_are_what_was_signed_and_in_time_are_carried_out_and_once() {
             .map(said)
             .collect::<Vec<_>>()
     );
-    for why in ["it is void since", "was altered", "it is not signed"] {
+    for why in [
+        "expired at",
+        "differs from the signed payload",
+        "not signed",
+    ] {
         assert!(refused.contains(why), "{why}: {refused}");
     }
     wait_until("answers", || {

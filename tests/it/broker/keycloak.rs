@@ -435,9 +435,11 @@ fn whatever_an_order_asks_for_keycloak_does_and_to_nobody_else() {
     let config = Config::load(&sources).unwrap();
     let mut executor = Keycloak::new(&config.realms[0], config.deliver.timeout).unwrap();
     let mut carry = |action: &str, user: &str, credential: Value| {
-        let order = json!({"order_id": "o", "mode": "enforce", "action": action, "identity": {"id": user},
-            "credential": credential, "event_time": "2026-01-01T00:00:00Z",
-            "not_after": "2026-01-01T00:00:00Z", "set": null});
+        let order = json!({"order_id": "o", "alert_id": "a", "mode": "enforce", "action": action,
+            "identity": {"id": user, "kind": "human"}, "credential": credential, "severity": "high",
+            "issued_at": "2026-01-01T00:00:00Z", "not_after": "2026-01-01T00:00:00Z",
+            "event_time": "2026-01-01T00:00:00Z", "reason": "test", "policy": "test", "weakened_by": [],
+            "set": null});
         let order: Order = serde_json::from_value(order).unwrap();
         let json = b"{}".as_slice();
         executor.deliver(&Delivery {

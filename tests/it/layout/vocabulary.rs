@@ -106,7 +106,10 @@ fn code_configuration_and_documentation_use_the_terms_of_the_field() {
         let extensions = [
             "rs", "toml", "md", "txt", "json", "yml", "html", "css", "js",
         ];
-        for (file, text) in texts(folder, &extensions) {
+        let mut files = texts(folder, &extensions);
+        // Schemas are OCSF's.
+        files.retain(|file, _| !file.starts_with("models/schemas"));
+        for (file, text) in files {
             for (line, phrase, instead) in findings(&text) {
                 problems.push(format!("{file}:{line}: `{phrase}`: say {instead}"));
             }
