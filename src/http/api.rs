@@ -37,21 +37,25 @@ pub(super) fn has_bearer_token(headers: &HeaderMap, expected: &Secret) -> bool {
 
 /// Rejects requests without the token.
 pub(super) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    match check_access(&state, request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err((status, why)) => problem(status, why),
+    }
+}
+
+fn check_access(state: &AppState, headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
     let Some(expected) = state.token.as_ref().filter(|token| !token.is_empty()) else {
         let why = "the API is off: set http.token_file, or CREDWATCH_HTTP__TOKEN";
-        return problem(StatusCode::FORBIDDEN, why);
+        return Err((StatusCode::FORBIDDEN, why));
     };
     if !state.is_loopback {
-        return problem(StatusCode::FORBIDDEN, NOT_LOOPBACK);
+        return Err((StatusCode::FORBIDDEN, NOT_LOOPBACK));
     }
-    if has_bearer_token(request.headers(), expected) {
-        next.run(request).await
-    } else {
-        problem(
-            StatusCode::UNAUTHORIZED,
-            "send the bearer token of http.token_file",
-        )
+    if !has_bearer_token(headers, expected) {
+        let why = "send the bearer token of http.token_file";
+        return Err((StatusCode::UNAUTHORIZED, why));
     }
+    Ok(())
 }
 
 /// The baseline of an identity, and what the events in the body would score.
@@ -166,5 +170,46 @@ async fn publish(state: &AppState, answer: Feedback) -> Response {
             StatusCode::SERVICE_UNAVAILABLE,
             "the service is shutting down",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+    use crate::metrics::Metrics;
+
+    fn status(token: Option<&str>, is_loopback: bool, authorization: &str) -> Option<StatusCode> {
+        let state = AppState {
+            metrics: Metrics::new("test").unwrap(),
+            status: None,
+            query_router: None,
+            signer: None,
+            poll_queues: Vec::new(),
+            feedback_requests: None,
+            token: token.map(|token| Secret::new(token.to_owned())),
+            is_loopback,
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", authorization.parse().unwrap());
+        check_access(&state, &headers)
+            .err()
+            .map(|(status, _)| status)
+    }
+
+    #[test]
+    fn the_api_requires_a_token_and_loopback() {
+        let (forbidden, unauthorized) = (StatusCode::FORBIDDEN, StatusCode::UNAUTHORIZED);
+        assert_eq!(status(Some("secret"), true, "Bearer secret"), None);
+        assert_eq!(
+            status(Some("secret"), true, "Bearer guess"),
+            Some(unauthorized)
+        );
+        assert_eq!(
+            status(Some("secret"), false, "Bearer secret"),
+            Some(forbidden)
+        );
+        assert_eq!(status(None, true, "Bearer "), Some(forbidden));
+        assert_eq!(status(Some(""), true, "Bearer "), Some(forbidden));
     }
 }

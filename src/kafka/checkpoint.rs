@@ -19,7 +19,7 @@ use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use std::io;
 use std::time::Duration;
-use tracing::warn;
+use tracing::{info_span, warn};
 
 /// Scheduled checkpoints take at most one part in this many of the worker's time. That is a tenth of the
 /// throughput, because client and broker take the same again where all of them share two cores.
@@ -257,6 +257,7 @@ impl<'c> Checkpoints<'c> {
         let Some(made) = self.in_flight.take() else {
             return Ok(());
         };
+        let _span = info_span!("checkpoint").entered();
         let step = Stopwatch::start();
         let rest = with_sink(&self.producer, |send| state.write_chunk(usize::MAX, send));
         let committed =

@@ -19,7 +19,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::{info, warn};
+use tracing::{info, info_span, warn};
 
 /// How long a broker may take to answer.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -84,6 +84,7 @@ impl ShardRecovery {
         if let Some(shard) = known.filter(is_good) {
             return Ok(shard);
         }
+        let _span = info_span!("restore", topic, partition).entered();
         let since = Stopwatch::start();
         let (first, end) = self.wait_for_stable_offset(&self.config.topics.baselines, partition)?;
         let kept = if is_cold || first == end {
@@ -105,11 +106,9 @@ impl ShardRecovery {
         let (identities, took) = (shard.health().identities, since.elapsed().as_secs_f64());
         let again = shard.next_offset() - kept_at;
         if is_new && again == 0 {
-            info!(topic, partition, "new shard, learning from this offset");
+            info!("new shard, learning from this offset");
         } else {
             info!(
-                topic,
-                partition,
                 "shard restored: {identities} baselines, {again} events replayed, in {took:.1} s"
             );
         }

@@ -24,7 +24,7 @@ use rdkafka::message::{BorrowedMessage, Message};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tracing::{error, info, warn};
+use tracing::{error, info, info_span, warn};
 
 /// Delay before a failed stage is restarted.
 const RESTART_BACKOFF: Backoff =
@@ -145,6 +145,7 @@ pub fn run(
     transactional_id: &str,
     shared: &Shared,
 ) -> Result<(), KafkaError> {
+    let _span = info_span!("consume", stage = stage.name()).entered();
     let kafka = &shared.config.kafka;
     let open = |id: &str| TransactionalProducer::open(kafka, &shared.config.topics, id);
     let transaction = Transaction::new(open(transactional_id)?, shared.metrics.clone());

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 
 /// Maximum validity of an order, in milliseconds.
-const LONGEST_MS: i64 = 24 * 3_600 * 1_000;
+const MAX_VALIDITY_MS: i64 = 24 * 3_600 * 1_000;
 
 /// Why an order must not be acted on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -121,16 +121,38 @@ fn difference(order: &Value, signed: &Value) -> Option<String> {
 }
 
 fn check_times(order: &Value, token: &Value) -> Result<(), OrderFault> {
-    let moment = |name: &str| order[name].as_str().and_then(parse_rfc3339);
-    let (Some(issued), Some(void)) = (moment("issued_at"), moment("not_after")) else {
+    let time_of = |name: &str| order[name].as_str().and_then(parse_rfc3339);
+    let (Some(issued), Some(expires)) = (time_of("issued_at"), time_of("not_after")) else {
         return Err(OrderFault::NotAnOrder);
     };
     let is_signed_then = token["iat"].as_i64() == Some(issued.div_euclid(MS_PER_SEC));
-    let is_sound = void > issued && void - issued <= LONGEST_MS;
-    let has_no_end = token.get("exp").is_none() && token.get("sub").is_none();
-    if is_signed_then && is_sound && has_no_end {
+    let is_sound = expires > issued && expires - issued <= MAX_VALIDITY_MS;
+    let has_no_expiry_claim = token.get("exp").is_none() && token.get("sub").is_none();
+    if is_signed_then && is_sound && has_no_expiry_claim {
         Ok(())
     } else {
         Err(OrderFault::Time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn times(issued_at: &str, not_after: &str) -> Result<(), OrderFault> {
+        let order = json!({"issued_at": issued_at, "not_after": not_after});
+        let secs = parse_rfc3339(issued_at).map(|ms| ms / MS_PER_SEC);
+        check_times(&order, &json!({"iat": secs}))
+    }
+
+    #[test]
+    fn an_order_expires_after_its_issue_and_within_a_day() {
+        let issued = "2026-01-01T10:00:00Z";
+        assert!(times(issued, "2026-01-02T10:00:00Z").is_ok());
+        let invalid = |not_after: &str| matches!(times(issued, not_after), Err(OrderFault::Time));
+        assert!(invalid("2026-01-02T10:00:00.001Z"), "longer than a day");
+        assert!(invalid("2026-01-01T10:00:00Z"), "already expired");
+        assert!(invalid("2025-12-31T10:00:00Z"), "before its issue");
     }
 }

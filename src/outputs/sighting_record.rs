@@ -1,6 +1,7 @@
 //! Sightings (`credential.sightings`): one authentication under its source; one JSON object per record, keyed
 //! by the network. Written and read by credwatch only.
 
+use crate::sources::json_object::Str;
 use credwatch_core::enrich::source_network;
 use credwatch_core::event::{
     Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Outcome,
@@ -26,46 +27,46 @@ pub enum SightingError {
 #[derive(Serialize, Deserialize)]
 struct Record<'a> {
     #[serde(borrow)]
-    event_id: Cow<'a, str>,
+    event_id: Str<'a>,
     /// Epoch milliseconds.
     time: i64,
     #[serde(borrow)]
-    network: Cow<'a, str>,
+    network: Str<'a>,
     #[serde(borrow)]
-    identity: Whose<'a>,
+    identity: IdentityRecord<'a>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    credential: Option<Which<'a>>,
+    credential: Option<CredentialRecord<'a>>,
     #[serde(borrow)]
-    outcome: Cow<'a, str>,
-    is_usual: bool,
+    outcome: Str<'a>,
+    is_known_source: bool,
     known_identities: u64,
     position: (i32, i64),
 }
 
 #[derive(Serialize, Deserialize)]
-struct Whose<'a> {
+struct IdentityRecord<'a> {
     #[serde(borrow)]
-    id: Cow<'a, str>,
+    id: Str<'a>,
     #[serde(borrow)]
-    kind: Cow<'a, str>,
+    kind: Str<'a>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    group: Option<Cow<'a, str>>,
+    group: Option<Str<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    owner: Option<Cow<'a, str>>,
+    owner: Option<Str<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Which<'a> {
+struct CredentialRecord<'a> {
     #[serde(borrow)]
-    id: Cow<'a, str>,
+    id: Str<'a>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    kind: Option<Cow<'a, str>>,
+    kind: Option<Str<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    issuer: Option<Cow<'a, str>>,
+    issuer: Option<Str<'a>>,
 }
 
-fn same<'e>(text: Option<&'e str>) -> Option<Cow<'e, str>> {
-    text.map(Cow::Borrowed)
+fn borrowed(text: &str) -> Str<'_> {
+    Str(Cow::Borrowed(text))
 }
 
 /// Network and record of `event`, which was read at `position`; `None` where it is not an authentication, or
@@ -73,7 +74,7 @@ fn same<'e>(text: Option<&'e str>) -> Option<Cow<'e, str>> {
 #[must_use]
 pub fn of_event(
     event: &Event<'_>,
-    is_usual: bool,
+    is_known_source: bool,
     known_identities: u64,
     position: (i32, i64),
 ) -> Option<(String, Vec<u8>)> {
@@ -83,22 +84,22 @@ pub fn of_event(
     let network = source_network(event)?;
     let (identity, credential) = (&event.identity, event.credential.as_ref());
     let record = Record {
-        event_id: Cow::Borrowed(&event.event_id),
+        event_id: borrowed(&event.event_id),
         time: event.time.epoch_ms(),
-        network: Cow::Borrowed(&network),
-        identity: Whose {
-            id: Cow::Borrowed(&identity.id),
-            kind: Cow::Borrowed(identity.kind.as_str()),
-            group: same(identity.group.as_deref()),
-            owner: same(identity.owner.as_deref()),
+        network: borrowed(&network),
+        identity: IdentityRecord {
+            id: borrowed(&identity.id),
+            kind: borrowed(identity.kind.as_str()),
+            group: identity.group.as_deref().map(borrowed),
+            owner: identity.owner.as_deref().map(borrowed),
         },
-        credential: credential.map(|credential| Which {
-            id: Cow::Borrowed(&credential.id),
-            kind: same(credential.kind.map(CredentialKind::as_str)),
-            issuer: same(credential.issuer.as_deref()),
+        credential: credential.map(|credential| CredentialRecord {
+            id: borrowed(&credential.id),
+            kind: credential.kind.map(|kind| borrowed(kind.as_str())),
+            issuer: credential.issuer.as_deref().map(borrowed),
         }),
-        outcome: Cow::Borrowed(event.outcome.as_str()),
-        is_usual,
+        outcome: borrowed(event.outcome.as_str()),
+        is_known_source,
         known_identities,
         position,
     };
@@ -114,31 +115,31 @@ pub fn decode(record: &[u8]) -> Result<Sighting<'_>, SightingError> {
     let raw: Record<'_> = serde_json::from_slice(record)?;
     let field = SightingError::Field;
     Ok(Sighting {
-        event_id: raw.event_id,
+        event_id: raw.event_id.0,
         time: EventTime::from_epoch_ms(raw.time).ok_or(field("time"))?,
-        network: raw.network,
+        network: raw.network.0,
         identity: Identity {
-            kind: IdentityKind::parse(&raw.identity.kind).ok_or(field("identity.kind"))?,
-            id: raw.identity.id,
-            group: raw.identity.group,
-            owner: raw.identity.owner,
+            kind: IdentityKind::parse(&raw.identity.kind.0).ok_or(field("identity.kind"))?,
+            id: raw.identity.id.0,
+            group: raw.identity.group.map(|group| group.0),
+            owner: raw.identity.owner.map(|owner| owner.0),
         },
         credential: raw.credential.map(credential_of).transpose()?,
-        outcome: Outcome::parse(&raw.outcome).ok_or(field("outcome"))?,
-        is_known_source: raw.is_usual,
+        outcome: Outcome::parse(&raw.outcome.0).ok_or(field("outcome"))?,
+        is_known_source: raw.is_known_source,
         known_identities: raw.known_identities,
         position: raw.position,
     })
 }
 
-fn credential_of(which: Which<'_>) -> Result<Credential<'_>, SightingError> {
+fn credential_of(raw: CredentialRecord<'_>) -> Result<Credential<'_>, SightingError> {
     let unknown = || SightingError::Field("credential.kind");
-    let kind = which.kind.as_deref();
-    let kind = kind.map(|kind| CredentialKind::parse(kind).ok_or_else(unknown));
+    let kind = raw.kind.as_ref();
+    let kind = kind.map(|kind| CredentialKind::parse(&kind.0).ok_or_else(unknown));
     Ok(Credential {
         kind: kind.transpose()?,
-        id: which.id,
-        issuer: which.issuer,
+        id: raw.id.0,
+        issuer: raw.issuer.map(|issuer| issuer.0),
         issued_at: None,
         expires_at: None,
         scopes: Vec::new(),
@@ -167,6 +168,11 @@ mod tests {
         assert_eq!(
             (&*sighting.event_id, &*sighting.identity.id),
             ("e\"1", "ada")
+        );
+        let group = sighting.identity.group.as_ref();
+        assert!(
+            matches!(group, Some(Cow::Borrowed("ops"))),
+            "decoding borrows"
         );
         assert_eq!(sighting.outcome, Outcome::Failure);
         assert_eq!(

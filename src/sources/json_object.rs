@@ -1,12 +1,13 @@
 //! Parsing of JSON objects without copying: borrowed text, counted unknown fields, bounded nesting.
 
 use credwatch_core::event::Text;
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
 
-/// Text borrowed from the record where it holds no escapes.
-#[derive(Debug)]
+/// Text borrowed from the record where it holds no escapes. Unlike `Cow`, it also borrows inside an `Option`.
+#[derive(Debug, Serialize)]
 pub struct Str<'de>(pub Text<'de>);
 
 impl<'de> Deserialize<'de> for Str<'de> {

@@ -508,4 +508,53 @@ mod tests {
         );
         assert_eq!((store.counts().evicted, store.len()), (1, 2));
     }
+    #[test]
+    fn an_identity_with_an_incident_is_never_evicted() {
+        let mut store = Store::new(2, &Parameters::default());
+        let now = EventTime::EARLIEST;
+        for key in [1, 2] {
+            let slot = store.get_or_insert(key, "known", now, half_life()).unwrap();
+            store.profile_mut(slot).has_incident = true;
+        }
+        let years_later = now.saturating_add_ms(3_650 * crate::units::MS_PER_DAY);
+        assert_eq!(
+            store.get_or_insert(3, "new", years_later, half_life()),
+            None
+        );
+        store.profile_mut(0).has_incident = false;
+        assert!(
+            store
+                .get_or_insert(3, "new", years_later, half_life())
+                .is_some()
+        );
+        assert!(store.find(1).is_none() && store.find(2).is_some());
+    }
+
+    fn checkpoint(store: &mut Store) -> Vec<RecordKey> {
+        let mut written = Vec::new();
+        let mut sink = |key, _: Option<&[u8]>| {
+            written.push(key);
+            Ok(())
+        };
+        store.begin_checkpoint(&mut sink).unwrap();
+        assert!(store.write_checkpoint_chunk(usize::MAX, &mut sink).unwrap());
+        store.commit_checkpoint();
+        written
+    }
+
+    #[test]
+    fn a_rescale_of_the_shared_baselines_is_checkpointed() {
+        let mut store = Store::new(2, &Parameters::default());
+        let now = EventTime::EARLIEST;
+        store.groups.push(GroupBaseline::new(8));
+        store.track_changes();
+        store.advance_shared_decay(now, half_life());
+        checkpoint(&mut store);
+        let next_day = now.saturating_add_ms(crate::units::MS_PER_DAY);
+        store.advance_shared_decay(next_day, half_life());
+        assert!(!checkpoint(&mut store).contains(&RecordKey::Group(0)));
+        let years_later = now.saturating_add_ms(1_000 * crate::units::MS_PER_DAY);
+        store.advance_shared_decay(years_later, half_life());
+        assert!(checkpoint(&mut store).contains(&RecordKey::Group(0)));
+    }
 }

@@ -184,4 +184,17 @@ mod tests {
         assert!((distance_km(oslo, sydney) - 15_960.0).abs() < 50.0);
         assert!(distance_km(oslo, oslo).abs() < 1e-9);
     }
+    #[test]
+    fn a_journey_within_the_error_of_geolocation_is_possible() {
+        let journey = crate::baseline::profile::Journey {
+            latitude: 50.0,
+            longitude: 0.0,
+            secs: 3_600,
+            ..Default::default()
+        };
+        // A degree of latitude is 111 km; an hour passed.
+        let to = |degrees: f64| impossible_journey(Some((50.0 + degrees, 0.0)), 7_200, &journey);
+        assert_eq!(to(10.5), None, "1,167 km, of which 200 km may be an error");
+        assert!(to(11.0).is_some_and(|(km, secs)| km > 1_200.0 && secs == 3_600));
+    }
 }
