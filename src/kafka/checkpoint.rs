@@ -8,6 +8,7 @@
 //! rejected.
 
 use crate::checkpointing::duty_cycle::DutyCycle;
+use crate::checkpointing::write_pacing::WritePacing;
 use crate::clock::Stopwatch;
 use crate::kafka::KafkaError;
 use crate::kafka::producer::TransactionalProducer;
@@ -24,19 +25,10 @@ use tracing::{info_span, warn};
 /// Scheduled checkpoints take at most one part in this many of the worker's time. That is a tenth of the
 /// throughput, because client and broker take the same again where all of them share two cores.
 const CHECKPOINT_DUTY: u32 = 24;
-/// A checkpoint in progress takes at most one part in this many of its worker's time.
-const WRITE_DUTY: u32 = 4;
-/// A checkpoint is spread over half of its interval, and at most this, so that the load stays even.
-const MAX_WRITE_TIME: Duration = Duration::from_secs(2);
 /// Number of records sent between two checks of the time.
 const CHUNK_BYTES: usize = 32 * 1024;
 /// Maximum delay of an event by a chunk of the checkpoint.
 const MAX_PAUSE: Duration = Duration::from_millis(1);
-/// No more records are sent while this many wait for the broker.
-const MAX_IN_FLIGHT: usize = 10_000;
-/// A checkpoint that is not sent within this time is sent at full speed: the broker aborts its transaction at
-/// 10 s.
-const OVERDUE_AFTER: Duration = Duration::from_secs(4);
 
 /// Receives partition, key and value of a state record.
 pub type StateRecordSink<'s> = dyn FnMut(i32, &[u8], Option<&[u8]>) -> io::Result<()> + 's;
@@ -101,13 +93,7 @@ pub(super) struct Checkpoints<'c> {
 /// A checkpoint in progress.
 struct InFlightCheckpoint {
     since: Stopwatch,
-    /// Share of the worker's time that it has taken.
-    worker_time: Duration,
-    /// Planned duration from its begin.
-    target: Duration,
-    /// Approximate size in bytes.
-    bytes: usize,
-    bytes_written: usize,
+    pacing: WritePacing,
     is_written: bool,
     gauge: IntGauge,
 }
@@ -119,28 +105,19 @@ impl Drop for InFlightCheckpoint {
 }
 
 impl InFlightCheckpoint {
-    /// A checkpoint of `bytes` that are to be sent `within` a duration from the start of `since`; `open`
-    /// counts checkpoints in progress.
-    fn start(since: Stopwatch, target: Duration, bytes: usize, open: &IntGauge) -> Self {
-        open.inc();
+    /// A checkpoint of about `bytes` that began at the start of `since`; `gauge` counts checkpoints in progress.
+    fn start(since: Stopwatch, interval: Duration, bytes: usize, gauge: &IntGauge) -> Self {
+        gauge.inc();
         Self {
             since,
-            worker_time: since.elapsed(),
-            target,
-            bytes,
-            bytes_written: 0,
+            pacing: WritePacing::new(interval, bytes, since.elapsed()),
             is_written: false,
-            gauge: open.clone(),
+            gauge: gauge.clone(),
         }
     }
 
-    /// Whether more of it is to be sent now, while `in_flight` records wait for the broker.
-    fn should_write(&self, on_their_way: usize) -> bool {
-        let lasts = self.since.elapsed();
-        let share = lasts.as_secs_f64() / self.target.as_secs_f64();
-        let is_behind = share >= 1.0 || (self.bytes_written as f64) < share * self.bytes as f64;
-        let is_calm = self.worker_time * WRITE_DUTY <= lasts && on_their_way < MAX_IN_FLIGHT;
-        lasts > OVERDUE_AFTER || (is_behind && is_calm)
+    fn should_write(&self, in_flight: usize) -> bool {
+        self.pacing.should_write(self.since.elapsed(), in_flight)
     }
 }
 
@@ -189,9 +166,9 @@ impl<'c> Checkpoints<'c> {
         let begun = begun.and_then(|()| with_sink(&self.producer, |send| state.begin(send)));
         match begun {
             Ok(bytes) => {
-                let within = MAX_WRITE_TIME.min(self.duty_cycle.slot(turns) / 2);
-                let open = &self.metrics.checkpoints_in_progress;
-                self.in_flight = Some(InFlightCheckpoint::start(since, within, bytes, open));
+                let interval = self.duty_cycle.slot(turns);
+                let gauge = &self.metrics.checkpoints_in_progress;
+                self.in_flight = Some(InFlightCheckpoint::start(since, interval, bytes, gauge));
             }
             Err(error) => self.fail(state, since, &error)?,
         }
@@ -209,13 +186,14 @@ impl<'c> Checkpoints<'c> {
         };
         let (now, mut step) = (Stopwatch::start(), Stopwatch::start());
         while !made.is_written && made.should_write(self.producer.in_flight()) {
+            let mut bytes = 0;
             let sent = with_sink(&self.producer, |send| {
                 state.write_chunk(CHUNK_BYTES, &mut |partition, key, value| {
-                    made.bytes_written += value.map_or(0, <[u8]>::len);
+                    bytes += value.map_or(0, <[u8]>::len);
                     send(partition, key, value)
                 })
             });
-            made.worker_time += step.elapsed();
+            made.pacing.record(bytes, step.elapsed());
             step = Stopwatch::start();
             match sent {
                 Ok(is_sent) => made.is_written = is_sent,
@@ -266,7 +244,7 @@ impl<'c> Checkpoints<'c> {
             return self.fail(state, made.since, &error);
         }
         state.commit();
-        let took = made.worker_time + step.elapsed();
+        let took = made.pacing.worker_time() + step.elapsed();
         self.metrics
             .checkpoint_worker_seconds
             .observe(took.as_secs_f64());

@@ -10,25 +10,25 @@ use std::fmt;
 #[derive(Debug, Serialize)]
 pub struct Str<'de>(pub Text<'de>);
 
-impl<'de> Deserialize<'de> for Str<'de> {
+impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct StrVisitor;
         impl<'de> Visitor<'de> for StrVisitor {
-            type Value = Str<'de>;
+            type Value = Text<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string")
             }
 
             fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Str(Cow::Borrowed(text)))
+                Ok(Cow::Borrowed(text))
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Str(Cow::Owned(text.to_owned())))
+                Ok(Cow::Owned(text.to_owned()))
             }
         }
-        deserializer.deserialize_str(StrVisitor)
+        deserializer.deserialize_str(StrVisitor).map(Str)
     }
 }
 

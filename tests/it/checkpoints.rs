@@ -57,7 +57,7 @@ fn whole(shard: &Shard) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_sent_bit_by_bit_is_the_state_of_one_moment() {
+fn an_incremental_checkpoint_is_the_state_of_one_moment() {
     let (factory, mut dice) = (factory(), Rng::new(7));
     let mut shard = factory.shard(ShardId::of_identities(0));
     shard.track_changes();

@@ -33,7 +33,7 @@ fn replay_into(folder: &Path, more: &[&str], inputs: &[PathBuf]) -> std::process
 }
 
 #[test]
-fn a_theft_is_told_explained_and_written() {
+fn a_theft_is_reported_explained_and_written() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("events.jsonl");
     let events = native_log(20, 9);
@@ -134,7 +134,7 @@ fn fill_disk_at(state: &Path) {
 }
 
 #[test]
-fn a_full_disk_and_a_folder_that_is_none_leave_the_old_state_whole() {
+fn a_full_disk_or_an_invalid_directory_leaves_the_previous_state_intact() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("events.jsonl");
     write_lines(&input, &native_log(5, 2));
@@ -178,7 +178,7 @@ fn a_full_disk_and_a_folder_that_is_none_leave_the_old_state_whole() {
 }
 
 #[test]
-fn state_is_left_and_taken_up() {
+fn state_is_saved_and_restored() {
     let folder = tempfile::tempdir().unwrap();
     let (whole, halves) = (folder.path().join("whole"), folder.path().join("halves"));
     let state = folder.path().join("state");
@@ -237,7 +237,7 @@ fn state_is_left_and_taken_up() {
 }
 
 #[test]
-fn an_altered_audit_trail_is_found() {
+fn an_altered_audit_trail_is_detected() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("events.jsonl");
     write_lines(&input, &native_log(20, 9));
@@ -273,7 +273,7 @@ fn standard_input_is_read() {
 }
 
 #[test]
-fn garbage_is_named_and_the_rest_goes_on() {
+fn malformed_records_are_named_and_the_rest_is_processed() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("mixed.jsonl");
     let events = native_log(2, 1);
@@ -297,7 +297,7 @@ fn garbage_is_named_and_the_rest_goes_on() {
 }
 
 #[test]
-fn a_configuration_with_three_mistakes_names_all_three() {
+fn all_configuration_problems_are_reported_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("credwatch.toml");
     let text_of = "[kafka]\nbootstrap_server = \"x\"\n[detect]\nalerts_per_day = -1.0\n\
@@ -329,7 +329,7 @@ fn the_environment_overrides_and_is_checked() {
 }
 
 #[test]
-fn wrong_usage_and_unreadable_input_have_their_codes() {
+fn wrong_usage_and_unreadable_input_have_exit_codes() {
     assert_eq!(run(&["replay"]).status.code(), Some(2));
     assert_eq!(run(&["fly"]).status.code(), Some(2));
     let missing = run(&["replay", "/no/such/file.json"]);
@@ -338,7 +338,7 @@ fn wrong_usage_and_unreadable_input_have_their_codes() {
 }
 
 #[test]
-fn the_default_configuration_is_printed_and_is_one() {
+fn the_printed_default_configuration_is_valid() {
     let output = run(&["config", "default"]);
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("default.toml");
@@ -378,7 +378,7 @@ fn every_command_shows_an_example() {
 }
 
 #[test]
-fn without_a_broker_it_waits_says_so_and_is_not_ready() {
+fn without_a_broker_it_waits_and_is_not_ready() {
     let mut child = credwatch()
         .arg("run")
         .env("CREDWATCH_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
@@ -441,7 +441,7 @@ fn the_demo_shows_attacks() {
 }
 
 #[test]
-fn real_detonations_are_named() {
+fn real_detonations_are_detected() {
     let (Some(quiet), Some(loud)) = (
         real_logs("cloudtrail-attack-sim"),
         real_logs("stratus-detonations"),

@@ -108,7 +108,7 @@ fn acting(order: &&Value) -> bool {
 }
 
 #[test]
-fn when_everything_is_on_fire_no_cap_is_exceeded_and_everything_is_recorded() {
+fn under_mass_attack_no_limit_is_exceeded_and_everything_is_recorded() {
     let mut shards = shards(4, "max_per_hour = 20\nmax_share = 0.05");
     learn(&mut shards, 10_000, 30);
     let (mut published, mut opened) = (Vec::new(), 0);
@@ -139,7 +139,7 @@ fn when_everything_is_on_fire_no_cap_is_exceeded_and_everything_is_recorded() {
 }
 
 #[test]
-fn no_more_than_a_share_of_the_identities_is_contained_within_a_day() {
+fn the_share_of_identities_under_containment_is_limited() {
     let mut shards = shards(2, "max_per_hour = 1000000\nmax_share = 0.08");
     learn(&mut shards, 1_000, 30);
     let mut published = Vec::new();
@@ -166,7 +166,7 @@ fn no_more_than_a_share_of_the_identities_is_contained_within_a_day() {
 }
 
 #[test]
-fn a_protected_identity_under_attack_is_told_of_loudly_and_nothing_else() {
+fn a_protected_identity_under_attack_is_only_alerted_on() {
     let mut shards = shards(1, "protected = [\"svc-3\"]\nmax_share = 1.0");
     learn(&mut shards, 50, 200);
     let mut published = Vec::new();
@@ -219,7 +219,7 @@ fn outcome(order: &Value, outcome: OrderOutcome) -> Feedback {
 }
 
 #[test]
-fn a_failure_goes_on_to_something_stronger_and_then_to_a_person() {
+fn a_failure_escalates_to_a_stronger_action_and_then_to_a_person() {
     let (mut shard, order) = ordered("");
     assert_eq!(
         (&order["action"], &order["mode"]),
@@ -256,7 +256,7 @@ fn a_failure_goes_on_to_something_stronger_and_then_to_a_person() {
 }
 
 #[test]
-fn success_ends_it_and_a_refusal_is_for_a_person() {
+fn success_closes_an_order_and_a_rejection_goes_to_a_person() {
     let (mut shard, order) = ordered("");
     let (next, said) = answered(&mut shard, 0, outcome(&order, OrderOutcome::Done)).unwrap();
     assert_eq!(
@@ -269,7 +269,7 @@ fn success_ends_it_and_a_refusal_is_for_a_person() {
 }
 
 #[test]
-fn what_waits_for_a_person_is_carried_out_once_it_is_approved_and_not_while_paused() {
+fn an_order_awaiting_approval_is_enforced_once_approved_unless_paused() {
     let approve = |order: &Value| Feedback {
         approve: Some(order["order_id"].as_str().unwrap().to_owned()),
         ..Feedback::default()
@@ -309,7 +309,7 @@ fn what_waits_for_a_person_is_carried_out_once_it_is_approved_and_not_while_paus
 }
 
 #[test]
-fn who_is_protected_since_stays_so_whoever_approves() {
+fn approval_does_not_override_later_protection() {
     let approve = |order: &Value| Feedback {
         approve: Some(order["order_id"].as_str().unwrap().to_owned()),
         ..Feedback::default()
@@ -325,7 +325,7 @@ fn who_is_protected_since_stays_so_whoever_approves() {
 }
 
 #[test]
-fn what_decides_can_be_proved_by_the_record_that_raised_it() {
+fn the_audit_trail_holds_the_hash_of_the_record_behind_a_decision() {
     let mut shards = shards(1, "max_share = 1.0");
     learn(&mut shards, 50, 200);
     let mut published = Vec::new();

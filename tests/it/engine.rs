@@ -61,7 +61,7 @@ fn the_same_log_gives_the_same_bits() {
 }
 
 #[test]
-fn a_duplicate_is_judged_and_changes_nothing() {
+fn a_duplicate_is_scored_and_changes_nothing() {
     let mut organisation = Organisation::new(43, 60);
     let events = ordinary(&mut organisation, 6);
     let (mut once, mut twice) = (cold(10_000), cold(10_000));
@@ -108,7 +108,7 @@ fn late_events_do_not_move_time_back() {
 }
 
 #[test]
-fn at_the_limit_memory_stays_and_everyone_is_still_judged() {
+fn at_capacity_memory_is_bounded_and_every_event_is_scored() {
     let mut shard = cold(200);
     let mut sizes = Vec::new();
     for n in 0..20_000usize {
@@ -134,7 +134,7 @@ fn at_the_limit_memory_stays_and_everyone_is_still_judged() {
 }
 
 #[test]
-fn a_patient_attacker_does_not_teach_the_baseline() {
+fn a_patient_attacker_does_not_poison_the_baseline() {
     let mut organisation = Organisation::new(45, 120);
     let mut events = ordinary(&mut organisation, 36);
     events.extend(campaign(&mut organisation, "slow_burn", at(35, 10)));
@@ -203,7 +203,7 @@ fn left_and_reopened(shard: &Shard, factory: &ShardFactory) -> (Shard, Vec<u8>) 
 }
 
 #[test]
-fn a_restored_shard_goes_on_to_the_bit() {
+fn a_restored_shard_continues_bit_for_bit() {
     let mut organisation = Organisation::new(49, 60);
     let mut events = ordinary(&mut organisation, 12);
     let attack = campaign(&mut organisation, "guessed_password", at(11, 11));
@@ -261,7 +261,7 @@ fn published(clock: impl Fn(usize) -> EventTime) -> Vec<(String, serde_json::Val
 }
 
 #[test]
-fn a_wall_clock_that_is_set_moves_the_dates_of_orders_and_nothing_else() {
+fn a_clock_jump_affects_the_times_of_orders_only() {
     let steady = published(|_| at(16, 0));
     let set = published(|offset| at(if offset % 2 == 0 { 300 } else { 1 }, 0));
     assert_eq!(steady.len(), set.len());

@@ -68,7 +68,7 @@ fn hosts(shard: &Shard) -> String {
 }
 
 #[test]
-fn a_false_positive_closes_the_alert_and_teaches_the_baseline() {
+fn a_false_positive_closes_the_alert_and_is_learned() {
     let mut shard = learned();
     let alert_id = opened(&mut shard, 28, 9).unwrap();
     let closing = shard
@@ -94,7 +94,7 @@ fn a_false_positive_closes_the_alert_and_teaches_the_baseline() {
 }
 
 #[test]
-fn without_an_answer_nothing_of_it_is_learned() {
+fn without_a_verdict_an_alert_is_not_learned() {
     let mut shard = learned();
     opened(&mut shard, 28, 9).unwrap();
     for hour in 10..18 {
@@ -104,7 +104,7 @@ fn without_an_answer_nothing_of_it_is_learned() {
 }
 
 #[test]
-fn a_true_positive_unlearns_the_traces_of_the_attacker() {
+fn a_true_positive_unlearns_the_deviations() {
     let mut shard = learned();
     // Colleagues had used the machine before, so its first use by the victim was believed in part.
     for who in [5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 3] {
@@ -141,7 +141,7 @@ fn a_true_positive_unlearns_the_traces_of_the_attacker() {
 }
 
 #[test]
-fn an_answer_can_be_taken_back() {
+fn a_verdict_can_be_withdrawn() {
     let mut shard = learned();
     let alert_id = opened(&mut shard, 28, 9).unwrap();
     shard.apply_alert_verdict(&alert_id, AlertVerdict::Expected);
@@ -152,7 +152,7 @@ fn an_answer_can_be_taken_back() {
 }
 
 #[test]
-fn asking_gives_the_verdict_and_changes_nothing() {
+fn scoring_only_gives_the_verdict_and_changes_nothing() {
     let mut shard = learned();
     let bytes = theft(28, 9, 0).to_string().into_bytes();
     let state = |shard: &Shard| {

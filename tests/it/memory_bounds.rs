@@ -50,7 +50,7 @@ fn full() -> Shard {
 }
 
 #[test]
-fn a_flood_of_newcomers_drives_nobody_out_who_is_of_use() {
+fn a_flood_of_new_identities_evicts_no_useful_baseline() {
     let mut shard = full();
     let before = shard.health();
     assert_eq!(
@@ -78,7 +78,7 @@ fn a_flood_of_newcomers_drives_nobody_out_who_is_of_use() {
 }
 
 #[test]
-fn who_finds_no_room_is_judged_by_peers_and_everyone() {
+fn identities_without_baseline_are_scored_against_peers_and_population() {
     let mut shard = full();
     let at_ms = 7 * 24 * HOUR_MS;
     let like_all = judge(&mut shard, &event("new-1", at_ms));
@@ -99,7 +99,7 @@ fn who_finds_no_room_is_judged_by_peers_and_everyone() {
 }
 
 #[test]
-fn those_who_are_long_gone_make_room() {
+fn inactive_identities_are_evicted() {
     let mut shard = full();
     let year_ms = 365 * 24 * HOUR_MS;
     for n in 0..3 * LIMIT as i64 {
@@ -111,7 +111,7 @@ fn those_who_are_long_gone_make_room() {
 }
 
 #[test]
-fn credentials_groups_and_names_have_their_limits() {
+fn credentials_groups_and_labels_are_bounded() {
     let mut shard = cold();
     let mut sizes = Vec::new();
     for n in 0..30_000i64 {

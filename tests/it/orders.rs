@@ -141,7 +141,7 @@ fn orders_verify_here_and_with_a_library_of_another_language() {
 }
 
 #[test]
-fn whatever_is_altered_is_noticed() {
+fn every_alteration_of_an_order_is_detected() {
     let router = Desk::new(&["ed25519"]);
     let orders = router.orders();
     let good = orders[0].clone();
@@ -193,7 +193,7 @@ fn whatever_is_altered_is_noticed() {
 }
 
 #[test]
-fn a_key_that_nobody_knows_signs_for_nobody() {
+fn an_unknown_key_is_rejected() {
     let (router, stranger) = (Desk::new(&["ed25519"]), Desk::new(&["ed25519"]));
     let keys = stranger.path("jwks.json").display().to_string();
     let (code, told) = router.verify(&router.orders(), &["--keys", &keys]);

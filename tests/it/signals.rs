@@ -101,7 +101,7 @@ fn usual_refreshes(past: &[SimulatedEvent], victim: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn it_speaks_in_its_own_scenario_and_better_than_chance() {
+fn every_signal_detects_its_own_scenario() {
     assert_eq!(SCENARIO_OF.len(), SIGNALS.len());
     let mut organisation = Organisation::new(41, 60);
     let past: Vec<SimulatedEvent> = (0..=FRIDAY)
@@ -321,7 +321,7 @@ fn ladder(signal: SignalName) -> Vec<Vec<Vec<u8>>> {
 }
 
 #[test]
-fn more_is_more_surprising() {
+fn every_signal_is_monotone() {
     let shard = settled();
     for signal in SIGNALS.iter().map(|signal| signal.name()) {
         let steps = ladder(signal).into_iter();
@@ -335,7 +335,7 @@ fn more_is_more_surprising() {
 }
 
 #[test]
-fn scoring_changes_nothing_and_what_was_kept_answers_the_same() {
+fn scoring_changes_nothing_and_a_restore_scores_the_same() {
     let (factory, shard) = (factory(), settled());
     let mut left = Vec::new();
     shard.save(&mut left).unwrap();
@@ -381,7 +381,7 @@ fn late_data_does_no_harm() {
 }
 
 #[test]
-fn a_signal_that_is_off_says_nothing_and_learns_all_the_same() {
+fn a_disabled_signal_gives_no_reading_and_still_learns() {
     let factory = configured("[detect]\ndisabled_signals = [\"host\"]\n");
     let without = settled_in(&factory);
     let stranger = event("ada", NOW_MS, source("host", json!("vps-9")));
@@ -410,7 +410,7 @@ fn stop_logging(who: &str, minutes: i64) -> Vec<u8> {
 }
 
 #[test]
-fn what_attackers_are_known_to_do_alerts_for_the_second_one_too() {
+fn an_action_known_from_attacks_alerts_for_a_second_identity_too() {
     let mut shard = settled();
     for (who, minutes) in [("ada", 0), ("bo", 90)] {
         let (score, threshold) = score(&mut shard, &stop_logging(who, minutes));
@@ -419,7 +419,7 @@ fn what_attackers_are_known_to_do_alerts_for_the_second_one_too() {
 }
 
 #[test]
-fn a_credential_is_bound_to_its_first_place_even_under_an_open_alert() {
+fn a_credential_is_bound_at_its_first_use_even_under_an_open_alert() {
     let mut shard = settled();
     score(&mut shard, &stop_logging("ada", 0));
     assert_eq!(shard.health().open_alerts, 1);
@@ -436,7 +436,7 @@ fn a_credential_is_bound_to_its_first_place_even_under_an_open_alert() {
 }
 
 #[test]
-fn peers_are_those_that_do_the_same_where_no_group_is_given() {
+fn peers_are_learned_where_no_group_is_stated() {
     let mut shard = factory().shard(ShardId::of_identities(0));
     let act = |who: &str, team: &str, at_ms: i64, asn: u32| {
         event(who, at_ms, |event| {

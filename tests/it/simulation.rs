@@ -98,7 +98,7 @@ impl Owner<'_> {
         }
     }
 
-    fn continue_checkpoint(&mut self, most_bytes: usize) {
+    fn write_checkpoint_chunk(&mut self, most_bytes: usize) {
         self.send(|shard, send| shard.write_checkpoint_chunk(most_bytes, send));
     }
 
@@ -115,7 +115,7 @@ impl Owner<'_> {
         }
     }
 
-    fn give_checkpoint_up(&mut self) {
+    fn abort_checkpoint(&mut self) {
         if self.checkpoint.take().is_some() {
             self.shard.abort_checkpoint();
         }
@@ -198,7 +198,7 @@ fn disturbed(
             for offset in offset..end {
                 owner.take(log, offset);
                 if dice.chance(0.3) {
-                    owner.continue_checkpoint(dice.below(40_000));
+                    owner.write_checkpoint_chunk(dice.below(40_000));
                 }
             }
             offset = end;
@@ -211,16 +211,16 @@ fn disturbed(
             }
             owner.commit();
             match dice.below(10) {
-                0 => owner.give_checkpoint_up(),
+                0 => owner.abort_checkpoint(),
                 1..7 => owner.commit_checkpoint(),
                 _ => {}
             }
         }
         if offset >= log.len() as i64 {
             owner.commit();
-            owner.give_checkpoint_up();
+            owner.abort_checkpoint();
             owner.begin_checkpoint();
-            owner.continue_checkpoint(usize::MAX);
+            owner.write_checkpoint_chunk(usize::MAX);
             owner.commit_checkpoint();
             let state = whole(&owner.shard);
             return (broker.published, state, crashes);
@@ -230,12 +230,12 @@ fn disturbed(
 }
 
 #[test]
-fn what_is_committed_is_what_an_undisturbed_run_publishes() {
+fn faults_do_not_change_what_is_committed() {
     histories(0..SEEDS / 2);
 }
 
 #[test]
-fn the_same_of_as_many_others() {
+fn source_shards_publish_what_an_undisturbed_run_publishes() {
     histories(SEEDS / 2..SEEDS);
 }
 

@@ -45,7 +45,7 @@ fn opened(alerts: &[&Value]) -> usize {
 }
 
 #[test]
-fn a_spray_over_a_thousand_identities_is_one_alert_and_orders_for_those_reached() {
+fn a_spray_is_one_alert_with_orders_for_the_identities_that_logged_in() {
     let mut logins = Logins::new(5);
     let mut events = logins.ordinary_days(12);
     events.extend(logins.spray());
@@ -80,7 +80,7 @@ fn a_spray_over_a_thousand_identities_is_one_alert_and_orders_for_those_reached(
 }
 
 #[test]
-fn a_large_shared_egress_is_learned_and_one_that_moves_contains_nobody() {
+fn a_shared_egress_is_learned_and_a_moved_one_contains_nobody() {
     let mut logins = Logins::new(6);
     let mut events = logins.ordinary_days(20);
     logins.moves_to("198.51.100");
@@ -108,7 +108,7 @@ fn a_large_shared_egress_is_learned_and_one_that_moves_contains_nobody() {
 }
 
 #[test]
-fn a_protected_identity_that_was_reached_is_told_of_and_never_contained() {
+fn a_protected_identity_with_a_login_from_the_source_is_only_alerted_on() {
     let mut logins = Logins::new(7);
     let mut events = logins.ordinary_days(12);
     events.extend(logins.spray());
@@ -134,7 +134,7 @@ fn a_protected_identity_that_was_reached_is_told_of_and_never_contained() {
 }
 
 #[test]
-fn shards_of_sources_go_on_from_their_state_to_the_byte() {
+fn source_shards_restore_byte_for_byte() {
     let mut logins = Logins::new(8);
     let mut events = logins.ordinary_days(6);
     events.extend(logins.spray());

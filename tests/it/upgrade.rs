@@ -47,7 +47,7 @@ fn taken_up(factory: &ShardFactory, kept: &BTreeMap<Vec<u8>, Vec<u8>>) -> Shard 
 }
 
 #[test]
-fn an_upgrade_is_told_once_and_knowledge_is_carried_over() {
+fn an_upgrade_is_audited_once_and_keeps_the_baselines() {
     let (old, new) = (
         factory(""),
         factory("[detect]\nalerts_per_day = 9.0\n[containment]\nmax_per_hour = 3\n"),
@@ -110,7 +110,7 @@ fn state_of_another_format_version_is_refused_with_the_remedy() {
 }
 
 #[test]
-fn what_nobody_has_used_is_told_with_what_would_do() {
+fn unused_privileges_are_reported_with_a_suggestion() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let mut events = String::new();

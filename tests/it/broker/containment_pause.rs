@@ -63,7 +63,7 @@ fn wait_until_paused(running: &Running, is_paused: bool) {
 }
 
 #[test]
-fn enforcement_stops_at_once_stays_stopped_and_goes_on_when_told() {
+fn a_pause_stops_enforcement_until_it_is_resumed() {
     let setup = Setup::new("switch", PARTITIONS, "native");
     setup.enforce();
     let running = setup.start("one");

@@ -91,7 +91,7 @@ impl World {
     }
 
     /// A resume that somebody signed, and recorded, two days ago.
-    fn resume_of_days_ago(&self) -> Vec<u8> {
+    fn stale_resume(&self) -> Vec<u8> {
         let key = SigningKey::read(&self.path("order.pem").display().to_string()).unwrap();
         let answer = Feedback {
             containment: Some(ContainmentCommand::Resume),
@@ -169,7 +169,7 @@ fn resident_kib(running: &Running) -> u64 {
 }
 
 #[test]
-fn receivers_that_misbehave_keep_nobody_else_waiting() {
+fn misbehaving_receivers_do_not_delay_others() {
     let server = Server::start();
     let world = World::new("receivers", "");
     std::fs::write(world.path("hook"), HOOK_SECRET).unwrap();
@@ -255,7 +255,7 @@ fn receivers_that_misbehave_keep_nobody_else_waiting() {
 }
 
 #[test]
-fn only_orders_that_are_what_was_signed_and_in_time_are_carried_out_and_once() {
+fn only_valid_orders_are_executed_and_each_once() {
     let world = World::new("orders", "");
     world.append(&world.program());
     let first = world.setup.start_with("one", &["--stages", "detect"]);
@@ -330,7 +330,7 @@ fn only_orders_that_are_what_was_signed_and_in_time_are_carried_out_and_once() {
 }
 
 #[test]
-fn a_pause_stops_what_is_under_way_and_nobody_can_say_a_resume_again() {
+fn a_pause_stops_deliveries_and_a_replayed_resume_is_rejected() {
     let world = World::new("paused", "[feedback]\nrequire_signature = true\n");
     world.append(&world.program());
     let running = world.setup.start_with("one", &["--stages", "detect"]);
@@ -354,8 +354,7 @@ fn a_pause_stops_what_is_under_way_and_nobody_can_say_a_resume_again() {
     let forged = json!({"containment": "resume", "by": "bo"})
         .to_string()
         .into_bytes();
-    let records =
-        [resume.raw, forged, world.resume_of_days_ago()].map(|record| (String::new(), record));
+    let records = [resume.raw, forged, world.stale_resume()].map(|record| (String::new(), record));
     world.setup.produce("feedback", records);
     wait_until("the forged one is refused", || {
         running.metric("credwatch_feedback_total", "kind=\"refused\"") >= 1.0
@@ -423,7 +422,7 @@ fn fetch(running: &Running, token: &str, ask: &Value) -> (u16, Value) {
 }
 
 #[test]
-fn a_receiver_that_fetches_has_each_token_until_it_says_so() {
+fn a_polling_receiver_gets_each_token_until_it_acknowledges() {
     let world = World::new("fetching", "");
     std::fs::write(world.path("push"), PUSH_TOKEN).unwrap();
     world.append(&format!(
@@ -497,7 +496,7 @@ server.serve_forever()
 "#;
 
 #[test]
-fn a_receiver_whose_certificate_nobody_vouches_for_is_told_nothing() {
+fn a_receiver_with_an_untrusted_certificate_gets_nothing() {
     use std::io::BufRead;
     let world = World::new("tls", "");
     let made = Command::new("openssl")

@@ -120,7 +120,7 @@ fn trails<'r>(records: impl Iterator<Item = (i64, &'r [u8])>) -> BTreeMap<i64, V
 }
 
 #[test]
-fn whatever_is_killed_or_moved_nothing_is_lost_and_nothing_comes_twice() {
+fn kills_and_moves_lose_and_repeat_nothing() {
     let setup = Setup::new("faults", PARTITIONS as usize, "native");
     let log = traffic(setup.folder.path());
     // As they are written: the trail holds the hash of each record that decided something.

@@ -50,7 +50,7 @@ fn said(setup: &Setup, what: &str) -> Option<Value> {
 }
 
 #[test]
-fn an_answer_teaches_survives_a_kill_and_is_in_the_audit_trail() {
+fn feedback_is_learned_survives_a_kill_and_is_audited() {
     let setup = Setup::new("answers", 2, "native");
     let mut events = native_log(10, 9);
     events.extend((0..3).map(|at| theft(at, 9)));

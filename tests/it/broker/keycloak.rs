@@ -272,7 +272,7 @@ fn share(sorted: &[Duration], share: f64) -> u128 {
     clippy::disallowed_methods,
     reason = "what is measured is how long it takes"
 )]
-fn a_stolen_refresh_token_is_dead_at_its_next_use_and_everybody_else_goes_on() {
+fn a_stolen_refresh_token_is_revoked_and_other_users_are_unaffected() {
     let realm = Realm::new(format!("corp-{}", std::process::id()));
     realm.client(
         &json!({"clientId": "app", "publicClient": true, "directAccessGrantsEnabled": true,
@@ -412,7 +412,7 @@ fn verify(setup: &Setup, keys: &str) {
 }
 
 #[test]
-fn whatever_an_order_asks_for_keycloak_does_and_to_nobody_else() {
+fn keycloak_executes_every_action_on_the_right_user_only() {
     let realm = Realm::new(format!("acts-{}", std::process::id()));
     realm.client(
         &json!({"clientId": "app", "publicClient": true, "directAccessGrantsEnabled": true, "enabled": true}),

@@ -32,7 +32,7 @@ fn value_of(address: &str, query: &str) -> Option<f64> {
 }
 
 #[test]
-fn prometheus_reads_what_happened() {
+fn prometheus_scrapes_the_metrics() {
     let setup = Setup::new("scraped", 2, "native");
     let events = native_log(20, 4);
     let keyed = events.iter().map(|event| {

@@ -61,7 +61,7 @@ fn resident_kib(running: &Running) -> u64 {
 }
 
 #[test]
-fn a_broker_that_stands_still_is_waited_for() {
+fn a_paused_broker_is_waited_for() {
     let broker = Broker::start();
     let setup = Setup::on(broker.servers.clone(), "outage", 4, "native");
     let events = native_log(40, 20);

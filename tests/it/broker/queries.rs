@@ -19,7 +19,7 @@ fn ask(running: &Running, token: &str, identity: &str, event: &Path) -> Output {
 }
 
 #[test]
-fn a_service_explains_what_its_state_would() {
+fn a_service_explains_the_same_as_its_state() {
     let setup = Setup::new("asking", PARTITIONS, "native");
     let folder = setup.folder.path();
     let events = native_log(10, 3);

@@ -37,7 +37,7 @@ fn events() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn planted_secrets_show_nowhere() {
+fn secrets_appear_in_no_output() {
     let setup = Setup::new("secrets", 2, "native");
     setup.append(&format!(
         "[kafka.properties]\n\"sasl.password\" = \"{PASSWORD}\"\n"

@@ -49,7 +49,7 @@ fn records_in(files: &[PathBuf]) -> usize {
 }
 
 /// Raw files by kcat through both stages, against a replay of the same files.
-fn raw_files_give_what_replay_gives(name: &str, files: &[PathBuf]) {
+fn raw_files_give_the_same_as_replay(name: &str, files: &[PathBuf]) {
     let partitions = 4;
     let setup = Setup::new(name, partitions, "cloudtrail");
     kcat(&setup.topic("raw"), files);
@@ -93,17 +93,17 @@ fn raw_files_give_what_replay_gives(name: &str, files: &[PathBuf]) {
 }
 
 #[test]
-fn made_up_cloudtrail_gives_what_replay_gives() {
+fn generated_cloudtrail_gives_the_same_as_replay() {
     let folder = tempfile::tempdir().unwrap();
     for (at, file) in cloudtrail_files(9).iter().enumerate() {
         let path = folder.path().join(format!("{at:03}.json"));
         std::fs::write(path, file.to_string()).unwrap();
     }
-    raw_files_give_what_replay_gives("made-up", &files_of(folder.path()));
+    raw_files_give_the_same_as_replay("made-up", &files_of(folder.path()));
 }
 
 #[test]
-fn real_cloudtrail_gives_what_replay_gives() {
+fn real_cloudtrail_gives_the_same_as_replay() {
     let (Some(quiet), Some(loud)) = (
         real_logs("cloudtrail-attack-sim"),
         real_logs("stratus-detonations"),
@@ -112,7 +112,7 @@ fn real_cloudtrail_gives_what_replay_gives() {
     };
     let mut files = files_of(Path::new(&quiet));
     files.extend(files_of(&loud));
-    raw_files_give_what_replay_gives("real", &files);
+    raw_files_give_the_same_as_replay("real", &files);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn two_instances_share_the_partitions_and_publish_nothing_twice() {
 }
 
 #[test]
-fn what_was_committed_is_not_read_again() {
+fn committed_records_are_not_read_again() {
     let setup = Setup::new("again", 2, "native");
     let record = |index: usize| {
         let event = native(index, "svc-1", START_MS + index as i64 * 60_000);
@@ -186,7 +186,7 @@ fn what_was_committed_is_not_read_again() {
 }
 
 #[test]
-fn garbage_is_set_aside_and_the_rest_goes_on() {
+fn malformed_records_are_dead_letters_and_the_rest_is_processed() {
     let setup = Setup::new("garbage", 1, "native");
     let good = |index: usize| {
         let event = native(index, "svc-1", START_MS + index as i64 * 60_000);
@@ -220,7 +220,7 @@ fn garbage_is_set_aside_and_the_rest_goes_on() {
 }
 
 #[test]
-fn missing_topics_are_named_with_the_way_out() {
+fn missing_topics_are_named_with_the_remedy() {
     let setup = Setup::without_topics("missing", 1, "native");
     let running = setup.start("one");
     wait_until("the complaint", || {
@@ -232,7 +232,7 @@ fn missing_topics_are_named_with_the_way_out() {
 }
 
 #[test]
-fn differing_topics_are_told() {
+fn differing_topics_are_reported() {
     let setup = Setup::new("differs", 3, "native");
     let again = crate::common::credwatch()
         .args(["topics", "create", "--config"])

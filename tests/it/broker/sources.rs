@@ -15,7 +15,7 @@ fn keyed(event: &Value) -> (String, Vec<u8>) {
 }
 
 #[test]
-fn a_spray_over_all_partitions_is_one_alert_though_the_service_is_killed_in_it() {
+fn a_spray_over_all_partitions_is_one_alert_across_a_kill() {
     let setup = Setup::new("spray", PARTITIONS, "native");
     let mut logins = Logins::new(9);
     let mut events = logins.ordinary_days(5);

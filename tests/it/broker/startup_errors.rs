@@ -68,7 +68,7 @@ fn baselines_that_would_be_deleted_by_age_are_refused() {
 }
 
 #[test]
-fn partitions_that_were_added_under_the_baselines_are_noticed() {
+fn a_changed_partition_count_is_refused() {
     let setup = Setup::new("moved", 2, "native");
     learn(&setup);
     let admin = admin();
@@ -107,7 +107,7 @@ fn partitions_that_were_added_under_the_baselines_are_noticed() {
 }
 
 #[test]
-fn a_damaged_baseline_is_refused_with_the_way_out() {
+fn a_damaged_baseline_is_refused_with_the_remedy() {
     let setup = Setup::new("damaged", 1, "native");
     learn(&setup);
     let value = b"\x01\x01\x00not what was written, but long enough".to_vec();
