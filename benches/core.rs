@@ -1,6 +1,6 @@
-//! The scoring core alone: one thread, one million identities known, Zipf access, all signals on.
+//! The scoring core alone: one thread, one million identities, Zipf access, all signals enabled.
 //!
-//! `cargo bench --bench core`; budget 1.0 µs an event. `CREDWATCH_BENCH_IDENTITIES` changes the size.
+//! `cargo bench --bench core`; budget 1.0 µs per event. `CREDWATCH_BENCH_IDENTITIES` changes the size.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -19,7 +19,7 @@ use traffic::{Traffic, cold_engine, identities_wanted, origin};
 
 const WARM_UP: usize = 3_000_000;
 const MEASURED: usize = 3_000_000;
-/// So few that they are still in the cache when they are judged, as events are that were just decoded.
+/// Few enough that they are still in the cache when they are scored, as freshly decoded events are.
 const CHUNK: usize = 500;
 
 fn main() {

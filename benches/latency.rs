@@ -1,4 +1,4 @@
-//! From an event in Kafka to its order readable with `read_committed`, at half of the top rate.
+//! From an event in Kafka to its order readable with `read_committed`, at half of the maximum rate.
 //!
 //! `cargo bench --bench latency`; budget p99 at most 50 ms. First the top rate of one thread is taken, with
 //! broker and producer at work on the same machine, then half of it is produced for fourteen seconds, and in
@@ -38,12 +38,11 @@ use std::time::{Duration, Instant};
 const LEARNED: usize = 1_500_000;
 const PARTITIONS: usize = 4;
 const THEFTS: usize = 200;
-/// So many that all thefts fall on one day: what happens to many on one day and then to many on the next is
-/// priced as usual.
+/// Number of thefts: all of them fall on one day.
 const IDENTITIES: usize = 20_000;
 const EVERY: Duration = Duration::from_millis(50);
-/// Before the first theft: connections are made, and the broker's compiler takes half of a core for three
-/// seconds after the load has become another one.
+/// Warm-up before the first theft: connections are opened, and the broker's compiler takes half of a core for
+/// three seconds after the load has changed.
 const WARMING: Duration = Duration::from_secs(4);
 
 fn work(config: &Config, group: &str) -> (Shared, std::thread::JoinHandle<()>) {
@@ -60,7 +59,7 @@ fn work(config: &Config, group: &str) -> (Shared, std::thread::JoinHandle<()>) {
     (shared, thread)
 }
 
-/// Waits until everything is taken in; returns the rate of it.
+/// Waits until everything is processed; returns the rate.
 fn top_rate(shared: &Shared) -> f64 {
     let taken = || shared.metrics.records.with_label_values(&["detect"]).get() as usize;
     while taken() < LEARNED / 10 {
@@ -73,7 +72,7 @@ fn top_rate(shared: &Shared) -> f64 {
     (LEARNED - at) as f64 / start.elapsed().as_secs_f64()
 }
 
-/// Orders as they can be read, by identity, with the moments.
+/// Readable orders by identity, with the time of reading.
 fn read_orders(config: &Config, stop: &AtomicBool) -> HashMap<String, Vec<Instant>> {
     let reader: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &config.kafka.bootstrap_servers)
@@ -94,7 +93,7 @@ fn read_orders(config: &Config, stop: &AtomicBool) -> HashMap<String, Vec<Instan
     read
 }
 
-/// Ordinary events from `midnight` on, made beforehand so that making them costs nothing later.
+/// Ordinary events from `midnight` on, made beforehand.
 fn ordinary(mut midnight: EventTime, count: usize) -> Vec<(String, EventTime, Vec<u8>)> {
     let mut organisation = Organisation::new(1, IDENTITIES);
     let mut events = Vec::with_capacity(count);
@@ -112,8 +111,8 @@ fn ordinary(mut midnight: EventTime, count: usize) -> Vec<(String, EventTime, Ve
     events
 }
 
-/// A use of `victim`'s token after its end. Each issuer is another one, or the many thefts would be reported as
-/// one.
+/// A use of `victim`'s token after its expiry. Each has another issuer, or the many thefts would count as one
+/// shared deviation.
 fn theft(victim: &str, now: EventTime, at: usize) -> Vec<u8> {
     serde_json::json!({
         "event_id": format!("theft-{at}"), "time": now.epoch_ms(), "activity": "use",

@@ -1,5 +1,5 @@
-//! Memory an identity, everything counted: the growth of the process's resident size while an engine
-//! meets one million identities with a credential each, and then three million events more.
+//! Memory per identity, everything counted: the growth of the process's resident size while an engine
+//! processes one million identities with a credential each, and then three million events more.
 //!
 //! `cargo bench --bench memory`; budget 1,024 bytes. `CREDWATCH_BENCH_IDENTITIES` changes the size.
 #![allow(

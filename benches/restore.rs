@@ -1,5 +1,5 @@
-//! One million identities stored on Kafka and restored: how long the shards take, and what share
-//! of the throughput checkpoints cost while events come as fast as they are taken.
+//! One million identities stored on Kafka and restored: duration of the restore, and the share of the throughput
+//! that checkpoints take at full load.
 //!
 //! `cargo bench --bench restore`; budgets: 10 s and linear, a tenth of the throughput. A real broker is
 //! started by `scripts/broker`. `CREDWATCH_BENCH_IDENTITIES` changes the size.
@@ -38,7 +38,7 @@ fn factory(config: &Config) -> ShardFactory {
     ShardFactory::new(config, load_model(config).unwrap(), PARTITIONS as u32)
 }
 
-/// Every identity once, and then `more` events of them, few of them often.
+/// Every identity once, and then `more` events.
 fn fill(config: &Config, identities: usize, more: usize) {
     // Compressed, for these are gigabytes.
     let producer: ThreadedProducer<DefaultProducerContext> = producing(config)
@@ -69,8 +69,8 @@ fn fill(config: &Config, identities: usize, more: usize) {
     producer.flush(Duration::from_secs(120)).unwrap();
 }
 
-/// Runs one worker until it has taken `events` in; returns what checkpoints cost from the end of the first
-/// round on: the share of the events that were not taken in because some were being made.
+/// Runs one worker until it has processed `events`; returns the cost of checkpoints from the end of the first
+/// round on: the share of events that were not processed because a checkpoint was in progress.
 fn work(config: &Config, events: usize) -> Value {
     let shared = Shared::new(config.clone(), Metrics::new("bench").unwrap());
     let metrics = Metrics::new("bench").unwrap();
@@ -103,7 +103,7 @@ fn work(config: &Config, events: usize) -> Value {
     }
 }
 
-/// How many events are taken in while a checkpoint is being made, and how many while none is.
+/// Number of events processed while a checkpoint is in progress, and while none is.
 struct Rates {
     looked: Instant,
     taken: usize,
@@ -151,7 +151,7 @@ impl Rates {
     }
 }
 
-/// Seconds in which one thread takes all shards up.
+/// Seconds in which one thread restores all shards.
 fn restore(config: &Config) -> (f64, usize) {
     let factory = factory(config);
     let restorer = ShardRecovery::new(Arc::new(config.clone()), GROUP.to_owned());

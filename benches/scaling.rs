@@ -36,7 +36,7 @@ fn start(config: &Config, group: &str, instance: usize) -> Child {
         ("SIGHTINGS", &topics.sightings),
     ];
     let mut command = Command::new(env!("CARGO_BIN_EXE_credwatch"));
-    // Every group begins without what another one left.
+    // Every group begins without the state of another one.
     command.args(["run", "-q", "--stages", "detect", "--cold"]);
     // What others call so would be read as settings.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CREDWATCH_")) {

@@ -78,18 +78,18 @@ impl QueryRouter {
         for partition in &here {
             let (target, document) = (identity.to_owned(), events.to_vec());
             let explain = move |shard: &Shard| shard.explain(&target, &document);
-            let answer = self.query_shard(*partition, explain).await;
-            if answer
+            let result = self.query_shard(*partition, explain).await;
+            if result
                 .as_ref()
                 .is_ok_and(|explained| explained.known.is_some())
             {
-                return answer;
+                return result;
             }
-            first.get_or_insert(answer);
+            first.get_or_insert(result);
         }
         let is_whole = here.len() >= all as usize;
-        let answer = first.filter(|_| is_whole || here.contains(&usual));
-        answer.unwrap_or_else(|| {
+        let result = first.filter(|_| is_whole || here.contains(&usual));
+        result.unwrap_or_else(|| {
             Err(QueryError::OtherInstance {
                 identity: identity.to_owned(),
                 here: here.len(),
@@ -120,11 +120,11 @@ impl QueryRouter {
         ask: impl FnOnce(&Shard) -> Result<T, QueryError> + Send + 'static,
     ) -> Result<T, QueryError> {
         let owner = self.owners.get(&partition).map(|owner| owner.clone());
-        let (answer, answered) = oneshot::channel();
+        let (reply, receiver) = oneshot::channel();
         let question = move |shard: Option<&Shard>| {
-            let said = shard.map_or(Err(QueryError::Rebalancing), ask);
+            let result = shard.map_or(Err(QueryError::Rebalancing), ask);
             // The caller may have disconnected.
-            let _ = answer.send(said);
+            let _ = reply.send(result);
         };
         let query = ShardQuery {
             partition,
@@ -132,6 +132,6 @@ impl QueryRouter {
         };
         let sent = owner.ok_or(QueryError::Rebalancing)?.send(query);
         sent.map_err(|_| QueryError::Rebalancing)?;
-        answered.await.unwrap_or(Err(QueryError::Rebalancing))
+        receiver.await.unwrap_or(Err(QueryError::Rebalancing))
     }
 }

@@ -1,4 +1,4 @@
-//! A real broker for the benches that need one, topics on it, and events in them.
+//! A real broker for the benches that need one, with topics and events.
 #![allow(dead_code, reason = "each bench uses a subset")]
 
 use credwatch::config::{Config, Sources};
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// First day of the events, a Monday.
 const START_MS: i64 = 1_772_409_600_000;
 
-/// A broker of our own, ended with its folder.
+/// A broker that is stopped on drop.
 pub(crate) struct Broker {
     child: Option<Child>,
     _folder: tempfile::TempDir,
@@ -21,7 +21,7 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    /// The one that `CREDWATCH_TEST_BROKER` names, else a new one.
+    /// The broker of `CREDWATCH_TEST_BROKER`, otherwise a new one.
     pub(crate) fn find() -> Self {
         let folder = tempfile::tempdir().unwrap();
         if let Ok(address) = std::env::var("CREDWATCH_TEST_BROKER") {
@@ -67,7 +67,7 @@ impl Drop for Broker {
     }
 }
 
-/// Settings with topics of their own, which are made.
+/// Settings with topics of their own, which are created.
 pub(crate) fn config(broker: &Broker, prefix: &str, partitions: usize) -> Config {
     let text = format!(
         "[kafka]\nbootstrap_servers = \"{}\"\n[topics]\nevents = \"{prefix}.events\"\n\
@@ -88,7 +88,7 @@ pub(crate) fn config(broker: &Broker, prefix: &str, partitions: usize) -> Config
     config
 }
 
-/// A producer that puts identities where `replay` does.
+/// A producer with Kafka's default partitioner, as `replay` assumes.
 pub(crate) fn producer(config: &Config) -> ThreadedProducer<DefaultProducerContext> {
     producing(config).create().unwrap()
 }
@@ -104,7 +104,7 @@ pub(crate) fn producing(config: &Config) -> ClientConfig {
     settings
 }
 
-/// Sends a record, waiting for room.
+/// Sends a record, waiting for space.
 pub(crate) fn send(
     producer: &ThreadedProducer<DefaultProducerContext>,
     topic: &str,
@@ -118,8 +118,8 @@ pub(crate) fn send(
     }
 }
 
-/// Fills the events topic with `events` events of so many identities; returns their mean size, and the
-/// day after.
+/// Fills the events topic with `events` events; returns their mean size, and the next
+/// day.
 pub(crate) fn fill(config: &Config, events: usize, identities: usize) -> (usize, EventTime) {
     let producer = producer(config);
     let mut organisation = Organisation::new(1, identities);

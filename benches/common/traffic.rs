@@ -36,7 +36,7 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// Traffic of so many identities.
+    /// Traffic of `identities` identities.
     pub(crate) fn new(identities: usize) -> Self {
         Self {
             dice: Rng::new(1),
@@ -99,16 +99,16 @@ impl Traffic {
         }
     }
 
-    /// Who comes next, by Zipf's law.
+    /// The next identity, by Zipf's law.
     pub(crate) fn zipf(&mut self) -> usize {
         let n = self.ids.len() as f64;
         let rank = libm::exp(self.dice.unit() * libm::log(n)) as usize;
-        // Ranks are spread over the table, so that neighbours in rank are no neighbours in memory.
+        // Ranks are spread over the table, so that neighbours in rank are not neighbours in memory.
         (rank.wrapping_mul(2_654_435_761)) % self.ids.len()
     }
 }
 
-/// How many identities are asked for by `CREDWATCH_BENCH_IDENTITIES`.
+/// Number of identities: `CREDWATCH_BENCH_IDENTITIES`.
 pub(crate) fn identities_wanted() -> usize {
     std::env::var("CREDWATCH_BENCH_IDENTITIES")
         .ok()
@@ -121,14 +121,14 @@ pub(crate) fn cold_engine() -> Engine {
     Engine::new(settings())
 }
 
-/// What the default configuration tells an engine.
+/// Settings of the engine under the default configuration.
 pub(crate) fn settings() -> Settings {
     let config = Config::load(&Sources::default()).unwrap();
     let model = load_model(&config).unwrap();
     ShardFactory::new(&config, model, 1).settings().clone()
 }
 
-/// Where events are said to come from.
+/// Position of the events.
 pub(crate) fn origin() -> SourcePosition {
     SourcePosition {
         topic: Arc::from("credential.events"),

@@ -118,26 +118,26 @@ impl AuditChain {
     }
 
     /// The record of feedback. For an identity to be forgotten it holds no name.
-    pub fn feedback(&mut self, time: EventTime, answer: &Feedback) -> Vec<u8> {
-        let forgotten = answer.forget.as_ref().map(|identity| {
+    pub fn feedback(&mut self, time: EventTime, feedback: &Feedback) -> Vec<u8> {
+        let forgotten = feedback.forget.as_ref().map(|identity| {
             let digest = blake3::hash(identity.as_bytes()).to_hex();
             format!("blake3:{digest}")
         });
         let mut entry = json!({
-            "type": record_type(answer),
+            "type": record_type(feedback),
             "time": format_rfc3339(time),
-            "alert_id": answer.alert_id,
-            "verdict": answer.verdict.map(AlertVerdict::as_str),
+            "alert_id": feedback.alert_id,
+            "verdict": feedback.verdict.map(AlertVerdict::as_str),
             "identity_hash": forgotten,
-            "by": answer.by,
-            "reason": answer.reason,
+            "by": feedback.by,
+            "reason": feedback.reason,
         });
-        if let Some(signature) = &answer.signature {
+        if let Some(signature) = &feedback.signature {
             entry["signed_by"] = json!(signature.kid);
         }
-        if let Some(order_id) = answer.order_id.as_ref().or(answer.approve.as_ref()) {
+        if let Some(order_id) = feedback.order_id.as_ref().or(feedback.approve.as_ref()) {
             entry["order_id"] = json!(order_id);
-            entry["took_ms"] = json!(answer.took_ms);
+            entry["took_ms"] = json!(feedback.took_ms);
         }
         self.append(&entry)
     }
@@ -167,8 +167,8 @@ fn event_context(event: &EventContext) -> Value {
 }
 
 /// Type of the feedback in the trail.
-fn record_type(answer: &Feedback) -> &'static str {
-    match answer.command() {
+fn record_type(feedback: &Feedback) -> &'static str {
+    match feedback.command() {
         Ok(FeedbackCommand::AlertVerdict(..)) | Err(_) => "feedback",
         Ok(FeedbackCommand::OrderOutcome(_, OrderOutcome::Done)) => "containment_done",
         Ok(FeedbackCommand::OrderOutcome(_, OrderOutcome::Failed)) => "containment_failed",

@@ -12,31 +12,31 @@ use crate::feedback::model::{ContainmentCommand, Feedback};
 use std::path::Path;
 use std::sync::Arc;
 
-fn publish(config: &ConfigArguments, answer: &Feedback) -> u8 {
+fn publish(config: &ConfigArguments, feedback: &Feedback) -> u8 {
     with_config(config, |config| {
-        code_of(publish_feedback::publish(&Arc::new(config), answer).map(|note| print(&note)))
+        code_of(publish_feedback::publish(&Arc::new(config), feedback).map(|note| print(&note)))
     })
 }
 
 pub(super) fn feedback(arguments: &FeedbackArguments) -> u8 {
-    let answer = Feedback {
+    let feedback = Feedback {
         alert_id: Some(arguments.alert.clone()),
         verdict: Some(arguments.verdict),
         by: arguments.by.clone(),
         reason: arguments.reason.clone(),
         ..Feedback::default()
     };
-    publish(&arguments.config, &answer)
+    publish(&arguments.config, &feedback)
 }
 
 pub(super) fn forget(arguments: &ForgetArguments) -> u8 {
-    let answer = Feedback {
+    let feedback = Feedback {
         forget: Some(arguments.identity.clone()),
         by: arguments.by.clone(),
         reason: arguments.reason.clone(),
         ..Feedback::default()
     };
-    publish(&arguments.config, &answer)
+    publish(&arguments.config, &feedback)
 }
 
 pub(super) fn containment(arguments: &ContainmentArguments) -> u8 {
@@ -46,14 +46,14 @@ pub(super) fn containment(arguments: &ContainmentArguments) -> u8 {
         ContainmentArgument::Approve => None,
     };
     let approve = arguments.order.clone().filter(|_| containment.is_none());
-    let answer = Feedback {
+    let feedback = Feedback {
         containment,
         approve,
         by: arguments.by.clone(),
         reason: arguments.reason.clone(),
         ..Feedback::default()
     };
-    publish(&arguments.config, &answer)
+    publish(&arguments.config, &feedback)
 }
 
 pub(super) fn review_case(arguments: &ReviewArguments) -> u8 {

@@ -32,8 +32,8 @@ pub enum PublishError {
 ///
 /// # Errors
 /// It is malformed, or Kafka rejected it.
-pub async fn send(config: &Arc<Config>, answer: &Feedback) -> Result<String, PublishError> {
-    let key = match answer.command()? {
+pub async fn send(config: &Arc<Config>, feedback: &Feedback) -> Result<String, PublishError> {
+    let key = match feedback.command()? {
         FeedbackCommand::AlertVerdict(alert_id, _) => alert_id,
         FeedbackCommand::OrderOutcome(order_id, _) | FeedbackCommand::Approve(order_id) => order_id,
         FeedbackCommand::Forget(identity) => identity,
@@ -44,7 +44,7 @@ pub async fn send(config: &Arc<Config>, answer: &Feedback) -> Result<String, Pub
     }
     let topic = &config.topics.feedback;
     let sender = RecordProducer::new(Arc::clone(config))?;
-    let (partition, offset) = sender.send_feedback(key, answer).await?;
+    let (partition, offset) = sender.send_feedback(key, feedback).await?;
     Ok(format!(
         "published to {topic}, partition {partition}, offset {offset}; running services take it in within \
          seconds\n"
@@ -55,17 +55,17 @@ pub async fn send(config: &Arc<Config>, answer: &Feedback) -> Result<String, Pub
 ///
 /// # Errors
 /// It is malformed, or Kafka rejected it.
-pub fn publish(config: &Arc<Config>, answer: &Feedback) -> Result<String, PublishError> {
+pub fn publish(config: &Arc<Config>, feedback: &Feedback) -> Result<String, PublishError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(send(config, answer))
+    runtime.block_on(send(config, feedback))
 }
 
 /// Publishes requests from HTTP, one after the other, until the channel closes.
 pub async fn serve(config: Arc<Config>, mut feedback_requests: Receiver<FeedbackRequest>) {
     while let Some(request) = feedback_requests.recv().await {
-        let result = send(&config, &request.answer).await;
+        let result = send(&config, &request.feedback).await;
         // The client may have disconnected.
         let _ = request.done.send(result.map_err(|error| error.to_string()));
     }

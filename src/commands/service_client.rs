@@ -56,19 +56,19 @@ pub fn ask<T: DeserializeOwned>(
             .header("authorization", bearer)
             .call(),
     };
-    let mut answer = sent.map_err(|error| failed(error.to_string()))?;
-    let text = answer
+    let mut response = sent.map_err(|error| failed(error.to_string()))?;
+    let text = response
         .body_mut()
         .with_config()
         .limit(1 << 30)
         .read_to_string();
     let text = text.map_err(|error| failed(error.to_string()))?;
-    if answer.status().is_success() {
+    if response.status().is_success() {
         return serde_json::from_str(&text)
             .map_err(|error| failed(format!("unexpected response: {error}")));
     }
     let refusal = serde_json::from_str(&text).map(|refusal: Refusal| refusal.error);
     Err(failed(
-        refusal.unwrap_or_else(|_| answer.status().to_string()),
+        refusal.unwrap_or_else(|_| response.status().to_string()),
     ))
 }

@@ -123,7 +123,7 @@ pub enum FeedbackError {
 }
 
 /// The valid forms.
-const SHAPES: &str = "an answer holds `by` and alert_id with verdict, or order_id with outcome, or \
+const SHAPES: &str = "feedback holds `by` and alert_id with verdict, or order_id with outcome, or \
                       approve, or forget, or containment";
 
 impl Feedback {
@@ -132,9 +132,9 @@ impl Feedback {
     /// # Errors
     /// The record is malformed.
     pub fn parse(record: &[u8]) -> Result<Self, FeedbackError> {
-        let answer: Self = serde_json::from_slice(record)?;
-        answer.command()?;
-        Ok(answer)
+        let feedback: Self = serde_json::from_slice(record)?;
+        feedback.command()?;
+        Ok(feedback)
     }
 
     /// Its content.
@@ -180,12 +180,12 @@ mod tests {
         let parse = |text: &str| Feedback::parse(text.as_bytes());
         let good =
             r#"{"alert_id":"a1","verdict":"false_positive","by":"ada","reason":"new laptop"}"#;
-        let answer = parse(good).unwrap();
+        let feedback = parse(good).unwrap();
         assert_eq!(
-            answer.command().unwrap(),
+            feedback.command().unwrap(),
             FeedbackCommand::AlertVerdict("a1", AlertVerdict::FalsePositive)
         );
-        assert_eq!(Feedback::parse(&answer.to_json()).unwrap(), answer);
+        assert_eq!(Feedback::parse(&feedback.to_json()).unwrap(), feedback);
         let forget = parse(r#"{"forget":"svc-1","by":"bo"}"#).unwrap();
         assert_eq!(forget.command().unwrap(), FeedbackCommand::Forget("svc-1"));
         let pause = parse(r#"{"containment":"pause","by":"bo"}"#).unwrap();

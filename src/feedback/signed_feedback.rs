@@ -7,7 +7,7 @@ use credwatch_core::units::{EventTime, MS_PER_SEC};
 use serde::{Deserialize, Serialize};
 
 /// Type of the token, in its header.
-const TYPE: &str = "credwatch-answer+jwt";
+const TYPE: &str = "credwatch-feedback+jwt";
 /// Tolerated clock skew of a sender ahead of the broker, in seconds.
 const MAX_CLOCK_SKEW_SECS: i64 = 300;
 
@@ -15,7 +15,7 @@ const MAX_CLOCK_SKEW_SECS: i64 = 300;
 struct FeedbackClaims {
     iat: i64,
     jti: String,
-    answer: Feedback,
+    feedback: Feedback,
 }
 
 /// A trusted author.
@@ -38,16 +38,16 @@ pub struct FeedbackVerifier {
 
 /// The record of `feedback`, signed with `key` at `now`.
 #[must_use]
-pub fn sign(answer: &Feedback, key: &SigningKey, now: EventTime) -> Option<Vec<u8>> {
+pub fn sign(feedback: &Feedback, key: &SigningKey, now: EventTime) -> Option<Vec<u8>> {
     let iat = now.epoch_ms().div_euclid(MS_PER_SEC);
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&answer.to_json());
+    hasher.update(&feedback.to_json());
     hasher.update(&now.epoch_ms().to_le_bytes());
     hasher.update(&std::process::id().to_le_bytes());
     let statement = FeedbackClaims {
         iat,
         jti: hasher.finalize().to_hex()[..32].to_owned(),
-        answer: answer.clone(),
+        feedback: feedback.clone(),
     };
     let payload = serde_json::to_vec(&statement).ok()?;
     let token = key.sign(TYPE, &payload).ok()?;
@@ -62,11 +62,11 @@ impl FeedbackVerifier {
     pub fn verify(&self, record: &[u8], sent_secs: Option<i64>) -> Result<Feedback, FeedbackError> {
         let record = record.trim_ascii();
         if !record.starts_with(b"eyJ") {
-            let answer = Feedback::parse(record)?;
+            let feedback = Feedback::parse(record)?;
             return if self.requires_signature {
                 Err(FeedbackError::Unsigned)
             } else {
-                Ok(answer)
+                Ok(feedback)
             };
         }
         let token = std::str::from_utf8(record).map_err(|_| SignatureError::Malformed)?;
@@ -75,25 +75,25 @@ impl FeedbackVerifier {
         if sent_secs.is_some_and(|sent| statement.iat > sent.saturating_add(MAX_CLOCK_SKEW_SECS)) {
             return Err(FeedbackError::IssuedInFuture);
         }
-        let mut answer = statement.answer;
-        answer.command()?;
+        let mut feedback = statement.feedback;
+        feedback.command()?;
         if let Some(name) = &signer.by
-            && *name != answer.by
+            && *name != feedback.by
         {
             return Err(FeedbackError::AuthorMismatch {
                 signer: name.clone(),
-                by: answer.by,
+                by: feedback.by,
             });
         }
         let id = blake3::hash(format!("{}\n{}", opened.kid, statement.jti).as_bytes());
         let mut short = [0; 16];
         short.copy_from_slice(&id.as_bytes()[..16]);
-        answer.signature = Some(SignatureInfo {
+        feedback.signature = Some(SignatureInfo {
             kid: opened.kid,
             token: short,
             issued_secs: statement.iat,
         });
-        Ok(answer)
+        Ok(feedback)
     }
 
     fn verify_signature(
@@ -121,7 +121,7 @@ struct VerifiedPayload {
 mod tests {
     use super::*;
 
-    fn answer(by: &str) -> Feedback {
+    fn feedback(by: &str) -> Feedback {
         Feedback {
             forget: Some("svc".to_owned()),
             by: by.to_owned(),
@@ -147,11 +147,11 @@ mod tests {
     fn signed_feedback_is_verified() {
         let key = SigningKey::for_tests(1);
         let verifier = verifier(&key, Some("ada"));
-        let record = sign(&answer("ada"), &key, NOW).unwrap();
+        let record = sign(&feedback("ada"), &key, NOW).unwrap();
         let read = verifier.verify(&record, None).unwrap();
         assert_eq!(read.signature.as_ref().unwrap().kid, key.public().kid);
         assert_eq!(read.forget.as_deref(), Some("svc"));
-        let later = sign(&answer("ada"), &key, NOW.saturating_add_ms(1)).unwrap();
+        let later = sign(&feedback("ada"), &key, NOW.saturating_add_ms(1)).unwrap();
         let later = verifier.verify(&later, None).unwrap();
         assert_ne!(
             read.signature.unwrap().token,
@@ -164,12 +164,12 @@ mod tests {
         let (key, other) = (SigningKey::for_tests(1), SigningKey::for_tests(2));
         let verifier = verifier(&key, Some("ada"));
         let rejection = |record: &[u8]| verifier.verify(record, None).unwrap_err().to_string();
-        assert!(rejection(&answer("ada").to_json()).contains("not signed"));
-        assert!(rejection(&sign(&answer("eve"), &key, NOW).unwrap()).contains("\"ada\""));
+        assert!(rejection(&feedback("ada").to_json()).contains("not signed"));
+        assert!(rejection(&sign(&feedback("eve"), &key, NOW).unwrap()).contains("\"ada\""));
         assert!(
-            rejection(&sign(&answer("ada"), &other, NOW).unwrap()).contains("does not contain")
+            rejection(&sign(&feedback("ada"), &other, NOW).unwrap()).contains("does not contain")
         );
-        let mut altered = sign(&answer("ada"), &key, NOW).unwrap();
+        let mut altered = sign(&feedback("ada"), &key, NOW).unwrap();
         let middle = altered.len() / 2;
         altered[middle] = if altered[middle] == b'A' { b'B' } else { b'A' };
         assert!(
@@ -178,7 +178,7 @@ mod tests {
             rejection(&altered)
         );
         assert!(rejection(b"eyJ.x").contains("not a JWS"));
-        let future = sign(&answer("ada"), &key, NOW.saturating_add_ms(3_600_000)).unwrap();
+        let future = sign(&feedback("ada"), &key, NOW.saturating_add_ms(3_600_000)).unwrap();
         let sent = NOW.epoch_ms() / 1_000;
         let early = verifier
             .verify(&future, Some(sent))

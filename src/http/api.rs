@@ -117,7 +117,7 @@ pub(super) struct AuthorBody {
 /// Publishes feedback, as on the feedback topic.
 pub(super) async fn feedback(State(state): State<AppState>, record: Bytes) -> Response {
     match Feedback::parse(&record) {
-        Ok(answer) => publish(&state, answer).await,
+        Ok(feedback) => publish(&state, feedback).await,
         Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
     }
 }
@@ -137,19 +137,19 @@ async fn set_containment(
     containment: ContainmentCommand,
     who: AuthorBody,
 ) -> Response {
-    let answer = Feedback {
+    let feedback = Feedback {
         containment: Some(containment),
         by: who.by,
         reason: who.reason,
         ..Feedback::default()
     };
-    match answer.command() {
-        Ok(_) => publish(state, answer).await,
+    match feedback.command() {
+        Ok(_) => publish(state, feedback).await,
         Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
     }
 }
 
-async fn publish(state: &AppState, answer: Feedback) -> Response {
+async fn publish(state: &AppState, feedback: Feedback) -> Response {
     let Some(feedback_requests) = &state.feedback_requests else {
         return problem(
             StatusCode::NOT_FOUND,
@@ -158,7 +158,7 @@ async fn publish(state: &AppState, answer: Feedback) -> Response {
     };
     let (done, confirmation) = oneshot::channel();
     let is_taken = feedback_requests
-        .send(FeedbackRequest { answer, done })
+        .send(FeedbackRequest { feedback, done })
         .await
         .is_ok();
     match confirmation.await {

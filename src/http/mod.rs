@@ -46,7 +46,7 @@ pub struct AppState {
 /// Feedback to publish, and the channel for the result.
 pub struct FeedbackRequest {
     /// The feedback.
-    pub answer: Feedback,
+    pub feedback: Feedback,
     /// Receives the confirmation, or the error.
     pub done: oneshot::Sender<Result<String, String>>,
 }

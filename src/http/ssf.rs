@@ -86,9 +86,9 @@ pub(super) async fn poll(
     }
     let (sets, more) = queue.peek(most);
     let sets: Map<String, Value> = sets.into_iter().map(|(id, set)| (id, json!(set))).collect();
-    let mut answer = json!({ "sets": sets });
+    let mut body = json!({ "sets": sets });
     if more {
-        answer["moreAvailable"] = json!(true);
+        body["moreAvailable"] = json!(true);
     }
-    Json(answer).into_response()
+    Json(body).into_response()
 }

@@ -114,10 +114,10 @@ impl HttpClient {
             request = request.header(*name, *value);
         }
         let request = request.body(body).map_err(|why| failed(why.to_string()))?;
-        let answered = self.agent.run(request);
-        let mut answer = answered.map_err(|why| failed(why.to_string()))?;
-        let status = answer.status().as_u16();
-        let read = answer
+        let response_result = self.agent.run(request);
+        let mut response = response_result.map_err(|why| failed(why.to_string()))?;
+        let status = response.status().as_u16();
+        let read = response
             .body_mut()
             .with_config()
             .limit(self.max_bytes)

@@ -157,10 +157,10 @@ impl<'c> Checkpoints<'c> {
             return Ok(Vec::new());
         }
         let since = Stopwatch::start();
-        let (said, has_some) = state.select(Scope::Scheduled);
-        if !has_some {
+        let (outputs, has_changes) = state.select(Scope::Scheduled);
+        if !has_changes {
             self.duty_cycle.record(since, since.elapsed());
-            return Ok(said);
+            return Ok(outputs);
         }
         let begun = self.producer.begin();
         let begun = begun.and_then(|()| with_sink(&self.producer, |send| state.begin(send)));
@@ -172,20 +172,22 @@ impl<'c> Checkpoints<'c> {
             }
             Err(error) => self.fail(state, since, &error)?,
         }
-        Ok(said)
+        Ok(outputs)
     }
 
     /// Whether a checkpoint is in progress and not completely sent.
     pub(super) fn is_writing(&self) -> bool {
-        self.in_flight.as_ref().is_some_and(|made| !made.is_written)
+        self.in_flight
+            .as_ref()
+            .is_some_and(|checkpoint| !checkpoint.is_written)
     }
 
     fn write_chunks(&mut self, state: &mut dyn CheckpointSource) -> Result<(), KafkaError> {
-        let Some(made) = &mut self.in_flight else {
+        let Some(checkpoint) = &mut self.in_flight else {
             return Ok(());
         };
         let (now, mut step) = (Stopwatch::start(), Stopwatch::start());
-        while !made.is_written && made.should_write(self.producer.in_flight()) {
+        while !checkpoint.is_written && checkpoint.should_write(self.producer.in_flight()) {
             let mut bytes = 0;
             let sent = with_sink(&self.producer, |send| {
                 state.write_chunk(CHUNK_BYTES, &mut |partition, key, value| {
@@ -193,12 +195,12 @@ impl<'c> Checkpoints<'c> {
                     send(partition, key, value)
                 })
             });
-            made.pacing.record(bytes, step.elapsed());
+            checkpoint.pacing.record(bytes, step.elapsed());
             step = Stopwatch::start();
             match sent {
-                Ok(is_sent) => made.is_written = is_sent,
+                Ok(is_sent) => checkpoint.is_written = is_sent,
                 Err(error) => {
-                    let since = made.since;
+                    let since = checkpoint.since;
                     return self.fail(state, since, &error);
                 }
             }
@@ -219,8 +221,9 @@ impl<'c> Checkpoints<'c> {
         state: &mut dyn CheckpointSource,
         group: impl Fn() -> Option<ConsumerGroupMetadata>,
     ) -> Result<(), KafkaError> {
-        let is_ready =
-            |made: &InFlightCheckpoint| made.is_written && self.producer.in_flight() == 0;
+        let is_ready = |checkpoint: &InFlightCheckpoint| {
+            checkpoint.is_written && self.producer.in_flight() == 0
+        };
         if !self.in_flight.as_ref().is_some_and(is_ready) {
             return Ok(());
         }
@@ -232,7 +235,7 @@ impl<'c> Checkpoints<'c> {
         state: &mut dyn CheckpointSource,
         group: impl Fn() -> Option<ConsumerGroupMetadata>,
     ) -> Result<(), KafkaError> {
-        let Some(made) = self.in_flight.take() else {
+        let Some(checkpoint) = self.in_flight.take() else {
             return Ok(());
         };
         let _span = info_span!("checkpoint").entered();
@@ -241,14 +244,14 @@ impl<'c> Checkpoints<'c> {
         let committed =
             rest.and_then(|_| self.producer.commit(state.positions(), group().as_ref()));
         if let Err(error) = committed {
-            return self.fail(state, made.since, &error);
+            return self.fail(state, checkpoint.since, &error);
         }
         state.commit();
-        let took = made.pacing.worker_time() + step.elapsed();
+        let took = checkpoint.pacing.worker_time() + step.elapsed();
         self.metrics
             .checkpoint_worker_seconds
             .observe(took.as_secs_f64());
-        self.duty_cycle.record(made.since, took);
+        self.duty_cycle.record(checkpoint.since, took);
         Ok(())
     }
 
@@ -265,13 +268,13 @@ impl<'c> Checkpoints<'c> {
     ) -> Result<(), KafkaError> {
         self.commit_in_flight(state, &group)?;
         let since = Stopwatch::start();
-        let (said, has_some) = state.select(scope);
-        if !has_some {
+        let (outputs, has_changes) = state.select(scope);
+        if !has_changes {
             return Ok(());
         }
         let producer = &self.producer;
         retry(producer, &self.metrics, || {
-            let attempted = attempt(producer, state, &said, group().as_ref());
+            let attempted = attempt(producer, state, &outputs, group().as_ref());
             if attempted.is_err() {
                 state.abort();
             }
@@ -330,11 +333,13 @@ impl<'c> Checkpoints<'c> {
 fn attempt(
     producer: &TransactionalProducer,
     state: &mut dyn CheckpointSource,
-    said: &[OutputRecord],
+    outputs: &[OutputRecord],
     group: Option<&ConsumerGroupMetadata>,
 ) -> Result<(), ClientError> {
     producer.begin()?;
-    said.iter().try_for_each(|output| producer.send(output))?;
+    outputs
+        .iter()
+        .try_for_each(|output| producer.send(output))?;
     with_sink(producer, |send| state.begin(send))?;
     with_sink(producer, |send| state.write_chunk(usize::MAX, send))?;
     producer.commit(state.positions(), group)

@@ -81,8 +81,8 @@ impl Detect {
 
     /// The same, with feedback applied.
     #[must_use]
-    pub fn with_feedback(mut self, answers: FeedbackConsumer) -> Self {
-        self.feedback = Some(answers);
+    pub fn with_feedback(mut self, feedback: FeedbackConsumer) -> Self {
+        self.feedback = Some(feedback);
         self
     }
 
@@ -177,11 +177,11 @@ impl Detect {
     fn apply_feedback(&mut self) -> Vec<OutputRecord> {
         self.has_feedback = false;
         let upgrades = self.shards.values_mut().filter_map(Shard::audit_upgrade);
-        let mut said: Vec<OutputRecord> = upgrades.collect();
-        if let Some(answers) = &self.feedback {
-            said.extend(answers.drain_into(&mut self.shards));
+        let mut outputs: Vec<OutputRecord> = upgrades.collect();
+        if let Some(feedback) = &self.feedback {
+            outputs.extend(feedback.drain_into(&mut self.shards));
         }
-        said
+        outputs
     }
 
     fn changed(&self) -> impl Iterator<Item = ShardId> {
@@ -300,8 +300,8 @@ impl Stage for Detect {
         self.readings.fill(0);
         self.handoff.expire();
         // Feedback may command a pause: it is applied at a checkpoint, and that does not wait.
-        let answers = self.feedback.as_ref();
-        self.has_feedback = answers.is_some_and(|answers| answers.has_pending(&self.shards));
+        let feedback = self.feedback.as_ref();
+        self.has_feedback = feedback.is_some_and(|feedback| feedback.has_pending(&self.shards));
         for (id, shard) in &self.shards {
             self.metrics.set_health(*id, &shard.health());
         }
@@ -318,14 +318,14 @@ impl CheckpointSource for Detect {
     }
 
     fn select(&mut self, scope: Scope) -> (Vec<OutputRecord>, bool) {
-        let mut said = match scope {
+        let mut outputs = match scope {
             Scope::Scheduled => Vec::new(),
             Scope::Urgent => self.apply_feedback(),
         };
         self.select_shards(scope);
         let heads = self.selected_shards();
-        said.extend(heads.filter_map(|(_, shard)| shard.sign_audit_head(wall_time())));
-        (said, !self.selected.is_empty())
+        outputs.extend(heads.filter_map(|(_, shard)| shard.sign_audit_head(wall_time())));
+        (outputs, !self.selected.is_empty())
     }
 
     fn begin(&mut self, send: &mut StateRecordSink<'_>) -> io::Result<usize> {
@@ -402,7 +402,7 @@ mod tests {
     }
 
     /// Writes one checkpoint; returns the partitions that it contains.
-    fn kept(detect: &mut Detect, scope: Scope) -> Vec<i32> {
+    fn stored_shards(detect: &mut Detect, scope: Scope) -> Vec<i32> {
         let (_, has_some) = detect.select(scope);
         let partitions: Vec<i32> = detect.positions().iter().map(|(_, p, _)| *p).collect();
         assert_eq!(has_some, !partitions.is_empty());
@@ -429,13 +429,13 @@ mod tests {
     fn shards_are_stored_in_turn_and_unchanged_ones_are_skipped() {
         let mut detect = of_three_shards();
         assert_eq!(detect.pending_shards(), 0);
-        assert!(kept(&mut detect, Scope::Scheduled).is_empty());
+        assert!(stored_shards(&mut detect, Scope::Scheduled).is_empty());
         pass(&mut detect, &[0, 2], 7);
         assert_eq!(detect.pending_shards(), 2);
-        assert_eq!(kept(&mut detect, Scope::Scheduled), [0]);
+        assert_eq!(stored_shards(&mut detect, Scope::Scheduled), [0]);
         pass(&mut detect, &[0, 1], 8);
         for turn in [1, 2, 0] {
-            assert_eq!(kept(&mut detect, Scope::Scheduled), [turn]);
+            assert_eq!(stored_shards(&mut detect, Scope::Scheduled), [turn]);
         }
         assert_eq!(detect.pending_shards(), 0);
     }
@@ -444,7 +444,7 @@ mod tests {
     fn applied_feedback_is_stored_before_the_next_event() {
         let mut detect = of_three_shards();
         pass(&mut detect, &[0, 1, 2], 7);
-        assert!(kept(&mut detect, Scope::Urgent).is_empty());
+        assert!(stored_shards(&mut detect, Scope::Urgent).is_empty());
         let pause = Feedback {
             containment: Some(ContainmentCommand::Pause),
             by: "ada".to_owned(),
@@ -452,7 +452,7 @@ mod tests {
         };
         let shard = detect.shards.get_mut(&ShardId::of_identities(1)).unwrap();
         assert!(shard.apply_feedback(&pause, (0, 0), None).is_some());
-        assert_eq!(kept(&mut detect, Scope::Urgent), [1]);
-        assert!(kept(&mut detect, Scope::Urgent).is_empty());
+        assert_eq!(stored_shards(&mut detect, Scope::Urgent), [1]);
+        assert!(stored_shards(&mut detect, Scope::Urgent).is_empty());
     }
 }

@@ -88,13 +88,13 @@ impl FeedbackConsumer {
     }
 
     /// Logs and counts feedback that `shards` shards applied.
-    fn record_metrics(&self, answer: &Feedback, shards: usize) {
+    fn record_metrics(&self, feedback: &Feedback, shards: usize) {
         if shards == 0 {
             return;
         }
-        let by = &answer.by;
+        let by = &feedback.by;
         info!(by, "feedback applied");
-        let (what, verdict) = match answer.command() {
+        let (what, verdict) = match feedback.command() {
             Ok(FeedbackCommand::AlertVerdict(_, verdict)) => ("alert_verdict", Some(verdict)),
             Ok(FeedbackCommand::OrderOutcome(..)) => ("outcome", None),
             Ok(FeedbackCommand::Approve(_)) => ("approval", None),
@@ -130,12 +130,12 @@ impl FeedbackConsumer {
             let (record, offset) = (message.payload().unwrap_or_default(), message.offset());
             let sent_secs = message.timestamp().to_millis().map(|ms| ms / 1_000);
             match self.verifier.verify(record, sent_secs) {
-                Ok(answer) => {
+                Ok(feedback) => {
                     let taken = shards.values_mut().filter_map(|shard| {
-                        shard.apply_feedback(&answer, (partition, offset), Some(wall_time()))
+                        shard.apply_feedback(&feedback, (partition, offset), Some(wall_time()))
                     });
                     let outputs: Vec<Vec<OutputRecord>> = taken.collect();
-                    self.record_metrics(&answer, outputs.len());
+                    self.record_metrics(&feedback, outputs.len());
                     published.extend(outputs.into_iter().flatten());
                 }
                 Err(why) => {

@@ -66,11 +66,11 @@ impl RecordProducer {
     pub async fn send_feedback(
         &self,
         key: &str,
-        answer: &Feedback,
+        feedback: &Feedback,
     ) -> Result<(i32, i64), KafkaError> {
         let signing = self.config.feedback.key.as_ref();
-        let signed = signing.and_then(|key| signed_feedback::sign(answer, key, wall_time()));
-        let record = signed.unwrap_or_else(|| answer.to_json());
+        let signed = signing.and_then(|key| signed_feedback::sign(feedback, key, wall_time()));
+        let record = signed.unwrap_or_else(|| feedback.to_json());
         let topic = &self.config.topics.feedback;
         self.send(topic, key, &[], &record).await
     }

@@ -87,29 +87,29 @@ impl ShardRecovery {
         let _span = info_span!("restore", topic, partition).entered();
         let since = Stopwatch::start();
         let (first, end) = self.wait_for_stable_offset(&self.config.topics.baselines, partition)?;
-        let kept = if is_cold || first == end {
+        let stored = if is_cold || first == end {
             None
         } else {
             self.baselines(factory, id)?
         };
-        let is_new = kept.is_none();
-        let mut shard = kept.unwrap_or_else(|| {
+        let is_new = stored.is_none();
+        let mut shard = stored.unwrap_or_else(|| {
             let mut shard = factory.shard(id);
             shard.set_first_record_offset(end);
             shard
         });
         shard.track_changes();
-        let kept_at = shard.next_offset();
+        let checkpoint_offset = shard.next_offset();
         if let Some(committed) = committed {
             self.replay_to(&mut shard, topic, committed)?;
         }
         let (identities, took) = (shard.health().identities, since.elapsed().as_secs_f64());
-        let again = shard.next_offset() - kept_at;
-        if is_new && again == 0 {
+        let replayed = shard.next_offset() - checkpoint_offset;
+        if is_new && replayed == 0 {
             info!("new shard, learning from this offset");
         } else {
             info!(
-                "shard restored: {identities} baselines, {again} events replayed, in {took:.1} s"
+                "shard restored: {identities} baselines, {replayed} events replayed, in {took:.1} s"
             );
         }
         Ok(shard)

@@ -250,8 +250,8 @@ impl Worker<'_> {
 
     fn proceed_with_checkpoint(&mut self) -> Result<(), KafkaError> {
         if let (Some(checkpoints), Some(state)) = (&mut self.checkpoints, self.stage.state()) {
-            let said = checkpoints.poll(state)?;
-            lock(&self.owner.transaction).push(said);
+            let outputs = checkpoints.poll(state)?;
+            lock(&self.owner.transaction).push(outputs);
         }
         Ok(())
     }

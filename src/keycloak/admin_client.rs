@@ -27,12 +27,12 @@ pub enum KeycloakError {
     #[error(transparent)]
     Outbound(#[from] HttpClientError),
     /// The request was rejected.
-    #[error("Keycloak rejected {what}: {answer}; {hint}")]
+    #[error("Keycloak rejected {what}: {response}; {hint}")]
     Rejected {
         /// The request.
         what: String,
         /// The response.
-        answer: String,
+        response: String,
         /// The remedy.
         hint: &'static str,
     },
@@ -40,12 +40,12 @@ pub enum KeycloakError {
     #[error("{0} does not exist")]
     Absent(String),
     /// The server failed.
-    #[error("Keycloak failed on {what}: {answer}")]
+    #[error("Keycloak failed on {what}: {response}")]
     Unavailable {
         /// The request.
         what: String,
         /// The response.
-        answer: String,
+        response: String,
     },
 }
 
@@ -112,7 +112,7 @@ impl AdminClient {
         let reply = self.call("GET", &format!("{path}?{query}"), None)?;
         serde_json::from_slice(&reply.body).map_err(|why| KeycloakError::Unavailable {
             what: path.to_owned(),
-            answer: why.to_string(),
+            response: why.to_string(),
         })
     }
 
@@ -147,7 +147,7 @@ impl AdminClient {
         }
         Err(KeycloakError::Unavailable {
             what: format!("DELETE {path}"),
-            answer: format!("it was restored {MAX_DELETE_ATTEMPTS} times"),
+            response: format!("it was restored {MAX_DELETE_ATTEMPTS} times"),
         })
     }
 
@@ -162,7 +162,7 @@ impl AdminClient {
         let sessions = serde_json::from_slice(&reply.body);
         let sessions: Vec<Session> = sessions.map_err(|why| KeycloakError::Unavailable {
             what: path,
-            answer: why.to_string(),
+            response: why.to_string(),
         })?;
         Ok(sessions.into_iter().map(|session| session.id).collect())
     }
@@ -207,7 +207,7 @@ impl AdminClient {
         let user = serde_json::from_slice(&reply.body);
         let mut user: Value = user.map_err(|why| KeycloakError::Unavailable {
             what: path.clone(),
-            answer: why.to_string(),
+            response: why.to_string(),
         })?;
         change(&mut user);
         self.call("PUT", &path, Some(&user))?;
@@ -247,8 +247,8 @@ impl AdminClient {
     }
 
     fn bearer(&mut self) -> Result<String, KeycloakError> {
-        if let Some((token, since, lasts)) = &self.token
-            && since.elapsed() + TOKEN_EXPIRY_MARGIN < *lasts
+        if let Some((token, since, lifetime)) = &self.token
+            && since.elapsed() + TOKEN_EXPIRY_MARGIN < *lifetime
         {
             return Ok(token.reveal().to_owned());
         }
@@ -266,11 +266,11 @@ impl AdminClient {
         // The response contains a secret, so it is not logged.
         let token: Token = token.map_err(|_| KeycloakError::Unavailable {
             what: "the token request".to_owned(),
-            answer: "no token in the response".to_owned(),
+            response: "no token in the response".to_owned(),
         })?;
-        let lasts = Duration::from_secs(token.expires_in);
+        let lifetime = Duration::from_secs(token.expires_in);
         let secret = Secret::new(token.access_token.clone());
-        self.token = Some((secret, Stopwatch::start(), lasts));
+        self.token = Some((secret, Stopwatch::start(), lifetime));
         Ok(token.access_token)
     }
 }
@@ -282,11 +282,11 @@ fn check_status(what: &str, reply: HttpResponse) -> Result<HttpResponse, Keycloa
         404 => Err(KeycloakError::Absent(what)),
         408 | 429 | 500..=599 => Err(KeycloakError::Unavailable {
             what,
-            answer: reply.summary(),
+            response: reply.summary(),
         }),
         _ => Err(KeycloakError::Rejected {
             what,
-            answer: reply.summary(),
+            response: reply.summary(),
             hint: "check client_id, secret_file and the roles of the service account",
         }),
     }

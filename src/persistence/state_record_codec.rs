@@ -25,13 +25,13 @@ const HEAD_BYTES: usize = 11;
 pub enum StateRecordError {
     /// Another version.
     #[error(
-        "format {found}, and this version reads {VERSION}; run the version that wrote it, \
+        "format {decoded}, and this version reads {VERSION}; run the version that wrote it, \
          or start once with `credwatch run --cold`, which learns again from the events that Kafka \
          still holds"
     )]
     Version {
         /// Its version.
-        found: u8,
+        decoded: u8,
     },
     /// Damaged.
     #[error(
@@ -132,7 +132,7 @@ impl StateRecordReader {
             return Err(damaged("a record is too short"));
         };
         if head[0] != VERSION {
-            return Err(StateRecordError::Version { found: head[0] });
+            return Err(StateRecordError::Version { decoded: head[0] });
         }
         let parts = u16::from_le_bytes([head[1], head[2]]);
         if checksum(key, parts, content).to_le_bytes() != head[3..] {
@@ -174,9 +174,9 @@ impl StateRecordReader {
 mod tests {
     use super::*;
 
-    fn records(pieces: &[(RecordKey, Option<Vec<u8>>)]) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    fn records(state_records: &[(RecordKey, Option<Vec<u8>>)]) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
         let mut records = Vec::new();
-        for (key, content) in pieces {
+        for (key, content) in state_records {
             let mut send = |key: &[u8], value: Option<&[u8]>| {
                 records.push((key.to_vec(), value.map(<[u8]>::to_vec)));
                 Ok(())
@@ -188,19 +188,19 @@ mod tests {
 
     fn read(records: &[(Vec<u8>, Option<Vec<u8>>)]) -> Vec<(RecordKey, Vec<u8>)> {
         let mut reader = StateRecordReader::default();
-        let found = records
+        let decoded = records
             .iter()
             .map(|(key, value)| reader.read(key, value.as_deref()).unwrap());
-        let pieces = found.filter_map(|found| match found {
+        let state_records = decoded.filter_map(|decoded| match decoded {
             DecodedRecord::Record(key, content) => Some((key, content)),
             _ => None,
         });
-        pieces.collect()
+        state_records.collect()
     }
 
     #[test]
     fn records_of_any_size_are_read_back() {
-        let pieces = [
+        let state_records = [
             (RecordKey::Engine, Some(vec![1; 10])),
             (
                 RecordKey::Population,
@@ -209,11 +209,11 @@ mod tests {
             (RecordKey::Identity(7), None),
             (RecordKey::SharedDeviations, Some(Vec::new())),
         ];
-        let whole: Vec<_> = pieces
+        let whole: Vec<_> = state_records
             .iter()
             .filter_map(|(key, content)| Some((*key, content.clone()?)))
             .collect();
-        assert_eq!(read(&records(&pieces)), whole);
+        assert_eq!(read(&records(&state_records)), whole);
     }
 
     #[test]

@@ -90,8 +90,8 @@ impl PauseTracker {
                     self.config.feedback.verifier.verify(record, sent).ok()
                 }
             };
-            if let Some(answer) = budget_alert {
-                self.apply(&answer);
+            if let Some(feedback) = budget_alert {
+                self.apply(&feedback);
             }
         }
         Ok(self.paused_by.clone())
@@ -113,18 +113,18 @@ impl PauseTracker {
         ))
     }
 
-    fn apply(&mut self, answer: &Feedback) {
-        let Ok(FeedbackCommand::Containment(command)) = answer.command() else {
+    fn apply(&mut self, feedback: &Feedback) {
+        let Ok(FeedbackCommand::Containment(command)) = feedback.command() else {
             return;
         };
-        if let Some(signature) = &answer.signature {
+        if let Some(signature) = &feedback.signature {
             // A message signed before the oldest remembered one may have been accepted already.
             let since_secs = (wall_time().epoch_ms() - LOOKBACK_MS) / MS_PER_SEC;
             if signature.issued_secs < since_secs || !self.accepted.insert(signature.token) {
                 return;
             }
         }
-        let by = &answer.by;
+        let by = &feedback.by;
         self.paused_by = match command {
             ContainmentCommand::Pause => {
                 warn!(by, "containment paused: no order is executed");

@@ -108,7 +108,7 @@ impl ScoredEvent {
     pub fn of(event_id: String, mut verdict: Verdict) -> Self {
         let p = |signal: &SignalVerdict| signal.reading.p;
         verdict.signals.sort_by(|a, b| p(a).total_cmp(&p(b)));
-        let said = |signal: SignalVerdict| SignalExplanation {
+        let explanation = |signal: SignalVerdict| SignalExplanation {
             name: signal.name.as_str().to_owned(),
             p: signal.reading.p,
             surprise_nats: signal.reading.surprise_nats(),
@@ -118,7 +118,7 @@ impl ScoredEvent {
             event_id,
             score_nats: verdict.score_nats,
             event_nats: verdict.event_nats,
-            signals: verdict.signals.into_iter().map(said).collect(),
+            signals: verdict.signals.into_iter().map(explanation).collect(),
         }
     }
 }
@@ -178,8 +178,12 @@ impl ScoredEvent {
              {threshold_nats:.1}",
             self.event_id, self.score_nats, self.event_nats,
         )?;
-        for said in &self.signals {
-            let (name, nats, sentence) = (&said.name, said.surprise_nats, &said.sentence);
+        for explanation in &self.signals {
+            let (name, nats, sentence) = (
+                &explanation.name,
+                explanation.surprise_nats,
+                &explanation.sentence,
+            );
             writeln!(f, "  {name:<14} {nats:>5.1} nats  {sentence}")?;
         }
         Ok(())

@@ -172,12 +172,12 @@ fn describe_event(event: &Value) -> String {
         ("from ", &from),
         ("for ", text(&event["purpose"])),
     ];
-    let said = parts.iter().filter(|(_, part)| !part.is_empty());
-    let said: Vec<String> = said.map(|(word, part)| format!("{word}{part}")).collect();
-    if said.is_empty() {
+    let stated = parts.iter().filter(|(_, part)| !part.is_empty());
+    let stated: Vec<String> = stated.map(|(word, part)| format!("{word}{part}")).collect();
+    if stated.is_empty() {
         return String::new();
     }
-    format!(" ({})", said.join(", "))
+    format!(" ({})", stated.join(", "))
 }
 
 fn describe_feedback(entry: &Value) -> String {

@@ -221,9 +221,10 @@ fn detect_once(
     let factory = ShardFactory::new(config, model.clone(), partitions as u32);
     let group = format!("{}-detect", config.kafka.group_id);
     let feedback = topics::require(config, std::slice::from_ref(&config.topics.feedback))?;
-    let answers = FeedbackConsumer::new(config, &group, feedback as i32, shared.metrics.clone())?;
+    let feedback_consumer =
+        FeedbackConsumer::new(config, &group, feedback as i32, shared.metrics.clone())?;
     let stage = Detect::new(factory, &group, Arc::clone(handoff), shared);
-    let mut stage = stage.with_feedback(answers);
+    let mut stage = stage.with_feedback(feedback_consumer);
     let id = client::transactional_id(&config.kafka, "detect", worker);
     worker::run(&mut stage, &group, &id, shared)
 }

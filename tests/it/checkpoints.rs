@@ -1,5 +1,5 @@
-//! A checkpoint is the state of the moment at which it began, whatever is learned, evicted or forgotten
-//! while it is being sent; one that is given up loses nothing for the next.
+//! A checkpoint is the state at its begin, whatever is learned, evicted or erased while it is being written; an
+//! aborted one loses nothing for the next.
 
 use credwatch::config::{Config, Sources};
 use credwatch::feedback::model::Feedback;
@@ -14,7 +14,7 @@ const STEPS: i64 = 30_000;
 
 fn factory() -> ShardFactory {
     let mut sources = Sources::default();
-    // Fewer places than identities: some give way all the time.
+    // Fewer slots than identities: evictions all the time.
     let text = "[detect]\nmax_identities = 400\n".to_owned();
     sources.files.push(("test".to_owned(), text));
     let config = Config::load(&sources).unwrap();

@@ -1,5 +1,5 @@
-//! Orders under pressure: caps hold when everything is on fire, who is protected is only told of, what fails
-//! goes on to something stronger or to a person, what waits for a person can be approved.
+//! Containment under load: limits hold under mass attack, protected identities are only alerted on, failures
+//! escalate, and orders that await approval can be approved.
 
 use crate::common::{START_MS, make_key, native};
 use credwatch::audit::audit_verifier::ChainVerifier;
@@ -68,7 +68,7 @@ fn learn(shards: &mut [Shard], identities: usize, slots: i64) {
     }
 }
 
-/// The `nth` deed of whoever stole the key of an identity: each thief has a place and tools of its own.
+/// The `nth` activity of the thief of an identity's key: each thief has a location and tools of its own.
 fn theft(identity: usize, nth: usize, slot: i64) -> Value {
     let at_ms = START_MS + slot * SLOT_MS + identity as i64 * 10 + nth as i64 * 20_000;
     let mut event = native(
@@ -185,7 +185,7 @@ fn a_protected_identity_under_attack_is_only_alerted_on() {
     assert!(alerts.iter().any(|alert| alert["severity"] == "critical"));
 }
 
-/// One shard in which somebody's key was stolen, with the last order that asks for more than to tell.
+/// One shard after the theft of a key, with the last order that requests more than a notification.
 fn ordered(containment: &str) -> (Shard, Value) {
     let mut shards = shards(1, &format!("max_share = 1.0\n{containment}"));
     learn(&mut shards, 50, 200);
@@ -239,7 +239,7 @@ fn a_failure_escalates_to_a_stronger_action_and_then_to_a_person() {
     assert_eq!(after[0]["action"], "suspend");
     let (person, _) = answered(&mut shard, 2, outcome(&after[0], OrderOutcome::Failed)).unwrap();
     assert_eq!(person[0]["action"], "notify");
-    // Said again, or by another executor, it changes nothing.
+    // Repeated, or from another executor, it changes nothing.
     let (again, said) = answered(&mut shard, 3, outcome(&order, OrderOutcome::Failed)).unwrap();
     assert_eq!((again.len(), said.len()), (0, 1));
     assert!(

@@ -1,4 +1,4 @@
-//! What must hold for the engine with all its signals, on made-up and on arbitrary traffic.
+//! Invariants of the engine with all its signals, on generated and on arbitrary traffic.
 
 use credwatch::config::{Config, Sources};
 use credwatch::shard::{Shard, ShardFactory, ShardId, load_model};
@@ -191,7 +191,7 @@ proptest! {
     }
 }
 
-/// What a shard leaves behind and takes up again.
+/// The saved and restored state of a shard.
 fn left_and_reopened(shard: &Shard, factory: &ShardFactory) -> (Shard, Vec<u8>) {
     let mut left = Vec::new();
     shard.save(&mut left).unwrap();

@@ -1,4 +1,4 @@
-//! What people answer to an alert teaches, can be taken back, and asking changes nothing.
+//! Verdicts of analysts are learned and can be withdrawn, and queries change nothing.
 
 use credwatch::config::{Config, Sources};
 use credwatch::shard::{Shard, ShardFactory, ShardId, load_model};

@@ -1,5 +1,5 @@
-//! At ten times a limit: memory stays flat, what is known stays known, newcomers are judged by others, and
-//! it is counted.
+//! At ten times a limit, memory stays flat, useful baselines stay, new identities are scored without one, and
+//! that is counted.
 
 use credwatch::config::{Config, Sources};
 use credwatch::shard::{Shard, ShardFactory, ShardId, load_model};

@@ -1,5 +1,5 @@
-//! Orders are signed, anybody can check them with a library of their own, and nothing of them can be altered
-//! without being noticed.
+//! Orders are signed, can be verified with a library of another language, and no alteration goes
+//! undetected.
 
 use crate::common::{credwatch, json_lines, native_log, text};
 use credwatch::crypto::Signer;
@@ -36,7 +36,7 @@ struct Desk {
 }
 
 impl Desk {
-    /// A key of `algorithm`, settings that use it, and the orders of a theft.
+    /// A key of `algorithm`, settings with it, and the orders of a theft.
     fn new(algorithm: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("key.pem");

@@ -1,6 +1,6 @@
-//! The contract that every signal keeps: it speaks in its own scenario, better than chance; it is
-//! more surprised by more; scoring changes nothing; late data does no harm; what was left and taken up
-//! answers the same.
+//! The contract of every signal: it detects its own scenario, better than chance; it is monotone; scoring changes
+//! nothing; late data does no harm; a restored shard scores the
+//! same.
 
 use credwatch::config::{Config, Sources};
 use credwatch::shard::{Shard, ShardFactory, ShardId, load_model};
@@ -61,7 +61,7 @@ fn of(peaks: &BTreeMap<SignalName, f64>, signal: SignalName) -> f64 {
     peaks.get(&signal).copied().unwrap_or(0.0)
 }
 
-/// The scenario in which each signal must speak.
+/// The scenario that each signal must detect.
 const SCENARIO_OF: [(SignalName, &str); 16] = [
     (SignalName::Host, "stolen_session"),
     (SignalName::Network, "service_key_abroad"),
@@ -216,7 +216,7 @@ fn source(name: &'static str, value: Value) -> impl FnOnce(&mut Value) {
     move |event| event["source"][name] = value
 }
 
-/// Probes of growing oddity.
+/// Probes of growing deviation.
 fn ladder(signal: SignalName) -> Vec<Vec<Vec<u8>>> {
     let from = |name, value| vec![event("ada", NOW_MS, source(name, value))];
     let doing = |action: &str| {

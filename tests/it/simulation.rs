@@ -1,6 +1,6 @@
 //! A shard, its log and its store under seeded faults: crashes at any step, aborted transactions,
-//! checkpoints that come late, bit by bit, or not at all, a group whose offset is set back. Whatever happens,
-//! readers of what was committed see what an undisturbed run publishes. One seed is one history.
+//! checkpoints that are late, incremental or missing, a group whose offset is reset. Whatever happens,
+//! readers of committed records see what an undisturbed run publishes. One seed is one history.
 
 use credwatch::config::{Config, Sources};
 use credwatch::persistence::state_record_codec::RecordSink;

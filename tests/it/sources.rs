@@ -1,4 +1,4 @@
-//! The view by source: sprays that no identity shows, and shared networks that are none.
+//! The source view: sprays that no identity shows, and shared networks that are not attacks.
 
 use crate::common::logins::{Logins, PEOPLE, SPRAYED_SUCCESSES};
 use crate::common::{credwatch, json_lines};

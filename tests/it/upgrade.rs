@@ -1,4 +1,4 @@
-//! Another model, configuration or format takes a shard's state up: what was learned stays.
+//! A changed model, configuration or format: what happens to the stored state.
 
 use crate::common::{run, text};
 use credwatch::config::{Config, Sources};

@@ -155,7 +155,7 @@ impl CredentialTable {
     fn allocate(&mut self, buckets: usize) {
         self.buckets = vec![Bucket::default(); buckets];
         self.records = vec![CredentialRecord::default(); buckets * WAYS];
-        (0..buckets.div_ceil(BUCKETS_PER_CHUNK)).for_each(|piece| self.mark_chunk_dirty(piece));
+        (0..buckets.div_ceil(BUCKETS_PER_CHUNK)).for_each(|chunk| self.mark_chunk_dirty(chunk));
     }
 
     /// Marks the chunk of the bucket at `bucket` as dirty, before it is modified.
@@ -251,7 +251,7 @@ impl CredentialTable {
     /// Doubles the number of buckets; each old bucket splits in two, so that no record is lost.
     #[cold]
     fn grow(&mut self) {
-        (0..self.chunk_count()).for_each(|piece| self.mark_chunk_dirty(piece));
+        (0..self.chunk_count()).for_each(|chunk| self.mark_chunk_dirty(chunk));
         let buckets = std::mem::take(&mut self.buckets);
         let records = std::mem::take(&mut self.records);
         self.allocate(2 * buckets.len());

@@ -188,9 +188,9 @@ impl StoreRestore {
             .collect();
         let table = &mut store.credentials;
         let chunks = layout.buckets.div_ceil(BUCKETS_PER_CHUNK as u32);
-        let kept = self.credentials.into_iter();
-        let kept = kept.filter(|(chunk, _)| *chunk < chunks);
-        let chunks: Vec<_> = kept.map(|(_, piece)| piece).collect();
+        let stored = self.credentials.into_iter();
+        let stored = stored.filter(|(chunk, _)| *chunk < chunks);
+        let chunks: Vec<_> = stored.map(|(_, bytes)| bytes).collect();
         let (buckets, records): (Vec<_>, Vec<_>) = chunks.into_iter().unzip();
         (table.buckets, table.records) = (buckets.concat(), records.concat());
         table.len = layout.credentials_held as usize;

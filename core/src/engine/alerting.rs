@@ -256,18 +256,18 @@ impl Engine {
 }
 
 /// Keeps the strongest verdict of each signal, in descending order.
-fn merge_signals(kept: &mut Vec<SignalVerdict>, new: &[SignalVerdict]) {
+fn merge_signals(merged: &mut Vec<SignalVerdict>, new: &[SignalVerdict]) {
     for verdict in new {
         if verdict.reading.surprise_nats() < MIN_SHOWN_NATS {
             continue;
         }
-        match kept.iter_mut().find(|known| known.name == verdict.name) {
+        match merged.iter_mut().find(|known| known.name == verdict.name) {
             Some(known) if known.reading.p <= verdict.reading.p => {}
             Some(known) => *known = verdict.clone(),
-            None => kept.push(verdict.clone()),
+            None => merged.push(verdict.clone()),
         }
     }
-    kept.sort_by(|a, b| {
+    merged.sort_by(|a, b| {
         a.reading
             .p
             .total_cmp(&b.reading.p)
@@ -277,7 +277,7 @@ fn merge_signals(kept: &mut Vec<SignalVerdict>, new: &[SignalVerdict]) {
 
 /// Adds the techniques of the action and of the strong signals.
 fn merge_techniques(
-    kept: &mut Vec<ObservedTechnique>,
+    merged: &mut Vec<ObservedTechnique>,
     entity: EntityView,
     activity: Activity,
     known: Option<Technique>,
@@ -290,8 +290,8 @@ fn merge_techniques(
         .flat_map(|signal| signal.techniques(entity).iter().copied());
     let grant = (activity == Activity::Grant && known.is_none()).then_some(ACCOUNT_MANIPULATION);
     for technique in known.into_iter().chain(grant).chain(contributing) {
-        if !kept.iter().any(|known| *known == technique) {
-            kept.push(technique.into());
+        if !merged.iter().any(|known| *known == technique) {
+            merged.push(technique.into());
         }
     }
 }

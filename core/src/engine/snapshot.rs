@@ -122,7 +122,7 @@ impl Engine {
     #[must_use]
     pub fn restore(settings: Settings) -> EngineRestore {
         EngineRestore {
-            pieces: StoreRestore::new(settings.max_identities),
+            store: StoreRestore::new(settings.max_identities),
             engine: Self::new(settings),
             own: None,
         }
@@ -132,7 +132,7 @@ impl Engine {
 /// An engine that is being restored.
 pub struct EngineRestore {
     engine: Engine,
-    pieces: StoreRestore,
+    store: StoreRestore,
     own: Option<EngineRecord>,
 }
 
@@ -155,7 +155,7 @@ impl EngineRestore {
             RecordKey::IssuedOrders => self.engine.containment.orders = from_slice(bytes)?,
             RecordKey::ReplayGuard => self.engine.containment.replay_guard = from_slice(bytes)?,
             RecordKey::SourceLogins => self.engine.containment.source_logins = from_slice(bytes)?,
-            _ => self.pieces.apply(key, bytes)?,
+            _ => self.store.apply(key, bytes)?,
         }
         Ok(())
     }
@@ -169,7 +169,7 @@ impl EngineRestore {
         let missing = || Error::new(ErrorKind::InvalidData, "the engine record is missing");
         let (shape, time, learned, calibration, log, days, counts) =
             self.own.ok_or_else(missing)?;
-        self.pieces
+        self.store
             .restore_into(&mut self.engine.scoring.store, &shape)?;
         let mut engine = self.engine;
         engine.intake.clock = time;

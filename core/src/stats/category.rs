@@ -117,9 +117,9 @@ impl<const N: usize> CategoryTable<N> {
             };
         };
         let own = self.weights[position];
-        let (mut below, mut equal, mut kept) = (0.0f32, 0.0f32, 0.0f32);
+        let (mut below, mut equal, mut total) = (0.0f32, 0.0f32, 0.0f32);
         for weight in self.weights {
-            kept += weight;
+            total += weight;
             below += if weight < own { weight } else { 0.0 };
             equal += if weight.to_bits() == own.to_bits() {
                 weight
@@ -127,7 +127,7 @@ impl<const N: usize> CategoryTable<N> {
                 0.0
             };
         }
-        let tail = f64::from((below + 0.5 * equal) / kept.max(f32::MIN_POSITIVE));
+        let tail = f64::from((below + 0.5 * equal) / total.max(f32::MIN_POSITIVE));
         TailProbability::Known {
             tail: rate + (1.0 - rate) * tail,
             share: f64::from(own / self.total.max(f32::MIN_POSITIVE)),
@@ -250,8 +250,8 @@ impl CategoryMap {
         };
         let own_bucket = bucket(*own);
         let below: f64 = self.bucket_sums[..own_bucket].iter().sum();
-        let kept: f64 = self.bucket_sums.iter().sum();
-        let tail = (below + 0.5 * self.bucket_sums[own_bucket]) / kept.max(f64::MIN_POSITIVE);
+        let total: f64 = self.bucket_sums.iter().sum();
+        let tail = (below + 0.5 * self.bucket_sums[own_bucket]) / total.max(f64::MIN_POSITIVE);
         TailProbability::Known {
             tail: (rate + (1.0 - rate) * tail).min(1.0),
             share: f64::from(*own) / self.total.max(f64::MIN_POSITIVE),

@@ -1,5 +1,5 @@
-//! Delivery in a bad world: receivers that hang, fail, send elsewhere or never end; orders that were altered,
-//! are void or come twice; answers that are forged or said again; a pause while orders are under way.
+//! Delivery under adverse conditions: receivers that hang, fail, redirect or never end; orders that were altered,
+//! have expired or are repeated; feedback that is forged or replayed; a pause during delivery.
 
 use crate::broker::receivers::{Request, Server};
 use crate::broker::support::{Running, Setup, wait_until};
@@ -22,7 +22,7 @@ struct World {
 }
 
 impl World {
-    /// Settings that enforce and sign, and a program that writes down what it is asked to do.
+    /// Settings that enforce and sign, and a program that records the orders it gets.
     fn new(name: &str, more: &str) -> Self {
         let setup = Setup::new(name, 2, "native");
         let world = Self { setup };
@@ -63,7 +63,7 @@ impl World {
         self.setup.produce("events", events.iter().map(keyed));
     }
 
-    /// Orders to be carried out, as they were published.
+    /// Published orders to be executed.
     fn orders(&self) -> Vec<Value> {
         let orders = self
             .setup
@@ -73,7 +73,7 @@ impl World {
         orders.filter(|order| order["action"] != "notify").collect()
     }
 
-    /// Orders of a theft of months ago, well signed and void since.
+    /// Orders of a theft months ago, validly signed and expired.
     fn void_orders(&self) -> Vec<Value> {
         let file = self.path("old.jsonl");
         let events: String = native_log(20, 8)
@@ -90,7 +90,7 @@ impl World {
         acting
     }
 
-    /// A resume that somebody signed, and recorded, two days ago.
+    /// A signed resume that was recorded two days ago.
     fn stale_resume(&self) -> Vec<u8> {
         let key = SigningKey::read(&self.path("order.pem").display().to_string()).unwrap();
         let answer = Feedback {
@@ -102,7 +102,7 @@ impl World {
         sign(&answer, &key, signed_at).unwrap()
     }
 
-    /// Ids of orders that the program was asked to carry out.
+    /// Ids of orders that the program was asked to execute.
     fn done(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.path("done")).unwrap_or_default();
         let lines = text.lines().filter(|line| !line.is_empty());
@@ -112,7 +112,7 @@ impl World {
             .collect()
     }
 
-    /// What is in the audit trail of that kind.
+    /// Audit records of this type.
     fn said(&self, what: &str) -> Vec<Value> {
         let decisions = self.setup.read("decisions").into_iter();
         let entries = decisions.map(|record| record.value["entry"].clone());
@@ -130,7 +130,7 @@ impl World {
     }
 }
 
-/// What a signed answer says, unverified.
+/// Content of signed feedback, unverified.
 fn said(answer: &crate::broker::support::Read) -> String {
     let payload = std::str::from_utf8(&answer.raw)
         .unwrap()
@@ -189,7 +189,7 @@ fn misbehaving_receivers_do_not_delay_others() {
         text += &receiver(name, "webhook", "hook", "alerts");
     }
     text += &receiver("push", "ssf_push", "push", "orders");
-    // Without allow_private_addresses it is never asked.
+    // Without allow_private_addresses it is never contacted.
     text += &receiver("guarded", "webhook", "hook", "alerts")
         .replace("allow_private_addresses = true\n", "");
     world.append(&text);
@@ -349,7 +349,7 @@ fn a_pause_stops_deliveries_and_a_replayed_resume_is_rejected() {
     paused(0.0);
     world.command(&["containment", "pause", "--by", "cy"]);
     paused(4.0);
-    // Whoever can write to the topic, and holds no key, changes nothing.
+    // A record without a valid signature changes nothing.
     let resume = world.setup.read("feedback").into_iter().nth(1).unwrap();
     let forged = json!({"containment": "resume", "by": "bo"})
         .to_string()
@@ -359,7 +359,7 @@ fn a_pause_stops_deliveries_and_a_replayed_resume_is_rejected() {
     wait_until("the forged one is refused", || {
         running.metric("credwatch_feedback_total", "kind=\"refused\"") >= 1.0
     });
-    // What is answered after them is taken in after them.
+    // Feedback is applied in order.
     let alert = world.orders()[0]["alert_id"].as_str().unwrap().to_owned();
     let scored = [
         "feedback",
@@ -402,7 +402,7 @@ fn a_pause_stops_deliveries_and_a_replayed_resume_is_rejected() {
     assert_eq!(second.terminate(), Some(0));
 }
 
-/// Asks the mailbox of `siem`; status and answer.
+/// Polls the queue of `siem`; status and body.
 fn fetch(running: &Running, token: &str, ask: &Value) -> (u16, Value) {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -445,7 +445,7 @@ fn a_polling_receiver_gets_each_token_until_it_acknowledges() {
     for order in world.orders() {
         assert_eq!(sets[order["order_id"].as_str().unwrap()], order["set"]);
     }
-    // Not acknowledged, it comes again, through a restart too.
+    // Not acknowledged, it is delivered again, across a restart too.
     assert_eq!(fetch(&running, PUSH_TOKEN, &now).1["sets"], sets);
     assert_eq!(running.terminate(), Some(0));
     let second = world.setup.start("two");
@@ -469,7 +469,7 @@ fn a_polling_receiver_gets_each_token_until_it_acknowledges() {
     assert_eq!(third.terminate(), Some(0));
 }
 
-/// A server with a certificate of its own making, until the test ends.
+/// A server with a self-signed certificate, until the test ends.
 struct Tls(std::process::Child);
 
 impl Drop for Tls {

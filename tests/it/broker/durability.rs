@@ -1,5 +1,5 @@
-//! Instances that are killed, multiplied and moved under load, brokers that go: what was committed is
-//! what an undisturbed run publishes, byte for byte but for the moment of issue.
+//! Instances are killed, added and moved under load, brokers are restarted: what was committed is what an
+//! undisturbed run publishes, byte for byte except for the time of issue.
 
 use crate::broker::support::{Read, Running, Setup, wait_until};
 use crate::common::{credwatch, json_lines, text};
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const PARTITIONS: i32 = 12;
 
-/// How many faults: ten where nobody says, for a long run see `scripts/soak`.
+/// Number of faults: ten by default; for a long run see `scripts/soak`.
 fn faults() -> usize {
     let told = std::env::var("CREDWATCH_TEST_FAULTS").ok();
     told.map_or(10, |count| count.parse().unwrap())
@@ -41,7 +41,7 @@ fn traffic(folder: &Path) -> std::path::PathBuf {
     path
 }
 
-/// One thing that goes wrong. Two instances are there before and after.
+/// One fault. Two instances run before and after.
 fn go_wrong(setup: &Setup, instances: &mut Vec<Running>, dice: &mut Rng, at: usize) {
     let victim = dice.below(instances.len());
     let restart_broker = std::env::var("CREDWATCH_TEST_RESTART_BROKER").ok();
@@ -93,7 +93,7 @@ fn assert_same(what: &str, found: &[String], expected: &[String]) {
     assert_eq!(found.len(), expected.len(), "{what}");
 }
 
-/// An order without its moment of issue.
+/// An order without its time of issue.
 fn undated(order: &Value) -> Vec<u8> {
     let mut order = order.clone();
     for dated in ["issued_at", "not_after", "set"] {

@@ -1,5 +1,5 @@
-//! A real Keycloak: refresh tokens are stolen, and the next use of each fails, because credwatch saw it,
-//! ordered it and had it done; everybody else's sessions go on.
+//! A real Keycloak: refresh tokens are stolen, and the next use of each fails, because credwatch detected it and
+//! the order was executed; sessions of other users continue.
 
 use crate::broker::support::{Running, Setup, wait_until};
 use crate::common::{credwatch, get};
@@ -200,7 +200,7 @@ fn answered(mut answer: ureq::http::Response<ureq::Body>) -> Answered {
     }
 }
 
-/// What Keycloak would have told of three ordinary weeks: each day, about this hour, some hours begin with a
+/// What Keycloak would have logged in three ordinary weeks: each day, some hours begin with a
 /// login at home, and its session is refreshed after pauses between seconds and an hour.
 fn history(realm: &str, users: &[User], end_ms: i64) -> Vec<(i64, Value)> {
     let mut events = Vec::new();
@@ -283,7 +283,7 @@ fn a_stolen_refresh_token_is_revoked_and_other_users_are_unaffected() {
     let setup = setup(&realm);
     let running = setup.start("one");
     learn(&setup, &running, &realm, &users);
-    // Of two instances one asks the realm, and an event is published once.
+    // Of two instances one polls the realm, and an event is published once.
     let second = setup.start("two");
     wait_until("both instances work", || {
         let owned = |instance: &Running| instance.metric("credwatch_assigned_partitions", "");
@@ -352,7 +352,7 @@ fn a_stolen_refresh_token_is_revoked_and_other_users_are_unaffected() {
     assert_eq!(contained, robbed, "who was contained, and who was robbed");
 }
 
-/// Orders to be carried out that nobody has answered, and the identity of each.
+/// Orders to be executed without outcome, and the identity of each.
 fn unanswered(setup: &Setup) -> BTreeMap<String, String> {
     let mut orders = enforced(setup);
     for record in setup.read("decisions") {
@@ -380,7 +380,7 @@ fn enforced(setup: &Setup) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Whose orders were carried out.
+/// Identities whose orders were executed.
 fn contained(setup: &Setup) -> BTreeSet<String> {
     let orders = enforced(setup);
     let decisions = setup
@@ -455,7 +455,7 @@ fn keycloak_executes_every_action_on_the_right_user_only() {
     let is_alive = |nth: usize| realm.refresh(&tokens[nth], &users[nth].home).is_ok();
     let may_login = |nth: usize| realm.try_login(&users[nth]).status == 200;
 
-    // A session is ended for whom it is, and for nobody else.
+    // A session is deleted only for its own user.
     let sessions = |nth: usize| {
         let path = format!("users/{}/sessions", users[nth].id);
         let found = realm.of_realm("GET", &path, None).body;

@@ -1,4 +1,4 @@
-//! A real Prometheus scrapes the running program, and its answers are asked for.
+//! A real Prometheus scrapes the running program, and is queried.
 
 use crate::broker::support::{Setup, wait_until};
 use crate::common::{get, native_log};

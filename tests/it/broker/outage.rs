@@ -1,4 +1,4 @@
-//! A broker that stands still: the service waits in bounded memory, says so, and goes on without loss.
+//! A paused broker: the service waits in bounded memory, reports it, and continues without loss.
 
 use crate::broker::support::{Running, Setup, wait_until};
 use crate::common::{get, json_lines, native_log};
@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// A broker of its own, for what would disturb others.
+/// A broker of its own, so that other tests are not affected.
 struct Broker {
     child: Child,
     folder: tempfile::TempDir,
@@ -82,7 +82,7 @@ fn a_paused_broker_is_waited_for() {
         get(&running.address, "/readyz").0 == 503
     });
     let told = get(&running.address, "/readyz").1;
-    // Of a commit that takes too long, or of a group that heard nothing for too long.
+    // Either of a slow commit, or of a session timeout.
     let says_why = told.contains("check the brokers") || told.contains("session");
     assert!(told.starts_with("not ready") && says_why, "{told}");
     let before = resident_kib(&running);

@@ -1,4 +1,4 @@
-//! What a service at work answers to a person who asks.
+//! Queries of a running service.
 
 use crate::broker::support::{Running, Setup, TOKEN};
 use crate::common::{START_MS, credwatch, native, native_log, text};

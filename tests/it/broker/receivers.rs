@@ -1,5 +1,5 @@
-//! Web servers for the deliver stage to meet: one that takes everything, one that hangs, one that fails, one
-//! that sends elsewhere, one whose answer never ends.
+//! Web servers as receivers: one accepts everything, one hangs, one fails, one redirects, one never ends its
+//! response.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

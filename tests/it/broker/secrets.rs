@@ -1,4 +1,4 @@
-//! Keys and tokens never show: planted ones are looked for in everything that the program gives out.
+//! Keys and tokens appear in no output of the program.
 
 use crate::broker::support::{Setup, TOKEN, wait_until};
 use crate::common::{credwatch, get, native_log};

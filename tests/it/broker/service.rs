@@ -1,4 +1,4 @@
-//! From raw records to alerts and orders; accounts that add up; two instances; an orderly end.
+//! From raw records to alerts and orders; complete accounting; two instances; orderly shutdown.
 
 use crate::broker::support::{Read, Setup, files_of, kcat, wait_until};
 use crate::common::{START_MS, cloudtrail_files, get, json_lines, native, native_log, real_logs};

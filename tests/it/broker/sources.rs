@@ -1,5 +1,5 @@
-//! The view by source over all partitions: authentications are seen twice, exactly twice, and a spray is
-//! one alert, whatever is killed in the middle of it.
+//! The source view over all partitions: every authentication has exactly one sighting, and a spray is one alert,
+//! even when the service is killed.
 
 use crate::broker::support::{Setup, wait_until};
 use crate::common::credwatch;

@@ -1,5 +1,5 @@
-//! What it refuses, and the way out that it names: topics that cannot keep baselines, partitions that were
-//! added under them, records that are damaged.
+//! Refusals at startup with their remedy: topics that cannot store baselines, changed partition counts, damaged
+//! records.
 
 use crate::broker::support::{Running, Setup, broker, wait_until};
 use crate::common::{START_MS, credwatch, get, native, text};

@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-/// Nothing here takes long; this only ends a test that hangs.
+/// Ends a test that hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(120);
 
-/// What opens the pages of a service under test.
+/// Bearer token of a service under test.
 pub(crate) const TOKEN: &str = "only-for-tests";
 
 /// The broker that `scripts/test` starts. Its absence is a failure, not a reason to skip.
@@ -312,7 +312,7 @@ impl Setup {
     }
 }
 
-/// A failed test shows what the program said.
+/// A failed test prints the log of the program.
 impl Drop for Setup {
     fn drop(&mut self) {
         if !std::thread::panicking() {
@@ -351,7 +351,7 @@ fn read_of(message: &rdkafka::message::BorrowedMessage<'_>) -> Read {
     }
 }
 
-/// The program at work.
+/// The running program.
 pub(crate) struct Running {
     name: String,
     child: Child,
@@ -381,7 +381,7 @@ impl Running {
             .sum()
     }
 
-    /// Waits until a stage has taken so many records.
+    /// Waits until a stage has processed this many records.
     pub(crate) fn wait_for(&self, stage: &str, records: usize) {
         let label = format!("stage=\"{stage}\"");
         wait_until(&format!("{records} records of {stage}"), || {
@@ -389,7 +389,7 @@ impl Running {
         });
     }
 
-    /// Asks it to end as a service manager does, and returns the exit code.
+    /// Sends SIGTERM, and returns the exit code.
     pub(crate) fn terminate(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
         let asked = std::process::Command::new("kill")
@@ -404,7 +404,7 @@ impl Running {
         code.and_then(|status| status.code())
     }
 
-    /// Ends it as a power cut does.
+    /// Kills it.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -1,4 +1,4 @@
-//! Made-up logins of an organisation behind one address, and a spray over all of it.
+//! Generated logins of an organisation behind one address, and a spray over all of it.
 
 use super::START_MS;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ impl Logins {
         (self.seed >> 33) % bound
     }
 
-    /// From now on everybody sits in another network.
+    /// From now on everybody uses another network.
     pub(crate) fn moves_to(&mut self, office: &'static str) {
         self.office = office;
     }

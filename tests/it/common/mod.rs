@@ -1,4 +1,4 @@
-//! What tests of the whole program share: running it, asking its pages, made-up input.
+//! Common to tests of the whole program: running it, requesting its endpoints, generated input.
 #![allow(dead_code, reason = "each test program uses its part")]
 
 pub(crate) mod logins;
@@ -62,8 +62,8 @@ pub(crate) fn get(address: &str, path: &str) -> (u16, String) {
     (status, body.to_owned())
 }
 
-/// Real logs beside the checkout, or where `CREDWATCH_REAL_LOGS` says; `None`, said aloud, where
-/// they are not.
+/// Real logs beside the checkout, or where `CREDWATCH_REAL_LOGS` points; `None`, with a message, where there
+/// are none.
 pub(crate) fn real_logs(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("CREDWATCH_REAL_LOGS").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
@@ -179,7 +179,7 @@ pub(crate) fn cloudtrail_files(days: usize) -> Vec<Value> {
     files
 }
 
-/// Records that nobody can use, each with what is wrong with it.
+/// Malformed records, each with its fault.
 pub(crate) fn garbage() -> Vec<(&'static str, Vec<u8>)> {
     let event = native(0, "svc-1", START_MS);
     let with = |name: &str, value: Value| {
