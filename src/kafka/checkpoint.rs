@@ -105,7 +105,7 @@ impl Drop for InFlightCheckpoint {
 }
 
 impl InFlightCheckpoint {
-    /// A checkpoint of about `bytes` that began at the start of `since`; `gauge` counts checkpoints in progress.
+    /// A checkpoint of about `bytes` that began at the start of `since`; `gauge` counts those in progress.
     fn start(since: Stopwatch, interval: Duration, bytes: usize, gauge: &IntGauge) -> Self {
         gauge.inc();
         Self {

@@ -28,7 +28,7 @@ pub enum KafkaError {
     Client(rdkafka::error::KafkaError),
     /// No broker is reachable.
     #[error(
-        "no broker is reachable at {servers} ({why}): check kafka.bootstrap_servers, and that Kafka is running"
+        "no broker is reachable at {servers} ({why}): check kafka.bootstrap_servers, and that Kafka runs"
     )]
     Unreachable {
         /// Bootstrap servers.

@@ -80,7 +80,10 @@ fn register<T: Declared>(
 }
 
 macro_rules! metrics {
-    ($($(#[$doc:meta])* $vis:vis $field:ident: $type:ty = $name:literal [$($label:literal),*] $help:literal;)+) => {
+    ($(
+        $(#[$doc:meta])*
+        $vis:vis $field:ident: $type:ty = $name:literal [$($label:literal),*] $help:literal;
+    )+) => {
         /// Handles of all metrics.
         #[derive(Clone)]
         pub struct Metrics {

@@ -158,9 +158,13 @@ macro_rules! decayed_struct {
     (@rescale $kind:ident $field:expr, $factor:expr) => {
         $crate::stats::decayed::Decayed::rescale(&mut $field, $factor)
     };
-    (@unlearn values $field:expr, $key:expr, $weight:expr) => { $crate::stats::decayed::ValueCounts::unlearn(&mut $field, $key, $weight) };
+    (@unlearn values $field:expr, $key:expr, $weight:expr) => {
+        $crate::stats::decayed::ValueCounts::unlearn(&mut $field, $key, $weight)
+    };
     (@unlearn $kind:ident $field:expr, $key:expr, $weight:expr) => {};
-    (@shares values $field:expr, $shares:ident) => { $shares.push($crate::stats::decayed::ValueCounts::strongest(&$field)) };
+    (@shares values $field:expr, $shares:ident) => {
+        $shares.push($crate::stats::decayed::ValueCounts::strongest(&$field))
+    };
     (@shares $kind:ident $field:expr, $shares:ident) => {};
     (@adopt values $field:expr, $features:ident, $weight:expr) => {
         if let Some(values) = $features.next() {
@@ -168,7 +172,9 @@ macro_rules! decayed_struct {
         }
     };
     (@adopt $kind:ident $field:expr, $features:ident, $weight:expr) => {};
-    (@heap values $field:expr, $bytes:ident) => { $bytes += $crate::stats::decayed::ValueCounts::heap_bytes(&$field) };
+    (@heap values $field:expr, $bytes:ident) => {
+        $bytes += $crate::stats::decayed::ValueCounts::heap_bytes(&$field)
+    };
     (@heap $kind:ident $field:expr, $bytes:ident) => {};
 }
 pub(crate) use decayed_struct;

@@ -91,14 +91,19 @@ fn the_questions_of_a_newcomer_lead_to_files_that_exist() {
 fn files_stay_small_and_lines_short() {
     for folder in CRATES.into_iter().chain(["core/tests", "tests", "benches"]) {
         for (file, text) in texts(folder, &["rs"]) {
-            let lines = without_test_items(&text).len();
+            let production = without_test_items(&text);
+            let lines = production.len();
             assert!(
                 lines <= MAX_FILE_LINES,
                 "{file} has {lines} lines: split it"
             );
-            for (at, line) in text.lines().enumerate() {
+            // Tests may hold long literals.
+            let checked = production
+                .into_iter()
+                .filter(|_| CRATES.contains(&folder) && !file.ends_with("tests.rs"));
+            for line in checked {
                 let width = line.chars().count();
-                assert!(width <= MAX_LINE_WIDTH, "{file}:{} is {width} wide", at + 1);
+                assert!(width <= MAX_LINE_WIDTH, "{file}: {width} wide: {line}");
             }
         }
     }
