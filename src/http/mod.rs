@@ -1,4 +1,4 @@
-//! HTTP server: `/metrics`, `/healthz`, `/readyz`, Shared Signals ([`ssf`]), and the API ([`api`]).
+//! HTTP server: `/metrics`, `/healthz`, `/readyz`, Shared Signals (`ssf`), and the API (`api`).
 
 mod api;
 mod ssf;
