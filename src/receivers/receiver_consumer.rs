@@ -3,7 +3,7 @@
 //! committed once the record's delivery has ended: at least once, in order.
 
 use super::delivery::{DeliveryAttempts, DeliveryOutcome, NextStep};
-use super::receiver_partitions::{ReceiverContext, partition_consumer};
+use super::receiver_partitions::{ReceiverContext, partition_consumer, poll};
 use crate::clock::{Stopwatch, wall_time};
 use crate::config::{Receiver, ReceiverKind};
 use crate::feedback::model::Feedback;
@@ -20,8 +20,7 @@ use crate::shard::{OutputRecord, Stream};
 use crate::sources::time::parse_rfc3339;
 use credwatch_core::containment::issued_orders::OrderOutcome;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError as ClientError;
-use rdkafka::message::{BorrowedMessage, Headers, Message, OwnedMessage};
+use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -119,31 +118,10 @@ impl<'l> ReceiverWorker<'l> {
         if let Some(message) = self.buffered.pop_front() {
             return Ok(Some(message));
         }
-        let polled = self.consumer.poll(POLL_TIMEOUT);
-        let message = polled
-            .map(|polled| self.check(polled))
-            .transpose()?
-            .flatten();
+        let message = poll(&self.consumer, &self.receiver.name, POLL_TIMEOUT)?;
         // A rebalance may have happened inside `poll`.
         self.discard_revoked();
         Ok(message)
-    }
-
-    /// A polled message; other than fatal errors are logged.
-    fn check(
-        &self,
-        polled: Result<BorrowedMessage<'_>, ClientError>,
-    ) -> Result<Option<OwnedMessage>, KafkaError> {
-        match polled {
-            Ok(message) => Ok(Some(message.detach())),
-            Err(why @ ClientError::MessageConsumptionFatal(_)) => Err(KafkaError::Consumer(why)),
-            Err(why) => {
-                let receiver = &self.receiver.name;
-                warn!(receiver, "consumer error: {why}");
-                std::thread::sleep(POLL_TIMEOUT);
-                Ok(None)
-            }
-        }
     }
 
     /// Discards buffered messages of partitions that were revoked: their next owner delivers them.
@@ -249,11 +227,7 @@ impl<'l> ReceiverWorker<'l> {
                 .pause(&assigned)
                 .map_err(KafkaError::Consumer)?;
             let timeout = POLL_TIMEOUT.min(delay.saturating_sub(since.elapsed()));
-            let polled = self.consumer.poll(timeout);
-            let message = polled
-                .map(|polled| self.check(polled))
-                .transpose()?
-                .flatten();
+            let message = poll(&self.consumer, &self.receiver.name, timeout)?;
             self.discard_revoked();
             self.buffered.extend(message);
         }

@@ -4,7 +4,11 @@ use crate::config::{Config, Receiver};
 use crate::kafka::{KafkaError, client};
 use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::message::OwnedMessage;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tracing::warn;
 
 /// Records revoked partitions, inside the consumer's own `poll`.
 #[derive(Debug, Default)]
@@ -51,4 +55,25 @@ pub(super) fn partition_consumer(
         .map_err(KafkaError::Client)?;
     consumer.subscribe(topics).map_err(KafkaError::Consumer)?;
     Ok(consumer)
+}
+
+/// Polls `consumer` for up to `timeout`; transient errors are logged.
+///
+/// # Errors
+/// The consumer failed permanently.
+pub(super) fn poll(
+    consumer: &BaseConsumer<ReceiverContext>,
+    receiver: &str,
+    timeout: Duration,
+) -> Result<Option<OwnedMessage>, KafkaError> {
+    match consumer.poll(timeout) {
+        None => Ok(None),
+        Some(Ok(message)) => Ok(Some(message.detach())),
+        Some(Err(why @ ClientError::MessageConsumptionFatal(_))) => Err(KafkaError::Consumer(why)),
+        Some(Err(why)) => {
+            warn!(receiver, "consumer error: {why}");
+            std::thread::sleep(timeout);
+            Ok(None)
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //! everything before it is acknowledged, so what a receiver did not acknowledge is queued again after a
 //! restart.
 
-use super::receiver_partitions::{ReceiverContext, partition_consumer};
+use super::receiver_partitions::{ReceiverContext, partition_consumer, poll};
 use crate::clock::wall_time;
 use crate::config::Receiver;
 use crate::kafka::KafkaError;
@@ -93,16 +93,10 @@ impl<'p> PollQueueFeeder<'p> {
                 self.consumer.resume(&assigned)
             };
             flow.map_err(KafkaError::Consumer)?;
-            let polled = self.consumer.poll(POLL_TIMEOUT);
-            let polled = polled.map(|polled| polled.map(|message| message.detach()));
+            let polled = poll(&self.consumer, &self.receiver.name, POLL_TIMEOUT)?;
             self.discard_revoked();
-            match polled {
-                Some(Ok(message)) => self.process(&message)?,
-                Some(Err(why)) => {
-                    let receiver = &self.receiver.name;
-                    warn!(receiver, "consumer error: {why}");
-                }
-                None => {}
+            if let Some(message) = polled {
+                self.process(&message)?;
             }
             self.withdraw_expired()?;
             self.commit()?;
