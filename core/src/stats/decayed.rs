@@ -63,8 +63,15 @@ pub trait ValueCounts: Decayed {
     /// Bytes outside the record itself.
     fn heap_bytes(&self) -> usize;
 
+    /// Adds one adoption of `key`, of `weight`.
+    fn adopt_value(&mut self, key: u32, weight: f32);
+
     /// Adds one adoption of each of `values`, of `weight`.
-    fn adopt(&mut self, values: &[(u32, f64)], weight: f32);
+    fn adopt(&mut self, values: &[(u32, f64)], weight: f32) {
+        values
+            .iter()
+            .for_each(|(key, _)| self.adopt_value(*key, weight));
+    }
 }
 
 impl<const N: usize> ValueCounts for CategoryTable<N> {
@@ -80,10 +87,8 @@ impl<const N: usize> ValueCounts for CategoryTable<N> {
         0
     }
 
-    fn adopt(&mut self, values: &[(u32, f64)], weight: f32) {
-        values
-            .iter()
-            .for_each(|(key, _)| _ = self.add(*key, weight));
+    fn adopt_value(&mut self, key: u32, weight: f32) {
+        self.add(key, weight);
     }
 }
 
@@ -100,10 +105,8 @@ impl ValueCounts for CategoryMap {
         self.memory_bytes() - size_of::<Self>()
     }
 
-    fn adopt(&mut self, values: &[(u32, f64)], weight: f32) {
-        values
-            .iter()
-            .for_each(|(key, _)| _ = self.add(*key, weight));
+    fn adopt_value(&mut self, key: u32, weight: f32) {
+        self.add(key, weight);
     }
 }
 
@@ -134,9 +137,8 @@ macro_rules! decayed_struct {
 
             /// The counted values and their shares, of every feature in the order of declaration.
             pub(crate) fn value_shares(&self) -> Vec<Vec<(u32, f64)>> {
-                let mut shares = Vec::with_capacity(8);
-                $($crate::stats::decayed::decayed_struct!(@shares $kind self.$field, shares);)+
-                shares
+                let shares = [$($crate::stats::decayed::decayed_struct!(@shares $kind self.$field)),+];
+                shares.into_iter().flatten().collect()
             }
 
             /// Adds one adoption of each value, of `weight`; features in the order of declaration.
@@ -162,10 +164,10 @@ macro_rules! decayed_struct {
         $crate::stats::decayed::ValueCounts::unlearn(&mut $field, $key, $weight)
     };
     (@unlearn $kind:ident $field:expr, $key:expr, $weight:expr) => {};
-    (@shares values $field:expr, $shares:ident) => {
-        $shares.push($crate::stats::decayed::ValueCounts::strongest(&$field))
+    (@shares values $field:expr) => {
+        Some($crate::stats::decayed::ValueCounts::strongest(&$field))
     };
-    (@shares $kind:ident $field:expr, $shares:ident) => {};
+    (@shares $kind:ident $field:expr) => { None };
     (@adopt values $field:expr, $features:ident, $weight:expr) => {
         if let Some(values) = $features.next() {
             $crate::stats::decayed::ValueCounts::adopt(&mut $field, values, $weight);
