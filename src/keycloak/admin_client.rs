@@ -254,11 +254,7 @@ impl AdminClient {
         }
         let (base, realm) = (&self.realm.endpoint.url, &self.realm.realm);
         let url = format!("{base}/realms/{realm}/protocol/openid-connect/token");
-        let form = form_urlencoded::Serializer::new(String::new())
-            .append_pair("grant_type", "client_credentials")
-            .append_pair("client_id", &self.realm.client_id)
-            .append_pair("client_secret", self.realm.endpoint.secret.reveal())
-            .finish();
+        let form = token_form(&self.realm.client_id, self.realm.endpoint.secret.reveal());
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let reply = self.http.send("POST", &url, &headers, form.as_bytes())?;
         let reply = check_status("the token request", reply)?;
@@ -305,15 +301,26 @@ fn segment(id: &str) -> Result<&str, KeycloakError> {
         .ok_or_else(|| KeycloakError::Absent(format!("user or session {id:?}")))
 }
 
+/// The form of a token request by client credentials.
+fn token_form(client_id: &str, client_secret: &str) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .append_pair("grant_type", "client_credentials")
+        .append_pair("client_id", client_id)
+        .append_pair("client_secret", client_secret)
+        .finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn ids_cannot_change_the_path() {
+    fn ids_cannot_change_the_path_and_secrets_are_form_encoded() {
         assert!(segment("6f9fa5b7-2c74-4b86-b58d-abf341d0905a").is_ok());
         for bad in ["", "../realms", "a/b", "a?b", "a b", "..", "name/ada"] {
             assert!(segment(bad).is_err(), "{bad}");
         }
+        let form = "grant_type=client_credentials&client_id=a&client_secret=a%26b%3Dc+d";
+        assert_eq!(token_form("a", "a&b=c d"), form);
     }
 }
