@@ -55,7 +55,7 @@ const SERVICE_ORDER: [&str; 30] = [
     "cli",
 ];
 /// Global state, environment and threads, which make a result depend on more than the input.
-const BANNED_IN_CORE: [&str; 13] = [
+const BANNED_IN_CORE: [&str; 16] = [
     "static mut",
     "thread_local!",
     "OnceLock",
@@ -65,6 +65,9 @@ const BANNED_IN_CORE: [&str; 13] = [
     "std::fs",
     "std::io",
     "std::thread",
+    "std::time",
+    "std::net::Tcp",
+    "async ",
     "Mutex",
     "RwLock",
     "leak(",
@@ -72,7 +75,7 @@ const BANNED_IN_CORE: [&str; 13] = [
 ];
 
 /// The lines of `text` without the items that are compiled for tests only.
-pub(super) fn without_test_items(text: &str) -> Vec<&str> {
+fn without_test_items(text: &str) -> Vec<&str> {
     let mut kept = Vec::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
@@ -159,9 +162,18 @@ fn later_imports(order: &[&str], module: &str, code: &str) -> Vec<String> {
     imported
 }
 
-fn crate_code(folder: &str) -> BTreeMap<String, String> {
+/// The files of a crate without the items that are compiled for tests only.
+pub(super) fn production_files(folder: &str) -> BTreeMap<String, String> {
     let mut files = texts(folder, &["rs"]);
     files.retain(|name, _| !name.ends_with("/tests.rs"));
+    for text in files.values_mut() {
+        *text = without_test_items(text).join("\n");
+    }
+    files
+}
+
+fn crate_code(folder: &str) -> BTreeMap<String, String> {
+    let mut files = production_files(folder);
     for text in files.values_mut() {
         *text = production_code(text);
     }

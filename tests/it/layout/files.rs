@@ -1,6 +1,6 @@
 //! Files stay small, open with a sentence on their content, and are where a newcomer looks for them.
 
-use super::architecture::without_test_items;
+use super::architecture::production_files;
 use super::{CRATES, root, texts};
 
 const MAX_FILE_LINES: usize = 500;
@@ -89,22 +89,15 @@ fn the_questions_of_a_newcomer_lead_to_files_that_exist() {
 
 #[test]
 fn files_stay_small_and_lines_short() {
-    for folder in CRATES {
-        for (file, text) in texts(folder, &["rs"]) {
-            let production = without_test_items(&text);
-            let lines = production.len();
-            assert!(
-                lines <= MAX_FILE_LINES,
-                "{file} has {lines} lines: split it"
-            );
-            // Tests may hold long literals.
-            for line in production
-                .into_iter()
-                .filter(|_| !file.ends_with("tests.rs"))
-            {
-                let width = line.chars().count();
-                assert!(width <= MAX_LINE_WIDTH, "{file}: {width} wide: {line}");
-            }
+    for (file, text) in CRATES.into_iter().flat_map(production_files) {
+        let lines = text.lines().count();
+        assert!(
+            lines <= MAX_FILE_LINES,
+            "{file} has {lines} lines: split it"
+        );
+        for line in text.lines() {
+            let width = line.chars().count();
+            assert!(width <= MAX_LINE_WIDTH, "{file}: {width} wide: {line}");
         }
     }
 }
