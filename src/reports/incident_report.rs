@@ -222,7 +222,7 @@ impl fmt::Display for IncidentReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "Case {} ({}, {})",
+            "Incident {} ({}, {})",
             self.alert_id, self.severity, self.status
         )?;
         writeln!(f, "{}\n\nTimeline", self.title)?;
@@ -253,7 +253,7 @@ impl fmt::Display for IncidentReport {
         }
         let sections = [
             ("Containment", "containment"),
-            ("Keep", "preserve"),
+            ("Preserve", "preserve"),
             ("Review afterwards", "review"),
             ("Controls to consider", "controls"),
         ];

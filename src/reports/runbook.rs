@@ -20,7 +20,7 @@ const FILES: [(&str, &str); 7] = [
         include_str!("../../config/runbooks/forged-credential.toml"),
     ),
     (
-        "blinding",
+        "impaired-defenses",
         include_str!("../../config/runbooks/impaired-defenses.toml"),
     ),
     (
@@ -29,11 +29,11 @@ const FILES: [(&str, &str); 7] = [
     ),
     ("source", include_str!("../../config/runbooks/source.toml")),
     (
-        "guessing",
+        "brute-force",
         include_str!("../../config/runbooks/brute-force.toml"),
     ),
     (
-        "identity",
+        "general",
         include_str!("../../config/runbooks/general.toml"),
     ),
 ];

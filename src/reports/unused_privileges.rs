@@ -79,13 +79,13 @@ impl fmt::Display for UnusedPrivilegesReport {
                 writeln!(f, "  last used {day}   {action}")?;
             }
             for scope in &of.scopes_without_use {
-                writeln!(f, "  granted, never used   {scope}")?;
+                writeln!(f, "  granted, never used    {scope}")?;
             }
             let proposed = match of.proposed.is_empty() {
                 true => "none: disable the identity".to_owned(),
                 false => of.proposed.join(", "),
             };
-            writeln!(f, "  suggested            {proposed}")?;
+            writeln!(f, "  suggested              {proposed}")?;
         }
         Ok(())
     }

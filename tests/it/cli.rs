@@ -40,9 +40,15 @@ fn a_theft_is_reported_explained_and_written() {
     write_lines(&input, &events);
     let output = replay_into(folder.path(), &[], &[input]);
     assert!(output.status.success(), "{output:?}");
-    let told = text(&output.stdout);
-    assert!(told.contains("svc-0") && told.contains("dry run"), "{told}");
-    assert!(told.contains("cloudtrail:StopLogging"), "{told}");
+    let output_text = text(&output.stdout);
+    assert!(
+        output_text.contains("svc-0") && output_text.contains("dry run"),
+        "{output_text}"
+    );
+    assert!(
+        output_text.contains("cloudtrail:StopLogging"),
+        "{output_text}"
+    );
 
     let verdicts = json_lines(&folder.path().join("verdicts"));
     assert_eq!(verdicts.len(), events.len());
@@ -151,12 +157,12 @@ fn a_full_disk_or_an_invalid_directory_leaves_the_previous_state_intact() {
     let kept = std::fs::read(state.join("partition-0.state")).unwrap();
     fill_disk_at(&state);
     let full = replay(&state);
-    let told = text(&full.stderr);
-    assert_eq!(full.status.code(), Some(1), "{told}");
+    let output_text = text(&full.stderr);
+    assert_eq!(full.status.code(), Some(1), "{output_text}");
     assert!(
-        told.contains("No space left on device")
-            && told.contains("the previous state is unchanged"),
-        "{told}"
+        output_text.contains("No space left on device")
+            && output_text.contains("the previous state is unchanged"),
+        "{output_text}"
     );
     assert_eq!(
         std::fs::read(state.join("partition-0.state")).unwrap(),
@@ -165,15 +171,15 @@ fn a_full_disk_or_an_invalid_directory_leaves_the_previous_state_intact() {
     // What stood in the way is gone with the failure, and the next run goes on from the old state.
     assert!(replay(&state).status.success());
     let none = replay(&input);
-    let told = text(&none.stderr);
-    assert_eq!(none.status.code(), Some(1), "{told}");
-    assert!(told.contains("Not a directory"), "{told}");
+    let output_text = text(&none.stderr);
+    assert_eq!(none.status.code(), Some(1), "{output_text}");
+    assert!(output_text.contains("Not a directory"), "{output_text}");
     let forbidden = replay(Path::new("/sys/credwatch"));
-    let told = text(&forbidden.stderr);
-    assert_eq!(forbidden.status.code(), Some(1), "{told}");
+    let output_text = text(&forbidden.stderr);
+    assert_eq!(forbidden.status.code(), Some(1), "{output_text}");
     assert!(
-        told.contains("/sys/credwatch") && told.contains("os error"),
-        "{told}"
+        output_text.contains("/sys/credwatch") && output_text.contains("os error"),
+        "{output_text}"
     );
 }
 
@@ -217,8 +223,11 @@ fn state_is_saved_and_restored() {
     assert!(text(&known.stdout).contains("hosts"), "{known:?}");
     write_lines(&path("one"), &second[second.len() - 1..]);
     let id = second.last().unwrap()["identity"]["id"].as_str().unwrap();
-    let told = explained(&[id, "--event", path("one").to_str().unwrap()]);
-    assert!(text(&told.stdout).contains("threshold of"), "{told:?}");
+    let output_text = explained(&[id, "--event", path("one").to_str().unwrap()]);
+    assert!(
+        text(&output_text.stdout).contains("threshold of"),
+        "{output_text:?}"
+    );
     assert_eq!(explained(&["nobody"]).status.code(), Some(1));
 
     let other = replay_into(
@@ -310,9 +319,9 @@ fn all_configuration_problems_are_reported_at_once() {
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
-        let told = text(&output.stderr);
+        let output_text = text(&output.stderr);
         for key in ["bootstrap_server", "alerts_per_day", "listen"] {
-            assert!(told.contains(key), "{key} in {told}");
+            assert!(output_text.contains(key), "{key} in {output_text}");
         }
     }
 }
@@ -390,10 +399,15 @@ fn without_a_broker_it_waits_and_is_not_ready() {
     let mut lines = BufReader::new(child.stderr.take().unwrap())
         .lines()
         .map(Result::unwrap);
-    let told = lines
+    let output_text = lines
         .find(|line| line.contains("HTTP listening on http://"))
         .unwrap();
-    let address = told.rsplit_once("http://").unwrap().1.trim().to_owned();
+    let address = output_text
+        .rsplit_once("http://")
+        .unwrap()
+        .1
+        .trim()
+        .to_owned();
     let mut tries = lines.filter(|line| line.contains("no broker is reachable at 127.0.0.1:1"));
     let pauses: BTreeSet<String> = (0..6)
         .filter_map(|_| {
@@ -431,13 +445,16 @@ fn the_demo_shows_attacks() {
         "127.0.0.1:0",
     ]);
     assert!(output.status.success(), "{output:?}");
-    let told = text(&output.stdout);
-    assert!(told.contains("metrics on http://127.0.0.1:"), "{told}");
+    let output_text = text(&output.stdout);
     assert!(
-        told.contains("ATT&CK") && told.contains("Top incidents"),
-        "{told}"
+        output_text.contains("metrics on http://127.0.0.1:"),
+        "{output_text}"
     );
-    assert!(!told.contains('\u{1b}'), "no colour in a pipe");
+    assert!(
+        output_text.contains("ATT&CK") && output_text.contains("Top incidents"),
+        "{output_text}"
+    );
+    assert!(!output_text.contains('\u{1b}'), "no colour in a pipe");
 }
 
 #[test]

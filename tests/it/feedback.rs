@@ -84,7 +84,7 @@ fn a_false_positive_closes_the_alert_and_is_learned() {
         assert_eq!(
             opened(&mut shard, 28, hour),
             None,
-            "told of again at {hour}"
+            "alerted again at {hour}"
         );
     }
     assert!(hosts(&shard).contains("vps-77"), "{}", hosts(&shard));

@@ -126,8 +126,8 @@ fn orders_verify_here_and_with_a_library_of_another_language() {
         let router = Desk::new(algorithm);
         let orders = router.orders();
         assert!(!orders.is_empty() && orders.iter().all(|order| order["mode"] == "enforce"));
-        let (code, told) = router.verify(&orders, &[]);
-        assert_eq!(code, Some(0), "{told}");
+        let (code, output_text) = router.verify(&orders, &[]);
+        assert_eq!(code, Some(0), "{output_text}");
         let jwks = router.path("jwks.json").display().to_string();
         assert_eq!(router.verify(&orders, &["--keys", &jwks]).0, Some(0));
         let checked = independent(&router);
@@ -135,7 +135,12 @@ fn orders_verify_here_and_with_a_library_of_another_language() {
         assert_eq!(text(&checked.stdout).trim(), orders.len().to_string());
         let written = std::fs::read_to_string(router.path("orders.jsonl")).unwrap();
         let checked = router.run(&["check"], &[]);
-        let seen = [written, told, text(&checked.stdout), text(&checked.stderr)];
+        let seen = [
+            written,
+            output_text,
+            text(&checked.stdout),
+            text(&checked.stderr),
+        ];
         assert!(!is_secret_in(&router, &seen), "a key is shown");
     }
 }
@@ -158,9 +163,12 @@ fn every_alteration_of_an_order_is_detected() {
         ("not_after", json!("2099-01-01T00:00:00.000Z")),
         ("more", json!(true)),
     ] {
-        let (code, told) = altered(member, value);
-        assert_eq!(code, Some(4), "{member}: {told}");
-        assert!(told.contains(&format!("field {member} differs")), "{told}");
+        let (code, output_text) = altered(member, value);
+        assert_eq!(code, Some(4), "{member}: {output_text}");
+        assert!(
+            output_text.contains(&format!("field {member} differs")),
+            "{output_text}"
+        );
     }
     let mut unsigned = good.clone();
     unsigned.as_object_mut().unwrap().remove("set");
@@ -173,8 +181,8 @@ fn every_alteration_of_an_order_is_detected() {
         "{header}.{}{other}.{signature}",
         &payload[..payload.len() - 1]
     );
-    let (code, told) = altered("set", json!(changed));
-    assert_eq!(code, Some(4), "{told}");
+    let (code, output_text) = altered("set", json!(changed));
+    assert_eq!(code, Some(4), "{output_text}");
     // `alg: none` with nothing behind it.
     let none = format!("eyJhbGciOiJub25lIiwidHlwIjoic2VjZXZlbnQrand0In0.{payload}.");
     assert_eq!(altered("set", json!(none)).0, Some(4));
@@ -196,11 +204,11 @@ fn every_alteration_of_an_order_is_detected() {
 fn an_unknown_key_is_rejected() {
     let (router, stranger) = (Desk::new(&["ed25519"]), Desk::new(&["ed25519"]));
     let keys = stranger.path("jwks.json").display().to_string();
-    let (code, told) = router.verify(&router.orders(), &["--keys", &keys]);
-    assert_eq!(code, Some(4), "{told}");
+    let (code, output_text) = router.verify(&router.orders(), &["--keys", &keys]);
+    assert_eq!(code, Some(4), "{output_text}");
     assert!(
-        told.contains("which the key set does not contain"),
-        "{told}"
+        output_text.contains("which the key set does not contain"),
+        "{output_text}"
     );
 }
 

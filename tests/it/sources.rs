@@ -94,7 +94,10 @@ fn a_shared_egress_is_learned_and_a_moved_one_contains_nobody() {
         0,
         "{PEOPLE} people behind one address are no news"
     );
-    assert!(opened(&of_sources) <= 1, "the new office is told of once");
+    assert!(
+        opened(&of_sources) <= 1,
+        "the new office is alerted on at most once"
+    );
     let is_of_source = |order: &&Value| {
         let mut alerts = of_sources.iter();
         alerts.any(|alert| alert["finding_info"]["uid"] == order["alert_id"])

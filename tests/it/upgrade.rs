@@ -65,8 +65,8 @@ fn an_upgrade_is_audited_once_and_keeps_the_baselines() {
     assert!(upgraded.has_upgrade() && upgraded.has_changed());
     assert_eq!(upgraded.threshold(), before, "carried over");
     assert_eq!(upgraded.health().identities, 7);
-    let told = upgraded.audit_upgrade().unwrap();
-    let record: Value = serde_json::from_slice(&told.payload).unwrap();
+    let output_text = upgraded.audit_upgrade().unwrap();
+    let record: Value = serde_json::from_slice(&output_text.payload).unwrap();
     let hashes = &record["entry"]["model_hash"];
     assert_eq!(hashes["before"], old.model_hash());
     assert_eq!(hashes["now"], new.model_hash());
@@ -75,7 +75,7 @@ fn an_upgrade_is_audited_once_and_keeps_the_baselines() {
     assert!(upgraded.audit_upgrade().is_none());
 
     let again = taken_up(&new, &kept);
-    assert!(!again.has_upgrade(), "told once");
+    assert!(!again.has_upgrade(), "audited once");
     assert!(
         taken_up(&old, &kept).has_upgrade(),
         "the way back is one too"

@@ -51,7 +51,7 @@ string_enum! {
         /// An exception applies.
         Exception = "exception",
         /// The same or a stronger action was requested within the cooldown.
-        Cooldown = "cool_down",
+        Cooldown = "cooldown",
         /// The action requires approval.
         ApprovalRequired = "approval_required",
         /// Containment is paused.

@@ -106,8 +106,8 @@ impl Engine {
             habits.push(("failures", format!("{share:.1} % of uses")));
         }
         if let Some(missed) = typical(&profile.log_silence, weight) {
-            let words = format!("miss about {missed:.1} hours in which it should be active");
-            habits.push(("silences", words));
+            let words = format!("about {missed:.1} active hours");
+            habits.push(("pauses", words));
         }
         let lifetimes = profile.lifetimes.iter().filter(|l| l.issuer != 0);
         let lifetimes: Vec<String> = lifetimes

@@ -192,7 +192,7 @@ pub(super) fn describe_history(
 ) -> String {
     let observations = reading.observations;
     if observations < 0.5 {
-        return "no history for this identity".to_owned();
+        return "no history".to_owned();
     }
     let span = Span {
         ms: context

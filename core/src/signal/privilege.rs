@@ -121,7 +121,7 @@ impl Signal for Privilege {
             "grants a permission to itself".to_owned()
         } else {
             let odds = format_odds(reading.p);
-            format!("uses {level} permissions, {odds} for this identity; {history}: {expected}")
+            format!("access level {level}, {odds} for this identity; {history}: {expected}")
         };
         Explanation {
             observed: level.to_owned(),

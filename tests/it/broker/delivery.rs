@@ -558,9 +558,10 @@ fn a_receiver_with_an_untrusted_certificate_gets_nothing() {
         let labels = format!("outcome=\"{outcome}\",receiver=\"{receiver}\"");
         running.metric("credwatch_deliveries_total", &labels) as usize
     };
-    wait_until("the known one is told", || {
-        result("known", "done") >= alerts
-    });
+    wait_until(
+        "the receiver with a trusted certificate has its alerts",
+        || result("known", "done") >= alerts,
+    );
     wait_until("the stranger is given up", || {
         result("stranger", "failed") >= alerts
     });
@@ -569,7 +570,7 @@ fn a_receiver_with_an_untrusted_certificate_gets_nothing() {
     assert_eq!(result("stranger", "done"), 0);
     assert!(
         running.log_text().contains("certificate"),
-        "the reason is told"
+        "the reason is logged"
     );
     assert_eq!(running.terminate(), Some(0));
 }

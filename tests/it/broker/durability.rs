@@ -14,8 +14,8 @@ const PARTITIONS: i32 = 12;
 
 /// Number of faults: ten by default; for a long run see `scripts/soak`.
 fn faults() -> usize {
-    let told = std::env::var("CREDWATCH_TEST_FAULTS").ok();
-    told.map_or(10, |count| count.parse().unwrap())
+    let count = std::env::var("CREDWATCH_TEST_FAULTS").ok();
+    count.map_or(10, |count| count.parse().unwrap())
 }
 
 /// Labelled traffic of an organisation under attack.

@@ -20,7 +20,7 @@ fn keyed(events: &[Value]) -> Vec<(String, Vec<u8>)> {
     events.iter().map(record).collect()
 }
 
-fn told(setup: &Setup, command: &[&str]) -> Output {
+fn publish(setup: &Setup, command: &[&str]) -> Output {
     let (verb, rest) = command.split_first().unwrap();
     let output = credwatch()
         .args([verb, "--config"])
@@ -67,7 +67,7 @@ fn feedback_is_learned_survives_a_kill_and_is_audited() {
         "--reason",
         "a new host",
     ];
-    told(
+    publish(
         &setup,
         &[&["feedback", "--alert", &alert], &verdict[..]].concat(),
     );
@@ -96,7 +96,7 @@ fn feedback_is_learned_survives_a_kill_and_is_audited() {
         "accepted is no news"
     );
 
-    told(&setup, &["forget", "--identity", "svc-2", "--by", "bo"]);
+    publish(&setup, &["forget", "--identity", "svc-2", "--by", "bo"]);
     wait_until("the wish in the audit trail", || {
         said(&setup, "forgotten").is_some()
     });

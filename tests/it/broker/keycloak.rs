@@ -407,8 +407,11 @@ fn verify(setup: &Setup, keys: &str) {
         .output()
         .unwrap();
     assert!(verified.status.success(), "{verified:?}");
-    let told = String::from_utf8(verified.stdout).unwrap();
-    assert!(told.contains("signed heads verified"), "{told}");
+    let output_text = String::from_utf8(verified.stdout).unwrap();
+    assert!(
+        output_text.contains("signed heads verified"),
+        "{output_text}"
+    );
 }
 
 #[test]
@@ -461,8 +464,11 @@ fn keycloak_executes_every_action_on_the_right_user_only() {
         let found = realm.of_realm("GET", &path, None).body;
         found[0]["id"].as_str().unwrap().to_owned()
     };
-    let told = carry("revoke", &users[1].id, session(&sessions(0))).unwrap();
-    assert!(told.contains("no such session") && is_alive(0), "{told}");
+    let output_text = carry("revoke", &users[1].id, session(&sessions(0))).unwrap();
+    assert!(
+        output_text.contains("no such session") && is_alive(0),
+        "{output_text}"
+    );
     carry("revoke", &users[0].id, session(&sessions(0))).unwrap();
     assert!(!is_alive(0) && may_login(0));
 

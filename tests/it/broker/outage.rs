@@ -81,10 +81,13 @@ fn a_paused_broker_is_waited_for() {
     wait_until("it says that it waits", || {
         get(&running.address, "/readyz").0 == 503
     });
-    let told = get(&running.address, "/readyz").1;
+    let output_text = get(&running.address, "/readyz").1;
     // Either of a slow commit, or of a session timeout.
-    let says_why = told.contains("check the brokers") || told.contains("session");
-    assert!(told.starts_with("not ready") && says_why, "{told}");
+    let says_why = output_text.contains("check the brokers") || output_text.contains("session");
+    assert!(
+        output_text.starts_with("not ready") && says_why,
+        "{output_text}"
+    );
     let before = resident_kib(&running);
     std::thread::sleep(Duration::from_secs(8));
     let after = resident_kib(&running);

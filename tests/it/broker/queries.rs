@@ -55,8 +55,11 @@ fn a_service_explains_the_same_as_its_state() {
         .output()
         .unwrap();
     assert_eq!(text(&by_service.stdout), text(&by_state.stdout));
-    let told = text(&by_service.stdout);
-    assert!(told.contains("first use of host vm-9"), "{told}");
+    let output_text = text(&by_service.stdout);
+    assert!(
+        output_text.contains("first use of host vm-9"),
+        "{output_text}"
+    );
 
     let nobody = ask(&running, TOKEN, "nobody", &folder.join("credwatch.toml"));
     assert_eq!(nobody.status.code(), Some(1));

@@ -241,9 +241,9 @@ fn differing_topics_are_reported() {
         .output()
         .unwrap();
     assert_eq!(again.status.code(), Some(1));
-    let told = crate::common::text(&again.stdout);
+    let output_text = crate::common::text(&again.stdout);
     assert!(
-        told.contains("has 3 partitions, topics.partitions says 5"),
-        "{told}"
+        output_text.contains("has 3 partitions, topics.partitions says 5"),
+        "{output_text}"
     );
 }

@@ -57,8 +57,11 @@ fn baselines_that_would_be_deleted_by_age_are_refused() {
         .output()
         .unwrap();
     assert_eq!(checked.status.code(), Some(1));
-    let told = text(&checked.stdout);
-    assert!(told.contains("cleanup.policy=delete"), "{told}");
+    let output_text = text(&checked.stdout);
+    assert!(
+        output_text.contains("cleanup.policy=delete"),
+        "{output_text}"
+    );
     let running = setup.start("one");
     refuses(
         &running,

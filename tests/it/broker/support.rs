@@ -166,8 +166,8 @@ impl Setup {
             address: String::new(),
         };
         wait_until("the pages' address in the log", || {
-            let told = running.log_text();
-            let rest = told
+            let output_text = running.log_text();
+            let rest = output_text
                 .split_once("HTTP listening on http://")
                 .map(|(_, rest)| rest);
             let address = rest.and_then(|rest| rest.split_whitespace().next());
