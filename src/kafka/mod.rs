@@ -18,6 +18,8 @@ pub mod topics;
 mod transaction;
 pub mod worker;
 
+pub(crate) use rebalance::lock;
+
 use crate::shard::RestoreError;
 
 /// Why Kafka failed.

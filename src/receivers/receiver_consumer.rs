@@ -3,7 +3,7 @@
 //! committed once the record's delivery has ended: at least once, in order.
 
 use super::delivery::{DeliveryAttempts, DeliveryOutcome, NextStep};
-use super::receiver_partitions::{ReceiverContext, partition_consumer, poll};
+use super::receiver_partitions::{POLL_TIMEOUT, ReceiverContext, partition_consumer, poll};
 use crate::clock::{Stopwatch, wall_time};
 use crate::config::{Receiver, ReceiverKind};
 use crate::feedback::model::Feedback;
@@ -28,8 +28,6 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tracing::{info, info_span, warn};
 
-/// Timeout of one poll.
-const POLL_TIMEOUT: Duration = Duration::from_millis(50);
 /// Recently completed records that are remembered; one that is read again is not delivered again.
 const MAX_COMPLETED: usize = 4_096;
 

@@ -1,14 +1,17 @@
 //! The consumer of one receiver, which records revoked partitions.
 
 use crate::config::{Config, Receiver};
-use crate::kafka::{KafkaError, client};
+use crate::kafka::{KafkaError, client, lock};
 use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::OwnedMessage;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 use tracing::warn;
+
+/// Timeout of one poll.
+pub(super) const POLL_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Records revoked partitions, inside the consumer's own `poll`.
 #[derive(Debug, Default)]
@@ -19,8 +22,7 @@ pub(super) struct ReceiverContext {
 impl ReceiverContext {
     /// Topics and partitions that were revoked since the last call.
     pub(super) fn take_revoked(&self) -> Vec<(String, i32)> {
-        let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut revoked)
+        std::mem::take(&mut lock(&self.revoked))
     }
 }
 
@@ -35,8 +37,7 @@ impl ConsumerContext for ReceiverContext {
         let partitions = partitions
             .iter()
             .map(|partition| (partition.topic().to_owned(), partition.partition()));
-        let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
-        revoked.extend(partitions);
+        lock(&self.revoked).extend(partitions);
     }
 }
 

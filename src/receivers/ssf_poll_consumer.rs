@@ -2,7 +2,7 @@
 //! everything before it is acknowledged, so what a receiver did not acknowledge is queued again after a
 //! restart.
 
-use super::receiver_partitions::{ReceiverContext, partition_consumer, poll};
+use super::receiver_partitions::{POLL_TIMEOUT, ReceiverContext, partition_consumer, poll};
 use crate::clock::wall_time;
 use crate::config::Receiver;
 use crate::kafka::KafkaError;
@@ -16,11 +16,7 @@ use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 use tracing::warn;
-
-/// Timeout of one poll.
-const POLL_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// An order that is not acknowledged, or was read after one that is not.
 struct Outstanding {
