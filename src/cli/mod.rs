@@ -27,7 +27,10 @@ pub mod exit {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    terminal::start_log(arguments.log_format, arguments.quiet);
+    if let Err(reason) = terminal::start_log(arguments.log_format, arguments.quiet) {
+        terminal::print_error(&reason);
+        return ExitCode::from(exit::USAGE);
+    }
     let code = if arguments.version {
         commands::version()
     } else {

@@ -2,9 +2,11 @@
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 /// Format of log lines.
 #[derive(Clone, Copy, ValueEnum)]
@@ -13,19 +15,26 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// Starts logging to stderr; `RUST_LOG` overrides the level.
-pub(super) fn start_log(format: LogFormat, quiet: bool) {
+/// Starts logging to stderr; `RUST_LOG`, such as `debug` or `credwatch=debug,warn`, overrides the level.
+///
+/// # Errors
+/// `RUST_LOG` is set and is not a list of levels.
+pub(super) fn start_log(format: LogFormat, quiet: bool) -> Result<(), String> {
     let default = if quiet { "warn" } else { "credwatch=info,warn" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let levels = env::var("RUST_LOG").unwrap_or_else(|_| default.to_owned());
+    let levels: Targets = levels
+        .parse()
+        .map_err(|_| "RUST_LOG is not a list of levels; write info or credwatch=debug,warn")?;
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false);
+    let registry = tracing_subscriber::registry();
     match format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
+        LogFormat::Text => registry.with(lines.with_filter(levels)).init(),
+        LogFormat::Json => registry.with(lines.json().with_filter(levels)).init(),
     }
+    Ok(())
 }
 
 /// Writes a result to stdout. A closed pipe is not an error.
@@ -53,19 +62,13 @@ pub(super) fn progress(quiet: bool) -> ProgressBar {
     bar
 }
 
-/// Parses `90s`, `2m`, `1h`, or seconds.
+/// Parses `90s`, `2m`, `1h 30m`, or seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let (digits, unit_secs) = match text.char_indices().next_back() {
-        Some((at, 's')) => (&text[..at], 1),
-        Some((at, 'm')) => (&text[..at], 60),
-        Some((at, 'h')) => (&text[..at], 3_600),
-        Some((at, 'd')) => (&text[..at], 86_400),
-        _ => (text, 1),
-    };
-    let amount: u64 = digits
-        .parse()
-        .map_err(|_| format!("\"{text}\" is not a duration; write 90s, 2m, 1h or 90d"))?;
-    Ok(Duration::from_secs(amount.saturating_mul(unit_secs)))
+    if let Ok(secs) = text.parse() {
+        return Ok(Duration::from_secs(secs));
+    }
+    humantime::parse_duration(text)
+        .map_err(|_| format!("\"{text}\" is not a duration; write 90s, 2m, 1h or 90d"))
 }
 
 #[cfg(test)]
@@ -77,6 +80,7 @@ mod tests {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
         assert_eq!(duration("90d"), Ok(Duration::from_secs(90 * 86_400)));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5_400)));
         assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
         assert!(duration("soon").is_err());
         assert!(duration("").is_err());
