@@ -37,7 +37,7 @@ fn main() {
             .collect();
         let start = Instant::now();
         for batch in events.chunks(PREFETCH_MAX) {
-            let keys: Vec<Keys> = batch.iter().map(Keys::of).collect();
+            let keys: Vec<Keys> = batch.iter().map(|event| engine.keys(event)).collect();
             engine.prefetch(&keys);
             for (event, keys) in batch.iter().zip(keys) {
                 origin.offset += 1;

@@ -12,7 +12,6 @@
 mod traffic;
 
 use credwatch_core::engine::Detail;
-use credwatch_core::enrich::Keys;
 use traffic::{Traffic, cold_engine, identities_wanted, origin};
 
 const EVENTS: usize = 3_000_000;
@@ -35,7 +34,7 @@ fn main() {
     for _ in 0..EVENTS {
         let who = traffic.zipf();
         let event = traffic.event(who);
-        engine.step(&event, Keys::of(&event), &origin, Detail::Score);
+        engine.step(&event, engine.keys(&event), &origin, Detail::Score);
     }
     let identities = engine.health().identities as f64;
     println!(

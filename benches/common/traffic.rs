@@ -5,7 +5,6 @@ use credwatch::config::{Config, Sources};
 use credwatch::shard::{ShardFactory, load_model};
 use credwatch::simulation::rng::Rng;
 use credwatch_core::engine::{Detail, Engine, Settings, SourcePosition};
-use credwatch_core::enrich::Keys;
 use credwatch_core::event::{
     Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Outcome, Source,
 };
@@ -49,7 +48,7 @@ impl Traffic {
     pub(crate) fn introduce(&mut self, engine: &mut Engine, origin: &SourcePosition) {
         for who in 0..self.ids.len() {
             let event = self.event(who);
-            engine.step(&event, Keys::of(&event), origin, Detail::Score);
+            engine.step(&event, engine.keys(&event), origin, Detail::Score);
         }
     }
 
@@ -134,5 +133,6 @@ pub(crate) fn origin() -> SourcePosition {
         topic: Arc::from("credential.events"),
         partition: 0,
         offset: 0,
+        record_time: None,
     }
 }

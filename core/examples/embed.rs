@@ -1,7 +1,6 @@
 //! Embeds the engine: a month of ordinary use of one service, and then its token on an attacker's host.
 
 use credwatch_core::engine::{Detail, Engine, Settings, SourcePosition};
-use credwatch_core::enrich::Keys;
 use credwatch_core::event::{Activity, Event, Identity, IdentityKind};
 use credwatch_core::units::EventTime;
 
@@ -26,8 +25,9 @@ fn main() {
             topic: "events".into(),
             partition: 0,
             offset: hour,
+            record_time: None,
         };
-        let output = engine.step(&event, Keys::of(&event), &position, Detail::Explained);
+        let output = engine.step(&event, engine.keys(&event), &position, Detail::Explained);
         for signal in output
             .verdict
             .map(|verdict| verdict.signals)

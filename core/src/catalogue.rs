@@ -1,7 +1,6 @@
 //! Prior knowledge about actions: their access level, and whether attackers are known to
 //! use them.
 
-use crate::stats::hash::hash64;
 use crate::string_enum;
 use crate::verdict::Technique;
 use hashbrown::HashMap;
@@ -20,15 +19,6 @@ string_enum! {
         /// Manage permissions.
         Permissions = "permissions",
     }
-}
-
-/// Hash space of actions here and in `enrich::Feature`: one hash serves both.
-pub const ACTION_SPACE: u64 = 6;
-
-/// Hash of an action's name.
-#[must_use]
-pub fn action_hash(action: &str) -> u64 {
-    hash64(ACTION_SPACE, action.as_bytes())
 }
 
 /// A catalogue entry.
@@ -52,14 +42,14 @@ pub struct Abuse {
 /// Actions by name.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
-    facts: HashMap<u64, ActionFacts>,
+    facts: HashMap<Box<str>, ActionFacts>,
 }
 
 impl Catalogue {
     /// Sets the level of `action`, such as `s3:GetObject`.
     pub fn set_level(&mut self, action: &str, level: AccessLevel) {
         self.facts
-            .entry(action_hash(action))
+            .entry(action.into())
             .and_modify(|facts| facts.level = level)
             .or_insert(ActionFacts { level, abuse: None });
     }
@@ -67,7 +57,7 @@ impl Catalogue {
     /// Marks `action` as used by attackers.
     pub fn set_abuse(&mut self, action: &str, abuse: Abuse) {
         self.facts
-            .entry(action_hash(action))
+            .entry(action.into())
             .and_modify(|facts| facts.abuse = Some(abuse))
             .or_insert(ActionFacts {
                 level: level_by_verb(action).unwrap_or(AccessLevel::Write),
@@ -78,14 +68,8 @@ impl Catalogue {
     /// The entry of `action`; otherwise the level that its verb suggests.
     #[must_use]
     pub fn facts(&self, action: &str) -> Option<ActionFacts> {
-        self.facts_of(action_hash(action), action)
-    }
-
-    /// The same by the hash of `action`.
-    #[must_use]
-    pub fn facts_of(&self, hash: u64, action: &str) -> Option<ActionFacts> {
         self.facts
-            .get(&hash)
+            .get(action)
             .copied()
             .or_else(|| level_by_verb(action).map(|level| ActionFacts { level, abuse: None }))
     }

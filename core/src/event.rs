@@ -8,6 +8,9 @@ use crate::units::EventTime;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+/// Clocks of event sources may be ahead of the broker's by this much, in milliseconds.
+pub const MAX_CLOCK_SKEW_MS: i64 = 5 * 60 * 1_000;
+
 /// Text borrowed from a record, or owned where it had to be unescaped.
 pub type Text<'a> = Cow<'a, str>;
 
@@ -72,11 +75,24 @@ string_enum! {
     Outcome {
         /// It succeeded.
         Success = "success",
-        /// It failed: wrong password, no such resource, throttled.
+        /// The credential was not accepted: wrong password, invalid token.
         Failure = "failure",
         /// It was denied: no permission.
         Denied = "denied",
+        /// It failed for a reason that says nothing of the credential: throttled, not found, invalid.
+        Error = "error",
     }
+}
+
+/// Who can cause an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attribution {
+    /// Anyone who knows the name of the identity.
+    Anyone,
+    /// The holder of the credential alone.
+    Holder,
+    /// The platform that manages the credential.
+    Platform,
 }
 
 /// The human, service, workload or automation that a credential belongs to.
@@ -174,9 +190,39 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// Whether the event is an authentication that did not succeed.
+    /// Bounds the event's time by `record_time`, at which the broker appended it: an event cannot be logged
+    /// before it happened, but for clocks that differ by [`MAX_CLOCK_SKEW_MS`]. Returns whether it was ahead.
+    pub fn bound_time(&mut self, record_time: Option<EventTime>) -> bool {
+        let Some(record_time) = record_time else {
+            return false;
+        };
+        let is_ahead = self.time > record_time.saturating_add_ms(MAX_CLOCK_SKEW_MS);
+        if is_ahead {
+            self.time = record_time;
+        }
+        is_ahead
+    }
+
+    /// Who can cause the event: a credential that is not accepted proves nothing of its holder.
     #[must_use]
-    pub fn is_failed_login(&self) -> bool {
-        self.activity == Activity::Authenticate && self.outcome != Outcome::Success
+    #[inline]
+    pub fn attribution(&self) -> Attribution {
+        use Activity::{Authenticate, Issue, Refresh, Revoke};
+        match (self.activity, self.outcome) {
+            (_, Outcome::Failure) => Attribution::Anyone,
+            (Authenticate | Refresh | Issue, Outcome::Denied | Outcome::Error) => {
+                Attribution::Anyone
+            }
+            (Revoke, _) => Attribution::Platform,
+            _ => Attribution::Holder,
+        }
+    }
+
+    /// Whether the event presents a credential that may be refused: a sign-in, or a failure of any
+    /// kind.
+    #[must_use]
+    #[inline]
+    pub fn is_attempt(&self) -> bool {
+        self.activity == Activity::Authenticate || self.attribution() == Attribution::Anyone
     }
 }

@@ -7,15 +7,14 @@
 //!
 //! ```
 //! use credwatch_core::engine::{Detail, Engine, Settings, SourcePosition};
-//! use credwatch_core::enrich::Keys;
 //! use credwatch_core::event::{Activity, Event, Identity, IdentityKind};
 //! use credwatch_core::units::EventTime;
 //!
 //! let mut engine = Engine::new(Settings::default());
 //! let identity = Identity { id: "svc-deploy".into(), kind: IdentityKind::Service, group: None, owner: None
 //! }; let event = Event::new("event-1".into(), EventTime::EARLIEST, identity, Activity::Use);
-//! let position = SourcePosition { topic: "events".into(), partition: 0, offset: 0 };
-//! let output = engine.step(&event, Keys::of(&event), &position, Detail::Score);
+//! let position = SourcePosition { topic: "events".into(), partition: 0, offset: 0, record_time: None };
+//! let output = engine.step(&event, engine.keys(&event), &position, Detail::Score);
 //! assert!(output.score_nats.is_finite());
 //! ```
 //!

@@ -8,7 +8,6 @@ use credwatch_core::containment::{Action, Mode};
 use credwatch_core::engine::{
     Detail, Engine, Phase, RecordKey, Settings, SourcePosition, StepOutput,
 };
-use credwatch_core::enrich::Keys;
 use credwatch_core::event::{Activity, Credential, CredentialKind, Event, Identity, IdentityKind};
 use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
 use credwatch_core::verdict::AlertVerdict;
@@ -59,8 +58,9 @@ fn step(engine: &mut Engine, event: &Event<'_>, offset: i64) -> StepOutput {
         topic: "events".into(),
         partition: 0,
         offset,
+        record_time: None,
     };
-    engine.step(event, Keys::of(event), &position, Detail::Explained)
+    engine.step(event, engine.keys(event), &position, Detail::Explained)
 }
 
 /// Hourly uses of `action` from `from_hour` to `to_hour`.

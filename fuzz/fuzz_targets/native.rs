@@ -15,7 +15,7 @@ static COLD: LazyLock<Shard> = LazyLock::new(|| {
 
 fuzz_target!(|bytes: &[u8]| {
     let mut shard = COLD.clone();
-    if let Ok(processed) = shard.handle(bytes, 0, Detail::Explained) {
+    if let Ok(processed) = shard.handle(bytes, 0, None, Detail::Explained) {
         assert!(processed.step.score_nats.is_finite());
         let alerts = processed.step.alerts;
         let _ = shard.output_records(&alerts, None, Some(bytes));

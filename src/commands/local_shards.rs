@@ -133,7 +133,7 @@ impl LocalShards {
             _ => self.of(&native.key()?),
         };
         let shard = &mut self.identities[at];
-        let handled = shard.handle(&native.json, shard.next_offset(), detail)?;
+        let handled = shard.handle(&native.json, shard.next_offset(), None, detail)?;
         let alerts = &handled.step.alerts;
         let mut outputs = shard.output_records(alerts, None, Some(&native.json));
         let mut at_source = None;
@@ -141,7 +141,7 @@ impl LocalShards {
             let at = self.of(&sighting.key);
             let shard = &mut self.sources[at];
             let output = shard
-                .handle(&sighting.payload, shard.next_offset(), detail)?
+                .handle(&sighting.payload, shard.next_offset(), None, detail)?
                 .step;
             let record = Some(sighting.payload.as_slice());
             outputs.extend(shard.output_records(&output.alerts, None, record));

@@ -109,7 +109,7 @@ impl Detect {
             return Err(NO_VALUE.to_owned());
         }
         let shard = self.shard_of(record).ok_or(NOT_ASSIGNED)?;
-        let read = shard.decode(record.payload, record.offset);
+        let read = shard.decode(record.payload, record.offset, record.appended_at);
         read.map_err(|error| error.to_string())
     }
 

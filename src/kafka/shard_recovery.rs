@@ -12,6 +12,7 @@ use crate::kafka::KafkaError;
 use crate::kafka::client;
 use crate::kafka::client::Reader;
 use crate::kafka::topic_reader::{STABLE_OFFSET_TIMEOUT, consume_until};
+use crate::kafka::worker::appended_at;
 use crate::shard::{Shard, ShardFactory, ShardId, ShardRestore};
 use rdkafka::consumer::Consumer;
 use rdkafka::message::Message;
@@ -191,7 +192,8 @@ impl ShardRecovery {
         consume_until(reader, topic, partition, start, |message| {
             let offset = message.offset();
             if offset < until {
-                shard.replay(message.payload().unwrap_or_default(), offset);
+                let payload = message.payload().unwrap_or_default();
+                shard.replay(payload, offset, appended_at(message));
             }
             Ok(offset + 1 < until)
         })?;

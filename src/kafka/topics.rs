@@ -8,7 +8,10 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use std::time::Duration;
 
+const CLEANUP_POLICY: &str = "cleanup.policy";
 const COMPACT: &str = "compact";
+const TIMESTAMP_TYPE: &str = "message.timestamp.type";
+const APPEND_TIME: &str = "LogAppendTime";
 /// How long a broker may take to answer.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(8);
 
@@ -23,6 +26,8 @@ pub struct RequiredTopic {
     pub partitions: i32,
     /// Whether its partition count must equal that of the events topic.
     pub co_partitioned: bool,
+    /// Whether the broker states the time of its records, so that nobody who writes to it can.
+    pub has_append_time: bool,
 }
 
 /// All topics that `topics create` creates.
@@ -46,6 +51,7 @@ pub fn required_topics(config: &Config) -> Vec<RequiredTopic> {
             cleanup,
             partitions: topics.partitions,
             co_partitioned,
+            has_append_time: [&topics.events, &topics.sightings, &topics.feedback].contains(&name),
         });
     // A log has an order, which only a single partition keeps.
     let raw = config.ingest.iter().map(|ingest| RequiredTopic {
@@ -53,6 +59,7 @@ pub fn required_topics(config: &Config) -> Vec<RequiredTopic> {
         cleanup: "delete",
         partitions: 1,
         co_partitioned: false,
+        has_append_time: false,
     });
     own.chain(raw).collect()
 }
@@ -155,7 +162,7 @@ pub async fn require_compaction(config: &Config) -> Result<(), KafkaError> {
         .create()
         .map_err(KafkaError::Client)?;
     let options = AdminOptions::new().operation_timeout(Some(BROKER_TIMEOUT));
-    let cleanup = cleanup_policy(&admin, &options, &topics.baselines).await?;
+    let cleanup = setting(&admin, &options, &topics.baselines, CLEANUP_POLICY).await?;
     if cleanup != COMPACT {
         let name = &topics.baselines;
         return Err(KafkaError::Topic(format!(
@@ -204,7 +211,10 @@ async fn create_topic(
     let partitions = topic.partitions;
     let replication = TopicReplication::Fixed(config.topics.replication);
     let mut new =
-        NewTopic::new(&topic.name, partitions, replication).set("cleanup.policy", topic.cleanup);
+        NewTopic::new(&topic.name, partitions, replication).set(CLEANUP_POLICY, topic.cleanup);
+    if topic.has_append_time {
+        new = new.set(TIMESTAMP_TYPE, APPEND_TIME);
+    }
     if topic.cleanup == COMPACT {
         // Uncompacted records are read at every restore: segments are closed early, and cleaned early.
         new = new
@@ -227,10 +237,11 @@ async fn create_topic(
     }
 }
 
-async fn cleanup_policy(
+async fn setting(
     admin: &AdminClient<DefaultClientContext>,
     options: &AdminOptions,
     topic: &str,
+    name: &str,
 ) -> Result<String, KafkaError> {
     let described = admin
         .describe_configs(&[ResourceSpecifier::Topic(topic)], options)
@@ -239,7 +250,7 @@ async fn cleanup_policy(
     let found = described
         .first()
         .and_then(|resource| resource.as_ref().ok())
-        .and_then(|resource| resource.get("cleanup.policy")?.value.clone());
+        .and_then(|resource| resource.get(name)?.value.clone());
     Ok(found.unwrap_or_default())
 }
 
@@ -250,8 +261,17 @@ async fn compare(
     topic: &RequiredTopic,
     partitions: usize,
 ) -> Result<Option<String>, KafkaError> {
-    let cleanup = cleanup_policy(admin, options, &topic.name).await?;
+    let cleanup = setting(admin, options, &topic.name, CLEANUP_POLICY).await?;
     let mut differences = Vec::new();
+    if topic.has_append_time {
+        let stated = setting(admin, options, &topic.name, TIMESTAMP_TYPE).await?;
+        if stated != APPEND_TIME {
+            differences.push(format!(
+                "{TIMESTAMP_TYPE} is {stated}, required is {APPEND_TIME}: otherwise whoever writes to it \
+                 states the time"
+            ));
+        }
+    }
     if cleanup != topic.cleanup {
         differences.push(format!(
             "cleanup.policy is {cleanup}, required is {}",

@@ -19,8 +19,9 @@ use crate::query_router::QueryRouter;
 use crate::retry::backoff::Backoff;
 use crate::shard::OutputRecord;
 use crate::status::Status;
+use credwatch_core::units::EventTime;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::message::{BorrowedMessage, Message, Timestamp};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -53,6 +54,8 @@ pub struct Record<'m> {
     pub partition: i32,
     /// Offset.
     pub offset: i64,
+    /// Time at which the broker appended it; `None` where its producer states the time.
+    pub appended_at: Option<EventTime>,
     /// Key; empty where there is none.
     pub key: &'m [u8],
     /// Value; empty where there is none.
@@ -208,11 +211,20 @@ struct Worker<'w> {
     taken: u64,
 }
 
+/// The broker's own time of a record: only that cannot be set by whoever writes to the topic.
+pub(super) fn appended_at(message: &BorrowedMessage<'_>) -> Option<EventTime> {
+    match message.timestamp() {
+        Timestamp::LogAppendTime(ms) => EventTime::from_epoch_ms(ms),
+        Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
+    }
+}
+
 fn record<'m>(message: &'m BorrowedMessage<'_>) -> Record<'m> {
     Record {
         topic: message.topic(),
         partition: message.partition(),
         offset: message.offset(),
+        appended_at: appended_at(message),
         key: message.key().unwrap_or_default(),
         payload: message.payload().unwrap_or_default(),
     }

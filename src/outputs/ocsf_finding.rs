@@ -99,7 +99,7 @@ fn title(alert: &Alert) -> String {
     match alert.entity {
         EntityView::Identity => format!("{entity}: {what}"),
         EntityView::Source => {
-            let reached = alert.logins.len() as u32 + alert.additional_logins;
+            let reached = alert.visitors.logins.len() as u32 + alert.visitors.additional_logins;
             format!("{entity}: {what}; {reached} identities logged in from it")
         }
     }
@@ -176,7 +176,7 @@ fn evidences(alert: &Alert) -> Vec<Value> {
             of_event["api"] = json!({"operation": action});
         }
     }
-    let reached = alert.logins.iter().take(REACHED_NAMED);
+    let reached = alert.visitors.logins.iter().take(REACHED_NAMED);
     let of_reached = reached.map(|subject| json!({"actor": {"user": user(subject)}}));
     std::iter::once(of_event).chain(of_reached).collect()
 }
@@ -225,8 +225,10 @@ fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Valu
                 json!({"id": subject.id, "kind": subject.kind.as_str(), "credential": credential})
             };
             details["network"] = json!(incident.subject.id);
-            details["reached"] = alert.logins.iter().map(reached).collect();
-            details["reached_additional_count"] = json!(alert.additional_logins);
+            details["reached"] = alert.visitors.logins.iter().map(reached).collect();
+            details["reached_additional_count"] = json!(alert.visitors.additional_logins);
+            details["attempted"] = json!(alert.visitors.attempted);
+            details["has_more_attempted"] = json!(alert.visitors.has_more_attempted);
             details["decisions"] = alert.decisions.iter().map(decision_with_subject).collect();
         }
     }

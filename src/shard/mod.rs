@@ -104,6 +104,7 @@ pub struct PendingRecord<'r> {
     /// Keys of its baselines.
     pub keys: Keys,
     offset: i64,
+    record_time: Option<EventTime>,
     unknown_fields: u32,
 }
 
@@ -147,21 +148,25 @@ impl Shard {
         &self,
         record: &'r [u8],
         offset: i64,
+        record_time: Option<EventTime>,
     ) -> Result<PendingRecord<'r>, ReadError> {
         if self.entity == EntityView::Source {
             let sighting = sighting_record::decode(record)?;
             return Ok(PendingRecord {
-                keys: Keys::of(&sighting.as_event()),
+                keys: self.engine.keys(&sighting.as_event()),
                 decoded: DecodedRecord::Sighting(sighting),
                 offset,
+                record_time,
                 unknown_fields: 0,
             });
         }
-        let (event, unknown_members) = self.event(record, offset)?;
+        let (mut event, unknown_members) = self.event(record, offset)?;
+        event.bound_time(record_time);
         Ok(PendingRecord {
-            keys: Keys::of(&event),
+            keys: self.engine.keys(&event),
             decoded: DecodedRecord::Event(event),
             offset,
+            record_time,
             unknown_fields: unknown_members,
         })
     }
@@ -210,6 +215,7 @@ impl Shard {
         detail: Detail,
     ) -> ProcessedRecord<'r> {
         self.position.offset = pending.offset;
+        self.position.record_time = pending.record_time;
         let PendingRecord {
             decoded: taken,
             keys,
@@ -227,6 +233,7 @@ impl Shard {
                     topic: Arc::clone(&self.position.topic),
                     partition,
                     offset,
+                    record_time: pending.record_time,
                 };
                 let output = self.engine.step_sighting(&sighting, &origin, detail);
                 (sighting.into_event(), output, None)
@@ -246,8 +253,7 @@ impl Shard {
         }
         let position = (self.position.partition, self.position.offset);
         let known = self.engine.entities() as u64;
-        let (network, record) =
-            sighting_record::of_event(event, output.is_known_source, known, position)?;
+        let (network, record) = sighting_record::of_event(event, output, known, position)?;
         Some(OutputRecord::sighting(network, record))
     }
 
@@ -259,14 +265,15 @@ impl Shard {
         &mut self,
         record: &'r [u8],
         offset: i64,
+        record_time: Option<EventTime>,
         detail: Detail,
     ) -> Result<ProcessedRecord<'r>, ReadError> {
-        Ok(self.process(self.decode(record, offset)?, detail))
+        Ok(self.process(self.decode(record, offset, record_time)?, detail))
     }
 
     /// Replays a record whose outputs were published before: its outputs are suppressed.
-    pub fn replay(&mut self, record: &[u8], offset: i64) {
-        match self.handle(record, offset, Detail::Score) {
+    pub fn replay(&mut self, record: &[u8], offset: i64, record_time: Option<EventTime>) {
+        match self.handle(record, offset, record_time, Detail::Score) {
             Ok(handled) => {
                 let alerts = handled.step.alerts;
                 self.output_records(&alerts, None, Some(record));

@@ -8,6 +8,7 @@ use crate::model::{Model, ModelError};
 use crate::persistence::snapshot;
 use crate::persistence::snapshot::{Header, SnapshotError};
 use credwatch_core::engine::{Engine, Settings, SourcePosition};
+use credwatch_core::stats::hash::HashKey;
 use credwatch_core::verdict::EntityView;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -50,6 +51,7 @@ impl ShardFactory {
                 disabled_signals: detect.disabled_signals.clone(),
                 policy: Arc::clone(&config.policy),
                 guardrails: config.guardrails.clone(),
+                hash_key: HashKey::default(),
             },
             configuration_hash: config.hash.as_str().into(),
             events_topic: config.topics.events.as_str().into(),
@@ -114,6 +116,7 @@ impl ShardFactory {
                 topic: Arc::clone(&self.events_topic),
                 partition: header.partition,
                 offset: header.next_offset - 1,
+                record_time: None,
             },
             checkpointed_offset: header.next_offset,
             checkpoint_offset: header.next_offset,

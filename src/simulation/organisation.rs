@@ -254,7 +254,7 @@ impl Organisation {
             .outage
             .is_some_and(|(from, to)| (from..to).contains(&at_ms));
         if self.dice.chance(0.01) || (is_out && action.starts_with("s3:")) {
-            event.outcome = "failure";
+            event.outcome = "error";
         }
         event
     }

@@ -67,7 +67,7 @@ fn an_incremental_checkpoint_is_the_state_of_one_moment() {
     let (mut kept, mut given_up, mut slow) = (0, 0, 0);
     for at in 0..STEPS {
         shard
-            .handle(&event(&mut dice, at), at, Detail::Score)
+            .handle(&event(&mut dice, at), at, None, Detail::Score)
             .unwrap();
         if dice.chance(0.01) {
             forget(&mut shard, &mut dice, at);

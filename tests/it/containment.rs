@@ -44,7 +44,7 @@ fn take(shards: &mut [Shard], event: &Value, published: &mut Vec<OutputRecord>) 
     let at = partition_of(key.as_bytes(), shards.len() as i32) as usize;
     let shard = &mut shards[at];
     let record = event.to_string().into_bytes();
-    let handled = shard.handle(&record, shard.next_offset(), Detail::Score);
+    let handled = shard.handle(&record, shard.next_offset(), None, Detail::Score);
     let alerts = handled.unwrap().step.alerts;
     published.extend(shard.output_records(&alerts, None, Some(&record)));
     alerts

@@ -28,7 +28,7 @@ fn cold(max_identities: usize) -> Shard {
 
 fn judge(shard: &mut Shard, json: &[u8]) -> Verdict {
     shard
-        .handle(json, 0, Detail::Explained)
+        .handle(json, 0, None, Detail::Explained)
         .unwrap()
         .step
         .verdict
@@ -143,7 +143,7 @@ fn a_patient_attacker_does_not_poison_the_baseline() {
     let mut alerted = 0;
     for simulated in &events {
         let handled = shard
-            .handle(&simulated.event.to_json(), 0, Detail::Score)
+            .handle(&simulated.event.to_json(), 0, None, Detail::Score)
             .ok()
             .map(|h| h.step);
         let is_act = simulated.attack.is_some() && simulated.time >= at(35, 0);
@@ -225,7 +225,9 @@ fn a_restored_shard_continues_bit_for_bit() {
             }
             let json = event.event.to_json();
             let step = |shard: &mut Shard| {
-                let handled = shard.handle(&json, at as i64, Detail::Explained).unwrap();
+                let handled = shard
+                    .handle(&json, at as i64, None, Detail::Explained)
+                    .unwrap();
                 let alerts = handled.step.alerts;
                 let published = shard.output_records(&alerts, None, Some(&json));
                 let payloads: Vec<Vec<u8>> = published.into_iter().map(|p| p.payload).collect();
@@ -250,7 +252,9 @@ fn published(clock: impl Fn(usize) -> EventTime) -> Vec<(String, serde_json::Val
     let mut published = Vec::new();
     for (offset, event) in events.iter().enumerate() {
         let json = event.event.to_json();
-        let handled = shard.handle(&json, offset as i64, Detail::Score).unwrap();
+        let handled = shard
+            .handle(&json, offset as i64, None, Detail::Score)
+            .unwrap();
         let outputs = shard.output_records(&handled.step.alerts, Some(clock(offset)), Some(&json));
         published.extend(outputs.iter().map(|output| {
             let payload = serde_json::from_slice(&output.payload).unwrap();

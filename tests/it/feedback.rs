@@ -51,7 +51,7 @@ fn theft(day: i64, hour: i64, at: i64) -> Value {
 
 fn step(shard: &mut Shard, event: &Value) -> (f64, Vec<Alert>) {
     let bytes = event.to_string().into_bytes();
-    let output = shard.handle(&bytes, 0, Detail::Score).unwrap().step;
+    let output = shard.handle(&bytes, 0, None, Detail::Score).unwrap().step;
     (output.score_nats, output.alerts)
 }
 
@@ -163,7 +163,10 @@ fn scoring_only_gives_the_verdict_and_changes_nothing() {
     let before = state(&shard);
     let (_, considered) = shard.score_only(&bytes).unwrap();
     assert!(state(&shard) == before);
-    let output = shard.handle(&bytes, 0, Detail::Explained).unwrap().step;
+    let output = shard
+        .handle(&bytes, 0, None, Detail::Explained)
+        .unwrap()
+        .step;
     let verdict = output.verdict.unwrap();
     assert!((considered.score_nats - verdict.score_nats).abs() < 0.1);
     let named = |signals: &[credwatch_core::verdict::SignalVerdict]| -> Vec<_> {

@@ -31,7 +31,10 @@ fn event(id: &str, at_ms: i64) -> Value {
 
 fn judge(shard: &mut Shard, event: &Value) -> Verdict {
     let bytes = event.to_string().into_bytes();
-    let output = shard.handle(&bytes, 0, Detail::Readings).unwrap().step;
+    let output = shard
+        .handle(&bytes, 0, None, Detail::Readings)
+        .unwrap()
+        .step;
     output.verdict.unwrap()
 }
 

@@ -36,7 +36,7 @@ fn at(day: i64, hour: i64) -> EventTime {
 
 /// Surprises of one record, by signal.
 fn surprises(shard: &mut Shard, json: &[u8]) -> BTreeMap<SignalName, f64> {
-    let handled = shard.handle(json, 0, Detail::Readings).unwrap();
+    let handled = shard.handle(json, 0, None, Detail::Readings).unwrap();
     let signals = handled.step.verdict.unwrap().signals;
     let surprise = |s: &credwatch_core::verdict::SignalVerdict| (s.name, s.reading.surprise_nats());
     signals.iter().map(surprise).collect()
@@ -349,7 +349,7 @@ fn scoring_changes_nothing_and_a_restore_scores_the_same() {
             for record in &records {
                 let once = surprises(&mut first, record);
                 assert_eq!(once, surprises(&mut again, record), "{signal}, reopened");
-                let repeated = again.handle(record, 0, Detail::Readings).unwrap();
+                let repeated = again.handle(record, 0, None, Detail::Readings).unwrap();
                 assert!(repeated.step.duplicate);
             }
         }
@@ -398,7 +398,7 @@ fn a_disabled_signal_gives_no_reading_and_still_learns() {
 /// Score and threshold of one record.
 fn score(shard: &mut Shard, record: &[u8]) -> (f64, f64) {
     let threshold = shard.health().threshold_nats;
-    let output = shard.handle(record, 0, Detail::Score).unwrap().step;
+    let output = shard.handle(record, 0, None, Detail::Score).unwrap().step;
     (output.score_nats, threshold)
 }
 

@@ -82,7 +82,7 @@ impl Owner<'_> {
             return;
         }
         let record = &log[offset as usize];
-        let alerts = match self.shard.handle(record, offset, Detail::Score) {
+        let alerts = match self.shard.handle(record, offset, None, Detail::Score) {
             Ok(handled) => handled.step.alerts,
             Err(_) => return self.shard.skip(offset),
         };
@@ -151,7 +151,7 @@ fn take_up<'b>(factory: &ShardFactory, broker: &'b mut Broker, log: &[Vec<u8>]) 
     let mut shard = kept.unwrap_or_else(|| factory.shard(ShardId::of_identities(0)));
     shard.track_changes();
     for offset in shard.next_offset()..broker.committed {
-        shard.replay(&log[offset as usize], offset);
+        shard.replay(&log[offset as usize], offset, None);
     }
     Owner {
         shard,

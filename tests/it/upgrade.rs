@@ -56,7 +56,7 @@ fn an_upgrade_is_audited_once_and_keeps_the_baselines() {
     let mut shard = old.shard(ShardId::of_identities(0));
     shard.track_changes();
     for at in 0..2_000 {
-        shard.handle(&event(at), at, Detail::Score).unwrap();
+        shard.handle(&event(at), at, None, Detail::Score).unwrap();
     }
     keep(&mut shard, &mut kept);
     let before = shard.threshold();

@@ -75,7 +75,9 @@ impl Store {
         }
         // Deletions come before the records of identities that took their slots; a removed identity may
         // be back in another slot.
-        let mut gone = removed.iter().filter(|key| self.find(**key).is_none());
+        let mut gone = removed
+            .iter()
+            .filter(|key| self.slot_of_key(**key).is_none());
         gone.try_for_each(|key| sink(RecordKey::Identity(*key), None))
     }
 

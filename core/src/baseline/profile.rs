@@ -5,6 +5,7 @@ use crate::baseline::dirty::DirtyState;
 use crate::baseline::issuer::RelocationCounts;
 use crate::baseline::usage_history::{MAX_ACTIONS, UsageHistory};
 use crate::catalogue::AccessLevel;
+use crate::stats::attempts::Attempts;
 use crate::stats::category::CategoryTable;
 use crate::stats::decay::{HalfLife, Landmark};
 use crate::stats::decayed::{Decayed, decayed_struct};
@@ -28,19 +29,21 @@ decayed_struct! {
 }
 
 decayed_struct! {
-    /// Failures, recent and long-term.
+    /// Uses that were denied, recent and long-term, and sign-in attempts.
     #[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
     pub struct FailureCounts {
-        /// Failed uses, forward-decayed with the baseline.
+        /// Denied uses, forward-decayed with the baseline.
         decayed pub failed: f32,
         /// All uses, forward-decayed with the baseline.
         decayed pub tried: f32,
-        /// Failed uses in the recent window, as of `recent_secs`.
+        /// Denied uses in the recent window, as of `recent_secs`.
         fixed pub recent_failed: f32,
         /// All uses in the recent window, as of `recent_secs`.
         fixed pub recent_tried: f32,
         /// Time up to which the recent window has decayed, in seconds since the epoch.
         fixed pub recent_secs: u32,
+        /// Sign-in attempts, which anyone can cause.
+        fixed pub attempts: Attempts,
     }
 }
 
@@ -68,6 +71,8 @@ decayed_struct! {
         fixed pub hour: u32,
         /// Events in the hour.
         fixed pub count: u32,
+        /// Whether strangers failed to sign in within the hour, which is then not learned.
+        fixed pub has_strangers: bool,
         /// One bit for each class of (action, resource) in the hour.
         fixed pub seen: [u64; 2],
         /// Natural logarithms of past counts.
@@ -263,7 +268,7 @@ mod tests {
     #[test]
     fn one_record_fits_the_memory_budget() {
         // 1 KiB per identity, less the share of index, labels, credentials and id.
-        assert!(size_of::<Profile>() <= 880, "{}", size_of::<Profile>());
+        assert!(size_of::<Profile>() <= 904, "{}", size_of::<Profile>());
     }
 
     #[test]

@@ -122,9 +122,18 @@ impl Store {
         }
     }
 
-    /// Slot of the record of `key`.
+    /// Slot of the record of the identity `id`, whose key is `key`. The id is compared: a key alone does not
+    /// make a baseline somebody's.
     #[must_use]
-    pub fn find(&self, key: u64) -> Option<usize> {
+    #[inline]
+    pub fn find(&self, key: u64, id: &str) -> Option<usize> {
+        self.slot_of_key(key)
+            .filter(|slot| *self.entries[*slot].id == *id)
+    }
+
+    /// Slot of the record that holds `key`.
+    #[must_use]
+    pub fn slot_of_key(&self, key: u64) -> Option<usize> {
         self.index
             .find(key, |slot| self.entries[*slot as usize].key == key)
             .map(|slot| *slot as usize)
@@ -155,8 +164,10 @@ impl Store {
         now: EventTime,
         half_life: HalfLife,
     ) -> Option<usize> {
-        if let Some(slot) = self.find(key) {
-            return Some(slot);
+        if let Some(slot) = self.slot_of_key(key) {
+            let is_own = *self.entries[slot].id == *id;
+            self.counts.without_baseline += u64::from(!is_own);
+            return is_own.then_some(slot);
         }
         let mut entry = Entry {
             key,
@@ -226,9 +237,9 @@ impl Store {
         }
     }
 
-    /// Removes the identity of `key`, whose slot the last record takes; returns whether it was present.
-    pub fn forget(&mut self, key: u64) -> bool {
-        let Some(slot) = self.find(key) else {
+    /// Removes the identity `id` of `key`, whose slot the last record takes; returns whether it was present.
+    pub fn forget(&mut self, key: u64, id: &str) -> bool {
+        let Some(slot) = self.find(key, id) else {
             return false;
         };
         let last = self.entries.len() - 1;
@@ -275,6 +286,14 @@ impl Store {
     pub fn find_group(&self, group: Option<u64>, kind: u64, slot: Option<usize>) -> Option<usize> {
         let of = |key: u64| self.group_index.get(&key).copied();
         of(self.group_key(group, kind, slot)).or_else(|| of(kind))
+    }
+
+    /// The same, but only the group of the kind is created.
+    pub fn known_group_slot_for(&mut self, features: &Features, slot: Option<usize>) -> usize {
+        let kind = features.kind_group;
+        self.find_group(features.group, kind, slot)
+            .or_else(|| self.get_or_insert_group(kind, 0))
+            .unwrap_or_default()
     }
 
     fn group_key(&self, group: Option<u64>, kind: u64, slot: Option<usize>) -> u64 {
@@ -351,6 +370,16 @@ impl Store {
         }
         self.shared_decay = (second, weighing.weight_now);
         weighing.weight_now
+    }
+
+    /// The shared baselines count from `now` again, where time had jumped ahead of it; what decayed in the
+    /// jump is learned again.
+    pub fn rewind_shared_decay(&mut self, now: EventTime) {
+        let is_ahead = self.landmark.is_some_and(|landmark| landmark.time() > now);
+        if is_ahead {
+            self.landmark = Some(Landmark::new(now));
+        }
+        self.shared_decay = (0, 1.0);
     }
 
     /// Weight of an observation made now in the shared baselines.
@@ -498,7 +527,7 @@ mod tests {
         }
         assert_eq!(store.get_or_insert(3, "new", now, half_life()), None);
         assert_eq!(store.counts().without_baseline, 1);
-        assert!(store.find(1).is_some() && store.find(2).is_some());
+        assert!(store.slot_of_key(1).is_some() && store.slot_of_key(2).is_some());
 
         let years_later = now.saturating_add_ms(3_650 * crate::units::MS_PER_DAY);
         assert!(
@@ -508,6 +537,21 @@ mod tests {
         );
         assert_eq!((store.counts().evicted, store.len()), (1, 2));
     }
+
+    #[test]
+    fn a_record_belongs_to_the_name_and_not_to_whoever_shares_its_key() {
+        let mut store = Store::new(8, &Parameters::default());
+        let (now, half_life) = (EventTime::EARLIEST, half_life());
+        let slot = store.get_or_insert(1, "svc-deploy", now, half_life);
+        assert_eq!(store.get_or_insert(1, "svc-deploy", now, half_life), slot);
+        assert_eq!(store.get_or_insert(1, "other", now, half_life), None);
+        assert_eq!(
+            (store.find(1, "other"), store.find(1, "svc-deploy")),
+            (None, slot)
+        );
+        assert!(!store.forget(1, "other") && store.forget(1, "svc-deploy"));
+    }
+
     #[test]
     fn an_identity_with_an_incident_is_never_evicted() {
         let mut store = Store::new(2, &Parameters::default());
@@ -527,7 +571,7 @@ mod tests {
                 .get_or_insert(3, "new", years_later, half_life())
                 .is_some()
         );
-        assert!(store.find(1).is_none() && store.find(2).is_some());
+        assert!(store.slot_of_key(1).is_none() && store.slot_of_key(2).is_some());
     }
 
     fn checkpoint(store: &mut Store) -> Vec<RecordKey> {

@@ -42,6 +42,8 @@ string_enum! {
     Restriction {
         /// Dry run.
         DryRun = "dry_run",
+        /// The evidence that the holder of the credential alone can cause does not suffice.
+        Unattributed = "unattributed",
         /// The identity is protected (break-glass).
         Protected = "protected",
         /// The hourly limit of orders is reached.

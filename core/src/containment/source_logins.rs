@@ -1,21 +1,26 @@
-//! Identities that logged in from a source that is not usual for them.
+//! Identities that signed in from a source that is not usual for them, and names that were tried there.
 //!
-//! A login may precede the evidence against its source, so logins are kept for a day. Bounded: `MAX_LOGINS`
-//! identities per source, of which the oldest are evicted; `MAX_SOURCES` sources, of which the less recently
-//! active half is evicted.
+//! A login may precede the evidence against its source, so logins are kept for a day. Bounded in number and in
+//! bytes: `MAX_LOGINS_PER_SOURCE` identities per source, of which the oldest are evicted; `MAX_SOURCES` sources
+//! and `MAX_TEXT_BYTES` of names, beyond which the half of the sources that was less recently active is evicted,
+//! those without logins first.
 
-use crate::containment::Action;
 use crate::score::subject::Subject;
 use crate::units::{EventTime, MS_PER_DAY};
+use crate::verdict::Severity;
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
 /// Identities stored per source.
 pub const MAX_LOGINS_PER_SOURCE: usize = 256;
+/// Tried names stored per source.
+pub const MAX_ATTEMPTED_PER_SOURCE: usize = 20;
 /// Sources stored.
 pub const MAX_SOURCES: usize = 4_096;
+/// Bytes of all stored texts.
+pub const MAX_TEXT_BYTES: usize = 16 << 20;
 
-/// One identity that logged in.
+/// One identity that signed in.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct SourceLogin {
     /// The identity, with the credential of its latest login.
@@ -24,24 +29,63 @@ pub struct SourceLogin {
     pub key: u64,
     /// Time of the first login.
     pub time: EventTime,
-    /// The action that the policy requested, if it was evaluated.
-    pub requested_action: Option<Action>,
+    /// Severity of its own evidence at its logins; `None` below the threshold.
+    pub evidence: Option<Severity>,
+    /// Severity for which it was decided.
+    pub decided: Option<Severity>,
 }
 
-/// Identities that logged in from one source.
+impl SourceLogin {
+    /// The severity to decide for in an incident of the source of `severity`.
+    #[must_use]
+    pub fn decided_at(&self, severity: Severity) -> Option<Severity> {
+        self.evidence.map(|evidence| evidence.min(severity))
+    }
+
+    /// Whether a decision for that severity is due.
+    #[must_use]
+    pub fn is_undecided(&self, severity: Severity) -> bool {
+        self.decided_at(severity) > self.decided
+    }
+
+    fn text_bytes(&self) -> usize {
+        let of = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let credential = self.subject.credential.as_ref();
+        let credential = credential.map_or(0, |c| c.id.len() + of(&c.issuer));
+        self.subject.id.len() + of(&self.subject.group) + of(&self.subject.owner) + credential
+    }
+}
+
+/// Identities that signed in from one source, and names that were tried there.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct SourceLogins {
     /// In the order of their first login.
     pub identities: Vec<SourceLogin>,
     /// Number of evicted logins.
     pub dropped: u32,
+    /// Names that were tried in vain, in the order of their first attempt.
+    pub attempted: Vec<String>,
+    /// Whether more names were tried.
+    pub has_more_attempted: bool,
     latest: Option<EventTime>,
+}
+
+impl SourceLogins {
+    fn text_bytes(&self) -> usize {
+        let logins: usize = self.identities.iter().map(SourceLogin::text_bytes).sum();
+        logins + self.attempted.iter().map(String::len).sum::<usize>()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.identities.is_empty() && self.attempted.is_empty()
+    }
 }
 
 /// Recent logins by source.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct LoginsBySource {
     sources: BTreeMap<u64, SourceLogins>,
+    text_bytes: usize,
     /// Number of identities of each shard of the identity view, as reported.
     known: BTreeMap<i32, u64>,
 }
@@ -58,27 +102,52 @@ impl LoginsBySource {
         self.known.values().sum()
     }
 
-    /// Records that `subject`, whose key is `key`, logged in from `source`.
-    pub fn record(&mut self, source: u64, subject: Subject, key: u64, time: EventTime) {
+    /// Records a login from `source`.
+    pub fn record(&mut self, source: u64, login: SourceLogin) {
+        self.modify(source, login.time, |of| {
+            if let Some(known) = of
+                .identities
+                .iter_mut()
+                .find(|known| known.key == login.key)
+            {
+                known.evidence = known.evidence.max(login.evidence);
+                known.subject = login.subject;
+                return;
+            }
+            if of.identities.len() >= MAX_LOGINS_PER_SOURCE {
+                of.identities.remove(0);
+                of.dropped += 1;
+            }
+            of.identities.push(login);
+        });
+    }
+
+    /// Records that the name `id` was tried in vain from `source`.
+    pub fn record_attempt(&mut self, source: u64, id: &str, time: EventTime) {
+        self.modify(source, time, |of| {
+            if of.attempted.iter().any(|known| known == id) {
+                return;
+            }
+            if of.attempted.len() < MAX_ATTEMPTED_PER_SOURCE {
+                of.attempted.push(id.to_owned());
+            } else {
+                of.has_more_attempted = true;
+            }
+        });
+    }
+
+    fn modify(&mut self, source: u64, time: EventTime, change: impl FnOnce(&mut SourceLogins)) {
         if self.sources.len() >= MAX_SOURCES && !self.sources.contains_key(&source) {
             self.evict_quiet_half();
         }
         let of = self.sources.entry(source).or_default();
         of.latest = of.latest.max(Some(time));
-        if let Some(known) = of.identities.iter_mut().find(|known| known.key == key) {
-            known.subject = subject;
-            return;
+        let before = of.text_bytes();
+        change(of);
+        self.text_bytes = self.text_bytes + of.text_bytes() - before;
+        while self.text_bytes > MAX_TEXT_BYTES && self.sources.len() > 1 {
+            self.evict_quiet_half();
         }
-        if of.identities.len() >= MAX_LOGINS_PER_SOURCE {
-            of.identities.remove(0);
-            of.dropped += 1;
-        }
-        of.identities.push(SourceLogin {
-            subject,
-            key,
-            time,
-            requested_action: None,
-        });
     }
 
     /// Number of sources.
@@ -99,44 +168,55 @@ impl LoginsBySource {
         self.sources.get(&source)
     }
 
-    /// The same, to modify.
+    /// The same, to modify other than by its texts.
     pub fn get_mut(&mut self, source: u64) -> Option<&mut SourceLogins> {
         self.sources.get_mut(&source)
     }
 
-    /// Removes logins that are older than a day at `now`, except those from sources for which `keeps` holds.
+    /// Removes what is older than a day at `now`, except from sources for which `keeps` holds.
     pub fn expire(&mut self, now: EventTime, keeps: impl Fn(u64) -> bool) {
+        let is_old = |time: EventTime| now.ms_since(time) >= MS_PER_DAY;
         self.sources.retain(|source, of| {
             if !keeps(*source) {
-                of.identities
-                    .retain(|logins| now.ms_since(logins.time) < MS_PER_DAY);
+                of.identities.retain(|login| !is_old(login.time));
+                if of.latest.is_some_and(is_old) {
+                    of.attempted.clear();
+                }
             }
-            !of.identities.is_empty()
+            !of.is_empty()
         });
+        self.recount();
     }
 
-    /// Removes the identity of `key`; returns whether it was present.
-    pub fn forget(&mut self, key: u64) -> bool {
+    /// Removes the identity `id`, whose key is `key`; returns whether it was present.
+    pub fn forget(&mut self, key: u64, id: &str) -> bool {
         let mut was_there = false;
         for of in self.sources.values_mut() {
-            let before = of.identities.len();
-            of.identities.retain(|logins| logins.key != key);
-            was_there |= of.identities.len() < before;
+            let before = of.identities.len() + of.attempted.len();
+            of.identities.retain(|login| login.key != key);
+            of.attempted.retain(|name| name != id);
+            was_there |= of.identities.len() + of.attempted.len() < before;
         }
+        self.recount();
         was_there
+    }
+
+    fn recount(&mut self) {
+        self.text_bytes = self.sources.values().map(SourceLogins::text_bytes).sum();
     }
 
     #[cold]
     fn evict_quiet_half(&mut self) {
-        let mut latest: Vec<(Option<EventTime>, u64)> = self
+        let mut ranked: Vec<(bool, Option<EventTime>, u64)> = self
             .sources
             .iter()
-            .map(|(source, of)| (of.latest, *source))
+            .map(|(source, of)| (!of.identities.is_empty(), of.latest, *source))
             .collect();
-        latest.sort_unstable();
-        for (_, source) in &latest[..latest.len() / 2] {
+        ranked.sort_unstable();
+        for (_, _, source) in &ranked[..ranked.len() / 2] {
             self.sources.remove(source);
         }
+        self.recount();
     }
 }
 
@@ -155,6 +235,16 @@ mod tests {
         }
     }
 
+    fn login(id: u64, time: EventTime) -> SourceLogin {
+        SourceLogin {
+            subject: subject(id),
+            key: id,
+            time,
+            evidence: None,
+            decided: None,
+        }
+    }
+
     fn at(hours: i64) -> EventTime {
         EventTime::EARLIEST.saturating_add_ms(hours * 3_600_000)
     }
@@ -163,8 +253,8 @@ mod tests {
     fn memory_is_bounded_and_evictions_are_counted() {
         let mut logins = LoginsBySource::default();
         for id in 0..(2 * MAX_LOGINS_PER_SOURCE as u64) {
-            logins.record(7, subject(id), id, at(0));
-            logins.record(7, subject(id), id, at(1));
+            logins.record(7, login(id, at(0)));
+            logins.record(7, login(id, at(1)));
         }
         let of = logins.get(7).unwrap();
         assert_eq!(
@@ -172,7 +262,7 @@ mod tests {
             (MAX_LOGINS_PER_SOURCE, MAX_LOGINS_PER_SOURCE as u32)
         );
         for source in 0..(3 * MAX_SOURCES as u64) {
-            logins.record(source, subject(0), 0, at(source as i64));
+            logins.record(source, login(0, at(source as i64)));
             assert!(logins.sources.len() <= MAX_SOURCES);
         }
         assert!(
@@ -185,10 +275,44 @@ mod tests {
     #[test]
     fn logins_are_kept_for_a_day_and_longer_while_there_is_an_incident() {
         let mut logins = LoginsBySource::default();
-        logins.record(1, subject(5), 5, at(0));
-        logins.record(2, subject(5), 5, at(0));
+        logins.record(1, login(5, at(0)));
+        logins.record(2, login(5, at(0)));
         logins.expire(at(30), |source| source == 2);
         assert!(logins.get(1).is_none() && logins.get(2).is_some());
-        assert!(logins.forget(5) && !logins.forget(5));
+        assert!(logins.forget(5, "5") && !logins.forget(5, "5"));
+    }
+
+    #[test]
+    fn long_names_are_bounded_in_bytes() {
+        let mut logins = LoginsBySource::default();
+        for source in 0..5_000u64 {
+            let mut long = login(source, at(source as i64));
+            long.subject.owner = Some("o".repeat(8_192));
+            logins.record(source, long);
+            logins.record_attempt(source, &"n".repeat(1_024), at(source as i64));
+            assert!(logins.text_bytes <= MAX_TEXT_BYTES);
+        }
+        let counted: usize = logins.sources.values().map(SourceLogins::text_bytes).sum();
+        assert_eq!(counted, logins.text_bytes);
+        assert!(logins.get(4_999).is_some());
+    }
+
+    #[test]
+    fn sources_that_were_only_tried_give_way_to_those_with_logins() {
+        let mut logins = LoginsBySource::default();
+        logins.record(u64::MAX, login(1, at(0)));
+        (0..2 * MAX_SOURCES as u64).for_each(|n| logins.record_attempt(n, "x", at(1 + n as i64)));
+        assert!(logins.get(u64::MAX).is_some());
+    }
+
+    #[test]
+    fn a_login_is_decided_at_the_severity_of_its_own_evidence() {
+        let mut login = login(1, at(0));
+        assert!(!login.is_undecided(Severity::Critical));
+        login.evidence = Some(Severity::Low);
+        assert!(login.is_undecided(Severity::Critical));
+        login.decided = login.decided_at(Severity::Critical);
+        assert_eq!(login.decided, Some(Severity::Low));
+        assert!(!login.is_undecided(Severity::Critical));
     }
 }

@@ -4,16 +4,16 @@
 use super::Engine;
 use super::pipeline::ScoredEvent;
 use super::step_output::{Alert, Decision, EventContext, Phase};
-use crate::containment::Action;
 use crate::containment::guardrail::{Approval, GuardedAction, Target};
 use crate::containment::policy::PolicyInput;
-use crate::enrich::{Features, identity_key};
+use crate::containment::{Action, Restriction};
+use crate::enrich::Features;
 use crate::event::{Activity, Event};
 use crate::score::incident::{AlertState, EventScore};
 use crate::score::severity::severity;
 use crate::score::subject::Subject;
 use crate::signal::{ACCOUNT_MANIPULATION, SIGNALS};
-use crate::verdict::{EntityView, ObservedTechnique, SignalVerdict, Technique};
+use crate::verdict::{EntityView, ObservedTechnique, Severity, SignalVerdict, Technique};
 
 /// Minimum surprise from which a signal and its techniques are named in an alert, in nats.
 const MIN_SHOWN_NATS: f64 = 3.0;
@@ -52,12 +52,10 @@ impl Engine {
 
     /// A publication without an event of its own.
     pub(super) fn build_update(&self, incident: AlertState, phase: Phase) -> Alert {
-        let (logins, additional_logins) =
-            self.successful_logins(identity_key(&incident.subject.id));
+        let visitors = self.visitors(self.identity_key(&incident.subject.id));
         Alert {
             entity: self.settings.entity,
-            logins,
-            additional_logins,
+            visitors,
             phase,
             time: self.intake.clock.watermark(),
             score_nats: incident.published_nats,
@@ -77,31 +75,47 @@ impl Engine {
     }
 
     /// Whether this event opens an alert or warrants an update of the open one.
-    pub(super) fn should_alert(&self, features: &Features, score: &EventScore) -> bool {
+    pub(super) fn should_alert(
+        &self,
+        features: &Features,
+        score: &EventScore,
+        attributable: Option<Severity>,
+    ) -> bool {
         let threshold_nats = self.threshold_nats();
-        if score.score_nats < self.scoring.threshold.min_nats() || score.score_nats < threshold_nats
+        if score.total.score_nats < self.scoring.threshold.min_nats()
+            || score.total.score_nats < threshold_nats
         {
             return false;
         }
         let params = &self.settings.parameters;
         match self.open_alert(features.identity) {
-            None => score.is_new,
+            None => score.total.is_new,
             Some(alert) => {
-                let now = severity(score.score_nats, threshold_nats, &params.severity);
-                let growth = score.score_nats - alert.published_nats;
+                let now = severity(score.total.score_nats, threshold_nats, &params.severity);
+                let growth = score.total.score_nats - alert.published_nats;
                 let technique = features.abuse.map(|abuse| abuse.technique);
                 let names_another =
                     technique.is_some_and(|t| !alert.techniques.iter().any(|known| *known == t));
-                let has_grown = score.is_new && growth >= params.incident.update_step_nats;
-                now > alert.severity || names_another || has_grown
+                let has_grown = score.total.is_new && growth >= params.incident.update_step_nats;
+                let is_graver = now > alert.severity || attributable > alert.attributable_severity;
+                is_graver || names_another || has_grown
             }
         }
+    }
+
+    /// Severity of the attributable evidence alone; `None` below the threshold.
+    pub(super) fn attributable_severity(&self, score: &EventScore) -> Option<Severity> {
+        let (score_nats, threshold_nats) = (score.attributable.score_nats, self.threshold_nats());
+        let reaches =
+            score_nats >= threshold_nats && score_nats >= self.scoring.threshold.min_nats();
+        let params = &self.settings.parameters.severity;
+        reaches.then(|| severity(score_nats, threshold_nats, params))
     }
 
     pub(super) fn alert_id_of(&self, scored: &ScoredEvent<'_>) -> Option<String> {
         let from = self.settings.parameters.score.evidence_from_nats;
         self.open_alert(scored.features.identity)
-            .filter(|_| scored.score.event_nats >= from)
+            .filter(|_| scored.score.total.event_nats >= from)
             .map(|alert| alert.alert_id.clone())
     }
 
@@ -121,7 +135,7 @@ impl Engine {
         } = scored;
         let threshold_nats = self.threshold_nats();
         let params = &self.settings.parameters.severity;
-        let severity = severity(score.score_nats, threshold_nats, params);
+        let severity = severity(score.total.score_nats, threshold_nats, params);
         let entity = self.settings.entity;
         let subject = Subject::of(&event.identity, event.credential.as_ref());
         let known = self.open_alert(features.identity).cloned();
@@ -130,13 +144,17 @@ impl Engine {
         } else {
             Phase::Opened
         };
-        let grew = known.as_ref().is_none_or(|alert| severity > alert.severity);
+        let attributable = self.attributable_severity(score);
+        let grew = known.as_ref().is_none_or(|alert| {
+            severity > alert.severity || attributable > alert.attributable_severity
+        });
         let mut incident = known.unwrap_or_else(|| AlertState {
             alert_id: alert_id(entity, event, &self.settings.model_hash),
             opened: event.time,
             last_evidence: event.time,
             closed: false,
             severity,
+            attributable_severity: None,
             published_nats: 0.0,
             peak_nats: 0.0,
             events: 1,
@@ -145,8 +163,9 @@ impl Engine {
             subject: subject.clone(),
         });
         incident.severity = incident.severity.max(severity);
-        incident.published_nats = incident.published_nats.max(score.score_nats);
-        incident.peak_nats = incident.peak_nats.max(score.score_nats);
+        incident.attributable_severity = incident.attributable_severity.max(attributable);
+        incident.published_nats = incident.published_nats.max(score.total.score_nats);
+        incident.peak_nats = incident.peak_nats.max(score.total.score_nats);
         incident.subject = subject;
         merge_signals(&mut incident.signals, signals);
         let known = features.abuse.map(|abuse| abuse.technique);
@@ -163,21 +182,21 @@ impl Engine {
         let decisions = match entity {
             EntityView::Source => self.decide_for_logins(&incident, features.identity),
             EntityView::Identity if grew => {
-                vec![self.decide(&incident, &incident.subject, features.identity)]
+                let evidence = incident.attributable_severity;
+                vec![self.decide(&incident, &incident.subject, features.identity, evidence)]
             }
             EntityView::Identity => Vec::new(),
         };
-        let (logins, additional_logins) = self.successful_logins(features.identity);
+        let visitors = self.visitors(features.identity);
         self.scoring
             .incidents
             .set_alert(features.identity, incident.clone());
         Alert {
             phase,
             entity,
-            logins,
-            additional_logins,
+            visitors,
             time: event.time,
-            score_nats: score.score_nats,
+            score_nats: score.total.score_nats,
             threshold_nats,
             threshold_learned_share: self.scoring.threshold.learned_share(),
             incident,
@@ -188,15 +207,16 @@ impl Engine {
         }
     }
 
-    /// The action that the policy requests about `subject` in the incident, and the rule.
+    /// The action that the policy requests about `subject` in the incident at `severity`, and the rule.
     pub(super) fn policy_action(
         &self,
         incident: &AlertState,
         subject: &Subject,
+        severity: Severity,
     ) -> (Action, String) {
         let techniques: Vec<&str> = incident.techniques.iter().map(|t| t.id.as_str()).collect();
         let situation = PolicyInput {
-            severity: incident.severity,
+            severity,
             identity: subject.kind,
             credential: subject.credential.as_ref().and_then(|c| c.kind),
             group: subject.group.as_deref(),
@@ -220,23 +240,35 @@ impl Engine {
             group: subject.group.as_deref(),
             approval,
         };
-        let (now, active) = (self.intake.clock.watermark(), self.active_identities());
+        let (now, active) = (
+            self.intake.clock.containment_time(),
+            self.active_identities(),
+        );
         let (state, guardrails) = (&mut self.containment.state, &self.settings.guardrails);
         self.containment
             .log
             .restrict(state, requested, target, now, active, guardrails)
     }
 
-    /// The containment decision about `subject`, whose key is `key`, in the incident.
+    /// The containment decision about `subject`, whose key is `key`, in the incident. The action is that of
+    /// `evidence`, the severity of what the subject itself can have caused.
     pub(super) fn decide(
         &mut self,
         incident: &AlertState,
         subject: &Subject,
         key: u64,
+        evidence: Option<Severity>,
     ) -> Decision {
-        let (requested, policy) = self.policy_action(incident, subject);
+        let (requested, policy) = self.policy_action(incident, subject, incident.severity);
+        let attributable = evidence.map_or(Action::Notify, |severity| {
+            self.policy_action(incident, subject, severity).0
+        });
         let credential = subject.credential.as_ref();
-        let guarded = self.apply_guardrails(requested, subject, key, Approval::Pending);
+        let permitted = requested.min(attributable);
+        let mut guarded = self.apply_guardrails(permitted, subject, key, Approval::Pending);
+        if permitted < requested {
+            guarded.weakened_by.insert(0, Restriction::Unattributed);
+        }
         let credential_id = credential.map_or("", |c| c.id.as_str());
         let action = guarded.action.as_str();
         let order_id = match self.settings.entity {

@@ -9,9 +9,8 @@
 
 use super::Engine;
 use super::step_output::FeedbackEffect;
-use crate::enrich::{group_key, identity_key, kind_group};
+use crate::enrich::{credential_key, group_key, kind_group};
 use crate::score::incident::AnalystVerdict;
-use crate::stats::hash::hash64;
 use crate::verdict::AlertVerdict;
 
 impl Engine {
@@ -47,11 +46,11 @@ impl Engine {
     /// Erases an identity's baseline, incident and orders; returns whether there was anything to
     /// erase. Counts that it contributed to its peers carry no name and remain.
     pub fn forget(&mut self, identity: &str) -> bool {
-        let key = identity_key(identity);
+        let key = self.identity_key(identity);
         let had_incident = self.scoring.incidents.remove(key);
-        let had_logins = self.containment.source_logins.forget(key);
+        let had_logins = self.containment.source_logins.forget(key, identity);
         self.containment.orders.forget(identity);
-        self.scoring.store.forget(key) || had_incident || had_logins
+        self.scoring.store.forget(key, identity) || had_incident || had_logins
     }
 
     fn unlearn(&mut self, identity: u64) {
@@ -65,9 +64,10 @@ impl Engine {
         };
         let deviations = incident.deviation_keys();
         let subject = &alert.subject;
+        let hash_key = &self.settings.hash_key;
         let group = subject.group.as_deref();
-        let group = group.map(|name| group_key(subject.kind, name));
-        let slot = self.scoring.store.find(identity);
+        let group = group.map(|name| group_key(subject.kind, name, hash_key));
+        let slot = self.scoring.store.find(identity, &subject.id);
         let group = self
             .scoring
             .store
@@ -75,7 +75,7 @@ impl Engine {
         let credential = subject
             .credential
             .as_ref()
-            .map(|credential| hash64(identity, credential.id.as_bytes()))
+            .map(|credential| credential_key(identity, &credential.id, hash_key))
             .and_then(|key| self.scoring.store.credentials.find(key));
         let Some(group) = group else { return };
         let half_life = self.settings.parameters.decay.baseline_half_life;

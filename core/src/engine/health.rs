@@ -43,6 +43,8 @@ pub struct Health {
     pub late: u64,
     /// Duplicate events.
     pub duplicates: u64,
+    /// Events that repeated an id with other content.
+    pub conflicting_ids: u64,
     /// Alert threshold, in nats.
     pub threshold_nats: f64,
     /// Weight of the estimate in the threshold, 0 to 1.
@@ -77,6 +79,7 @@ impl Engine {
             open_alerts: self.scoring.incidents.open_alerts(),
             late: self.intake.late,
             duplicates: self.intake.duplicates,
+            conflicting_ids: self.intake.conflicting_ids,
             threshold_nats: self.threshold_nats(),
             threshold_learned_share: self.scoring.threshold.learned_share(),
             budget_ratio: self.scoring.threshold.budget_ratio(),

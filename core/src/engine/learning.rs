@@ -1,15 +1,91 @@
 //! How an event updates the baselines: fully while ordinary, less the more it deviated.
 
-use super::pipeline::ScoredEvent;
+use super::pipeline::{BaselineRef, ScoredEvent};
 use super::{Engine, Scoring};
 use crate::baseline::profile::PEAKS;
 use crate::enrich::Features;
+use crate::event::Attribution;
 use crate::score::incident::{AnalystVerdict, EventScore};
-use crate::signal::{LearnContext, SIGNALS, learn_all};
+use crate::signal::{LearnContext, SIGNALS, learn_all, learn_attempt};
+use crate::verdict::EntityView;
 use arrayvec::ArrayVec;
 
 impl Engine {
     pub(super) fn learn(&mut self, scored: &ScoredEvent<'_>) {
+        match scored.event.attribution() {
+            Attribution::Anyone => self.learn_attempt(scored),
+            Attribution::Holder | Attribution::Platform => self.learn_use(scored),
+        }
+    }
+
+    /// Learns from an event that anyone can cause: a source learns of its own visitors, and an identity
+    /// nothing but that it was tried.
+    fn learn_attempt(&mut self, scored: &ScoredEvent<'_>) {
+        let ScoredEvent {
+            features,
+            score,
+            baselines,
+            ..
+        } = scored;
+        let Some(slot) = baselines.slot else { return };
+        let is_source = self.settings.entity == EntityView::Source;
+        let standing = self.standing(features, baselines);
+        let trust = match is_source && features.is_known_source {
+            true => self.trust(features, score, standing) as f32,
+            false => 0.0,
+        };
+        if is_source {
+            self.record_daily_peak(scored);
+        } else {
+            let profile = self.scoring.store.profile_mut(slot);
+            for deviation in scored.deviations {
+                profile.record_peak(deviation.signal, deviation.raw_nats);
+            }
+        }
+        let mut context = self.learn_context(scored, trust, &[]);
+        learn_attempt(&mut context);
+        if is_source && let Some(profile) = context.baselines.profile {
+            profile.last_seen = baselines.now;
+            profile.events = profile.events.saturating_add(1);
+        }
+    }
+
+    fn standing(&self, features: &Features, baselines: &BaselineRef) -> AnalystVerdict {
+        self.incident_of(features, baselines)
+            .map(|incident| incident.analyst_verdict)
+            .unwrap_or_default()
+    }
+
+    fn learn_context<'l>(
+        &'l mut self,
+        scored: &ScoredEvent<'l>,
+        trust: f32,
+        new_deviations: &'l [u32],
+    ) -> LearnContext<'l> {
+        let (features, baselines) = (scored.features, &scored.baselines);
+        let issuer = baselines.credential.map(|_| features.issuer);
+        LearnContext {
+            entity: self.settings.entity,
+            event: scored.event,
+            features,
+            now: baselines.now,
+            baselines: self.scoring.store.baselines_mut(
+                baselines.slot,
+                baselines.group,
+                baselines.credential,
+                issuer,
+            ),
+            profile_weight: baselines.profile_weight * trust,
+            profile_weight_now: baselines.profile_weight,
+            shared_weight: baselines.shared_weight * trust,
+            shared_weight_now: baselines.shared_weight,
+            new_deviations,
+            parameters: &self.settings.parameters,
+            hash_key: &self.settings.hash_key,
+        }
+    }
+
+    fn learn_use(&mut self, scored: &ScoredEvent<'_>) {
         let ScoredEvent {
             event,
             features,
@@ -17,16 +93,13 @@ impl Engine {
             baselines,
             ..
         } = scored;
-        let standing = self
-            .incident_of(features, baselines)
-            .map(|incident| incident.analyst_verdict)
-            .unwrap_or_default();
+        let standing = self.standing(features, baselines);
         let is_confirmed = standing == AnalystVerdict::Confirmed;
         let trust = self.trust(features, score, standing) as f32;
         let new_deviations: ArrayVec<u32, { SIGNALS.len() }> = scored
             .deviations
             .iter()
-            .filter(|deviation| score.is_new && deviation.is_new && !is_confirmed)
+            .filter(|deviation| score.total.is_new && deviation.is_new && !is_confirmed)
             .map(|deviation| deviation.key)
             .collect();
         self.record_daily_peak(scored);
@@ -40,24 +113,7 @@ impl Engine {
                 .credentials
                 .track_lifecycle(slot, issuer, previous, event);
         }
-        let issuer = baselines.credential.map(|_| features.issuer);
-        let mut context = LearnContext {
-            event,
-            features,
-            now: baselines.now,
-            baselines: self.scoring.store.baselines_mut(
-                baselines.slot,
-                baselines.group,
-                baselines.credential,
-                issuer,
-            ),
-            profile_weight: baselines.profile_weight * trust,
-            profile_weight_now: baselines.profile_weight,
-            shared_weight: baselines.shared_weight * trust,
-            shared_weight_now: baselines.shared_weight,
-            new_deviations: &new_deviations,
-            parameters: &self.settings.parameters,
-        };
+        let mut context = self.learn_context(scored, trust, &new_deviations);
         learn_all(&mut context);
         if let Some(profile) = context.baselines.profile {
             profile.last_seen = baselines.now;
@@ -67,8 +123,15 @@ impl Engine {
     }
 
     /// How much an event may teach: fully while ordinary or accepted by an analyst, nothing from the
-    /// threshold on, while an alert is open, or while a confirmed attack is remembered.
+    /// threshold on, while an alert on attributable evidence is open, or while a confirmed attack is
+    /// remembered. What an outsider did to the identity does not count.
     fn trust(&self, features: &Features, score: &EventScore, standing: AnalystVerdict) -> f64 {
+        let is_source = self.settings.entity == EntityView::Source;
+        let score = if is_source {
+            &score.total
+        } else {
+            &score.attributable
+        };
         let surprise_nats = match standing {
             AnalystVerdict::Confirmed => return 0.0,
             AnalystVerdict::Accepted => score.new_nats,
@@ -79,7 +142,8 @@ impl Engine {
         {
             return 1.0;
         }
-        if self.open_alert(features.identity).is_some() {
+        let open_alert = self.open_alert(features.identity);
+        if open_alert.is_some_and(|alert| is_source || alert.attributable_severity.is_some()) {
             return 0.0;
         }
         let until = self.settings.parameters.score.full_trust_below_nats;
@@ -87,7 +151,7 @@ impl Engine {
         (1.0 - (score.score_nats.max(surprise_nats) - until) / span).clamp(0.0, 1.0)
     }
 
-    /// The day's largest score and surprises of the identity go to the threshold and the calibration when the
+    /// The day's largest attributable score and the surprises of the identity go to the threshold and the calibration when the
     /// day is over. Days with an alert count too: most alerts are false positives, and a signal that
     /// raises them must lose weight.
     fn record_daily_peak(&mut self, scored: &ScoredEvent<'_>) {
@@ -113,7 +177,11 @@ impl Engine {
             profile.day_peak_nats = 0.0;
             profile.peaks = [0; PEAKS];
         }
-        profile.day_peak_nats = profile.day_peak_nats.max(score.score_nats as f32);
+        let score_nats = match self.settings.entity {
+            EntityView::Identity => score.attributable.score_nats,
+            EntityView::Source => score.total.score_nats,
+        };
+        profile.day_peak_nats = profile.day_peak_nats.max(score_nats as f32);
         for deviation in scored.deviations {
             profile.record_peak(deviation.signal, deviation.raw_nats);
         }

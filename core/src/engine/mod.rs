@@ -39,15 +39,16 @@ use crate::baseline::store::Store;
 use crate::containment::guardrail::{ContainmentLog, ContainmentState};
 use crate::containment::issued_orders::IssuedOrders;
 use crate::containment::source_logins::LoginsBySource;
+use crate::enrich::{Keys, identity_key};
+use crate::event::Event;
 use crate::score::calibration::Calibration;
 use crate::score::incident::Incidents;
 use crate::score::shared_deviations::SharedDeviations;
 use crate::score::threshold::Threshold;
 use crate::units::EventTime;
-use crate::verdict::EntityView;
 use dedup::DedupTable;
 use event_clock::EventClock;
-use readings::signal_mask;
+use readings::signal_masks;
 use replay_guard::ReplayGuard;
 
 /// One shard's engine.
@@ -65,6 +66,7 @@ struct Intake {
     clock: EventClock,
     dedup: DedupTable,
     duplicates: u64,
+    conflicting_ids: u64,
     late: u64,
 }
 
@@ -85,8 +87,8 @@ struct Scoring {
     evicted: Vec<u64>,
     /// Enabled signals, one bit each by index in [`SIGNALS`](crate::signal::SIGNALS).
     enabled: u32,
-    /// The same for events that anyone can cause without a credential.
-    enabled_for_unauthenticated: u32,
+    /// The same for events that anyone can cause.
+    enabled_for_anyone: u32,
 }
 
 /// State of containment between decisions.
@@ -102,7 +104,8 @@ struct Containment {
 impl Scoring {
     fn new(settings: &Settings) -> Self {
         let parameters = &settings.parameters;
-        let disabled = &settings.disabled_signals;
+        let (enabled, enabled_for_anyone) =
+            signal_masks(settings.entity, &settings.disabled_signals);
         Self {
             store: Store::new(settings.max_identities, parameters),
             calibration: Calibration::default(),
@@ -117,8 +120,8 @@ impl Scoring {
             aged_day: 0,
             next_sweep: EventTime::EARLIEST,
             evicted: Vec::new(),
-            enabled: signal_mask(settings.entity, disabled),
-            enabled_for_unauthenticated: signal_mask(EntityView::Source, disabled),
+            enabled,
+            enabled_for_anyone,
         }
     }
 }
@@ -157,6 +160,16 @@ impl Engine {
     #[must_use]
     pub fn now(&self) -> EventTime {
         self.intake.clock.watermark()
+    }
+
+    /// The keys of the records that `event` concerns.
+    #[must_use]
+    pub fn keys(&self, event: &Event<'_>) -> Keys {
+        Keys::of(event, &self.settings.hash_key)
+    }
+
+    pub(crate) fn identity_key(&self, id: &str) -> u64 {
+        identity_key(id, &self.settings.hash_key)
     }
 
     /// Hash of model and detection settings, as alerts state it.

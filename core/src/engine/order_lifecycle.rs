@@ -7,7 +7,6 @@ use super::step_output::{Alert, Decision, FeedbackEffect, Phase};
 use crate::containment::guardrail::{Approval, GuardedAction};
 use crate::containment::issued_orders::{IssuedOrder, OrderOutcome, OrderState, escalate};
 use crate::containment::{Action, Restriction};
-use crate::enrich::identity_key;
 
 impl Engine {
     /// Records the outcome that an executor reports for the order `order_id`, and issues the follow-up
@@ -23,7 +22,7 @@ impl Engine {
             OrderOutcome::Refused => Action::Notify,
         };
         let policy = format!("after {} {outcome}: {}", order.action, order.policy);
-        let key = identity_key(&order.subject.id);
+        let key = self.identity_key(&order.subject.id);
         let guarded = self.apply_guardrails(requested, &order.subject, key, Approval::Pending);
         FeedbackEffect::applied(self.issue_follow_up(order_id, &order, policy, requested, guarded))
     }
@@ -44,7 +43,7 @@ impl Engine {
         let Some(order) = self.containment.orders.close(order_id) else {
             return FeedbackEffect::NotFound;
         };
-        let key = identity_key(&order.subject.id);
+        let key = self.identity_key(&order.subject.id);
         let guarded = self.apply_guardrails(order.action, &order.subject, key, Approval::Granted);
         let policy = format!("approved by {by}: {}", order.policy);
         FeedbackEffect::applied(self.issue_follow_up(
@@ -99,7 +98,7 @@ impl Engine {
             subject: decision.subject.clone(),
             action: guarded.action,
             policy: decision.policy.clone(),
-            at: self.intake.clock.watermark(),
+            at: self.intake.clock.containment_time(),
             state: if awaits_approval {
                 OrderState::AwaitingApproval
             } else {

@@ -1,17 +1,18 @@
 //! The path of one event, from top to bottom: intake → baselines → signals → score → decide → learn.
 
 use super::Engine;
+use super::dedup::Repetition;
 use super::readings::{Readings, is_known_source, read_signals, verdicts};
 use super::step_output::{Detail, PopulationNotice, SourcePosition, StepOutput};
 use crate::baseline::credential::secs;
 use crate::baseline::group_baseline::GroupBaseline;
 use crate::enrich::{Features, Keys, enrich};
-use crate::event::Event;
+use crate::event::{Attribution, Event};
 use crate::score::deviation::{Deviation, DeviationContext, Deviations};
 use crate::score::incident::{EventScore, Incident, score_event};
 use crate::signal::{SIGNALS, ScoreContext};
 use crate::units::{EventTime, MS_PER_DAY};
-use crate::verdict::Verdict;
+use crate::verdict::{EntityView, Verdict};
 
 /// Interval at which decayed incidents are closed and evicted, in milliseconds of event time.
 const SWEEP_INTERVAL_MS: i64 = 600_000;
@@ -58,8 +59,9 @@ impl Engine {
         position: &SourcePosition,
         detail: Detail,
     ) -> StepOutput {
-        debug_assert_eq!(keys, Keys::of(event), "the keys are the event's own");
-        let features = enrich(event, keys, &self.settings.catalogue);
+        debug_assert_eq!(keys, self.keys(event), "the keys are the event's own");
+        let (catalogue, hash_key) = (&self.settings.catalogue, &self.settings.hash_key);
+        let features = enrich(event, keys, catalogue, hash_key);
         self.process(event, &features, position, detail)
     }
 
@@ -70,23 +72,27 @@ impl Engine {
         position: &SourcePosition,
         detail: Detail,
     ) -> StepOutput {
+        let hash_key = &self.settings.hash_key;
+        let repetition = self.intake.dedup.insert(event, features.identity, hash_key);
         let mut output = StepOutput {
-            duplicate: self.intake.dedup.insert_is_duplicate(&event.event_id),
+            duplicate: repetition == Repetition::Duplicate,
             ..StepOutput::default()
         };
         self.intake.duplicates += u64::from(output.duplicate);
-        let observed_at = self.advance(event.time, &mut output);
+        self.intake.conflicting_ids += u64::from(repetition == Repetition::Conflict);
+        let observed_at = self.advance(event, features, position, &mut output);
         let baselines = self.resolve_baselines(event, observed_at, features);
         let peers = self.scoring.store.group(baselines.group);
         let context = self.score_context(event, features, &baselines, peers);
         let readings = read_signals(&context, self.enabled_for(event));
-        output.is_known_source = is_known_source(&context);
+        output.is_known_source = baselines.slot.is_some() && is_known_source(&context);
         output.contributing_signals = readings.iter().fold(0, |bits, (at, _)| bits | 1 << at);
         let (deviations, score) = self.score_event(&context, &readings, &baselines);
-        output.event_nats = score.event_nats;
-        output.score_nats = score.score_nats;
+        output.event_nats = score.total.event_nats;
+        output.score_nats = score.total.score_nats;
+        output.attributable_severity = self.attributable_severity(&score);
         let is_alerting = !output.duplicate
-            && (self.should_alert(features, &score)
+            && (self.should_alert(features, &score, output.attributable_severity)
                 || self.has_undecided_logins(features.identity));
         let signals = match detail {
             _ if is_alerting => verdicts(&context, &readings, true),
@@ -111,8 +117,8 @@ impl Engine {
         }
         if detail != Detail::Score {
             output.verdict = Some(Verdict {
-                score_nats: score.score_nats,
-                event_nats: score.event_nats,
+                score_nats: score.total.score_nats,
+                event_nats: score.total.event_nats,
                 alert_id: self.alert_id_of(&scored),
                 signals,
             });
@@ -125,8 +131,19 @@ impl Engine {
 
     /// Advances the watermark, decays the calibration daily, and closes decayed incidents; returns
     /// the time at which the event is processed.
-    fn advance(&mut self, time: EventTime, output: &mut StepOutput) -> EventTime {
-        let observed_at = self.intake.clock.observe(time);
+    fn advance(
+        &mut self,
+        event: &Event<'_>,
+        features: &Features,
+        position: &SourcePosition,
+        output: &mut StepOutput,
+    ) -> EventTime {
+        let (identity, record_time) = (features.identity, position.record_time);
+        let before = self.intake.clock.watermark();
+        let observed_at = self.intake.clock.observe(identity, event.time, record_time);
+        if self.intake.clock.watermark() < before {
+            self.rewind();
+        }
         let watermark = self.intake.clock.watermark();
         output.budget_alert = self.scoring.threshold.advance_to_day(watermark.day());
         if watermark.day() > self.scoring.aged_day {
@@ -144,10 +161,21 @@ impl Engine {
         observed_at
     }
 
+    /// The watermark had jumped ahead and is back: what waits for a time waits for it again.
+    #[cold]
+    fn rewind(&mut self) {
+        let watermark = self.intake.clock.watermark();
+        let scoring = &mut self.scoring;
+        scoring.threshold.rewind_to_day(watermark.day());
+        scoring.aged_day = scoring.aged_day.min(watermark.day());
+        scoring.next_sweep = scoring.next_sweep.min(watermark);
+        scoring.store.rewind_shared_decay(watermark);
+    }
+
     /// Clears the incident flag of identities whose incident was evicted or has ended.
     pub(super) fn clear_incident_flags(&mut self) {
         for key in self.scoring.evicted.drain(..) {
-            if let Some(slot) = self.scoring.store.find(key) {
+            if let Some(slot) = self.scoring.store.slot_of_key(key) {
                 self.scoring.store.profile_mut(slot).has_incident = false;
             }
         }
@@ -163,6 +191,11 @@ impl Engine {
         let watermark = self.intake.clock.watermark();
         let store = &mut self.scoring.store;
         let shared_weight = store.advance_shared_decay(watermark, half_life);
+        if event.attribution() == Attribution::Anyone
+            && self.settings.entity == EntityView::Identity
+        {
+            return self.find_known_baselines(event, time, features, shared_weight);
+        }
         let slot = store.get_or_insert(features.identity, &event.identity.id, time, half_life);
         let group = store.group_slot_for(features, slot);
         let credential = features
@@ -185,6 +218,35 @@ impl Engine {
             self.intake.late += u64::from(baselines.now > time);
         }
         baselines
+    }
+
+    /// The baselines that there are already: what anyone can cause creates none.
+    fn find_known_baselines(
+        &mut self,
+        event: &Event<'_>,
+        time: EventTime,
+        features: &Features,
+        shared_weight: f32,
+    ) -> BaselineRef {
+        let half_life = self.settings.parameters.decay.baseline_half_life;
+        let store = &mut self.scoring.store;
+        let slot = store.find(features.identity, &event.identity.id);
+        let profile = slot.map(|slot| &store.entry(slot).profile);
+        let now = profile.map_or(time, |profile| profile.effective_time(time));
+        let profile_weight = profile.map_or(1.0, |p| p.landmark.weight_at(now, half_life));
+        let known = features
+            .credential
+            .and_then(|key| store.credentials.find(key));
+        let credential = known.filter(|slot| store.credentials.record(*slot).is_known());
+        BaselineRef {
+            slot,
+            group: store.known_group_slot_for(features, slot),
+            credential,
+            is_first_use: credential.is_none(),
+            profile_weight,
+            shared_weight,
+            now,
+        }
     }
 
     #[inline]
@@ -303,7 +365,7 @@ impl Engine {
     /// Adds the event's evidence to the identity's incident and its open alert.
     fn accumulate_evidence(&mut self, scored: &ScoredEvent<'_>) {
         let parameters = &self.settings.parameters;
-        if scored.score.event_nats < parameters.score.evidence_from_nats {
+        if scored.score.total.event_nats < parameters.score.evidence_from_nats {
             return;
         }
         let incident = self.scoring.incidents.add_evidence(
@@ -317,7 +379,7 @@ impl Engine {
         if let Some(alert) = incident.alert.as_mut().filter(|alert| !alert.closed) {
             alert.events += 1;
             alert.last_evidence = scored.baselines.now;
-            alert.peak_nats = alert.peak_nats.max(scored.score.score_nats);
+            alert.peak_nats = alert.peak_nats.max(scored.score.total.score_nats);
         }
         self.clear_incident_flags();
         if let Some(slot) = scored.baselines.slot {

@@ -2,7 +2,6 @@
 
 use super::Engine;
 use crate::baseline::profile::Profile;
-use crate::enrich::identity_key;
 use crate::score::incident::Incident;
 use crate::signal::categorical::describe_values;
 use crate::stats::hour_of_week::HourRates;
@@ -46,11 +45,11 @@ impl Engine {
     /// The baseline of `identity`; `None` where there is none. O(1).
     #[must_use]
     pub fn profile_report(&self, identity: &str) -> Option<ProfileReport> {
-        let key = identity_key(identity);
+        let key = self.identity_key(identity);
         let profile = &self
             .scoring
             .store
-            .entry(self.scoring.store.find(key)?)
+            .entry(self.scoring.store.find(key, identity)?)
             .profile;
         let half_life = self.settings.parameters.decay.baseline_half_life;
         let weight = profile.landmark.weight_at(profile.last_seen, half_life);

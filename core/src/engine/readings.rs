@@ -1,7 +1,7 @@
 //! Evaluates the enabled signals for an event.
 
 use super::Engine;
-use crate::event::{Activity, Event};
+use crate::event::{Activity, Attribution, Event};
 use crate::signal::{SIGNALS, ScoreContext, Signal, score_all};
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, SignalVerdict};
 use arrayvec::ArrayVec;
@@ -12,17 +12,14 @@ pub(super) type Readings = ArrayVec<(usize, Reading), { SIGNALS.len() }>;
 impl Engine {
     /// The signals enabled for `event`.
     pub(super) fn enabled_for(&self, event: &Event<'_>) -> u32 {
-        if event.is_failed_login() {
-            self.scoring.enabled_for_unauthenticated
-        } else {
-            self.scoring.enabled
+        match event.attribution() {
+            Attribution::Anyone => self.scoring.enabled_for_anyone,
+            Attribution::Holder | Attribution::Platform => self.scoring.enabled,
         }
     }
 }
 
-/// Signals of the source view: a source has no credentials, hosts or habits. They also apply to failed logins
-/// of the identity view: anyone can fail to log in as someone, and the origin is no evidence about the
-/// identity.
+/// Signals of the source view: a source has no credentials, hosts or habits.
 const SOURCE_SIGNALS: [SignalName; 3] = [SignalName::Rate, SignalName::Failure, SignalName::FanOut];
 /// Decayed number of successes from which a network is usual for an identity.
 const MIN_KNOWN_SUCCESSES: f64 = 0.9;
@@ -42,11 +39,20 @@ pub(super) fn is_known_source(context: &ScoreContext<'_>) -> bool {
     count >= MIN_KNOWN_SUCCESSES || prefixes.observations(weight) < MIN_PLACED_USES
 }
 
-pub(super) fn signal_mask(entity: EntityView, off: &[SignalName]) -> u32 {
+/// The enabled signals of the view, and those of them for events that anyone can cause: where somebody failed
+/// to sign in says nothing about the identity that he named.
+pub(super) fn signal_masks(entity: EntityView, off: &[SignalName]) -> (u32, u32) {
+    let all: Vec<SignalName> = SIGNALS.iter().map(|signal| signal.name()).collect();
+    match entity {
+        EntityView::Identity => (mask(&all, off), mask(&[SignalName::Failure], off)),
+        EntityView::Source => (mask(&SOURCE_SIGNALS, off), mask(&SOURCE_SIGNALS, off)),
+    }
+}
+
+fn mask(suitable: &[SignalName], off: &[SignalName]) -> u32 {
     let on = |(_, signal): &(usize, &&dyn Signal)| {
         let name = signal.name();
-        let suits = entity == EntityView::Identity || SOURCE_SIGNALS.contains(&name);
-        suits && !off.contains(&name)
+        suitable.contains(&name) && !off.contains(&name)
     };
     let on = SIGNALS.iter().enumerate().filter(on);
     on.fold(0, |bits, (at, _)| bits | 1 << at)

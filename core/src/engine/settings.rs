@@ -4,6 +4,7 @@ use crate::catalogue::Catalogue;
 use crate::containment::guardrail::Guardrails;
 use crate::containment::policy::Policy;
 use crate::parameters::Parameters;
+use crate::stats::hash::HashKey;
 use crate::verdict::{EntityView, SignalName};
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ pub struct Settings {
     pub policy: Arc<Policy>,
     /// This shard's share of the limits on containment.
     pub guardrails: Guardrails,
+    /// The secret under which texts are hashed; it must not change while the state lives.
+    pub hash_key: HashKey,
 }
 
 impl Default for Settings {
@@ -47,6 +50,7 @@ impl Default for Settings {
             disabled_signals: Vec::new(),
             policy: Arc::default(),
             guardrails: Guardrails::default(),
+            hash_key: HashKey::default(),
         }
     }
 }

@@ -22,7 +22,7 @@ type EngineRecord = (
     Calibration,
     ContainmentLog,
     (i64, EventTime),
-    (u64, u64),
+    (u64, u64, u64),
 );
 
 impl Engine {
@@ -43,7 +43,11 @@ impl Engine {
             &self.scoring.calibration,
             &self.containment.log,
             (self.scoring.aged_day, self.scoring.next_sweep),
-            (self.intake.duplicates, self.intake.late),
+            (
+                self.intake.duplicates,
+                self.intake.conflicting_ids,
+                self.intake.late,
+            ),
         );
         let buffer = &mut EncodeBuffer::default();
         sink(RecordKey::Engine, Some(buffer.encode(&own)?))?;
@@ -177,7 +181,11 @@ impl EngineRestore {
         engine.scoring.calibration = calibration.validated()?;
         engine.containment.log = log;
         (engine.scoring.aged_day, engine.scoring.next_sweep) = days;
-        (engine.intake.duplicates, engine.intake.late) = counts;
+        (
+            engine.intake.duplicates,
+            engine.intake.conflicting_ids,
+            engine.intake.late,
+        ) = counts;
         Ok(engine)
     }
 }

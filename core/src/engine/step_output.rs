@@ -7,7 +7,7 @@ use crate::score::incident::AlertState;
 use crate::score::subject::Subject;
 use crate::score::threshold::BudgetAlert;
 use crate::units::EventTime;
-use crate::verdict::{EntityView, SignalName, Verdict};
+use crate::verdict::{EntityView, Severity, SignalName, Verdict};
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ pub struct SourcePosition {
     pub partition: i32,
     /// Offset.
     pub offset: i64,
+    /// Time at which the broker appended the record; `None` where no broker states it.
+    pub record_time: Option<EventTime>,
 }
 
 /// Phase of an alert's lifecycle.
@@ -81,6 +83,19 @@ impl EventContext {
     }
 }
 
+/// Who signed in from a source, or tried to.
+#[derive(Clone, Debug, Default)]
+pub struct SourceVisitors {
+    /// Identities that signed in from it and are not usual there.
+    pub logins: Vec<Subject>,
+    /// Number of further identities that were evicted.
+    pub additional_logins: u32,
+    /// Names that it tried in vain.
+    pub attempted: Vec<String>,
+    /// Whether it tried more names than these.
+    pub has_more_attempted: bool,
+}
+
 /// One publication about an incident.
 #[derive(Clone, Debug)]
 pub struct Alert {
@@ -98,10 +113,8 @@ pub struct Alert {
     pub incident: AlertState,
     /// Subject of the incident.
     pub entity: EntityView,
-    /// For a source: the identities that logged in from it and are not usual there.
-    pub logins: Vec<Subject>,
-    /// Number of further identities that were evicted.
-    pub additional_logins: u32,
+    /// For a source: who signed in from it, or tried to.
+    pub visitors: SourceVisitors,
     /// Decisions of this publication: for the identity, or for each one that logged in from the source.
     pub decisions: Vec<Decision>,
     /// The event behind this publication; `None` when the alert closed by decay.
@@ -183,6 +196,8 @@ pub struct StepOutput {
     pub event_nats: f64,
     /// Whether the event is a duplicate, which was scored and changed nothing.
     pub duplicate: bool,
+    /// Severity of what the holder of the credential alone can have caused; `None` below the threshold.
+    pub attributable_severity: Option<Severity>,
     /// Whether the event's source network is usual for the identity, or its origin is not known
     /// yet.
     pub is_known_source: bool,

@@ -3,7 +3,7 @@
 use super::Engine;
 use super::pipeline::BaselineRef;
 use super::readings::{read_signals, verdicts};
-use crate::enrich::{Features, Keys, enrich};
+use crate::enrich::{Features, enrich};
 use crate::event::Event;
 use crate::verdict::Verdict;
 
@@ -12,7 +12,12 @@ impl Engine {
     /// so scores of several events do not accumulate.
     #[must_use]
     pub fn score_only(&self, event: &Event<'_>) -> Verdict {
-        let features = enrich(event, Keys::of(event), &self.settings.catalogue);
+        let features = enrich(
+            event,
+            self.keys(event),
+            &self.settings.catalogue,
+            &self.settings.hash_key,
+        );
         let baselines = self.find_baselines(event, &features);
         let (group, kind) = (features.group, features.kind_group);
         let peers = match self.scoring.store.find_group(group, kind, baselines.slot) {
@@ -24,8 +29,8 @@ impl Engine {
         let (_, score) = self.score_event(&context, &readings, &baselines);
         let alert = self.open_alert(features.identity);
         Verdict {
-            score_nats: score.score_nats,
-            event_nats: score.event_nats,
+            score_nats: score.total.score_nats,
+            event_nats: score.total.event_nats,
             alert_id: alert.map(|alert| alert.alert_id.clone()),
             signals: verdicts(&context, &readings, true),
         }
@@ -33,7 +38,10 @@ impl Engine {
 
     fn find_baselines(&self, event: &Event<'_>, features: &Features) -> BaselineRef {
         let half_life = self.settings.parameters.decay.baseline_half_life;
-        let slot = self.scoring.store.find(features.identity);
+        let slot = self
+            .scoring
+            .store
+            .find(features.identity, &event.identity.id);
         let credential = features
             .credential
             .and_then(|key| self.scoring.store.credentials.find(key))

@@ -3,9 +3,9 @@
 
 mod family;
 
-use crate::catalogue::{ACTION_SPACE, Abuse, AccessLevel, Catalogue, action_hash, level_of_scope};
+use crate::catalogue::{Abuse, AccessLevel, Catalogue, level_of_scope};
 use crate::event::{Activity, Credential, Event, IdentityKind};
-use crate::stats::hash::{fold32, hash64, key32};
+use crate::stats::hash::{HashKey, hash64};
 use crate::stats::hour_of_week;
 use crate::units::{MS_PER_HOUR, MS_PER_SEC};
 use family::{CLIENT_BYTES, client_family, host_family, resource_family};
@@ -28,7 +28,7 @@ pub enum Feature {
     /// Client software without its version.
     Client = 5,
     /// Operation.
-    Action = ACTION_SPACE,
+    Action = 6,
     /// Resource of the operation, without the leaf.
     Resource = 7,
 }
@@ -51,11 +51,11 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The keys of `event`.
+    /// The keys of `event` under the secret `hash_key`.
     #[must_use]
-    pub fn of(event: &Event<'_>) -> Self {
-        let identity = identity_key(&event.identity.id);
-        let of_credential = |c: &Credential<'_>| hash64(identity, c.id.as_bytes());
+    pub fn of(event: &Event<'_>, hash_key: &HashKey) -> Self {
+        let identity = identity_key(&event.identity.id, hash_key);
+        let of_credential = |c: &Credential<'_>| credential_key(identity, &c.id, hash_key);
         Self {
             identity,
             credential: event.credential.as_ref().map(of_credential),
@@ -106,8 +106,10 @@ pub struct Features {
     pub hour_bin: usize,
     /// Hours since the epoch.
     pub hour: u32,
-    /// Whether the source marks the event as routine, so that it does not count towards volumes.
+    /// Whether the event is routine for its source, so that it does not count towards volumes.
     pub is_routine: bool,
+    /// In the view by source, whether the source is usual for the identity.
+    pub is_known_source: bool,
 }
 
 /// Key of a learned group, among identities of one kind.
@@ -118,8 +120,14 @@ pub fn learned_group_key(kind_group: u64, learned: u32) -> u64 {
 
 /// Key of an identity.
 #[must_use]
-pub fn identity_key(id: &str) -> u64 {
-    hash64(IDENTITY_SPACE, id.as_bytes())
+pub fn identity_key(id: &str, hash_key: &HashKey) -> u64 {
+    hash_key.hash64(IDENTITY_SPACE, id.as_bytes())
+}
+
+/// Key of the credential `id` of the identity of key `identity`.
+#[must_use]
+pub fn credential_key(identity: u64, id: &str, hash_key: &HashKey) -> u64 {
+    hash_key.hash64(identity, id.as_bytes())
 }
 
 /// Key of the group of a kind.
@@ -130,46 +138,58 @@ pub fn kind_group(kind: IdentityKind) -> u64 {
 
 /// Key of the peer group `name` among identities of `kind`.
 #[must_use]
-pub fn group_key(kind: IdentityKind, name: &str) -> u64 {
-    hash64(kind_group(kind), name.as_bytes())
+pub fn group_key(kind: IdentityKind, name: &str, hash_key: &HashKey) -> u64 {
+    hash_key.hash64(kind_group(kind), name.as_bytes())
+}
+
+/// Key of the action or scope `name`.
+#[must_use]
+pub fn action_key(name: &str, hash_key: &HashKey) -> u32 {
+    hash_key.key32(Feature::Action as u64, name.as_bytes())
 }
 
 /// The features of `event`, whose keys are `keys`.
 #[must_use]
-pub fn enrich(event: &Event<'_>, keys: Keys, catalogue: &Catalogue) -> Features {
+pub fn enrich(
+    event: &Event<'_>,
+    keys: Keys,
+    catalogue: &Catalogue,
+    hash_key: &HashKey,
+) -> Features {
+    let key = |feature| key(event, feature, hash_key);
     let kind = event.identity.kind;
     let group = event.identity.group.as_deref();
-    let action_hash = event.action.as_deref().map(action_hash);
-    let facts = match (event.action.as_deref(), action_hash) {
-        (Some(action), Some(hash)) => catalogue.facts_of(hash, action),
-        _ => None,
-    };
-    let action = action_hash.map(fold32);
+    let facts = event
+        .action
+        .as_deref()
+        .and_then(|action| catalogue.facts(action));
+    let action = key(Feature::Action);
     let resource = event.resource.as_deref();
     let operation_space = OPERATION_SPACE + u64::from(action.unwrap_or_default());
     Features {
         identity: keys.identity,
         credential: keys.credential,
         kind,
-        group: group.map(|name| group_key(kind, name)),
+        group: group.map(|name| group_key(kind, name, hash_key)),
         kind_group: kind_group(kind),
-        host: key(event, Feature::Host),
-        prefix: key(event, Feature::Prefix),
-        network: key(event, Feature::Network),
-        country: key(event, Feature::Country),
-        client: key(event, Feature::Client),
+        host: key(Feature::Host),
+        prefix: key(Feature::Prefix),
+        network: key(Feature::Network),
+        country: key(Feature::Country),
+        client: key(Feature::Client),
         action,
-        resource: key(event, Feature::Resource),
-        operation_class: (hash64(operation_space, resource.unwrap_or_default().as_bytes())
+        resource: key(Feature::Resource),
+        operation_class: (hash_key.hash64(operation_space, resource.unwrap_or_default().as_bytes())
             % OPERATION_CLASSES as u64) as u8,
         level: access_level(event, facts.map(|f| f.level)),
         abuse: facts.and_then(|f| f.abuse),
         self_grant: event.activity == Activity::Grant && resource == Some(&*event.identity.id),
         lifetime_secs: lifetime_secs(event.credential.as_ref()),
-        issuer: issuer_key(event.credential.as_ref()),
+        issuer: issuer_key(event.credential.as_ref(), hash_key),
         hour_bin: hour_of_week::bin_of(event.time),
         hour: (event.time.epoch_ms() / MS_PER_HOUR) as u32,
         is_routine: false,
+        is_known_source: false,
     }
 }
 
@@ -187,12 +207,12 @@ fn lifetime_secs(credential: Option<&Credential<'_>>) -> Option<u64> {
     (secs > 0).then_some(secs)
 }
 
-fn issuer_key(credential: Option<&Credential<'_>>) -> u32 {
+fn issuer_key(credential: Option<&Credential<'_>>, hash_key: &HashKey) -> u32 {
     credential.map_or(1, |credential| {
         let space = credential
             .kind
             .map_or(ISSUER_SPACE, |kind| ISSUER_SPACE + 1 + kind as u64);
-        key32(space, credential.issuer.as_deref().unwrap_or("").as_bytes())
+        hash_key.key32(space, credential.issuer.as_deref().unwrap_or("").as_bytes())
     })
 }
 
@@ -211,29 +231,34 @@ fn access_level(event: &Event<'_>, of_action: Option<AccessLevel>) -> Option<Acc
 }
 
 /// Key of a feature; `None` where the event does not state it.
-fn key(event: &Event<'_>, feature: Feature) -> Option<u32> {
+fn key(event: &Event<'_>, feature: Feature, hash_key: &HashKey) -> Option<u32> {
     let space = feature as u64;
+    let key32 = |bytes: &[u8]| hash_key.key32(space, bytes);
+    let address_key = |ip: IpAddr, v4_bits, v6_bits| match mask_address(ip, v4_bits, v6_bits).0 {
+        IpAddr::V4(v4) => key32(&v4.octets()),
+        IpAddr::V6(v6) => key32(&v6.octets()),
+    };
     match feature {
-        Feature::Prefix => event.source.ip.map(|ip| address_key(space, ip, 24, 48)),
+        Feature::Prefix => event.source.ip.map(|ip| address_key(ip, 24, 48)),
         Feature::Network => match (event.source.asn, event.source.ip) {
-            (Some(asn), _) => Some(key32(space, &asn.to_be_bytes())),
-            (None, ip) => ip.map(|ip| address_key(space, ip, 16, 32)),
+            (Some(asn), _) => Some(key32(&asn.to_be_bytes())),
+            (None, ip) => ip.map(|ip| address_key(ip, 16, 32)),
         },
         Feature::Client => {
             let agent = event.source.user_agent.as_deref()?;
             let mut family = [0u8; CLIENT_BYTES];
             let length = client_family(agent, &mut family);
-            Some(key32(space, &family[..length]))
+            Some(key32(&family[..length]))
         }
         Feature::Host => {
             let family = host_family(event.source.host.as_deref()?);
-            Some(key32(space, family.as_bytes()))
+            Some(key32(family.as_bytes()))
         }
-        Feature::Country => Some(key32(space, event.source.country.as_deref()?.as_bytes())),
-        Feature::Action => event.action.as_deref().map(action_hash).map(fold32),
+        Feature::Country => Some(key32(event.source.country.as_deref()?.as_bytes())),
+        Feature::Action => Some(key32(event.action.as_deref()?.as_bytes())),
         Feature::Resource => {
             let family = resource_family(event.resource.as_deref()?);
-            Some(key32(space, family.as_bytes()))
+            Some(key32(family.as_bytes()))
         }
     }
 }
@@ -274,13 +299,6 @@ fn mask_address(ip: IpAddr, v4_bits: u32, v6_bits: u32) -> (IpAddr, u32) {
             let mask = u128::MAX << (128 - v6_bits);
             (IpAddr::V6((u128::from(v6) & mask).into()), v6_bits)
         }
-    }
-}
-
-fn address_key(space: u64, ip: IpAddr, v4_bits: u32, v6_bits: u32) -> u32 {
-    match mask_address(ip, v4_bits, v6_bits).0 {
-        IpAddr::V4(v4) => key32(space, &v4.octets()),
-        IpAddr::V6(v6) => key32(space, &v6.octets()),
     }
 }
 

@@ -65,6 +65,7 @@ mod tests {
                 nats: *nats,
                 new_nats: *nats,
                 is_new: true,
+                is_attributable: true,
             })
             .collect();
         combine(&deviations, &SCORING, |deviation| deviation.nats)

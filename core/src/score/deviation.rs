@@ -1,11 +1,12 @@
 //! The deviations of an event: its readings with calibrated surprise.
 
 use crate::enrich::Features;
+use crate::event::Attribution;
 use crate::score::calibration::Calibration;
 use crate::score::shared_deviations::SharedDeviations;
 use crate::signal::{SIGNALS, ScoreContext};
 use crate::units::EventTime;
-use crate::verdict::Reading;
+use crate::verdict::{EntityView, Reading};
 use arrayvec::ArrayVec;
 
 /// Minimum surprise of a deviation that an incident records, in nats.
@@ -31,6 +32,8 @@ pub struct Deviation {
     pub new_nats: f64,
     /// Whether the deviation is new to the incident.
     pub is_new: bool,
+    /// Whether the holder of the credential alone can cause it.
+    pub is_attributable: bool,
 }
 
 /// All deviations of one event, at most one per signal, in the order of [`SIGNALS`].
@@ -79,6 +82,9 @@ impl DeviationContext<'_> {
             nats,
             new_nats: (nats - known.unwrap_or(0.0)).max(0.0),
             is_new: known.is_none(),
+            is_attributable: context.entity == EntityView::Identity
+                && context.event.attribution() == Attribution::Holder
+                && SIGNALS[signal].is_attributable(context.event),
         })
     }
 }

@@ -6,6 +6,9 @@
 //! so that a hundred uses of one new host do not count as a hundred deviations; each of them has the score of
 //! its incident. The score of an event below `evidence_from_nats` is its own
 //! surprise.
+//!
+//! What the holder of the credential alone can cause is also summed apart, by the same formula: it alone
+//! counts towards containment, the threshold and learning, so that an outsider steers none of them.
 
 use crate::parameters::{Parameters, ScoreParams};
 use crate::score::combine::combine;
@@ -37,6 +40,8 @@ pub struct AlertState {
     pub closed: bool,
     /// Severity as last published.
     pub severity: Severity,
+    /// Severity of the attributable evidence alone; `None` while it is below the threshold.
+    pub attributable_severity: Option<Severity>,
     /// Score as last published.
     pub published_nats: f64,
     /// Largest score.
@@ -67,6 +72,7 @@ pub enum AnalystVerdict {
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Incident {
     evidence_nats: f64,
+    attributable_evidence_nats: f64,
     updated: EventTime,
     deviation_keys: [u32; MAX_DEVIATIONS],
     /// Surprise at which each deviation was recorded.
@@ -81,6 +87,15 @@ pub struct Incident {
 /// Score of one event within its incident.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EventScore {
+    /// Of all evidence.
+    pub total: EvidenceScore,
+    /// Of the evidence that the holder of the credential alone can cause.
+    pub attributable: EvidenceScore,
+}
+
+/// Score of one body of evidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct EvidenceScore {
     /// The event alone.
     pub event_nats: f64,
     /// With accumulated evidence.
@@ -97,6 +112,7 @@ impl Incident {
     fn new(time: EventTime) -> Self {
         Self {
             evidence_nats: 0.0,
+            attributable_evidence_nats: 0.0,
             updated: time,
             deviation_keys: [0; MAX_DEVIATIONS],
             deviation_nats: [0.0; MAX_DEVIATIONS],
@@ -135,9 +151,27 @@ impl Incident {
         self.evidence_nats * half_life.remaining(now.ms_since(self.updated))
     }
 
+    /// Remaining attributable evidence at `now`.
+    #[must_use]
+    pub fn attributable_evidence_at(&self, now: EventTime, half_life: HalfLife) -> f64 {
+        self.attributable_evidence_nats * half_life.remaining(now.ms_since(self.updated))
+    }
+
+    /// Rank for retention: attributable evidence before any that an outsider can cause.
+    fn retention_rank(&self) -> (bool, f64, bool, f64) {
+        let open = self.alert.as_ref().filter(|alert| !alert.closed);
+        (
+            open.is_some_and(|alert| alert.attributable_severity.is_some()),
+            self.attributable_evidence_nats,
+            open.is_some(),
+            self.evidence_nats,
+        )
+    }
+
     /// Adds the event's evidence.
     fn add_evidence(&mut self, deviations: &[Deviation], score: &EventScore, now: EventTime) {
-        self.evidence_nats = score.evidence_nats;
+        self.evidence_nats = score.total.evidence_nats;
+        self.attributable_evidence_nats = score.attributable.evidence_nats;
         self.updated = self.updated.max(now);
         for deviation in deviations {
             let known = self
@@ -157,6 +191,7 @@ impl Incident {
 
 /// Scores an event within the incident it belongs to. Pure.
 #[must_use]
+#[inline]
 pub fn score_event(
     deviations: &[Deviation],
     incident: Option<&Incident>,
@@ -164,28 +199,53 @@ pub fn score_event(
     scoring: &ScoreParams,
     half_life: HalfLife,
 ) -> EventScore {
-    let event_nats = combine(deviations, scoring, |deviation| deviation.nats);
-    let from = scoring.evidence_from_nats;
-    let (fresh_nats, before) = match incident {
-        None => (event_nats, 0.0),
-        Some(incident) => (
-            combine(deviations, scoring, |deviation| deviation.new_nats),
-            incident.evidence_at(now, half_life),
-        ),
+    let before = incident.map(|incident| incident.evidence_at(now, half_life));
+    let total = score_evidence(deviations, before, scoring, |_| true);
+    let attributable_before =
+        incident.map(|incident| incident.attributable_evidence_at(now, half_life));
+    let is_same = attributable_before == before
+        && deviations.iter().all(|deviation| deviation.is_attributable);
+    let attributable = if is_same {
+        total
+    } else {
+        score_evidence(deviations, attributable_before, scoring, |deviation| {
+            deviation.is_attributable
+        })
     };
-    let fresh_excess = (fresh_nats - from).max(0.0);
-    let evidence_nats = before + fresh_excess;
-    let result = if event_nats >= from {
+    EventScore {
+        total,
+        attributable,
+    }
+}
+
+/// Scores the deviations for which `counts` holds, after the evidence `before` of the incident.
+#[inline]
+fn score_evidence(
+    deviations: &[Deviation],
+    before: Option<f64>,
+    scoring: &ScoreParams,
+    counts: impl Fn(&Deviation) -> bool,
+) -> EvidenceScore {
+    let counted = |nats: f64, deviation: &Deviation| if counts(deviation) { nats } else { 0.0 };
+    let event_nats = combine(deviations, scoring, |d| counted(d.nats, d));
+    let from = scoring.evidence_from_nats;
+    let new_nats = match before {
+        None => event_nats,
+        Some(_) => combine(deviations, scoring, |d| counted(d.new_nats, d)),
+    };
+    let new_excess = (new_nats - from).max(0.0);
+    let evidence_nats = before.unwrap_or(0.0) + new_excess;
+    let score_nats = if event_nats >= from {
         from + evidence_nats
     } else {
         event_nats
     };
-    EventScore {
+    EvidenceScore {
         event_nats,
-        score_nats: result,
-        new_nats: fresh_nats,
+        score_nats,
+        new_nats,
         evidence_nats,
-        is_new: fresh_excess > 0.0,
+        is_new: new_excess > 0.0,
     }
 }
 
@@ -261,6 +321,7 @@ impl Incidents {
             incident.analyst_verdict = standing;
             if standing == AnalystVerdict::Accepted {
                 incident.evidence_nats = 0.0;
+                incident.attributable_evidence_nats = 0.0;
             }
         }
     }
@@ -277,24 +338,22 @@ impl Incidents {
         was_open.then(|| alert.clone())
     }
 
-    /// Evicts the weaker half of the incidents without open alert, closed ones first.
+    /// Evicts the half of the incidents that ranks lowest, those without open alert where there are any.
     #[cold]
     fn evict_weaker_half(&mut self, evicted: &mut Vec<u64>) {
-        let mut candidates: Vec<(f64, u64)> = self
+        let mut ranked: Vec<_> = self
             .incidents
             .iter()
-            .filter(|(_, incident)| incident.alert.as_ref().is_none_or(|alert| alert.closed))
-            .map(|(key, incident)| (incident.evidence_nats, *key))
+            .map(|(key, incident)| (incident.retention_rank(), *key))
             .collect();
-        if candidates.is_empty() {
-            candidates = self
-                .incidents
-                .iter()
-                .map(|(k, c)| (c.evidence_nats, *k))
-                .collect();
-        }
-        candidates.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        for (_, key) in &candidates[..candidates.len().div_ceil(2)] {
+        ranked.sort_by(|((a, b, c, d), key), ((e, f, g, h), other)| {
+            let by_attributable = a.cmp(e).then(b.total_cmp(f));
+            by_attributable
+                .then(c.cmp(g))
+                .then(d.total_cmp(h))
+                .then(key.cmp(other))
+        });
+        for (_, key) in &ranked[..ranked.len().div_ceil(2)] {
             self.incidents.remove(key);
             self.evicted += 1;
             evicted.push(*key);
@@ -334,6 +393,7 @@ impl Incidents {
             }
             sink
         });
+        closed.sort_by(|a, b| a.alert_id.cmp(&b.alert_id));
         closed
     }
 
@@ -386,6 +446,7 @@ mod tests {
                     .known_surprise_nats(key, EventTime::EARLIEST)
                     .is_none()
             }),
+            is_attributable: true,
         }
     }
 
@@ -402,7 +463,7 @@ mod tests {
                 let deviations = [deviation(p, *key, incident)];
                 let score = score_event(&deviations, incident, now, scoring, half_life);
                 incidents.add_evidence(7, &deviations, &score, now, 10, &mut Vec::new());
-                score.score_nats
+                score.total.score_nats
             })
             .collect()
     }
@@ -425,12 +486,16 @@ mod tests {
         let mut incidents = Incidents::default();
         let mut evicted = Vec::new();
         for identity in 0..100u64 {
-            let score = EventScore {
+            let evidence = EvidenceScore {
                 event_nats: 5.0,
                 score_nats: 5.0,
                 new_nats: 5.0,
                 evidence_nats: identity as f64,
                 is_new: true,
+            };
+            let score = EventScore {
+                total: evidence,
+                attributable: evidence,
             };
             incidents.add_evidence(
                 identity,

@@ -158,6 +158,11 @@ impl Threshold {
         self.state.alerts_today += 1;
     }
 
+    /// Returns to `day`, where time had jumped ahead of it.
+    pub fn rewind_to_day(&mut self, day: i64) {
+        self.state.day = self.state.day.map(|today| today.min(day));
+    }
+
     /// Advances to `day` (days since the epoch). Returns a notice where the alert rate, once known, left its
     /// budget by a factor of `BUDGET_TOLERANCE`, or is back within it.
     #[inline]

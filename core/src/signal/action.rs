@@ -16,11 +16,10 @@
 use super::categorical::NoveltyPrior;
 use super::{LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, categorical};
 use crate::baseline::group_baseline::{GroupBaseline, prior_share_from};
-use crate::catalogue::{Abuse, action_hash};
-use crate::enrich::Feature;
+use crate::catalogue::Abuse;
+use crate::enrich::{Feature, action_key};
 use crate::event::Activity;
 use crate::stats::beta_binomial::posterior_mean;
-use crate::stats::hash::fold32;
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 use std::borrow::Cow;
 
@@ -206,7 +205,7 @@ fn record_usage(context: &mut LearnContext<'_>, is_new: bool) {
         return;
     }
     for scope in context.event.credential.iter().flat_map(|c| &c.scopes) {
-        let key = fold32(action_hash(scope));
+        let key = action_key(scope, context.hash_key);
         if profile.usage.add_scope(key) {
             context.baselines.names.intern(key, || Cow::Borrowed(scope));
         }

@@ -10,7 +10,6 @@
 
 use crate::baseline::label_dictionary::LabelDictionary;
 use crate::enrich::{Feature, label};
-use crate::event::Event;
 use crate::signal::{LearnContext, ScoreContext, format_odds};
 use crate::stats::category::{CategoryMap, CategoryTable, TailProbability};
 use crate::units::Span;
@@ -89,11 +88,10 @@ pub(super) fn learn_value<const N: usize>(
         }
         return false;
     }
-    let signature = attribution_weight(context.event);
-    if !table(profile).add(key, signature * context.profile_weight) {
+    if !table(profile).add(key, context.profile_weight) {
         return false;
     }
-    let weight = signature * context.shared_weight;
+    let weight = context.shared_weight;
     if map(context.baselines.peers).add(key, weight) {
         map(context.baselines.population).add(key, weight);
     }
@@ -104,17 +102,6 @@ pub(super) fn learn_value<const N: usize>(
     true
 }
 
-/// Attribution of an event to its identity: anyone can fail to log in as an identity.
-fn attribution_weight(event: &Event<'_>) -> f32 {
-    if event.is_failed_login() {
-        FAILED_LOGIN_WEIGHT
-    } else {
-        1.0
-    }
-}
-
-/// Weight of a failed login: not zero, so that one that fails every night from one place loses its surprise.
-const FAILED_LOGIN_WEIGHT: f32 = 0.1;
 /// Weight of an untrusted adoption among peers.
 const UNTRUSTED_WEIGHT: f32 = 0.3;
 /// A known value more probable than this is described as usual.

@@ -1,17 +1,21 @@
 //! Signal: too many recent failures, or a success right after them.
 //!
+//! Sign-in attempts and the uses of a holder are counted apart: anyone can fail to sign in as somebody, and
+//! what an outsider did must neither make the holder look bad nor hide him.
+//!
 //! # Assumption
-//! Failures come in runs, each with its own rate; the rates spread around the identity's usual rate, which is
-//! centred on its peers', as after `RUN_TRIALS` trials.
+//! Failures come in runs, each with its own rate; the rates spread around the usual rate, which is centred on
+//! the peers', as after `RUN_TRIALS` trials.
 //!
 //! # Formula
-//! With *k* failures among *m* uses in the recent window (exponentially decayed, this event
+//! With *k* failures among *m* trials in the recent window (exponentially decayed, this event
 //! included), P(K ≥ k) under the beta–binomial whose Beta has the mean of the long-run failures and
 //! successes plus the peers' rate with `failure_strength` trials, and a total strength of `RUN_TRIALS`
-//! trials at most; what was learned from the recent window is left out. For logins the peers' rate, or the
-//! prior rate of logins where that is larger, counts alone ([`crate::stats::beta_binomial`]). A success is
-//! reported only after at least [`FAILURES_BEFORE_SUCCESS`] recent failures, with the same tail: the failures
-//! ended in a success.
+//! trials at most; what was learned from the recent window is left out. For attempts the peers' rate, or the
+//! prior rate of logins where that is larger, counts alone ([`crate::stats::beta_binomial`]); a source also
+//! has its own rate, of the failures of identities that usually sign in there. A success is reported only
+//! after at least [`FAILURES_BEFORE_SUCCESS`] recent failures, with the same tail: the failures ended in a
+//! success.
 //!
 //! # At n = 0
 //! The peers' rate; without peers the prior. Cost: abstains at once without recent failures;
@@ -20,7 +24,7 @@
 use super::{
     BRUTE_FORCE, LearnContext, ScoreContext, Signal, SignalFamily, evidence_level, format_odds,
 };
-use crate::event::{Activity, Outcome};
+use crate::event::{Event, Outcome};
 use crate::stats::beta_binomial::{Beta, upper_tail};
 use crate::stats::hash::key32;
 use crate::units::MS_PER_SEC;
@@ -37,14 +41,26 @@ pub const MAX_TRIALS: f32 = 400.0;
 const RUN_TRIALS: f64 = 30.0;
 const FAILURE_SPACE: u64 = 0xfa;
 
+/// Whether the event counts among the attempts, rather than among the uses of the holder.
+fn is_attempt(context: &ScoreContext<'_>) -> bool {
+    context.entity == EntityView::Source || context.event.is_attempt()
+}
+
+/// Failures and trials of the recent window before this event.
+fn recent(context: &ScoreContext<'_>) -> (f32, f32) {
+    let window = context.parameters.decay.failure_window_half_life;
+    let (counts, time) = (&context.profile.failures, context.event.time);
+    if is_attempt(context) {
+        let (failed, succeeded) = counts.attempts.at(time, window);
+        return (failed, failed + succeeded);
+    }
+    counts.recent_at(time, window)
+}
+
 /// Failures and trials of the recent window, this event included.
 fn window(context: &ScoreContext<'_>) -> (u32, u32) {
     let failed_now = u8::from(context.event.outcome != Outcome::Success);
-    let params = context.parameters.decay.failure_window_half_life;
-    let (failed, tried) = context
-        .profile
-        .failures
-        .recent_at(context.event.time, params);
+    let (failed, tried) = recent(context);
     let (failed, tried) = (failed + f32::from(failed_now), tried + 1.0);
     let scale = (MAX_TRIALS / tried).min(1.0);
     // The slack keeps integers exact through decay within the window.
@@ -56,21 +72,20 @@ fn window(context: &ScoreContext<'_>) -> (u32, u32) {
 fn expected_rate(context: &ScoreContext<'_>) -> Beta {
     let prior = &context.parameters.prior;
     let strength = prior.failure_strength;
-    let counts = &context.profile.failures;
-    let window = context.parameters.decay.failure_window_half_life;
-    let (recent_failed, recent_tried) = counts.recent_at(context.event.time, window);
+    let (recent_failed, recent_tried) = recent(context);
     let recent = (f64::from(recent_failed), f64::from(recent_tried));
     let mut rate =
         context
             .peers
             .failure_rate(context.shared_weight, recent, prior.failure_rate, strength);
     // Hardly any of the uses behind these rates is a login, and logins fail far more often.
-    let is_login = context.event.activity == Activity::Authenticate;
-    if is_login || context.entity == EntityView::Source {
+    let is_attempt = is_attempt(context);
+    if is_attempt {
         rate = rate.max(prior.login_failure_rate);
     }
     let (mut failed, mut tried) = (0.0, 0.0);
-    if !is_login {
+    if !is_attempt || context.entity == EntityView::Source {
+        let counts = &context.profile.failures;
         let long_run = |count: f32| f64::from(count / context.profile_weight);
         tried = (long_run(counts.tried) - recent.1).max(0.0);
         failed = (long_run(counts.failed) - recent.0).clamp(0.0, tried);
@@ -99,7 +114,12 @@ impl Signal for Failure {
 
     fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
         let succeeded = context.event.outcome == Outcome::Success;
-        if succeeded && context.profile.failures.recent_failed < 0.75 {
+        let abstains = match context.event.outcome {
+            Outcome::Success => recent(context).0 < 0.75,
+            Outcome::Error => !is_attempt(context),
+            Outcome::Failure | Outcome::Denied => false,
+        };
+        if abstains {
             return None;
         }
         let (failed, tried) = window(context);
@@ -115,13 +135,20 @@ impl Signal for Failure {
         let p = upper_tail(failed, tried, rate);
         // Each doubling of the burst is one further deviation, rather than each failure.
         let doublings = u32::BITS - failed.leading_zeros();
-        let deviation_key = key32(FAILURE_SPACE, &[doublings as u8, u8::from(succeeded)]);
+        let of_attempts = u8::from(is_attempt(context));
+        let run = [doublings as u8, u8::from(succeeded), of_attempts];
+        let deviation_key = key32(FAILURE_SPACE, &run);
         Some(Reading::new(p, level, observations, deviation_key))
+    }
+
+    fn is_attributable(&self, event: &Event<'_>) -> bool {
+        !event.is_attempt()
     }
 
     fn shared_key(&self, context: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
         let action = context.features.action.unwrap_or_default();
-        Some(key32(FAILURE_SPACE, &action.to_be_bytes()))
+        let space = FAILURE_SPACE + u64::from(is_attempt(context));
+        Some(key32(space, &action.to_be_bytes()))
     }
 
     fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
@@ -151,8 +178,7 @@ impl Signal for Failure {
     }
 
     fn learn(&self, context: &mut LearnContext<'_>) {
-        let failed = f32::from(u8::from(context.event.outcome != Outcome::Success));
-        let window = context.parameters.decay.failure_window_half_life;
+        let failed = f32::from(u8::from(context.event.outcome == Outcome::Denied));
         let (weight, shared) = (context.profile_weight, f64::from(context.shared_weight));
         for collective in [
             &mut *context.baselines.peers,
@@ -161,6 +187,10 @@ impl Signal for Failure {
             collective.failed += shared * f64::from(failed);
             collective.tried += shared;
         }
+        if context.event.is_attempt() {
+            learn_attempt(context);
+        }
+        let window = context.parameters.decay.failure_window_half_life;
         let Some(profile) = context.baselines.profile.as_deref_mut() else {
             return;
         };
@@ -178,6 +208,26 @@ impl Signal for Failure {
         counts.recent_tried = recent_tried + lately;
         counts.recent_secs = (context.now.epoch_ms() / MS_PER_SEC) as u32;
         counts.failed += weight * failed;
+        counts.tried += weight;
+    }
+}
+
+/// Counts the event among the attempts. A source also learns the failures of identities that usually sign
+/// in there; nothing else is learned of a failure.
+pub(super) fn learn_attempt(context: &mut LearnContext<'_>) {
+    let window = context.parameters.decay.failure_window_half_life;
+    let (time, weight) = (context.event.time, context.profile_weight);
+    let Some(profile) = context.baselines.profile.as_deref_mut() else {
+        return;
+    };
+    let counts = &mut profile.failures;
+    if context.event.outcome == Outcome::Success {
+        counts.attempts.add_success(time, window);
+        return;
+    }
+    counts.attempts.add_failure(time, window);
+    if context.entity == EntityView::Source {
+        counts.failed += weight;
         counts.tried += weight;
     }
 }

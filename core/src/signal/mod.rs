@@ -29,6 +29,7 @@ use crate::baseline::store::BaselineMut;
 use crate::enrich::Features;
 use crate::event::Event;
 use crate::parameters::Parameters;
+use crate::stats::hash::HashKey;
 use crate::units::EventTime;
 use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Technique};
 
@@ -88,6 +89,8 @@ pub struct ScoreContext<'v> {
 
 /// Input of a signal when it learns, with the baselines that it modifies.
 pub struct LearnContext<'l> {
+    /// View of the shard.
+    pub entity: EntityView,
     /// The event.
     pub event: &'l Event<'l>,
     /// Its features.
@@ -108,6 +111,8 @@ pub struct LearnContext<'l> {
     pub new_deviations: &'l [u32],
     /// Parameters of the model.
     pub parameters: &'l Parameters,
+    /// The secret under which texts are hashed.
+    pub hash_key: &'l HashKey,
 }
 
 /// A signal: one kind of deviation.
@@ -123,6 +128,11 @@ pub trait Signal: Sync {
 
     /// Tail probability under the baseline; `None` to abstain. Pure.
     fn score(&self, context: &ScoreContext<'_>) -> Option<Reading>;
+
+    /// Whether the holder of the credential alone can cause a deviation of `event`.
+    fn is_attributable(&self, _: &Event<'_>) -> bool {
+        true
+    }
 
     /// Key of the deviation across identities, so that what many show on one day is discounted and reported
     /// once;
@@ -164,6 +174,15 @@ macro_rules! signals {
             $($signal.learn(context);)+
         }
     };
+}
+
+/// Updates the baselines for an event that anyone can cause: attempts are counted, and a source counts its
+/// hour.
+pub fn learn_attempt(context: &mut LearnContext<'_>) {
+    failure::learn_attempt(context);
+    if context.entity == EntityView::Source {
+        rate::Rate.learn(context);
+    }
 }
 
 signals! {

@@ -1,6 +1,7 @@
 //! Signal: too many events in this hour.
 //!
-//! Assumption, formula and source: [`crate::stats::hourly_volume`]; an hour is learned when it is over.
+//! Assumption, formula and source: [`crate::stats::hourly_volume`]; an hour is learned when it is over. A source
+//! does not learn an hour in which strangers failed to sign in: it would teach an attack as usual.
 //!
 //! # At n = 0
 //! The peers' hours; without peers [`PRIOR_COUNT`]. Cost: abstains at once below [`MIN_EVENTS`]
@@ -11,6 +12,7 @@ use super::volume::VolumeHistory;
 use super::{LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS};
 use crate::baseline::profile::HourlyVolume;
 use crate::enrich::OPERATION_CLASSES;
+use crate::event::Attribution;
 use crate::stats::linear_count::estimate_distinct;
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 use std::cmp::Ordering;
@@ -85,13 +87,15 @@ impl Signal for Rate {
             context.profile_weight,
             context.shared_weight,
         );
+        let is_stranger =
+            context.event.attribution() == Attribution::Anyone && !context.features.is_known_source;
         let baselines = &mut context.baselines;
         let Some(profile) = baselines.profile.as_deref_mut() else {
             return;
         };
         let hourly = &mut profile.hourly;
         if hour > hourly.hour {
-            if hourly.count > 0 && weight > 0.0 {
+            if hourly.count > 0 && weight > 0.0 && !hourly.has_strangers {
                 let log_count = libm::log(f64::from(hourly.count));
                 let log_distinct = libm::log(
                     estimate_distinct(hourly.distinct_classes(), OPERATION_CLASSES as u32).max(1.0),
@@ -104,12 +108,14 @@ impl Signal for Rate {
             *hourly = HourlyVolume {
                 hour,
                 count: 0,
+                has_strangers: false,
                 seen: [0; 2],
                 ..*hourly
             };
         }
         if hour == hourly.hour && !context.features.is_routine {
             hourly.count = hourly.count.saturating_add(1);
+            hourly.has_strangers |= is_stranger;
             hourly.mark_seen(context.features.operation_class);
         }
     }

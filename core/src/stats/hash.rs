@@ -1,17 +1,68 @@
-//! Stable hashes. XXH3 has a written specification, so that keys in stored state keep their
-//! meaning across versions and machines.
+//! Hashes of texts and values, as keys of what baselines count.
+//!
+//! Texts come from outside: their hash is keyed with a secret of the deployment, so that nobody can choose a
+//! name that shares the key of another. Numbers that are themselves such keys are hashed without it.
 
+use siphasher::sip::SipHasher13;
+use std::fmt;
+use std::hash::Hasher;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// 64-bit hash of `bytes` in the name space `space`: the same text as a host and as an action has two
-/// keys.
+/// The secret under which texts are hashed.
+///
+/// Assumption: it is not known outside the deployment. Function: SipHash-1-3 (Aumasson and Bernstein 2012).
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct HashKey([u64; 2]);
+
+impl HashKey {
+    /// A key of 16 bytes.
+    #[must_use]
+    pub fn new(secret: [u8; 16]) -> Self {
+        let [mut low, mut high] = [[0; 8]; 2];
+        low.copy_from_slice(&secret[..8]);
+        high.copy_from_slice(&secret[8..]);
+        Self([u64::from_le_bytes(low), u64::from_le_bytes(high)])
+    }
+
+    /// 64-bit hash of `text` in the name space `space`: the same text as a host and as an action has two
+    /// keys.
+    #[must_use]
+    #[inline]
+    pub fn hash64(&self, space: u64, text: &[u8]) -> u64 {
+        let mut hasher = self.hasher(space);
+        hasher.write(text);
+        hasher.finish()
+    }
+
+    /// A hasher of several values in the name space `space`.
+    #[must_use]
+    #[inline]
+    pub fn hasher(&self, space: u64) -> impl Hasher + use<> {
+        SipHasher13::new_with_keys(self.0[0] ^ space, self.0[1])
+    }
+
+    /// 32-bit key of `text` in the name space `space`; never 0, which marks an empty slot.
+    #[must_use]
+    #[inline]
+    pub fn key32(&self, space: u64, text: &[u8]) -> u32 {
+        fold32(self.hash64(space, text))
+    }
+}
+
+impl fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashKey(…)")
+    }
+}
+
+/// 64-bit hash, without secret, of `bytes` in the name space `space`.
 #[must_use]
 #[inline]
 pub fn hash64(space: u64, bytes: &[u8]) -> u64 {
     xxh3_64_with_seed(bytes, space)
 }
 
-/// 32-bit key of a value; never 0, which marks an empty slot.
+/// 32-bit key, without secret, of a value; never 0, which marks an empty slot.
 #[must_use]
 #[inline]
 pub fn key32(space: u64, bytes: &[u8]) -> u32 {
@@ -32,7 +83,20 @@ mod tests {
     #[test]
     fn spaces_keep_equal_texts_apart_and_keys_are_stable() {
         assert_ne!(key32(1, b"build-17"), key32(2, b"build-17"));
-        // Stored state depends on this value.
+        // Stored state depends on these values.
         assert_eq!(hash64(0, b""), 0x2d06_8005_38d3_94c2);
+        let key = HashKey::new(std::array::from_fn(|at| at as u8));
+        assert_eq!(key.hash64(0, b""), 0xabac_0158_050f_c4dc);
+    }
+
+    #[test]
+    fn the_secret_decides_which_texts_share_a_key() {
+        let [mine, theirs] = [HashKey::new([1; 16]), HashKey::new([2; 16])];
+        assert_ne!(
+            mine.hash64(1, b"svc-deploy"),
+            theirs.hash64(1, b"svc-deploy")
+        );
+        assert_ne!(mine.hash64(1, b"svc-deploy"), mine.hash64(2, b"svc-deploy"));
+        assert_eq!(format!("{mine:?}"), "HashKey(…)");
     }
 }

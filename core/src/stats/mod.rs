@@ -3,6 +3,7 @@
 //! Every transcendental function comes from `libm`, so that the same input gives the same bits on
 //! every machine.
 
+pub mod attempts;
 pub mod beta_binomial;
 pub mod borsh_codec;
 pub mod category;

@@ -175,8 +175,10 @@ fn outcome(record: &Record) -> &'static str {
             let refused = ["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden"];
             if refused.iter().any(|word| code.contains(word)) {
                 "denied"
-            } else {
+            } else if failed_login {
                 "failure"
+            } else {
+                "error"
             }
         }
     }

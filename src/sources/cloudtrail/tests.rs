@@ -65,7 +65,8 @@ fn errors_become_outcomes() {
     let outcome = |code: &str| mapped("GetObject", &json!({"errorCode": code})).outcome;
     assert_eq!(outcome("Client.UnauthorizedOperation"), "denied");
     assert_eq!(outcome("AccessDenied"), "denied");
-    assert_eq!(outcome("NoSuchBucket"), "failure");
+    assert_eq!(outcome("NoSuchBucket"), "error");
+    assert_eq!(outcome("ThrottlingException"), "error");
     assert_eq!(outcome(""), "success");
     let login = mapped(
         "ConsoleLogin",
