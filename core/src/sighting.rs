@@ -2,7 +2,6 @@
 
 use crate::event::{Activity, Credential, Event, Identity, IdentityKind, Outcome, Source, Text};
 use crate::units::EventTime;
-use crate::verdict::Severity;
 use std::borrow::Cow;
 
 /// One authentication under its source.
@@ -23,10 +22,6 @@ pub struct Sighting<'a> {
     /// Whether this network is usual for the identity, or its origin is not known
     /// yet.
     pub is_known_source: bool,
-    /// Severity of the identity's own evidence, as its shard judged it; `None` below the threshold.
-    pub attributable_severity: Option<Severity>,
-    /// Number of identities with a baseline in the identity's shard.
-    pub known_identities: u64,
     /// Partition and offset of the event.
     pub position: (i32, i64),
 }

@@ -16,12 +16,3 @@ pub fn decision(decision: &Decision) -> Value {
         "order_id": decision.order_id,
     })
 }
-
-/// The same with its subject, where that is not the entity of the incident.
-#[must_use]
-pub fn decision_with_subject(of: &Decision) -> Value {
-    let mut stated = decision(of);
-    stated["identity"] = json!(of.subject.id);
-    stated["credential"] = json!(of.subject.credential.as_ref().map(|c| &c.id));
-    stated
-}

@@ -1,7 +1,7 @@
 //! Alerts as OCSF 1.8.0 Detection Findings (class 2004).
 
 use crate::orders::model::reason;
-use crate::outputs::decision::{decision, decision_with_subject};
+use crate::outputs::decision::decision;
 use crate::outputs::verdict_line::SignalLine;
 use crate::reports::runbook;
 use crate::sources::time::format_rfc3339;
@@ -229,7 +229,6 @@ fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Valu
             details["reached_additional_count"] = json!(alert.visitors.additional_logins);
             details["attempted"] = json!(alert.visitors.attempted);
             details["has_more_attempted"] = json!(alert.visitors.has_more_attempted);
-            details["decisions"] = alert.decisions.iter().map(decision_with_subject).collect();
         }
     }
     details

@@ -2,14 +2,12 @@
 //! by the network. Written and read by credwatch only.
 
 use crate::sources::json_object::Str;
-use credwatch_core::engine::StepOutput;
 use credwatch_core::enrich::source_network;
 use credwatch_core::event::{
     Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Outcome,
 };
 use credwatch_core::sighting::Sighting;
 use credwatch_core::units::EventTime;
-use credwatch_core::verdict::Severity;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -41,9 +39,6 @@ struct Record<'a> {
     #[serde(borrow)]
     outcome: Str<'a>,
     is_known_source: bool,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    attributable_severity: Option<Str<'a>>,
-    known_identities: u64,
     position: (i32, i64),
 }
 
@@ -78,8 +73,7 @@ fn borrowed(text: &str) -> Str<'_> {
 #[must_use]
 pub fn of_event(
     event: &Event<'_>,
-    output: &StepOutput,
-    known_identities: u64,
+    is_known_source: bool,
     position: (i32, i64),
 ) -> Option<(String, Vec<u8>)> {
     if event.activity != Activity::Authenticate {
@@ -103,11 +97,7 @@ pub fn of_event(
             issuer: credential.issuer.as_deref().map(borrowed),
         }),
         outcome: borrowed(event.outcome.as_str()),
-        is_known_source: output.is_known_source,
-        attributable_severity: output
-            .attributable_severity
-            .map(|severity| borrowed(severity.as_str())),
-        known_identities,
+        is_known_source,
         position,
     };
     let record = serde_json::to_vec(&record).ok()?;
@@ -134,11 +124,6 @@ pub fn decode(record: &[u8]) -> Result<Sighting<'_>, SightingError> {
         credential: raw.credential.map(credential_of).transpose()?,
         outcome: Outcome::parse(&raw.outcome.0).ok_or(field("outcome"))?,
         is_known_source: raw.is_known_source,
-        attributable_severity: raw
-            .attributable_severity
-            .map(|text| Severity::parse(&text.0).ok_or(field("attributable_severity")))
-            .transpose()?,
-        known_identities: raw.known_identities,
         position: raw.position,
     })
 }
@@ -167,18 +152,10 @@ mod tests {
         "credential":{"id":"pw-1","kind":"password","issuer":"idp"},
         "activity":"authenticate","source":{"ip":"203.0.113.9"},"outcome":"failure"}"#;
 
-    fn output(is_known_source: bool) -> StepOutput {
-        StepOutput {
-            is_known_source,
-            attributable_severity: Some(Severity::High),
-            ..StepOutput::default()
-        }
-    }
-
     #[test]
     fn a_written_sighting_is_read_back() {
         let event = native::decode(EVENT.as_bytes()).unwrap().event;
-        let (network, record) = of_event(&event, &output(true), 70, (3, 12)).unwrap();
+        let (network, record) = of_event(&event, true, (3, 12)).unwrap();
         let sighting = decode(&record).unwrap();
         assert_eq!(
             (network.as_str(), &*sighting.network),
@@ -198,10 +175,7 @@ mod tests {
             sighting.credential.as_ref().unwrap().kind,
             Some(CredentialKind::Password)
         );
-        assert_eq!(
-            (sighting.position, sighting.known_identities),
-            ((3, 12), 70)
-        );
+        assert_eq!(sighting.position, (3, 12));
         assert!(sighting.is_known_source && !sighting.is_routine());
     }
 
@@ -209,7 +183,7 @@ mod tests {
     fn only_authentications_with_an_address_have_a_sighting() {
         let seen = |text: String| {
             let event = native::decode(text.as_bytes()).unwrap().event;
-            of_event(&event, &output(false), 1, (0, 0)).is_some()
+            of_event(&event, false, (0, 0)).is_some()
         };
         assert!(seen(EVENT.to_owned()));
         assert!(!seen(EVENT.replace("authenticate", "use")));
@@ -221,7 +195,7 @@ mod tests {
     #[test]
     fn anything_else_is_rejected() {
         let event = native::decode(EVENT.as_bytes()).unwrap().event;
-        let (_, record) = of_event(&event, &output(true), 70, (3, 12)).unwrap();
+        let (_, record) = of_event(&event, true, (3, 12)).unwrap();
         let text = String::from_utf8(record).unwrap();
         assert!(decode(b"{}").is_err() && decode(b"[").is_err());
         for (good, bad) in [("failure", "perhaps"), ("human", "alien"), ("1795", "9")] {

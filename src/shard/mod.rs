@@ -252,8 +252,7 @@ impl Shard {
             return None;
         }
         let position = (self.position.partition, self.position.offset);
-        let known = self.engine.entities() as u64;
-        let (network, record) = sighting_record::of_event(event, output, known, position)?;
+        let (network, record) = sighting_record::of_event(event, output.is_known_source, position)?;
         Some(OutputRecord::sighting(network, record))
     }
 

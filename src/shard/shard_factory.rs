@@ -79,14 +79,13 @@ impl ShardFactory {
         self.assemble(id.entity, engine, self.initial_header(id))
     }
 
-    /// Settings of the engine of one shard. The views share the alert budget and the limits on containment,
-    /// so that both together never exceed a limit.
+    /// Settings of the engine of one shard. The views share the alert budget; only the view by identity
+    /// contains anybody.
     pub(super) fn settings_of(&self, id: ShardId) -> Settings {
         let index = u32::try_from(id.partition).unwrap_or(0);
-        let (of_identities, of_sources) = self.settings.guardrails.split_by_view();
         match id.entity {
             EntityView::Identity => Settings {
-                guardrails: of_identities.for_shard(index, self.partitions),
+                guardrails: self.settings.guardrails.for_shard(index, self.partitions),
                 ..self.settings.clone()
             },
             EntityView::Source => Settings {
@@ -94,7 +93,6 @@ impl ShardFactory {
                 alerts_per_day: self.settings.alerts_per_day * SOURCE_VIEW_SHARE
                     / (1.0 - SOURCE_VIEW_SHARE),
                 max_identities: self.max_sources,
-                guardrails: of_sources.for_shard(index, self.partitions),
                 ..self.settings.clone()
             },
         }

@@ -7,9 +7,6 @@ use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Divisor of the limits that the view by source may use.
-const SOURCE_VIEW_DIVISOR: u32 = 4;
-
 /// Limits on containment, for one shard.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Guardrails {
@@ -46,28 +43,6 @@ impl Default for Guardrails {
 }
 
 impl Guardrails {
-    /// Shares of the limits for the view by identity and the view by source: three quarters and one quarter.
-    #[must_use]
-    pub fn split_by_view(&self) -> (Self, Self) {
-        let of_sources = match self.max_per_hour {
-            0 | 1 => 0,
-            hourly => (hourly / SOURCE_VIEW_DIVISOR).max(1),
-        };
-        let share_of_sources = self.max_share / f64::from(SOURCE_VIEW_DIVISOR);
-        let with = |max_per_hour, max_share| Self {
-            max_per_hour,
-            max_share,
-            ..self.clone()
-        };
-        (
-            with(
-                self.max_per_hour - of_sources,
-                self.max_share - share_of_sources,
-            ),
-            with(of_sources, share_of_sources),
-        )
-    }
-
     /// Limits of shard `index` of `shards`. The limits of all shards add up to the configured ones, so that
     /// no number of shards exceeds them.
     #[must_use]
@@ -406,15 +381,5 @@ mod tests {
         };
         let sum: u32 = (0..4).map(|i| whole.for_shard(i, 4).max_per_hour).sum();
         assert_eq!(sum, 7);
-        for hourly in 0..20 {
-            let max_per_hour = hourly;
-            let whole = Guardrails {
-                max_per_hour,
-                ..whole.clone()
-            };
-            let (identities, sources) = whole.split_by_view();
-            assert_eq!(identities.max_per_hour + sources.max_per_hour, hourly);
-            assert!((identities.max_share + sources.max_share - whole.max_share).abs() < 1e-12);
-        }
     }
 }

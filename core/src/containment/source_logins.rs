@@ -7,7 +7,6 @@
 
 use crate::score::subject::Subject;
 use crate::units::{EventTime, MS_PER_DAY};
-use crate::verdict::Severity;
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
@@ -29,25 +28,11 @@ pub struct SourceLogin {
     pub key: u64,
     /// Time of the first login.
     pub time: EventTime,
-    /// Severity of its own evidence at its logins; `None` below the threshold.
-    pub evidence: Option<Severity>,
-    /// Severity for which it was decided.
-    pub decided: Option<Severity>,
+    /// Whether an alert of the source has named it.
+    pub is_published: bool,
 }
 
 impl SourceLogin {
-    /// The severity to decide for in an incident of the source of `severity`.
-    #[must_use]
-    pub fn decided_at(&self, severity: Severity) -> Option<Severity> {
-        self.evidence.map(|evidence| evidence.min(severity))
-    }
-
-    /// Whether a decision for that severity is due.
-    #[must_use]
-    pub fn is_undecided(&self, severity: Severity) -> bool {
-        self.decided_at(severity) > self.decided
-    }
-
     fn text_bytes(&self) -> usize {
         let of = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let credential = self.subject.credential.as_ref();
@@ -86,22 +71,9 @@ impl SourceLogins {
 pub struct LoginsBySource {
     sources: BTreeMap<u64, SourceLogins>,
     text_bytes: usize,
-    /// Number of identities of each shard of the identity view, as reported.
-    known: BTreeMap<i32, u64>,
 }
 
 impl LoginsBySource {
-    /// Records the number of identities of the shard of `partition`.
-    pub fn set_known_identities(&mut self, partition: i32, identities: u64) {
-        self.known.insert(partition, identities);
-    }
-
-    /// Number of identities of all shards that reported it.
-    #[must_use]
-    pub fn known_identities(&self) -> u64 {
-        self.known.values().sum()
-    }
-
     /// Records a login from `source`.
     pub fn record(&mut self, source: u64, login: SourceLogin) {
         self.modify(source, login.time, |of| {
@@ -110,7 +82,6 @@ impl LoginsBySource {
                 .iter_mut()
                 .find(|known| known.key == login.key)
             {
-                known.evidence = known.evidence.max(login.evidence);
                 known.subject = login.subject;
                 return;
             }
@@ -240,8 +211,7 @@ mod tests {
             subject: subject(id),
             key: id,
             time,
-            evidence: None,
-            decided: None,
+            is_published: false,
         }
     }
 
@@ -303,16 +273,5 @@ mod tests {
         logins.record(u64::MAX, login(1, at(0)));
         (0..2 * MAX_SOURCES as u64).for_each(|n| logins.record_attempt(n, "x", at(1 + n as i64)));
         assert!(logins.get(u64::MAX).is_some());
-    }
-
-    #[test]
-    fn a_login_is_decided_at_the_severity_of_its_own_evidence() {
-        let mut login = login(1, at(0));
-        assert!(!login.is_undecided(Severity::Critical));
-        login.evidence = Some(Severity::Low);
-        assert!(login.is_undecided(Severity::Critical));
-        login.decided = login.decided_at(Severity::Critical);
-        assert_eq!(login.decided, Some(Severity::Low));
-        assert!(!login.is_undecided(Severity::Critical));
     }
 }

@@ -180,14 +180,14 @@ impl Engine {
             self.scoring.threshold.record_alert();
         }
         let decisions = match entity {
-            EntityView::Source => self.decide_for_logins(&incident, features.identity),
+            EntityView::Source => Vec::new(),
             EntityView::Identity if grew => {
-                let evidence = incident.attributable_severity;
-                vec![self.decide(&incident, &incident.subject, features.identity, evidence)]
+                vec![self.decide(&incident, features.identity)]
             }
             EntityView::Identity => Vec::new(),
         };
         let visitors = self.visitors(features.identity);
+        self.mark_logins_published(features.identity);
         self.scoring
             .incidents
             .set_alert(features.identity, incident.clone());
@@ -207,13 +207,9 @@ impl Engine {
         }
     }
 
-    /// The action that the policy requests about `subject` in the incident at `severity`, and the rule.
-    pub(super) fn policy_action(
-        &self,
-        incident: &AlertState,
-        subject: &Subject,
-        severity: Severity,
-    ) -> (Action, String) {
+    /// The action that the policy requests in the incident at `severity`, and the rule.
+    fn policy_action(&self, incident: &AlertState, severity: Severity) -> (Action, String) {
+        let subject = &incident.subject;
         let techniques: Vec<&str> = incident.techniques.iter().map(|t| t.id.as_str()).collect();
         let situation = PolicyInput {
             severity,
@@ -242,7 +238,7 @@ impl Engine {
         };
         let (now, active) = (
             self.intake.clock.containment_time(),
-            self.active_identities(),
+            self.scoring.store.len(),
         );
         let (state, guardrails) = (&mut self.containment.state, &self.settings.guardrails);
         self.containment
@@ -250,34 +246,26 @@ impl Engine {
             .restrict(state, requested, target, now, active, guardrails)
     }
 
-    /// The containment decision about `subject`, whose key is `key`, in the incident. The action is that of
-    /// `evidence`, the severity of what the subject itself can have caused.
-    pub(super) fn decide(
-        &mut self,
-        incident: &AlertState,
-        subject: &Subject,
-        key: u64,
-        evidence: Option<Severity>,
-    ) -> Decision {
-        let (requested, policy) = self.policy_action(incident, subject, incident.severity);
-        let attributable = evidence.map_or(Action::Notify, |severity| {
-            self.policy_action(incident, subject, severity).0
-        });
-        let credential = subject.credential.as_ref();
+    /// The containment decision about the subject of the incident, whose key is `key`. The action is that of
+    /// the attributable evidence.
+    fn decide(&mut self, incident: &AlertState, key: u64) -> Decision {
+        let subject = &incident.subject;
+        let (requested, policy) = self.policy_action(incident, incident.severity);
+        let attributable = incident
+            .attributable_severity
+            .map_or(Action::Notify, |severity| {
+                self.policy_action(incident, severity).0
+            });
         let permitted = requested.min(attributable);
         let mut guarded = self.apply_guardrails(permitted, subject, key, Approval::Pending);
         if permitted < requested {
             guarded.weakened_by.insert(0, Restriction::Unattributed);
         }
-        let credential_id = credential.map_or("", |c| c.id.as_str());
         let action = guarded.action.as_str();
-        let order_id = match self.settings.entity {
-            EntityView::Identity => digest(&[&incident.alert_id, action, credential_id]),
-            EntityView::Source => digest(&[&incident.alert_id, action, credential_id, &subject.id]),
-        };
+        let credential_id = subject.credential.as_ref().map_or("", |c| c.id.as_str());
         let decision = Decision {
             subject: subject.clone(),
-            order_id,
+            order_id: digest(&[&incident.alert_id, action, credential_id]),
             policy,
             requested_action: requested,
             guarded,

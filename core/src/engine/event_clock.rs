@@ -24,7 +24,8 @@ const MAX_AGREEMENT: usize = 5;
 const MAX_AHEAD_MS: i64 = MS_PER_HOUR;
 /// The watermark moves in steps of at least this, so that most events need no agreement.
 const MIN_STEP_MS: i64 = MS_PER_SEC;
-/// Consecutive events ahead of the watermark after which it follows them by `MAX_LONE_STEP_MS`.
+/// Consecutive events ahead of the watermark after which it follows the earliest of them, by
+/// `MAX_LONE_STEP_MS` at most.
 const LONE_EVENTS: u32 = 16;
 const MAX_LONE_STEP_MS: i64 = MS_PER_DAY;
 
@@ -45,7 +46,8 @@ pub(super) struct EventClock {
     stated: Vec<StatedTime>,
     latest: u32,
     events: u64,
-    events_ahead: u32,
+    /// Number and earliest time of the events ahead of the watermark, one after the other.
+    ahead: (u32, EventTime),
 }
 
 impl EventClock {
@@ -65,15 +67,26 @@ impl EventClock {
         };
         let ahead_ms = time.ms_since(watermark);
         if ahead_ms >= MIN_STEP_MS {
-            self.events_ahead += 1;
-            self.advance(watermark, time);
+            self.ahead = match self.ahead {
+                (0, _) => (1, time),
+                (events, earliest) => (events + 1, earliest.min(time)),
+            };
+            self.advance(watermark);
         } else {
-            self.events_ahead = 0;
+            self.ahead = (0, time);
             if ahead_ms < -MAX_AHEAD_MS {
                 self.find_back(watermark);
             }
         }
-        time.min(self.watermark().saturating_add_ms(MAX_AHEAD_MS))
+        self.bound(time)
+    }
+
+    /// The time at which an event stamped `time` is processed that moves nothing, because anyone can have
+    /// caused it.
+    pub(super) fn bound(&self, time: EventTime) -> EventTime {
+        self.watermark.map_or(time, |watermark| {
+            time.min(watermark.saturating_add_ms(MAX_AHEAD_MS))
+        })
     }
 
     /// The latest time that is agreed upon.
@@ -125,14 +138,16 @@ impl EventClock {
         oldest.map_or(0, |(slot, _)| slot)
     }
 
-    fn advance(&mut self, watermark: EventTime, time: EventTime) {
+    fn advance(&mut self, watermark: EventTime) {
         let agreed = self.agreed_time();
+        let (events, earliest) = self.ahead;
         if agreed > watermark {
             self.watermark = Some(agreed);
-            self.events_ahead = 0;
-        } else if self.events_ahead >= LONE_EVENTS {
-            self.watermark = Some(time.min(watermark.saturating_add_ms(MAX_LONE_STEP_MS)));
-            self.events_ahead = 0;
+            self.ahead = (0, agreed);
+        } else if events >= LONE_EVENTS {
+            let step = watermark.saturating_add_ms(MAX_LONE_STEP_MS);
+            self.watermark = Some(earliest.min(step));
+            self.ahead = (0, earliest);
         }
     }
 

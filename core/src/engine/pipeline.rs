@@ -31,6 +31,13 @@ pub(super) struct ScoredEvent<'e> {
     pub(super) baselines: BaselineRef,
 }
 
+impl ScoredEvent<'_> {
+    /// Whether anyone can have made up the name: it failed, and has no baseline.
+    fn is_of_unknown_name(&self) -> bool {
+        self.baselines.slot.is_none() && self.event.attribution() == Attribution::Anyone
+    }
+}
+
 /// The baselines that apply to an event, and the weight of an observation in them.
 pub(super) struct BaselineRef {
     pub(super) slot: Option<usize>,
@@ -90,10 +97,10 @@ impl Engine {
         let (deviations, score) = self.score_event(&context, &readings, &baselines);
         output.event_nats = score.total.event_nats;
         output.score_nats = score.total.score_nats;
-        output.attributable_severity = self.attributable_severity(&score);
+        let attributable = self.attributable_severity(&score);
         let is_alerting = !output.duplicate
-            && (self.should_alert(features, &score, output.attributable_severity)
-                || self.has_undecided_logins(features.identity));
+            && (self.should_alert(features, &score, attributable)
+                || self.has_unpublished_logins(features.identity));
         let signals = match detail {
             _ if is_alerting => verdicts(&context, &readings, true),
             Detail::Score => Vec::new(),
@@ -140,7 +147,11 @@ impl Engine {
     ) -> EventTime {
         let (identity, record_time) = (features.identity, position.record_time);
         let before = self.intake.clock.watermark();
-        let observed_at = self.intake.clock.observe(identity, event.time, record_time);
+        let observed_at = if self.is_of_anyone(event) {
+            self.intake.clock.bound(event.time)
+        } else {
+            self.intake.clock.observe(identity, event.time, record_time)
+        };
         if self.intake.clock.watermark() < before {
             self.rewind();
         }
@@ -181,6 +192,11 @@ impl Engine {
         }
     }
 
+    /// Whether anyone can have caused the event in the name of the entity. A source itself causes its failures.
+    fn is_of_anyone(&self, event: &Event<'_>) -> bool {
+        self.settings.entity == EntityView::Identity && event.attribution() == Attribution::Anyone
+    }
+
     fn resolve_baselines(
         &mut self,
         event: &Event<'_>,
@@ -189,11 +205,10 @@ impl Engine {
     ) -> BaselineRef {
         let half_life = self.settings.parameters.decay.baseline_half_life;
         let watermark = self.intake.clock.watermark();
+        let is_of_anyone = self.is_of_anyone(event);
         let store = &mut self.scoring.store;
         let shared_weight = store.advance_shared_decay(watermark, half_life);
-        if event.attribution() == Attribution::Anyone
-            && self.settings.entity == EntityView::Identity
-        {
+        if is_of_anyone {
             return self.find_known_baselines(event, time, features, shared_weight);
         }
         let slot = store.get_or_insert(features.identity, &event.identity.id, time, half_life);
@@ -365,7 +380,9 @@ impl Engine {
     /// Adds the event's evidence to the identity's incident and its open alert.
     fn accumulate_evidence(&mut self, scored: &ScoredEvent<'_>) {
         let parameters = &self.settings.parameters;
-        if scored.score.total.event_nats < parameters.score.evidence_from_nats {
+        if scored.score.total.event_nats < parameters.score.evidence_from_nats
+            || scored.is_of_unknown_name()
+        {
             return;
         }
         let incident = self.scoring.incidents.add_evidence(

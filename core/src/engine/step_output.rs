@@ -7,7 +7,7 @@ use crate::score::incident::AlertState;
 use crate::score::subject::Subject;
 use crate::score::threshold::BudgetAlert;
 use crate::units::EventTime;
-use crate::verdict::{EntityView, Severity, SignalName, Verdict};
+use crate::verdict::{EntityView, SignalName, Verdict};
 use std::fmt;
 use std::sync::Arc;
 
@@ -115,7 +115,7 @@ pub struct Alert {
     pub entity: EntityView,
     /// For a source: who signed in from it, or tried to.
     pub visitors: SourceVisitors,
-    /// Decisions of this publication: for the identity, or for each one that logged in from the source.
+    /// Decisions of this publication; none where the entity is a source.
     pub decisions: Vec<Decision>,
     /// The event behind this publication; `None` when the alert closed by decay.
     pub event_id: Option<String>,
@@ -196,8 +196,6 @@ pub struct StepOutput {
     pub event_nats: f64,
     /// Whether the event is a duplicate, which was scored and changed nothing.
     pub duplicate: bool,
-    /// Severity of what the holder of the credential alone can have caused; `None` below the threshold.
-    pub attributable_severity: Option<Severity>,
     /// Whether the event's source network is usual for the identity, or its origin is not known
     /// yet.
     pub is_known_source: bool,

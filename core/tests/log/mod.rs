@@ -5,7 +5,6 @@ use credwatch_core::event::{
 };
 use credwatch_core::sighting::Sighting;
 use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
-use credwatch_core::verdict::Severity;
 use std::borrow::Cow;
 
 const START_MS: i64 = 1_767_571_200_000;
@@ -445,8 +444,6 @@ pub(crate) fn sightings(days: i64) -> Vec<Sighting<'static>> {
             )),
             outcome,
             is_known_source,
-            attributable_severity: (!is_known_source).then_some(Severity::High),
-            known_identities: 40,
             position: (number as i32 % 2, ms),
         });
     };
