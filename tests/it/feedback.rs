@@ -134,6 +134,7 @@ fn a_true_positive_unlearns_the_deviations() {
         after.observations <= first.observations,
         "it learned from a stolen session"
     );
+    work(&mut shard, 29, 33);
     assert!(
         opened(&mut shard, 33, 9).is_some(),
         "who comes back is news"

@@ -16,6 +16,7 @@ pub mod peers;
 pub mod profile;
 pub mod state_record;
 pub mod store;
+pub mod store_groups;
 pub mod store_snapshot;
 mod unlearn;
 pub mod usage_history;

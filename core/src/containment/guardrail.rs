@@ -94,6 +94,8 @@ pub struct Target<'w> {
     pub group: Option<&'w str>,
     /// Whether the decision has been approved.
     pub approval: Approval,
+    /// Time that its evidence states; later than the present while nobody agrees with it.
+    pub evidence_time: EventTime,
 }
 
 /// Approval of a decision.
@@ -156,7 +158,9 @@ impl ContainmentLog {
                 stopped_by.push(Restriction::BlastRadius);
             }
             if stopped_by.is_empty() {
-                self.containments.push_back((now, target.key));
+                // Otherwise a present that catches up would forget what was issued just before.
+                let counted_at = now.max(target.evidence_time);
+                self.containments.push_back((counted_at, target.key));
                 state.record(target.key, action, now);
             } else {
                 action = Action::Notify;
@@ -188,13 +192,8 @@ impl ContainmentLog {
     }
 
     fn count_within(&mut self, now: EventTime, span_ms: i64) -> usize {
-        while self
-            .containments
-            .front()
-            .is_some_and(|(at, _)| now.ms_since(*at) > MS_PER_DAY)
-        {
-            self.containments.pop_front();
-        }
+        self.containments
+            .retain(|(at, _)| now.ms_since(*at) <= MS_PER_DAY);
         self.containments
             .iter()
             .filter(|(at, _)| now.ms_since(*at) < span_ms)
@@ -260,6 +259,7 @@ mod tests {
                 key,
                 group: Some("ops"),
                 approval: Approval::Pending,
+                evidence_time: NOW,
             };
             let now = NOW.saturating_add_ms(at_ms);
             self.log

@@ -1,9 +1,9 @@
 //! Identities that signed in from a source that is not usual for them, and names that were tried there.
 //!
-//! A login may precede the evidence against its source, so logins are kept for a day. Bounded in number and in
-//! bytes: `MAX_LOGINS_PER_SOURCE` identities per source, of which the oldest are evicted; `MAX_SOURCES` sources
-//! and `MAX_TEXT_BYTES` of names, beyond which the half of the sources that was less recently active is evicted,
-//! those without logins first.
+//! A login may precede the evidence against its source, so logins are kept for a day. Bounded in number and
+//! in bytes: `MAX_LOGINS_PER_SOURCE` identities per source, of which the oldest are evicted; `MAX_SOURCES`
+//! sources and `MAX_TEXT_BYTES` of names, beyond which the half of the sources that was less recently active
+//! is evicted, those without logins first.
 
 use crate::score::subject::Subject;
 use crate::units::{EventTime, MS_PER_DAY};

@@ -13,6 +13,7 @@ use crate::score::incident::{AlertState, EventScore};
 use crate::score::severity::severity;
 use crate::score::subject::Subject;
 use crate::signal::{ACCOUNT_MANIPULATION, SIGNALS};
+use crate::units::EventTime;
 use crate::verdict::{EntityView, ObservedTechnique, Severity, SignalVerdict, Technique};
 
 /// Minimum surprise from which a signal and its techniques are named in an alert, in nats.
@@ -229,12 +230,14 @@ impl Engine {
         subject: &Subject,
         key: u64,
         approval: Approval,
+        evidence_time: EventTime,
     ) -> GuardedAction {
         let target = Target {
             id: &subject.id,
             key,
             group: subject.group.as_deref(),
             approval,
+            evidence_time: self.intake.clock.containment_time_of(evidence_time),
         };
         let (now, active) = (
             self.intake.clock.containment_time(),
@@ -257,7 +260,13 @@ impl Engine {
                 self.policy_action(incident, severity).0
             });
         let permitted = requested.min(attributable);
-        let mut guarded = self.apply_guardrails(permitted, subject, key, Approval::Pending);
+        let mut guarded = self.apply_guardrails(
+            permitted,
+            subject,
+            key,
+            Approval::Pending,
+            incident.last_evidence,
+        );
         if permitted < requested {
             guarded.weakened_by.insert(0, Restriction::Unattributed);
         }

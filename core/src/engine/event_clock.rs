@@ -1,12 +1,12 @@
 //! The event time of a shard: late events never move it back, and no party alone moves it ahead.
 //!
 //! # Formula
-//! The watermark is the time that several of the identities seen last agree to have reached: of the *n* distinct
-//! identities seen last, at most `REMEMBERED`, the *k*-th latest of their latest times, where *k* is half of
-//! *n*, between 1 and `MAX_AGREEMENT`. An event ahead of the watermark is processed at most `MAX_AHEAD_MS`
-//! after it. Where all others fell silent, the watermark follows the few that remain by a day for `LONE_EVENTS`
-//! events. A watermark that jumped finds its way back: where the identities seen since agree on a time more than
-//! `MAX_AHEAD_MS` earlier, they are right.
+//! The watermark is the time that several of the identities seen last agree to have reached: of the *n*
+//! distinct identities seen last, at most `REMEMBERED`, the *k*-th latest of their latest times, where *k* is
+//! half of *n*, between 1 and `MAX_AGREEMENT`. An event ahead of the watermark is processed at most
+//! `MAX_AHEAD_MS` after it. Where all others fell silent, the watermark follows the few that remain by a day
+//! for `LONE_EVENTS` events. A watermark that jumped finds its way back: where the identities seen since
+//! agree on a time more than `MAX_JUMP_MS` earlier, they are right.
 //!
 //! The broker's time of a record, where there is one, bounds the time of its event
 //! ([`crate::event::Event::bound_time`]), and is the time of the limits on containment.
@@ -20,8 +20,11 @@ use std::cmp::Reverse;
 const REMEMBERED: usize = 16;
 /// Identities that have to agree on a time, at most.
 const MAX_AGREEMENT: usize = 5;
-/// An event further ahead of the watermark than this is processed as if it were this far ahead.
-const MAX_AHEAD_MS: i64 = MS_PER_HOUR;
+/// An event further ahead of the watermark than this is processed as if it were this far ahead: holidays in
+/// which one identity alone is active.
+const MAX_AHEAD_MS: i64 = 7 * MS_PER_DAY;
+/// A watermark further ahead than this of what is agreed upon is taken back.
+const MAX_JUMP_MS: i64 = MS_PER_HOUR;
 /// The watermark moves in steps of at least this, so that most events need no agreement.
 const MIN_STEP_MS: i64 = MS_PER_SEC;
 /// Consecutive events ahead of the watermark after which it follows the earliest of them, by
@@ -74,7 +77,7 @@ impl EventClock {
             self.advance(watermark);
         } else {
             self.ahead = (0, time);
-            if ahead_ms < -MAX_AHEAD_MS {
+            if ahead_ms < -MAX_JUMP_MS {
                 self.find_back(watermark);
             }
         }
@@ -95,10 +98,23 @@ impl EventClock {
         self.watermark.unwrap_or(EventTime::EARLIEST)
     }
 
+    /// Whether `time` is ahead of what is agreed upon, and an event of `now` is not.
+    #[must_use]
+    pub(super) fn contradicts(&self, time: EventTime, now: EventTime) -> bool {
+        let limit = self.watermark().saturating_add_ms(MAX_JUMP_MS);
+        time > limit && now <= limit
+    }
+
     /// The time of the limits on containment: the broker's, which no event moves, or else the watermark.
     #[must_use]
     pub(super) fn containment_time(&self) -> EventTime {
         self.record_time.unwrap_or_else(|| self.watermark())
+    }
+
+    /// The same for evidence of `time`: the broker's time, or else the time that the evidence states.
+    #[must_use]
+    pub(super) fn containment_time_of(&self, time: EventTime) -> EventTime {
+        self.record_time.unwrap_or_else(|| self.bound(time))
     }
 
     /// Records what `identity` states, in place of the identity that was seen least recently.
@@ -153,7 +169,7 @@ impl EventClock {
 
     fn find_back(&mut self, watermark: EventTime) {
         let agreed = self.agreed_time();
-        if self.stated.len() == REMEMBERED && watermark.ms_since(agreed) > MAX_AHEAD_MS {
+        if self.stated.len() == REMEMBERED && watermark.ms_since(agreed) > MAX_JUMP_MS {
             self.watermark = Some(agreed);
         }
     }
@@ -189,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn one_identity_alone_is_believed() {
+    fn one_identity_alone_is_followed() {
         let mut clock = EventClock::default();
         for hours in [0, 50, 51, 90] {
             assert_eq!(clock.observe(7, at(60 * hours), None), at(60 * hours));
@@ -210,7 +226,7 @@ mod tests {
             for step in 1..400 {
                 for identity in 100..100 + party {
                     let processed = clock.observe(identity, at(600 + 50 * step), None);
-                    assert!(processed <= at(600 + 60), "{party}");
+                    assert!(processed <= at(600 + 7 * 24 * 60), "{party}");
                 }
                 clock.observe(step as u64 % 20, at(600), None);
             }

@@ -36,7 +36,7 @@ impl Engine {
         };
         if is_source {
             self.record_daily_peak(scored);
-        } else {
+        } else if !self.has_alert(features) {
             let profile = self.scoring.store.profile_mut(slot);
             for deviation in scored.deviations {
                 profile.record_peak(deviation.signal, deviation.raw_nats);
@@ -48,6 +48,12 @@ impl Engine {
             profile.last_seen = baselines.now;
             profile.events = profile.events.saturating_add(1);
         }
+    }
+
+    /// Whether the entity has an alert, or had one that is remembered.
+    fn has_alert(&self, features: &Features) -> bool {
+        let incident = self.scoring.incidents.get(features.identity);
+        incident.is_some_and(|incident| incident.alert.is_some())
     }
 
     fn standing(&self, features: &Features, baselines: &BaselineRef) -> AnalystVerdict {
@@ -152,14 +158,16 @@ impl Engine {
     }
 
     /// The day's largest attributable score and the surprises of the identity go to the threshold and the calibration when the
-    /// day is over. Days with an alert count too: most alerts are false positives, and a signal that
-    /// raises them must lose weight.
+    /// day is over. Days of an identity with an alert count too: most alerts are false positives, and a signal
+    /// that raises them must lose weight. Those of a source do not: anyone can cause them.
     fn record_daily_peak(&mut self, scored: &ScoredEvent<'_>) {
         let (features, baselines, score) = (scored.features, &scored.baselines, &scored.score);
         let day = baselines.now.day() as u16;
         let Some(slot) = baselines.slot else {
             return;
         };
+        // What an attack did at a source must not make the next one look ordinary.
+        let is_left_out = self.settings.entity == EntityView::Source && self.has_alert(features);
         let Scoring {
             store,
             threshold,
@@ -169,7 +177,7 @@ impl Engine {
         let profile = store.profile_mut(slot);
         let is_new_day = profile.day != day;
         if is_new_day {
-            if profile.day != 0 {
+            if profile.day != 0 && !is_left_out {
                 threshold.record_peak(f64::from(profile.day_peak_nats));
                 calibration.add_day(features.kind, |signal| profile.peak_nats(signal));
             }

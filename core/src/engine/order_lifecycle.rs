@@ -23,7 +23,8 @@ impl Engine {
         };
         let policy = format!("after {} {outcome}: {}", order.action, order.policy);
         let key = self.identity_key(&order.subject.id);
-        let guarded = self.apply_guardrails(requested, &order.subject, key, Approval::Pending);
+        let guarded =
+            self.apply_guardrails(requested, &order.subject, key, Approval::Pending, order.at);
         FeedbackEffect::applied(self.issue_follow_up(order_id, &order, policy, requested, guarded))
     }
 
@@ -44,7 +45,13 @@ impl Engine {
             return FeedbackEffect::NotFound;
         };
         let key = self.identity_key(&order.subject.id);
-        let guarded = self.apply_guardrails(order.action, &order.subject, key, Approval::Granted);
+        let guarded = self.apply_guardrails(
+            order.action,
+            &order.subject,
+            key,
+            Approval::Granted,
+            order.at,
+        );
         let policy = format!("approved by {by}: {}", order.policy);
         FeedbackEffect::applied(self.issue_follow_up(
             order_id,

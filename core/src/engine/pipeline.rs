@@ -147,7 +147,7 @@ impl Engine {
     ) -> EventTime {
         let (identity, record_time) = (features.identity, position.record_time);
         let before = self.intake.clock.watermark();
-        let observed_at = if self.is_of_anyone(event) {
+        let observed_at = if output.duplicate || self.is_of_anyone(event) {
             self.intake.clock.bound(event.time)
         } else {
             self.intake.clock.observe(identity, event.time, record_time)
@@ -228,6 +228,9 @@ impl Engine {
         };
         if let Some(slot) = slot {
             let profile = store.profile_mut(slot);
+            if self.intake.clock.contradicts(profile.last_seen, time) {
+                profile.last_seen = time;
+            }
             baselines.now = profile.effective_time(time);
             baselines.profile_weight = profile.advance_decay(baselines.now, half_life);
             self.intake.late += u64::from(baselines.now > time);

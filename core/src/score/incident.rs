@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 /// Deviations that one incident records; the oldest are evicted.
 const MAX_DEVIATIONS: usize = 24;
-/// Half-life of the surprise at which an incident holds a deviation, without further evidence.
+/// Half-life of the surprise at which an incident holds a deviation that does not recur.
 const DEVIATION_HALF_LIFE_MS: i64 = MS_PER_DAY;
 /// An incident without alert ends when its evidence falls below this.
 const MIN_EVIDENCE_NATS: f64 = 0.25;
@@ -123,8 +123,8 @@ impl Incident {
     }
 
     /// The surprise at which the incident holds the deviation of `key` at `now`; `None` where it is new. It
-    /// halves every `HELD_HALF_LIFE_MS` without evidence, so that a return after days counts again; an
-    /// accepted incident holds it without limit.
+    /// halves every `DEVIATION_HALF_LIFE_MS` in which it does not recur, so that a return after days counts
+    /// again; an accepted incident holds it without limit.
     #[must_use]
     pub fn known_surprise_nats(&self, deviation: u32, now: EventTime) -> Option<f64> {
         let baselines = self
@@ -134,8 +134,12 @@ impl Incident {
         if self.analyst_verdict == AnalystVerdict::Accepted {
             return Some(f64::INFINITY);
         }
+        Some(f64::from(self.deviation_nats[baselines]) * self.remaining_knowledge(now))
+    }
+
+    fn remaining_knowledge(&self, now: EventTime) -> f64 {
         let days = now.ms_since(self.updated).max(0) as f64 / DEVIATION_HALF_LIFE_MS as f64;
-        Some(f64::from(self.deviation_nats[baselines]) * libm::exp2(-days))
+        libm::exp2(-days)
     }
 
     /// Recorded deviations, by key.
@@ -170,6 +174,10 @@ impl Incident {
 
     /// Adds the event's evidence.
     fn add_evidence(&mut self, deviations: &[Deviation], score: &EventScore, now: EventTime) {
+        let remaining = self.remaining_knowledge(now) as f32;
+        self.deviation_nats
+            .iter_mut()
+            .for_each(|nats| *nats *= remaining);
         self.evidence_nats = score.total.evidence_nats;
         self.attributable_evidence_nats = score.attributable.evidence_nats;
         self.updated = self.updated.max(now);

@@ -13,7 +13,7 @@
 //! successes plus the peers' rate with `failure_strength` trials, and a total strength of `RUN_TRIALS`
 //! trials at most; what was learned from the recent window is left out. For attempts the peers' rate, or the
 //! prior rate of logins where that is larger, counts alone ([`crate::stats::beta_binomial`]); a source also
-//! has its own rate, of the failures of identities that usually sign in there. A success is reported only
+//! has its own rate, of the failures of identities that usually sign in there, where that is larger. A success is reported only
 //! after at least [`FAILURES_BEFORE_SUCCESS`] recent failures, with the same tail: the failures ended in a
 //! success.
 //!
@@ -90,8 +90,14 @@ fn expected_rate(context: &ScoreContext<'_>) -> Beta {
         tried = (long_run(counts.tried) - recent.1).max(0.0);
         failed = (long_run(counts.failed) - recent.0).clamp(0.0, tried);
     }
-    let hits = failed + strength * rate;
-    let misses = tried - failed + strength * (1.0 - rate);
+    let mut hits = failed + strength * rate;
+    let mut misses = tried - failed + strength * (1.0 - rate);
+    if is_attempt {
+        // Failures of strangers are not learned, so the learned rate alone would be too low.
+        let trials = hits + misses;
+        hits = hits.max(prior.login_failure_rate * trials);
+        misses = trials - hits;
+    }
     let share = (RUN_TRIALS / (hits + misses)).min(1.0);
     Beta {
         hits: share * hits,

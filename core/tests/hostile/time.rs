@@ -25,7 +25,15 @@ fn ordinary_alerts(organisation: &mut Organisation) -> usize {
 #[test]
 fn events_of_the_far_future_move_nobody_else() {
     let before = Organisation::at_work();
-    let expected = ordinary_alerts(&mut before.clone());
+    let mut plain = before.clone();
+    for nth in 0..200 {
+        plain.see(&work(
+            10 + nth % 20,
+            NOON_MS + nth as i64 * 1_000,
+            Activity::Use,
+        ));
+    }
+    let expected = ordinary_alerts(&mut plain);
     for hostile in 1..5 {
         let mut organisation = before.clone();
         for nth in 0..200 {
