@@ -30,6 +30,27 @@ pub enum ChainError {
     /// A signed head without a valid signature of a trusted key.
     #[error("signed head of the trail: {0}")]
     Head(#[from] SignatureError),
+    /// No signed head covers the records of a chain.
+    #[error(
+        "partition {partition} ({view} view) ends with {records} records that no signed head covers: records or \
+         heads were cut off, or the head is still to be signed; export the trail up to the next checkpoint"
+    )]
+    Uncovered {
+        /// View.
+        view: EntityView,
+        /// Partition.
+        partition: i64,
+        /// Number of records after the last head.
+        records: u64,
+    },
+    /// The trail of a partition is missing.
+    #[error("the trail of partition {0} is missing: the signed heads say how many there are")]
+    MissingPartition(i64),
+    /// There is no signed head.
+    #[error(
+        "there is no signed head: an empty or unsigned trail proves nothing; configure `signing.key_file`"
+    )]
+    NoHead,
     /// A signed head does not match the chain.
     #[error(
         "the signed head here knows {records} records of partition {partition} and another last one: records \
@@ -59,6 +80,9 @@ pub struct ChainVerifier {
     records: u64,
     /// Keys for signed heads.
     keys: Option<KeySet>,
+    /// Records that the latest verified head covers, by view and partition.
+    covered: BTreeMap<(EntityView, i64), u64>,
+    partitions: i64,
     heads_verified: u64,
     heads_skipped: u64,
 }
@@ -88,15 +112,54 @@ impl ChainVerifier {
         let head: Head<'_> =
             serde_json::from_slice(&payload).map_err(|_| ChainError::NotARecord)?;
         let view = EntityView::parse(&head.view).ok_or(ChainError::NotARecord)?;
-        let end = self.ends.get(&(view, head.partition));
-        if end.is_none_or(|(next, hash)| *next != head.records || **hash != *head.hash) {
+        let chain = (view, head.partition);
+        let (next, hash) = match self.ends.get(&chain) {
+            Some((next, hash)) => (*next, hash.as_str()),
+            None => (0, GENESIS),
+        };
+        if next != head.records || *hash != *head.hash {
             return Err(ChainError::Rewritten {
                 partition: head.partition,
                 records: head.records,
             });
         }
+        self.covered.insert(chain, head.records);
+        self.partitions = self.partitions.max(head.partitions);
         self.heads_verified += 1;
         Ok(())
+    }
+
+    /// Verifies that the trail is complete: where there are keys, signed heads cover every record of every
+    /// partition.
+    ///
+    /// # Errors
+    /// Records, partitions or heads are missing.
+    pub fn finish(&self) -> Result<(), ChainError> {
+        if self.keys.is_none() {
+            return Ok(());
+        }
+        if self.heads_verified == 0 {
+            return Err(ChainError::NoHead);
+        }
+        for ((view, partition), (next, _)) in &self.ends {
+            let covered = self.covered.get(&(*view, *partition)).copied().unwrap_or(0);
+            if covered != *next {
+                return Err(ChainError::Uncovered {
+                    view: *view,
+                    partition: *partition,
+                    records: next - covered,
+                });
+            }
+        }
+        let is_missing = |partition: &i64| {
+            !self
+                .covered
+                .contains_key(&(EntityView::Identity, *partition))
+        };
+        match (0..self.partitions).find(is_missing) {
+            Some(partition) => Err(ChainError::MissingPartition(partition)),
+            None => Ok(()),
+        }
     }
 
     /// Verifies the next record, in the order of its partition.
@@ -113,7 +176,14 @@ impl ChainVerifier {
         let (previous, hash) = (&*record.previous, &*record.hash);
         let view = EntityView::parse(&record.view).ok_or(ChainError::NotARecord)?;
         let chain = (view, partition);
-        if chain_hash(previous, sequence, record.entry.get()) != hash {
+        if chain_hash(
+            &record.view,
+            partition,
+            previous,
+            sequence,
+            record.entry.get(),
+        ) != hash
+        {
             return Err(ChainError::Altered);
         }
         if let Some((expected, before)) = self.ends.get(&chain) {
@@ -174,37 +244,79 @@ mod tests {
         Ok(walk.records())
     }
 
+    /// A trail of `partitions` partitions with a head for each after its records.
+    fn signed_trail(signer: &Signer, partitions: i32) -> Vec<Vec<u8>> {
+        let mut trail = Vec::new();
+        for partition in 0..partitions {
+            let mut chain = AuditChain::new(partition);
+            trail.extend((0..partition).map(|n| chain.append(&json!({"n": n}))));
+            trail.extend(chain.head(signer, partitions as u32, EventTime::EARLIEST));
+            trail.push(chain.append(&json!({"n": 9})));
+            trail.extend(chain.head(signer, partitions as u32, EventTime::EARLIEST));
+            assert_eq!(
+                chain.head(signer, partitions as u32, EventTime::EARLIEST),
+                None
+            );
+        }
+        trail
+    }
+
+    fn finish(records: &[Vec<u8>], keys: Option<KeySet>) -> Result<(u64, u64), ChainError> {
+        let mut walk = ChainVerifier::with_keys(keys);
+        records.iter().try_for_each(|record| walk.verify(record))?;
+        walk.finish()?;
+        Ok(walk.signed_heads())
+    }
+
     #[test]
-    fn a_signed_head_reveals_a_chain_that_was_rebuilt_or_truncated() {
+    fn signed_heads_reveal_a_trail_that_was_rebuilt_or_cut() {
         let signer = Signer::for_tests(7);
-        let mut chain = AuditChain::new(0);
-        assert_eq!(chain.head(&signer, EventTime::EARLIEST), None);
-        let mut records: Vec<Vec<u8>> = (0..3).map(|n| chain.append(&json!({"n": n}))).collect();
-        records.extend(chain.head(&signer, EventTime::EARLIEST));
-        assert_eq!(chain.head(&signer, EventTime::EARLIEST), None);
-        records.push(chain.append(&json!({"n": 3})));
-        records.extend(chain.head(&signer, EventTime::EARLIEST));
-        let walk = |records: &[Vec<u8>], keys: Option<KeySet>| {
-            let mut walk = ChainVerifier::with_keys(keys);
-            records.iter().try_for_each(|record| walk.verify(record))?;
-            Ok(walk.signed_heads())
-        };
         let keys = || Some(signer.keys().clone());
-        assert_eq!(walk(&records, keys()), Ok((2, 0)));
-        assert_eq!(walk(&records, None), Ok((0, 2)));
-        let rewritten = |records| ChainError::Rewritten {
-            partition: 0,
-            records,
+        // Partition 0: head, record, head. Partition 1: record, head, record, head. Partition 2: two more.
+        let trail = signed_trail(&signer, 3);
+        assert_eq!(finish(&trail, keys()), Ok((6, 0)));
+        assert_eq!(finish(&trail, None), Ok((0, 6)));
+        let uncovered = |partition, records| {
+            Err(ChainError::Uncovered {
+                view: EntityView::Identity,
+                partition,
+                records,
+            })
         };
-        let mut cut = records.clone();
-        cut.drain(2..3);
-        assert_eq!(walk(&cut[..3], keys()), Err(rewritten(3)));
-        let mut other = AuditChain::new(0);
-        let mut rebuilt: Vec<Vec<u8>> = (0..3).map(|n| other.append(&json!({"m": n}))).collect();
-        rebuilt.push(records[3].clone());
-        assert_eq!(walk(&rebuilt, keys()), Err(rewritten(3)));
+        assert_eq!(finish(&[], keys()), Err(ChainError::NoHead));
+        assert_eq!(finish(&trail[..trail.len() - 1], keys()), uncovered(2, 1));
+        assert_eq!(
+            finish(&trail[..7], keys()),
+            Err(ChainError::MissingPartition(2))
+        );
+        let is_head = |record: &&Vec<u8>| record.starts_with(br#"{"head""#);
+        let headless: Vec<Vec<u8>> = trail.iter().filter(|r| !is_head(r)).cloned().collect();
+        assert_eq!(finish(&headless, keys()), Err(ChainError::NoHead));
+        let mut thinned = trail.clone();
+        thinned.remove(3);
+        assert_eq!(
+            finish(&thinned, keys()),
+            Err(ChainError::Rewritten {
+                partition: 1,
+                records: 1
+            })
+        );
         let stranger = Some(Signer::for_tests(8).keys().clone());
-        assert!(matches!(walk(&records, stranger), Err(ChainError::Head(_))));
+        assert!(matches!(finish(&trail, stranger), Err(ChainError::Head(_))));
+    }
+
+    #[test]
+    fn a_record_cannot_be_moved_to_another_view_or_partition() {
+        let record = String::from_utf8(AuditChain::new(0).append(&json!({}))).unwrap();
+        for (from, to) in [
+            ("\"partition\":0", "\"partition\":1"),
+            ("identity", "source"),
+        ] {
+            let moved = record.replace(from, to);
+            assert_ne!(moved, record);
+            let found = ChainVerifier::default().verify(moved.as_bytes());
+            assert_eq!(found, Err(ChainError::Altered));
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct AuditChain {
     pub(super) previous: String,
     /// Number of records at the last signed head. Not stored: after a start the head is signed once more.
     #[borsh(skip)]
-    signed_records: u64,
+    signed_records: Option<u64>,
 }
 
 /// Type of a signed head, in its header.
@@ -45,26 +45,28 @@ impl AuditChain {
             partition,
             sequence: 0,
             previous: GENESIS.to_owned(),
-            signed_records: 0,
+            signed_records: None,
         }
     }
 
-    /// The signed head of the chain at `now`, if it has grown since the last one. It is not part of the
-    /// chain: whoever rebuilds a whole chain cannot sign a matching head.
-    pub fn head(&mut self, signer: &Signer, now: EventTime) -> Option<Vec<u8>> {
-        if self.signed_records == self.sequence {
+    /// The signed head of the chain at `now`, one of `partitions`, if it has grown since the last one. It is
+    /// not part of the chain: whoever rebuilds a whole chain cannot sign a matching head. An empty chain has one
+    /// too, so that a chain that is left out is missed.
+    pub fn head(&mut self, signer: &Signer, partitions: u32, now: EventTime) -> Option<Vec<u8>> {
+        if self.signed_records == Some(self.sequence) {
             return None;
         }
         let head = Head {
             view: Cow::Borrowed(self.entity.as_str()),
             partition: self.partition.into(),
+            partitions: partitions.into(),
             records: self.sequence,
             hash: Cow::Borrowed(&self.previous),
             iat: now.epoch_ms().div_euclid(MS_PER_SEC),
         };
         let head = serde_json::to_vec(&head).unwrap_or_default();
         let head = signer.sign(HEAD_TYPE, &head)?;
-        self.signed_records = self.sequence;
+        self.signed_records = Some(self.sequence);
         Some(json!({ "head": head }).to_string().into_bytes())
     }
 
@@ -84,13 +86,11 @@ impl AuditChain {
         record: Option<&[u8]>,
     ) -> Vec<u8> {
         let subject = &decision.subject;
-        let entity = &alert.incident.subject.id;
         let entry = json!({
             "type": "decision",
             "time": format_rfc3339(alert.time),
             "alert_id": alert.incident.alert_id,
             "opened": alert.phase == Phase::Opened,
-            "network": (alert.entity == EntityView::Source).then_some(entity),
             "identity": subject.id,
             "credential": subject.credential.as_ref().map(|c| &c.id),
             "severity": alert.incident.severity.as_str(),
@@ -144,10 +144,11 @@ impl AuditChain {
 
     pub(super) fn append(&mut self, entry: &Value) -> Vec<u8> {
         let entry = RawValue::from_string(entry.to_string()).unwrap_or_default();
-        let hash = chain_hash(&self.previous, self.sequence, entry.get());
+        let (view, partition) = (self.entity.as_str(), self.partition.into());
+        let hash = chain_hash(view, partition, &self.previous, self.sequence, entry.get());
         let record = Record {
-            view: Cow::Borrowed(self.entity.as_str()),
-            partition: self.partition.into(),
+            view: Cow::Borrowed(view),
+            partition,
             sequence: self.sequence,
             previous: Cow::Borrowed(&self.previous),
             hash: Cow::Borrowed(&hash),
@@ -181,8 +182,17 @@ fn record_type(feedback: &Feedback) -> &'static str {
 }
 
 /// The entry is hashed as it is written, so that a reader's treatment of numbers does not matter.
-pub(super) fn chain_hash(previous: &str, sequence: u64, entry: &str) -> String {
+pub(super) fn chain_hash(
+    view: &str,
+    partition: i64,
+    previous: &str,
+    sequence: u64,
+    entry: &str,
+) -> String {
     let mut hasher = blake3::Hasher::new();
+    hasher.update(&(view.len() as u64).to_le_bytes());
+    hasher.update(view.as_bytes());
+    hasher.update(&partition.to_le_bytes());
     hasher.update(previous.as_bytes());
     hasher.update(&sequence.to_le_bytes());
     hasher.update(entry.as_bytes());
@@ -192,8 +202,7 @@ pub(super) fn chain_hash(previous: &str, sequence: u64, entry: &str) -> String {
 /// A record as it is written and read.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Record<'a> {
-    /// Records from before the source view existed lack it.
-    #[serde(borrow, default = "default_view")]
+    #[serde(borrow)]
     pub(super) view: Cow<'a, str>,
     pub(super) partition: i64,
     pub(super) sequence: u64,
@@ -205,16 +214,14 @@ pub(super) struct Record<'a> {
     pub(super) entry: &'a RawValue,
 }
 
-fn default_view() -> Cow<'static, str> {
-    Cow::Borrowed(EntityView::Identity.as_str())
-}
-
 /// State of a chain.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Head<'a> {
     #[serde(borrow)]
     pub(super) view: Cow<'a, str>,
     pub(super) partition: i64,
+    /// Partitions of the trail.
+    pub(super) partitions: i64,
     pub(super) records: u64,
     #[serde(borrow)]
     pub(super) hash: Cow<'a, str>,

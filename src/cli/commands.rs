@@ -139,7 +139,9 @@ fn verified<V: std::fmt::Display>(result: Result<V, VerifyError>) -> u8 {
             print_error(&error.to_string());
             match error {
                 VerifyError::Input(_) => exit::FAILED,
-                VerifyError::Broken { .. } | VerifyError::Order { .. } => exit::NOT_VERIFIED,
+                VerifyError::Broken { .. }
+                | VerifyError::Incomplete(_)
+                | VerifyError::Order { .. } => exit::NOT_VERIFIED,
             }
         }
     }

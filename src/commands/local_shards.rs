@@ -89,6 +89,13 @@ impl LocalShards {
         self.all().try_for_each(|shard| state.save(shard))
     }
 
+    /// The signed heads of all audit trails, at event time; none without a signing key.
+    pub(super) fn sign_audit_heads(&mut self) -> Vec<OutputRecord> {
+        let shards = self.identities.iter_mut().chain(&mut self.sources);
+        let heads = shards.filter_map(|shard| shard.sign_audit_head(shard.now()));
+        heads.collect()
+    }
+
     fn all(&self) -> impl Iterator<Item = &Shard> {
         self.identities.iter().chain(&self.sources)
     }

@@ -182,6 +182,9 @@ pub fn replay(
             progress(&path, part.len() as u64);
         }
     }
+    for head in replay.shards.sign_audit_heads() {
+        replay.sinks.publish(&head)?;
+    }
     replay.sinks.finish()?;
     if let Some(state) = &state {
         replay.shards.save(state)?;

@@ -24,6 +24,9 @@ pub enum VerifyError {
         /// Why.
         why: ChainError,
     },
+    /// The trail is not complete.
+    #[error("incomplete: {0}")]
+    Incomplete(ChainError),
     /// An order is invalid.
     #[error("{}, order {line}: {why}", .path.display())]
     Order {
@@ -106,6 +109,7 @@ pub fn verify_audit(inputs: &[PathBuf], keys: Option<KeySet>) -> Result<Verified
             why,
         })
     })?;
+    walk.finish().map_err(VerifyError::Incomplete)?;
     Ok(Verified(walk))
 }
 

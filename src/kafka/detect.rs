@@ -310,7 +310,7 @@ impl Stage for Detect {
 
 impl CheckpointSource for Detect {
     fn has_urgent(&self) -> bool {
-        self.has_feedback || self.shards.values().any(Shard::has_upgrade)
+        self.has_feedback || self.shards.values().any(Shard::is_urgent)
     }
 
     fn pending_shards(&self) -> u32 {

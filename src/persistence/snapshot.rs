@@ -13,7 +13,7 @@ use std::io::{self, BufReader, Read, Write};
 
 const MAGIC: &[u8; 16] = b"credwatch state\n";
 /// Version of the format, and of the records.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// The fastest level: state is floats and hashes, which higher levels compress no better.
 const LEVEL: i32 = 1;
 

@@ -94,7 +94,7 @@ impl Shard {
     /// Whether some changes cannot be recovered from events, and must be stored before the next one.
     #[must_use]
     pub fn is_urgent(&self) -> bool {
-        self.has_upgrade() || self.has_feedback
+        self.has_upgrade() || self.has_feedback || self.has_unsaved_key
     }
 
     /// Audits a change of model or configuration, once: the state is to be stored in the same
@@ -112,9 +112,17 @@ impl Shard {
         Some(record.in_partition(self.position.partition))
     }
 
+    /// The time of its events.
+    #[must_use]
+    pub fn now(&self) -> EventTime {
+        self.engine.now()
+    }
+
     /// The signed head of the audit trail at `now`, if the trail has grown since the last one.
     pub fn sign_audit_head(&mut self, now: EventTime) -> Option<OutputRecord> {
-        let payload = self.audit.head(self.signer.as_deref()?, now)?;
+        let payload = self
+            .audit
+            .head(self.signer.as_deref()?, self.partitions, now)?;
         let partition = self.position.partition;
         let id = format!("head-{}-{partition}-{}", self.entity, now.epoch_ms());
         let stream = Stream::Decisions;
@@ -165,6 +173,7 @@ impl Shard {
         self.checkpointed_offset = self.checkpoint_offset;
         self.upgrade = None;
         self.has_feedback = false;
+        self.has_unsaved_key = false;
     }
 
     /// The checkpoint was not committed: its content is dirty again.

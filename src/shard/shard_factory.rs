@@ -3,7 +3,7 @@
 use super::{Shard, ShardId, Upgrade};
 use crate::audit::record::AuditChain;
 use crate::config::{Config, Detect};
-use crate::crypto::Signer;
+use crate::crypto::{NoRandomness, Signer, random_bytes};
 use crate::model::{Model, ModelError};
 use crate::persistence::snapshot;
 use crate::persistence::snapshot::{Header, SnapshotError};
@@ -26,6 +26,8 @@ pub struct ShardFactory {
     events_topic: Arc<str>,
     partitions: u32,
     signer: Option<Arc<Signer>>,
+    /// Secret from which each new shard derives that of its keys.
+    hash_secret: Option<[u8; 32]>,
 }
 
 impl ShardFactory {
@@ -57,7 +59,20 @@ impl ShardFactory {
             events_topic: config.topics.events.as_str().into(),
             partitions,
             signer: config.signer.clone(),
+            hash_secret: None,
         }
+    }
+
+    /// The same, where each new shard hashes texts under a secret of its own, which its state keeps. Without
+    /// it, equal logs give equal state.
+    ///
+    /// # Errors
+    /// The system has no randomness.
+    pub fn with_secret_keys(self) -> Result<Self, NoRandomness> {
+        Ok(Self {
+            hash_secret: Some(random_bytes()?),
+            ..self
+        })
     }
 
     /// Settings of each shard's engine, guardrails aside.
@@ -75,8 +90,15 @@ impl ShardFactory {
     /// A shard without baselines.
     #[must_use]
     pub fn shard(&self, id: ShardId) -> Shard {
-        let engine = Engine::new(self.settings_of(id));
-        self.assemble(id.entity, engine, self.initial_header(id))
+        let mut settings = self.settings_of(id);
+        if let Some(secret) = &self.hash_secret {
+            settings.hash_key = hash_key(secret, id);
+        }
+        let shard = self.assemble(id.entity, Engine::new(settings), self.initial_header(id));
+        Shard {
+            has_unsaved_key: self.hash_secret.is_some(),
+            ..shard
+        }
     }
 
     /// Settings of the engine of one shard. The views share the alert budget; only the view by identity
@@ -121,6 +143,7 @@ impl ShardFactory {
             first_record_offset: header.first_record_offset,
             feedback_offsets: header.feedback_offsets,
             has_feedback: false,
+            has_unsaved_key: false,
             upgrade,
             configuration_hash: Arc::clone(hash),
             signer: self.signer.clone(),
@@ -161,6 +184,13 @@ impl ShardFactory {
     pub fn partitions(&self) -> u32 {
         self.partitions
     }
+}
+
+fn hash_key(secret: &[u8; 32], id: ShardId) -> HashKey {
+    let of_shard = format!("{}/{}", id.entity, id.partition);
+    let mut key = [0; 16];
+    key.copy_from_slice(&blake3::keyed_hash(secret, of_shard.as_bytes()).as_bytes()[..16]);
+    HashKey::new(key)
 }
 
 /// Hash of model and detection settings.

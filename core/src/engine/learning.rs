@@ -157,8 +157,8 @@ impl Engine {
         (1.0 - (score.score_nats.max(surprise_nats) - until) / span).clamp(0.0, 1.0)
     }
 
-    /// The day's largest attributable score and the surprises of the identity go to the threshold and the calibration when the
-    /// day is over. Days of an identity with an alert count too: most alerts are false positives, and a signal
+    /// The day's largest attributable score and the surprises of the identity go to the threshold and the
+    /// calibration when the day is over. Days of an identity with an alert count too: most alerts are false positives, and a signal
     /// that raises them must lose weight. Those of a source do not: anyone can cause them.
     fn record_daily_peak(&mut self, scored: &ScoredEvent<'_>) {
         let (features, baselines, score) = (scored.features, &scored.baselines, &scored.score);

@@ -31,7 +31,7 @@ pub struct Settings {
     pub policy: Arc<Policy>,
     /// This shard's share of the limits on containment.
     pub guardrails: Guardrails,
-    /// The secret under which texts are hashed; it must not change while the state lives.
+    /// The secret under which texts are hashed. A restored engine keeps that of its state.
     pub hash_key: HashKey,
 }
 

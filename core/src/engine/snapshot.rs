@@ -9,6 +9,7 @@ use crate::baseline::store_snapshot::{StoreLayout, StoreRestore};
 use crate::containment::guardrail::ContainmentLog;
 use crate::score::calibration::Calibration;
 use crate::score::threshold::ThresholdState;
+use crate::stats::hash::HashKey;
 use crate::units::EventTime;
 use crate::verdict::EntityView;
 use borsh::from_slice;
@@ -23,6 +24,7 @@ type EngineRecord = (
     ContainmentLog,
     (i64, EventTime),
     (u64, u64, u64),
+    HashKey,
 );
 
 impl Engine {
@@ -48,6 +50,7 @@ impl Engine {
                 self.intake.conflicting_ids,
                 self.intake.late,
             ),
+            self.settings.hash_key,
         );
         let buffer = &mut EncodeBuffer::default();
         sink(RecordKey::Engine, Some(buffer.encode(&own)?))?;
@@ -171,11 +174,13 @@ impl EngineRestore {
     /// A record is missing.
     pub fn finish(mut self) -> Result<Engine> {
         let missing = || Error::new(ErrorKind::InvalidData, "the engine record is missing");
-        let (shape, time, learned, calibration, log, days, counts) =
+        let (shape, time, learned, calibration, log, days, counts, hash_key) =
             self.own.ok_or_else(missing)?;
         self.store
             .restore_into(&mut self.engine.scoring.store, &shape)?;
         let mut engine = self.engine;
+        // The keys of the restored records are made with it.
+        engine.settings.hash_key = hash_key;
         engine.intake.clock = time;
         engine.scoring.threshold.restore(learned);
         engine.scoring.calibration = calibration.validated()?;

@@ -3,6 +3,7 @@
 //! Texts come from outside: their hash is keyed with a secret of the deployment, so that nobody can choose a
 //! name that shares the key of another. Numbers that are themselves such keys are hashed without it.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use siphasher::sip::SipHasher13;
 use std::fmt;
 use std::hash::Hasher;
@@ -11,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// The secret under which texts are hashed.
 ///
 /// Assumption: it is not known outside the deployment. Function: SipHash-1-3 (Aumasson and Bernstein 2012).
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct HashKey([u64; 2]);
 
 impl HashKey {
