@@ -35,10 +35,25 @@ pub struct ExpandedRecord<'d> {
     pub outcome: Result<NativeRecord<'d>, String>,
 }
 
+/// Maximum number of records in one record of a topic.
+pub const MAX_RECORDS: usize = 100_000;
+
+/// Splits and maps a record of a topic, whose size its producer chose: `None` where it holds more than
+/// [`MAX_RECORDS`] records.
+#[must_use]
+pub fn expand_bounded(record: &[u8], format: Format) -> Option<Vec<ExpandedRecord<'_>>> {
+    let document = split(record);
+    (document.len() <= MAX_RECORDS).then(|| map(document, format))
+}
+
 /// Splits and maps a document; records are returned in processing order.
 #[must_use]
 pub fn expand(document: &[u8], format: Format) -> Vec<ExpandedRecord<'_>> {
-    match split(document) {
+    map(split(document), format)
+}
+
+fn map(document: Document<'_>, format: Format) -> Vec<ExpandedRecord<'_>> {
+    match document {
         Document::Lines(lines) => items(&lines, |line| match format {
             Format::Native => Ok((0, native_line(line))),
             Format::CloudTrail => from_cloudtrail(line),

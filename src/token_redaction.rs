@@ -1,16 +1,46 @@
-//! Redaction of tokens: a JSON Web Token anywhere in an event, and a credential id that is the credential
-//! itself, are replaced by a fingerprint on input.
+//! Redaction of secrets: tokens, keys and passwords of known forms anywhere in an event, and a credential id
+//! that is the credential itself, are replaced by a fingerprint on input.
+//!
+//! Recognised: JSON Web Tokens, however their header is spaced and their dots are encoded; PEM; AWS secret
+//! access keys; tokens with a vendor's prefix. A credential id that is opaque (long, of mixed characters, and
+//! neither a UUID nor a key id of AWS) is taken for the secret.
 
-use credwatch_core::event::{Event, Text};
+use credwatch_core::event::{CredentialKind, Event, Text};
 use memchr::memmem;
 use std::borrow::Cow;
 
-/// Prefix of every JSON Web Token: `{"` in base64.
-const BEGINS: &[u8] = b"eyJ";
+/// Beginnings of a JSON Web Token: base64 of `{"`, and of `{` with a space, tab or line break.
+const TOKEN_BEGINS: [&str; 5] = ["eyJ", "eyA", "ewo", "ew0", "ewk"];
+/// Prefixes of secrets by vendor: GitHub, GitLab, Slack, Vault, OpenAI, Stripe, npm, Okta.
+const VENDOR_BEGINS: [&str; 14] = [
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "hvs.",
+    "sk-",
+    "sk_live_",
+    "npm_",
+    "SSWS ",
+];
+const PEM_BEGIN: &str = "-----BEGIN ";
 /// A credential id longer than this is assumed to be the secret itself.
 const LONGEST_PLAIN_CREDENTIAL_ID: usize = 256;
+/// A credential id of mixed characters is opaque from this length on.
+const SHORTEST_OPAQUE_ID: usize = 20;
+/// A credential id of hexadecimal digits is opaque from this length on.
+const SHORTEST_OPAQUE_HEX: usize = 40;
 /// Minimum length of each part of a token; shorter ones are words with dots.
 const SHORTEST_PART: usize = 4;
+/// Minimum length of a vendor's secret after its prefix.
+const SHORTEST_VENDOR_SECRET: usize = 16;
+/// Length of an AWS secret access key.
+const AWS_SECRET_LENGTH: usize = 40;
 
 /// Replacement of a secret: equal for equal secrets.
 fn fingerprint(secret: &str) -> String {
@@ -20,66 +50,164 @@ fn fingerprint(secret: &str) -> String {
 }
 
 /// The id of a credential, or the fingerprint of a secret in its place.
-pub(super) fn without_secret(id: Text<'_>) -> Text<'_> {
-    if id.len() > LONGEST_PLAIN_CREDENTIAL_ID {
+pub(super) fn without_secret(id: Text<'_>, kind: Option<CredentialKind>) -> Text<'_> {
+    let is_public = matches!(kind, Some(CredentialKind::X509 | CredentialKind::SshKey));
+    if id.len() > LONGEST_PLAIN_CREDENTIAL_ID || (!is_public && is_opaque(&id)) {
         Cow::Owned(fingerprint(&id))
     } else {
         id
     }
 }
 
+/// Whether an id looks like random characters rather than like a name.
+fn is_opaque(id: &str) -> bool {
+    let bytes = id.as_bytes();
+    if bytes.len() < SHORTEST_OPAQUE_ID || is_uuid(bytes) || id.starts_with("fp-") {
+        return false;
+    }
+    if bytes.len() >= SHORTEST_OPAQUE_HEX && bytes.iter().all(u8::is_ascii_hexdigit) {
+        return true;
+    }
+    let mut words = id.split(|c: char| !c.is_ascii_alphanumeric());
+    words.any(|word| word.len() >= SHORTEST_OPAQUE_ID && is_mixed(word.as_bytes()))
+}
+
+fn is_uuid(bytes: &[u8]) -> bool {
+    let of_form = |(at, byte): (usize, &u8)| match at {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    bytes.len() == 36 && bytes.iter().enumerate().all(of_form)
+}
+
+/// Whether there are capitals, small letters and digits.
+fn is_mixed(bytes: &[u8]) -> bool {
+    bytes.iter().any(u8::is_ascii_uppercase)
+        && bytes.iter().any(u8::is_ascii_lowercase)
+        && bytes.iter().any(u8::is_ascii_digit)
+}
+
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
-/// Length of the token at the beginning of `text`, if any: two parts or more, joined by dots.
+fn word_length(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| is_token_byte(**byte)).count()
+}
+
+/// Length of the dot at the beginning of `text`, plain or percent-encoded; 0 where there is none.
+fn dot_length(text: &[u8]) -> usize {
+    match text {
+        [b'.', ..] => 1,
+        [b'%', b'2', b'e' | b'E', ..] => 3,
+        _ => 0,
+    }
+}
+
+/// Length of the JSON Web Token at the beginning of `text`, if any: two parts or more, joined by dots.
 fn token_length(text: &[u8]) -> Option<usize> {
-    let part = |from: usize| {
-        text[from..]
-            .iter()
-            .take_while(|byte| is_token_byte(**byte))
-            .count()
-    };
-    let first = part(0);
-    let mut end = first;
-    let mut parts = 1;
-    while text.get(end) == Some(&b'.') {
-        let length = part(end + 1);
-        if parts == 1 && length < SHORTEST_PART {
+    let first = word_length(text);
+    let (mut end, mut parts) = (first, 1);
+    loop {
+        let dot = dot_length(&text[end..]);
+        let length = word_length(&text[end + dot..]);
+        if dot == 0 || (parts == 1 && length < SHORTEST_PART) {
             break;
         }
-        end += 1 + length;
+        end += dot + length;
         parts += 1;
     }
     (first >= SHORTEST_PART && parts >= 2).then_some(end)
 }
 
-/// `text` with each token replaced by its fingerprint; `None` where it contains none.
+/// Length of the PEM block at the beginning of `text`; a block without end takes the rest.
+fn pem_length(text: &str) -> usize {
+    let end = text.find("-----END ").and_then(|at| {
+        let after = at + "-----END ".len();
+        Some(after + text[after..].find("-----")? + "-----".len())
+    });
+    end.unwrap_or(text.len())
+}
+
+/// The next secret in `text` from `from` on, as a range.
+fn next_secret(text: &str, from: usize) -> Option<(usize, usize)> {
+    let bytes = text.as_bytes();
+    let mut first: Option<(usize, usize)> = None;
+    let mut offer = |start: usize, length: usize| {
+        if first.is_none_or(|(known, _)| start < known) {
+            first = Some((start, start + length));
+        }
+    };
+    for begin in TOKEN_BEGINS {
+        let mut found = memmem::find_iter(&bytes[from..], begin.as_bytes());
+        let token = found.find_map(|at| Some((from + at, token_length(&bytes[from + at..])?)));
+        token
+            .into_iter()
+            .for_each(|(start, length)| offer(start, length));
+    }
+    for begin in VENDOR_BEGINS {
+        let mut found = memmem::find_iter(&bytes[from..], begin.as_bytes());
+        let secret = found.find_map(|at| {
+            let start = from + at;
+            let is_word_start = start == 0 || !is_token_byte(bytes[start - 1]);
+            let length = word_length(&bytes[start + begin.len()..]);
+            (is_word_start && length >= SHORTEST_VENDOR_SECRET)
+                .then_some((start, begin.len() + length))
+        });
+        secret
+            .into_iter()
+            .for_each(|(start, length)| offer(start, length));
+    }
+    if let Some(at) = memmem::find(&bytes[from..], PEM_BEGIN.as_bytes()) {
+        offer(from + at, pem_length(&text[from + at..]));
+    }
+    if let Some(start) = aws_secret(bytes, from) {
+        offer(start, AWS_SECRET_LENGTH);
+    }
+    first
+}
+
+/// Start of an AWS secret access key: a word of exactly 40 characters of base64, of all kinds.
+fn aws_secret(bytes: &[u8], from: usize) -> Option<usize> {
+    let is_key_byte = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+');
+    let mut at = from + AWS_SECRET_LENGTH - 1;
+    // A word of this length covers each such position.
+    while at < bytes.len() {
+        let before = bytes[from..=at]
+            .iter()
+            .rev()
+            .take_while(|b| is_key_byte(b))
+            .count();
+        if before == 0 {
+            at += AWS_SECRET_LENGTH;
+            continue;
+        }
+        let start = at + 1 - before;
+        let end = start + bytes[start..].iter().take_while(|b| is_key_byte(b)).count();
+        let word = &bytes[start..end];
+        let slashes = word.iter().filter(|byte| **byte == b'/').count();
+        if word.len() == AWS_SECRET_LENGTH && is_mixed(word) && slashes <= 3 {
+            return Some(start);
+        }
+        at = end + AWS_SECRET_LENGTH;
+    }
+    None
+}
+
+/// `text` with each secret replaced by its fingerprint; `None` where it contains none.
 #[must_use]
 pub fn without_tokens(text: &str) -> Option<String> {
-    let bytes = text.as_bytes();
     let (mut clean, mut copied) = (String::new(), 0);
-    let mut from = 0;
-    while let Some(found) = memmem::find(&bytes[from..], BEGINS) {
-        let start = from + found;
-        match token_length(&bytes[start..]) {
-            Some(length) => {
-                clean.push_str(&text[copied..start]);
-                clean.push_str(&fingerprint(&text[start..start + length]));
-                copied = start + length;
-                from = copied;
-            }
-            None => from = start + BEGINS.len(),
-        }
+    while let Some((start, end)) = next_secret(text, copied) {
+        clean.push_str(&text[copied..start]);
+        clean.push_str(&fingerprint(&text[start..end]));
+        copied = end;
     }
     (copied > 0).then(|| clean + &text[copied..])
 }
 
-/// Redacts the tokens in a record's texts. Cheap where there are none.
-pub(super) fn clean(event: &mut Event<'_>, record: &[u8]) {
-    if memmem::find(record, BEGINS).is_none() {
-        return;
-    }
+/// Redacts the secrets in an event's texts, which are decoded already: no escape hides one.
+pub(super) fn clean(event: &mut Event<'_>) {
     let Event {
         event_id,
         identity,
@@ -131,6 +259,23 @@ mod tests {
     }
 
     #[test]
+    fn secrets_of_all_known_forms_are_replaced() {
+        for secret in [
+            "eyAiYWxnIjogIkhTMjU2IiB9.eyJzdWIiOiJ4In0.c2VjcmV0",
+            "ewogICJhbGciOiAiSFMyNTYiCn0.eyJzdWIiOiJ4In0.c2VjcmV0",
+            "eyJhbGciOiJIUzI1NiJ9%2EeyJzdWIiOiJ4In0%2ec2VjcmV0",
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            "ghp_0123456789abcdefABCDEF0123456789abcd",
+            "hvs.CAESIJ0123456789abcdefABCDEF",
+            "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----",
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIEvQ",
+        ] {
+            let clean = without_tokens(&format!("key={secret}")).unwrap_or_default();
+            assert_eq!(clean, format!("key={}", fingerprint(secret)), "{secret}");
+        }
+    }
+
+    #[test]
     fn words_stay() {
         for word in [
             "eyJ",
@@ -138,9 +283,35 @@ mod tests {
             "they.Jump",
             "eyJolly",
             "keyJ.ab.c",
+            "arn:aws:s3:::builds/releases/2026/11/Package-4711/artifact.tgz",
+            "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin",
+            "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+            "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0",
+            "task-0123456789abcdef01",
             "",
         ] {
             assert_eq!(without_tokens(word).as_deref().unwrap_or(word), word);
+        }
+    }
+
+    #[test]
+    fn opaque_credential_ids_are_fingerprinted_and_names_are_not() {
+        let kept = |id: &str, kind| *without_secret(Cow::Borrowed(id), kind) == *id;
+        for id in [
+            "jti-83f1",
+            "AKIAIOSFODNN7EXAMPLE",
+            "a3f1c2d4-1234-4abc-8def-0123456789ab",
+            "password-of-user-0017",
+            "arn:aws:sts::123456789012:assumed-role/Deploy/session",
+        ] {
+            assert!(kept(id, Some(CredentialKind::AccessToken)), "{id}");
+        }
+        for id in [
+            "k9Qw3rTz81LmN0pXy7Vb2Hd",
+            "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        ] {
+            assert!(!kept(id, Some(CredentialKind::Session)), "{id}");
+            assert!(kept(id, Some(CredentialKind::X509)), "{id}");
         }
     }
 }

@@ -153,14 +153,17 @@ fn a_closed_alert_is_not_the_alert_of_later_events() {
 #[test]
 fn a_signed_message_is_accepted_once_across_a_restore() {
     let mut engine = Engine::new(settings());
-    assert!(engine.accept_once([1; 16], 1_000_000));
-    assert!(!engine.accept_once([1; 16], 1_000_000));
-    assert!(engine.accept_once([2; 16], 1_000_001));
+    assert!(engine.accept_once([9; 16], [1; 16], 1_000_000));
+    assert!(!engine.accept_once([9; 16], [1; 16], 1_000_000));
+    assert!(engine.accept_once([9; 16], [2; 16], 1_000_001));
     let mut engine = restored(&engine);
-    assert!(!engine.accept_once([2; 16], 1_000_001), "a replay");
-    assert!(engine.accept_once([3; 16], 1_000_002));
-    assert!(!engine.accept_once([4; 16], 1_000_002 - 86_400), "stale");
-    assert!(engine.accept_once([5; 16], 1_000_002 - 86_399));
+    assert!(!engine.accept_once([9; 16], [2; 16], 1_000_001), "a replay");
+    assert!(engine.accept_once([9; 16], [3; 16], 1_000_002));
+    assert!(
+        !engine.accept_once([9; 16], [4; 16], 1_000_002 - 86_400),
+        "stale"
+    );
+    assert!(engine.accept_once([9; 16], [5; 16], 1_000_002 - 86_399));
 }
 
 fn checkpoint(engine: &mut Engine, is_committed: bool) -> usize {

@@ -2,9 +2,11 @@
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::borrow::Cow;
 use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
+use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
@@ -25,6 +27,12 @@ pub(super) fn start_log(format: LogFormat, quiet: bool) -> Result<(), String> {
     let levels: Targets = levels
         .parse()
         .map_err(|_| "RUST_LOG is not a list of levels; write info or credwatch=debug,warn")?;
+    // The HTTP client logs headers, and with them bearer tokens, in detail.
+    let levels = ["ureq", "ureq_proto", "rustls", "hyper"]
+        .into_iter()
+        .fold(levels, |levels, target| {
+            levels.with_target(target, Level::WARN)
+        });
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
@@ -40,12 +48,30 @@ pub(super) fn start_log(format: LogFormat, quiet: bool) -> Result<(), String> {
 /// Writes a result to stdout. A closed pipe is not an error.
 pub(super) fn print(text: &str) {
     let mut out = io::stdout().lock();
+    let text = printable(text);
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Writes an error to stderr.
 pub(super) fn print_error(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "credwatch: {text}");
+    let _ = writeln!(io::stderr().lock(), "credwatch: {}", printable(text));
+}
+
+/// `text` without characters that command a terminal or reorder what is read: names in logs are not ours.
+fn printable(text: &str) -> Cow<'_, str> {
+    let commands = |c: char| (c.is_control() && c != '\n' && c != '\t') || is_bidirectional(c);
+    if !text.contains(commands) {
+        return Cow::Borrowed(text);
+    }
+    let shown = text
+        .chars()
+        .map(|c| if commands(c) { '\u{fffd}' } else { c });
+    Cow::Owned(shown.collect())
+}
+
+/// Whether `c` controls the direction of text (Unicode Bidi_Control).
+fn is_bidirectional(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A spinner with bytes read, on a terminal only.
@@ -74,6 +100,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_commands_the_terminal() {
+        let hostile = "svc\u{1b}[2J\r\u{202e}moc\u{9b}\u{7f}";
+        let shown = printable(hostile);
+        assert_eq!(shown, "svc\u{fffd}[2J\u{fffd}\u{fffd}moc\u{fffd}\u{fffd}");
+        assert_eq!(printable("a\n\tb — c"), "a\n\tb — c");
+    }
 
     #[test]
     fn durations_are_read() {

@@ -1,6 +1,7 @@
 //! The configuration file: one struct per section, each key with its type and range.
 
 use super::ranged::{NonEmpty, Positive, Whole, Word};
+use crate::feedback::signed_feedback::SignerRole;
 use crate::sources::source_format::Format;
 use credwatch_core::containment::{Action, Mode};
 use credwatch_core::event::IdentityKind;
@@ -116,9 +117,16 @@ pub(super) struct RawRule {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawRetiredKeys {
+    pub(super) keys_file: NonEmpty,
+    pub(super) retired_at: NonEmpty,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawSigning {
     pub(super) key_file: String,
-    pub(super) retired_key_files: Vec<String>,
+    pub(super) retired: Vec<RawRetiredKeys>,
     pub(super) issuer: String,
     pub(super) audience: String,
 }
@@ -136,6 +144,12 @@ pub(super) struct RawFeedback {
 pub(super) struct RawSigner {
     pub(super) name: NonEmpty,
     pub(super) keys_file: NonEmpty,
+    #[serde(default = "verdicts_only")]
+    pub(super) roles: Vec<SignerRole>,
+}
+
+fn verdicts_only() -> Vec<SignerRole> {
+    vec![SignerRole::Feedback]
 }
 
 #[derive(Deserialize)]
@@ -179,6 +193,8 @@ pub(super) struct RawReceiver {
     pub(super) ca_file: String,
     #[serde(default)]
     pub(super) argv: Vec<String>,
+    #[serde(default)]
+    pub(super) environment: Vec<String>,
     #[serde(default)]
     pub(super) streams: Vec<RawStream>,
 }

@@ -2,9 +2,9 @@
 
 use super::Secret;
 use super::raw::{RawDeliver, RawFeedback, RawRealm, RawReceiver, RawReceiverKind, RawStream};
-use super::secret::read_secret;
+use super::secret::{read_secret, warn_if_exposed};
 use crate::crypto::{KeySet, Signer, SigningKey};
-use crate::feedback::signed_feedback::{FeedbackVerifier, TrustedSigner};
+use crate::feedback::signed_feedback::{FeedbackVerifier, SignerRole, TrustedSigner};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub enum ReceiverKind {
     Command {
         /// The program and its arguments.
         argv: Vec<String>,
+        /// Names of the environment variables that it inherits, besides `PATH`.
+        environment: Vec<String>,
     },
     /// A Keycloak realm, in which orders are executed.
     Keycloak(Realm),
@@ -101,6 +103,7 @@ pub(super) fn feedback(
     signer: Option<&Signer>,
     problems: &mut Vec<String>,
 ) -> Feedback {
+    warn_if_exposed("feedback.key_file", &raw.key_file);
     let own = (!raw.key_file.is_empty()).then(|| SigningKey::read(&raw.key_file));
     let key = match own {
         Some(Ok(key)) => Some(Arc::new(key)),
@@ -116,6 +119,7 @@ pub(super) fn feedback(
             Ok(keys) => named.push(TrustedSigner {
                 by: Some(raw.name.0),
                 keys,
+                roles: raw.roles,
             }),
             Err(error) => problems.push(format!("`feedback.signers[{at}].keys_file`: {error}")),
         }
@@ -124,6 +128,7 @@ pub(super) fn feedback(
     let own = signer.map(|signer| TrustedSigner {
         by: None,
         keys: signer.keys().clone(),
+        roles: SignerRole::ALL.to_vec(),
     });
     let requires_signature = raw.require_signature;
     let signers: Vec<TrustedSigner> = own.into_iter().chain(named).collect();
@@ -191,7 +196,10 @@ fn receiver(raw: RawReceiver, problems: &mut Vec<String>) -> Receiver {
             if raw.argv.is_empty() {
                 problems.push(format!("`{path}.argv` must name a program"));
             }
-            ReceiverKind::Command { argv: raw.argv }
+            ReceiverKind::Command {
+                argv: raw.argv,
+                environment: raw.environment,
+            }
         }
     };
     let is_webhook = raw.kind == RawReceiverKind::Webhook;

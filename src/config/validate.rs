@@ -1,12 +1,15 @@
 //! Raw settings → validated ones. Types and ranges were checked by deserialization; this checks rules across
 //! keys and reads the files that settings name.
 
-use super::raw::{RawConfig, RawHttp, RawIngest, RawKafka, RawSigning, RawTopics};
-use super::secret::read_secret;
+use super::raw::{RawConfig, RawHttp, RawIngest, RawKafka, RawRetiredKeys, RawSigning, RawTopics};
+use super::secret::{read_secret, warn_if_exposed};
 use super::{Config, Detect, Http, Ingest, Kafka, Realm, Secret, Topics, containment, receivers};
-use crate::crypto::Signer;
+use crate::crypto::{KeySet, PublicKey, Signer};
 use crate::sources::source_format::Format;
+use crate::sources::time::parse_rfc3339;
+use credwatch_core::units::MS_PER_SEC;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use toml::{Table, Value};
@@ -154,12 +157,9 @@ fn signer(raw: &RawSigning, problems: &mut Vec<String>) -> Option<Arc<Signer>> {
             ));
         }
     }
-    let signer = Signer::new(
-        &raw.key_file,
-        &raw.retired_key_files,
-        &raw.issuer,
-        &raw.audience,
-    );
+    warn_if_exposed("signing.key_file", &raw.key_file);
+    let retired = retired_keys(&raw.retired, problems);
+    let signer = Signer::new(&raw.key_file, retired, &raw.issuer, &raw.audience);
     match signer {
         Ok(signer) => Some(Arc::new(signer)),
         Err(error) => {
@@ -167,4 +167,24 @@ fn signer(raw: &RawSigning, problems: &mut Vec<String>) -> Option<Arc<Signer>> {
             None
         }
     }
+}
+
+fn retired_keys(raw: &[RawRetiredKeys], problems: &mut Vec<String>) -> Vec<PublicKey> {
+    let mut retired = Vec::new();
+    for (at, raw) in raw.iter().enumerate() {
+        let Some(retired_at_ms) = parse_rfc3339(&raw.retired_at.0) else {
+            problems.push(format!(
+                "`signing.retired[{at}].retired_at` must be an RFC 3339 time"
+            ));
+            continue;
+        };
+        match KeySet::read(Path::new(&raw.keys_file.0)) {
+            Ok(set) => {
+                let retired_at = retired_at_ms.div_euclid(MS_PER_SEC);
+                retired.extend(set.keys.into_iter().map(|key| key.retired_at(retired_at)));
+            }
+            Err(error) => problems.push(format!("`signing.retired[{at}].keys_file`: {error}")),
+        }
+    }
+    retired
 }

@@ -19,6 +19,9 @@ pub enum SignatureError {
     /// The key set does not contain the key.
     #[error("signed with key {0:?}, which the key set does not contain")]
     UnknownKey(String),
+    /// The key was retired before it signed this.
+    #[error("signed with key {0:?} after it was retired")]
+    RetiredKey(String),
     /// The signature does not match.
     #[error("signature verification failed")]
     Invalid,
@@ -32,6 +35,15 @@ struct Header {
     kid: String,
     #[serde(default)]
     typ: String,
+    /// Extensions that must be understood; there are none.
+    #[serde(default)]
+    crit: Option<serde::de::IgnoredAny>,
+}
+
+/// The time of issue in a payload.
+#[derive(Deserialize)]
+struct IssueTime {
+    iat: i64,
 }
 
 impl SigningKey {
@@ -79,7 +91,7 @@ impl KeySet {
     /// The payload of a compact JWS of type `typ`, if one of these keys signed it.
     ///
     /// # Errors
-    /// The token is malformed, of another type, by an unknown key, or its signature does not match.
+    /// The token is malformed, of another type, by an unknown or retired key, or its signature does not match.
     pub fn verify(&self, typ: &str, token: &str) -> Result<Vec<u8>, SignatureError> {
         Ok(self.verify_named(typ, token)?.1)
     }
@@ -100,7 +112,7 @@ impl KeySet {
         let header: Header = serde_json::from_slice(&header).map_err(|_| malformed())?;
         let signature = BASE64.decode(signature).map_err(|_| malformed())?;
         let payload = BASE64.decode(payload).map_err(|_| malformed())?;
-        if header.typ != typ {
+        if header.typ != typ || header.crit.is_some() {
             return Err(malformed());
         }
         let key = self.keys.iter().find(|key| key.kid == header.kid);
@@ -108,6 +120,12 @@ impl KeySet {
         // The algorithm is taken from the key, never from the token.
         if key.alg != header.alg || !key.verifies(signed.as_bytes(), &signature) {
             return Err(SignatureError::Invalid);
+        }
+        if let Some(retired_at) = key.retired_at {
+            let issued: IssueTime = serde_json::from_slice(&payload).map_err(|_| malformed())?;
+            if issued.iat >= retired_at {
+                return Err(SignatureError::RetiredKey(key.kid.clone()));
+            }
         }
         Ok((key.kid.clone(), payload))
     }

@@ -80,6 +80,20 @@ pub struct PublicKey {
     pub(super) n: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) e: Option<String>,
+    /// Seconds since 1970 from which it no longer signs; `None`: it is in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired_at: Option<i64>,
+}
+
+impl PublicKey {
+    /// The same key, retired at `secs` since 1970.
+    #[must_use]
+    pub fn retired_at(self, secs: i64) -> Self {
+        Self {
+            retired_at: Some(secs),
+            ..self
+        }
+    }
 }
 
 /// Public keys.
@@ -105,6 +119,7 @@ fn rsa_public(pair: &RsaKeyPair) -> PublicKey {
         x: None,
         n: Some(n),
         e: Some(e),
+        retired_at: None,
     }
 }
 
@@ -119,6 +134,7 @@ fn ed25519_public(pair: &Ed25519KeyPair) -> PublicKey {
         x: Some(x),
         n: None,
         e: None,
+        retired_at: None,
     }
 }
 
@@ -202,22 +218,20 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// A signer with the key in `key_file`; the public keys of `retired` stay in the key set, so that earlier
-    /// signatures can still be verified.
+    /// A signer with the key in `key_file`; the `retired` public keys stay in the key set, so that what they
+    /// signed before they were retired can still be verified.
     ///
     /// # Errors
     /// A key is missing or unsupported.
     pub fn new(
         key_file: &str,
-        retired: &[String],
+        retired: Vec<PublicKey>,
         issuer: &str,
         audience: &str,
     ) -> Result<Self, KeyError> {
         let key = SigningKey::read(key_file)?;
         let mut keys = vec![key.public().clone()];
-        for path in retired {
-            keys.push(SigningKey::read(path)?.public().clone());
-        }
+        keys.extend(retired);
         Ok(Self {
             key: Arc::new(key),
             issuer: issuer.to_owned(),

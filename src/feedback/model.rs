@@ -4,8 +4,11 @@
 //! the audit trail.
 
 use crate::crypto::SignatureError;
+use crate::feedback::signed_feedback::SignerRole;
+use crate::sources::json_object::JsonFault;
 use crate::string_enum_serde;
 use credwatch_core::containment::issued_orders::OrderOutcome;
+use credwatch_core::engine::SignerKey;
 use credwatch_core::verdict::AlertVerdict;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +69,16 @@ pub struct SignatureInfo {
     pub issued_secs: i64,
 }
 
+impl SignatureInfo {
+    /// Key of the signer, by which its messages are told apart from those of others.
+    #[must_use]
+    pub fn signer_key(&self) -> SignerKey {
+        let mut key = SignerKey::default();
+        key.copy_from_slice(&blake3::hash(self.kid.as_bytes()).as_bytes()[..16]);
+        key
+    }
+}
+
 /// A command for containment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -96,13 +109,16 @@ pub enum FeedbackCommand<'a> {
 pub enum FeedbackError {
     /// Not a feedback record.
     #[error("not feedback: {0}; {SHAPES}")]
-    Json(#[from] serde_json::Error),
+    Json(#[from] JsonFault),
     /// It has no content, or more than one.
     #[error("{SHAPES}")]
     Shape,
     /// It has no author.
     #[error("`by` is empty: feedback names its author")]
     MissingAuthor,
+    /// Its author is not a name.
+    #[error("`by` holds control characters: it is a name on one line")]
+    Author,
     /// It is not signed.
     #[error("not signed, and feedback.require_signature is set: sign it with feedback.key_file")]
     Unsigned,
@@ -120,6 +136,12 @@ pub enum FeedbackError {
     /// It was signed in the future.
     #[error("signed later than it was sent: check the clock of the sender")]
     IssuedInFuture,
+    /// It was signed long before it was sent.
+    #[error("signed more than a day before it was sent: sign it again")]
+    Stale,
+    /// Its signer may not sign such feedback.
+    #[error("its signer does not have the role {0:?}: see `feedback.signers` roles")]
+    Role(SignerRole),
 }
 
 /// The valid forms.
@@ -132,7 +154,7 @@ impl Feedback {
     /// # Errors
     /// The record is malformed.
     pub fn parse(record: &[u8]) -> Result<Self, FeedbackError> {
-        let feedback: Self = serde_json::from_slice(record)?;
+        let feedback: Self = serde_json::from_slice(record).map_err(JsonFault::from)?;
         feedback.command()?;
         Ok(feedback)
     }
@@ -144,6 +166,9 @@ impl Feedback {
     pub fn command(&self) -> Result<FeedbackCommand<'_>, FeedbackError> {
         if self.by.trim().is_empty() {
             return Err(FeedbackError::MissingAuthor);
+        }
+        if self.by.contains(char::is_control) {
+            return Err(FeedbackError::Author);
         }
         let scored = self.alert_id.as_deref().zip(self.verdict);
         let settled = self.order_id.as_deref().zip(self.outcome);
@@ -203,7 +228,7 @@ mod tests {
         assert_eq!(approve.command().unwrap(), FeedbackCommand::Approve("o1"));
         for (bad, why) in [
             (r#"{"order_id":"o1","by":"x"}"#, "order_id with outcome"),
-            (r#"{"containment":"stop","by":"bo"}"#, "stop"),
+            (r#"{"containment":"stop","by":"bo"}"#, "`pause`"),
             (
                 r#"{"containment":"pause","forget":"x","by":"bo"}"#,
                 "or containment",
@@ -213,9 +238,12 @@ mod tests {
                 "names its author",
             ),
             (r#"{"alert_id":"a1","by":"ada"}"#, "alert_id with verdict"),
-            (r#"{"alert_id":"a1","verdict":"maybe","by":"ada"}"#, "maybe"),
+            (
+                r#"{"alert_id":"a1","verdict":"maybe","by":"ada"}"#,
+                "not feedback",
+            ),
             (r#"{"forget":"x","alert_id":"a1","by":"ada"}"#, "forget, or"),
-            (r#"{"forget":"x","by":"ada","all":true}"#, "all"),
+            (r#"{"forget":"x","by":"ada","all":true}"#, "unknown field"),
             ("[]", "not feedback"),
         ] {
             let error = parse(bad).unwrap_err().to_string();

@@ -2,7 +2,8 @@
 //! operator configures which keys are trusted, and whether unsigned feedback is accepted.
 
 use crate::crypto::{KeySet, SignatureError, SigningKey};
-use crate::feedback::model::{Feedback, FeedbackError, SignatureInfo};
+use crate::feedback::model::{Feedback, FeedbackCommand, FeedbackError, SignatureInfo};
+use crate::sources::json_object::JsonFault;
 use credwatch_core::units::{EventTime, MS_PER_SEC};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,9 @@ use serde::{Deserialize, Serialize};
 const TYPE: &str = "credwatch-feedback+jwt";
 /// Tolerated clock skew of a sender ahead of the broker, in seconds.
 const MAX_CLOCK_SKEW_SECS: i64 = 300;
+
+/// Age of a signature at which its message is rejected, in seconds: a recorded one, or of a retired key.
+const MAX_AGE_SECS: i64 = 24 * 3_600;
 
 #[derive(Serialize, Deserialize)]
 struct FeedbackClaims {
@@ -25,6 +29,46 @@ pub struct TrustedSigner {
     pub by: Option<String>,
     /// Its public keys.
     pub keys: KeySet,
+    /// What it may sign.
+    pub roles: Vec<SignerRole>,
+}
+
+/// What a signer may sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignerRole {
+    /// Verdicts on alerts.
+    Feedback,
+    /// Approvals of orders.
+    Approve,
+    /// Pause and resume of containment.
+    Pause,
+    /// Requests to forget an identity.
+    Forget,
+    /// Outcomes of orders.
+    Outcome,
+}
+
+impl SignerRole {
+    /// Every role.
+    pub const ALL: [Self; 5] = [
+        Self::Feedback,
+        Self::Approve,
+        Self::Pause,
+        Self::Forget,
+        Self::Outcome,
+    ];
+
+    /// The role that `command` takes.
+    fn of(command: &FeedbackCommand<'_>) -> Self {
+        match command {
+            FeedbackCommand::AlertVerdict(..) => Self::Feedback,
+            FeedbackCommand::Approve(_) => Self::Approve,
+            FeedbackCommand::Containment(_) => Self::Pause,
+            FeedbackCommand::Forget(_) => Self::Forget,
+            FeedbackCommand::OrderOutcome(..) => Self::Outcome,
+        }
+    }
 }
 
 /// Verifies feedback.
@@ -71,12 +115,19 @@ impl FeedbackVerifier {
         }
         let token = std::str::from_utf8(record).map_err(|_| SignatureError::Malformed)?;
         let (signer, opened) = self.verify_signature(token)?;
-        let statement: FeedbackClaims = serde_json::from_slice(&opened.payload)?;
+        let statement: FeedbackClaims =
+            serde_json::from_slice(&opened.payload).map_err(JsonFault::from)?;
         if sent_secs.is_some_and(|sent| statement.iat > sent.saturating_add(MAX_CLOCK_SKEW_SECS)) {
             return Err(FeedbackError::IssuedInFuture);
         }
+        if sent_secs.is_some_and(|sent| statement.iat < sent.saturating_sub(MAX_AGE_SECS)) {
+            return Err(FeedbackError::Stale);
+        }
         let mut feedback = statement.feedback;
-        feedback.command()?;
+        let role = SignerRole::of(&feedback.command()?);
+        if !signer.roles.contains(&role) {
+            return Err(FeedbackError::Role(role));
+        }
         if let Some(name) = &signer.by
             && *name != feedback.by
         {
@@ -137,6 +188,7 @@ mod tests {
                 keys: KeySet {
                     keys: vec![key.public().clone()],
                 },
+                roles: SignerRole::ALL.to_vec(),
             }],
         }
     }

@@ -7,8 +7,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Maximum size of a document, decompressed.
-pub const DOCUMENT_BYTES: u64 = 8 << 30;
+/// Maximum size of a document that is read at once, decompressed.
+pub const DOCUMENT_BYTES: u64 = 1 << 30;
+/// Maximum length of a line.
+pub const LINE_BYTES: usize = 64 << 20;
 
 /// Why an input cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +29,9 @@ pub enum InputError {
     /// Over the size limit.
     #[error("{}: more than {DOCUMENT_BYTES} bytes once decompressed; split it", .0.display())]
     TooLarge(PathBuf),
+    /// A line is over the size limit.
+    #[error("{}: a line of more than {LINE_BYTES} bytes; write one event per line", .0.display())]
+    LongLine(PathBuf),
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> InputError + '_ {
@@ -115,6 +120,8 @@ pub struct DocumentReader {
     /// The beginning of an incomplete line.
     begun: Vec<u8>,
     is_log: Option<bool>,
+    /// Whether the beginning was searched for an end of line.
+    is_searched: bool,
 }
 
 /// Opens one document, decompressed as its first bytes indicate.
@@ -147,6 +154,7 @@ pub fn open(path: &Path) -> Result<DocumentReader, InputError> {
         plain,
         begun: Vec::new(),
         is_log: None,
+        is_searched: false,
     })
 }
 
@@ -160,6 +168,7 @@ impl DocumentReader {
             if self.begun.len() as u64 > DOCUMENT_BYTES {
                 return Err(InputError::TooLarge(self.path.clone()));
             }
+            let searched = self.begun.len();
             if self.read_once()? == 0 {
                 let rest = std::mem::take(&mut self.begun);
                 return Ok((!rest.is_empty()).then_some(rest));
@@ -173,9 +182,15 @@ impl DocumentReader {
             if !is_log {
                 continue;
             }
-            if let Some(end) = self.begun.iter().rposition(|byte| *byte == b'\n') {
-                let rest = self.begun.split_off(end + 1);
+            // Only the first search covers what was there before: a long line is not searched again.
+            let from = if self.is_searched { searched } else { 0 };
+            self.is_searched = true;
+            if let Some(end) = memchr::memrchr(b'\n', &self.begun[from..]) {
+                let rest = self.begun.split_off(from + end + 1);
                 return Ok(Some(std::mem::replace(&mut self.begun, rest)));
+            }
+            if self.begun.len() > LINE_BYTES {
+                return Err(InputError::LongLine(self.path.clone()));
             }
         }
     }
@@ -251,6 +266,7 @@ mod tests {
             plain: Box::new(Slow(io::Cursor::new(text.as_bytes().to_vec()))),
             begun: Vec::new(),
             is_log: None,
+            is_searched: false,
         };
         let next = || parts.next_part().unwrap();
         let found = std::iter::from_fn(next).map(|part| String::from_utf8(part).unwrap());

@@ -43,50 +43,58 @@ impl Resolver for AddressGuard {
     }
 }
 
-/// Whether an address is loopback, private, shared, link-local or not a unicast
-/// address.
+/// IPv4 networks that are not globally reachable: the IANA IPv4 Special-Purpose Address Registry, multicast and
+/// class E.
+const SPECIAL_V4: [([u8; 4], u32); 15] = [
+    ([0, 0, 0, 0], 8),
+    ([10, 0, 0, 0], 8),
+    ([100, 64, 0, 0], 10),
+    ([127, 0, 0, 0], 8),
+    ([169, 254, 0, 0], 16),
+    ([172, 16, 0, 0], 12),
+    ([192, 0, 0, 0], 24),
+    ([192, 0, 2, 0], 24),
+    ([192, 88, 99, 0], 24),
+    ([192, 168, 0, 0], 16),
+    ([198, 18, 0, 0], 15),
+    ([198, 51, 100, 0], 24),
+    ([203, 0, 113, 0], 24),
+    ([224, 0, 0, 0], 4),
+    ([240, 0, 0, 0], 4),
+];
+
+/// IPv6 networks that are not globally reachable: the IANA IPv6 Special-Purpose Address Registry, site-local
+/// (RFC 3879), multicast, and those that embed an IPv4 address.
+const SPECIAL_V6: [([u16; 8], u32); 14] = [
+    ([0, 0, 0, 0, 0, 0, 0, 0], 96),
+    ([0, 0, 0, 0, 0, 0xffff, 0, 0], 96),
+    ([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96),
+    ([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48),
+    ([0x100, 0, 0, 0, 0, 0, 0, 0], 48),
+    ([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),
+    ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),
+    ([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),
+    ([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),
+    ([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16),
+    ([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),
+    ([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),
+    ([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10),
+    ([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),
+];
+
+/// Whether an address is not globally reachable.
 #[must_use]
 pub fn is_private(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(v4) => is_private_v4(v4),
-        IpAddr::V6(v6) => is_private_v6(v6),
+        IpAddr::V4(v4) => SPECIAL_V4.iter().any(|(network, bits)| {
+            let differing = u32::from(v4) ^ u32::from(Ipv4Addr::from(*network));
+            differing.leading_zeros() >= *bits
+        }),
+        IpAddr::V6(v6) => SPECIAL_V6.iter().any(|(network, bits)| {
+            let differing = u128::from(v6) ^ u128::from(Ipv6Addr::from(*network));
+            differing.leading_zeros() >= *bits
+        }),
     }
-}
-
-fn is_private_v4(v4: Ipv4Addr) -> bool {
-    let [first, second, ..] = v4.octets();
-    let is_shared = first == 100 && (64..128).contains(&second);
-    v4.is_private()
-        || v4.is_loopback()
-        || v4.is_link_local()
-        || v4.is_multicast()
-        || v4.is_broadcast()
-        || first == 0
-        || first >= 240
-        || is_shared
-}
-
-fn is_private_v6(v6: Ipv6Addr) -> bool {
-    let segments = v6.segments();
-    // Embedded IPv4 addresses: mapped, compatible, and translated (NAT64, 6to4).
-    let embedded = match segments {
-        [0, 0, 0, 0, 0, 0xffff | 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
-            Some((high, low))
-        }
-        [0x2002, high, low, ..] => Some((high, low)),
-        _ => None,
-    };
-    let embedded = embedded.map(|(high, low)| {
-        let [a, b] = high.to_be_bytes();
-        let [c, d] = low.to_be_bytes();
-        Ipv4Addr::new(a, b, c, d)
-    });
-    v6.is_loopback()
-        || v6.is_unspecified()
-        || v6.is_multicast()
-        || segments[0] & 0xfe00 == 0xfc00
-        || segments[0] & 0xffc0 == 0xfe80
-        || embedded.is_some_and(is_private_v4)
 }
 
 #[cfg(test)]
@@ -115,6 +123,14 @@ mod tests {
             "::ffff:169.254.169.254",
             "64:ff9b::a00:1",
             "2002:7f00:1::",
+            "198.18.0.1",
+            "198.19.255.255",
+            "::ffff:1.1.1.1",
+            "64:ff9b:1::1",
+            "fec0::1",
+            "2001::1",
+            "192.0.2.7",
+            "240.0.0.1",
         ] {
             assert!(is_private(private.parse().unwrap()), "{private}");
         }
@@ -123,7 +139,7 @@ mod tests {
             "100.128.0.1",
             "172.32.0.1",
             "2606:4700::1111",
-            "::ffff:1.1.1.1",
+            "198.20.0.1",
         ] {
             assert!(!is_private(public.parse().unwrap()), "{public}");
         }

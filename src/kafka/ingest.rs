@@ -1,13 +1,16 @@
 //! The ingest stage: raw logs in, native events keyed by identity out.
 
 use crate::config::Ingest as Source;
-use crate::ingest::{NativeRecord, expand};
+use crate::ingest::{MAX_RECORDS, NativeRecord, expand_bounded};
 use crate::kafka::KafkaError;
 use crate::kafka::worker::{Processed, Record, Stage};
 use crate::metrics::Metrics;
 use crate::outputs::dead_letter::DeadLetter;
 use crate::shard::{OutputRecord, Stream};
 use crate::sources::source_format::Format;
+
+/// Dead letters for single events of one record; a further one stands for all others.
+const MAX_DEAD_LETTERS: usize = 16;
 
 /// The raw topics of one worker.
 pub struct Ingest {
@@ -40,16 +43,30 @@ impl Ingest {
 impl Ingest {
     /// The events of one record, and its rejected parts.
     fn expand(&self, record: &Record<'_>) -> Vec<OutputRecord> {
-        let items = expand(record.payload, self.format_of(record.topic));
-        if items.is_empty() {
-            return vec![self.dead_letter(record, record.payload, "record without events")];
-        }
-        let made = items.into_iter().map(|item| {
+        let whole = |reason: &str| vec![self.dead_letter(record, record.payload, reason)];
+        let items = match expand_bounded(record.payload, self.format_of(record.topic)) {
+            None => return whole(&format!("record with more than {MAX_RECORDS} events")),
+            Some(items) if items.is_empty() => return whole("record without events"),
+            Some(items) => items,
+        };
+        let (mut outputs, mut rejected) = (Vec::new(), 0);
+        for item in items {
             let raw = item.raw;
-            let event = item.outcome.and_then(|native| self.event(native));
-            event.unwrap_or_else(|reason| self.dead_letter(record, raw, &reason))
-        });
-        made.collect()
+            match item.outcome.and_then(|native| self.event(native)) {
+                Ok(event) => outputs.push(event),
+                Err(reason) => {
+                    rejected += 1;
+                    if rejected <= MAX_DEAD_LETTERS {
+                        outputs.push(self.dead_letter(record, raw, &reason));
+                    }
+                }
+            }
+        }
+        if let Some(further @ 1..) = rejected.checked_sub(MAX_DEAD_LETTERS) {
+            let reason = format!("{further} further events of this record were rejected");
+            outputs.push(self.dead_letter(record, record.payload, &reason));
+        }
+        outputs
     }
 
     fn event(&self, native: NativeRecord<'_>) -> Result<OutputRecord, String> {

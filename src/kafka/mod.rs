@@ -27,7 +27,7 @@ use crate::shard::RestoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaError {
     /// A client cannot be created: a property is invalid.
-    #[error("kafka.properties: {0}")]
+    #[error("kafka.properties: {}", client_fault(.0))]
     Client(rdkafka::error::KafkaError),
     /// No broker is reachable.
     #[error(
@@ -68,4 +68,14 @@ pub enum KafkaError {
     /// An administrative request failed.
     #[error("topics: {0}")]
     Admin(String),
+}
+
+/// Why a client cannot be created, without the value of a property: it may be a secret.
+fn client_fault(error: &rdkafka::error::KafkaError) -> String {
+    match error {
+        rdkafka::error::KafkaError::ClientConfig(_, _, key, _) => {
+            format!("property \"{key}\" has a value that librdkafka does not accept")
+        }
+        other => other.to_string(),
+    }
 }

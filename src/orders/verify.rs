@@ -2,6 +2,7 @@
 
 use super::security_event_token;
 use crate::crypto::{KeySet, SignatureError};
+use crate::sources::json_object::parse_unambiguous;
 use crate::sources::time::parse_rfc3339;
 use credwatch_core::units::MS_PER_SEC;
 use serde_json::Value;
@@ -74,15 +75,13 @@ impl<'k> OrderVerifier<'k> {
     /// # Errors
     /// It must not be acted on.
     pub fn verify(&mut self, record: &[u8]) -> Result<(), OrderFault> {
-        let mut order: Value =
-            serde_json::from_slice(record).map_err(|_| OrderFault::NotAnOrder)?;
+        let mut order = parse_unambiguous(record).map_err(|_| OrderFault::NotAnOrder)?;
         let members = order.as_object_mut().ok_or(OrderFault::NotAnOrder)?;
         let set = members.remove("set").ok_or(OrderFault::Unsigned)?;
         let payload = self
             .keys
             .verify(security_event_token::TYPE, set.as_str().unwrap_or_default())?;
-        let token: Value =
-            serde_json::from_slice(&payload).map_err(|_| SignatureError::Malformed)?;
+        let token = parse_unambiguous(&payload).map_err(|_| SignatureError::Malformed)?;
         if let Some(member) = difference(&order, &token[security_event_token::ORDER]) {
             return Err(OrderFault::Altered(member));
         }

@@ -33,15 +33,19 @@ pub fn admit(
     now: EventTime,
     paused_by: Option<&str>,
 ) -> Admission {
-    if order.mode != Mode::Enforce || order.action == Action::Notify {
-        return Admission::Skip;
-    }
+    let is_acting = order.mode == Mode::Enforce && order.action != Action::Notify;
     let Some(signer) = signer else {
-        return Admission::Rejected("there is no key to verify it with".to_owned());
+        return match is_acting {
+            true => Admission::Rejected("there is no key to verify it with".to_owned()),
+            false => Admission::Skip,
+        };
     };
     let mut check = OrderVerifier::new(signer.keys(), Some(&signer.audience));
     if let Err(fault) = check.verify(record) {
         return Admission::Rejected(fault.to_string());
+    }
+    if !is_acting {
+        return Admission::Skip;
     }
     let Some(expires_ms) = parse_rfc3339(&order.not_after) else {
         return Admission::Rejected("its expiry is not a time".to_owned());

@@ -19,15 +19,18 @@ const OUTPUT_TIMEOUT: Duration = Duration::from_millis(50);
 /// One program.
 pub struct Command {
     argv: Vec<String>,
+    environment: Vec<String>,
     timeout: Duration,
 }
 
 impl Command {
-    /// The program `argv[0]` with the other arguments, killed after `timeout`.
+    /// The program `argv[0]` with the other arguments and the variables named in `environment`, killed after
+    /// `timeout`. It inherits nothing else: the environment of this process may hold secrets.
     #[must_use]
-    pub fn new(argv: &[String], timeout: Duration) -> Self {
+    pub fn new(argv: &[String], environment: &[String], timeout: Duration) -> Self {
         Self {
             argv: argv.to_vec(),
+            environment: environment.to_vec(),
             timeout,
         }
     }
@@ -37,8 +40,12 @@ impl Command {
             .argv
             .split_first()
             .ok_or(std::io::ErrorKind::NotFound)?;
+        let inherited = self.environment.iter().map(String::as_str).chain(["PATH"]);
+        let variables = inherited.filter_map(|name| Some((name, std::env::var_os(name)?)));
         Process::new(program)
             .args(arguments)
+            .env_clear()
+            .envs(variables)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -119,7 +126,7 @@ mod tests {
             json,
             order: None,
         };
-        Command::new(&argv, Duration::from_millis(timeout_ms)).deliver(&delivery)
+        Command::new(&argv, &[], Duration::from_millis(timeout_ms)).deliver(&delivery)
     }
 
     fn run(argv: &[&str], timeout_ms: u64) -> Result<String, DeliveryError> {

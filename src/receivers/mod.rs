@@ -91,7 +91,9 @@ pub fn receiver_client(
         }
         // Served from its poll queue over HTTP.
         ReceiverKind::SsfPoll(_) => return Err(invalid(&"an SSF poll receiver fetches by itself")),
-        ReceiverKind::Command { argv } => Box::new(command::Command::new(argv, timeout)),
+        ReceiverKind::Command { argv, environment } => {
+            Box::new(command::Command::new(argv, environment, timeout))
+        }
         ReceiverKind::Keycloak(realm) => {
             Box::new(keycloak::Keycloak::new(realm, timeout).map_err(|error| invalid(&error))?)
         }

@@ -203,17 +203,17 @@ impl<'l> ReceiverWorker<'l> {
         Ok(found.is_some())
     }
 
-    /// Whether an order may be executed now; `None` for what is not executed: alerts, and what a webhook
-    /// is notified of.
+    /// Whether an order may be executed now; `None` for what is not executed: alerts, and dry runs of which a
+    /// webhook is notified.
     fn admission(&mut self, delivery: &Delivery<'_>) -> Result<Option<Admission>, KafkaError> {
         let (Some(order), Some(containment_pause)) = (delivery.order, &mut self.containment_pause)
         else {
             return Ok(None);
         };
-        if matches!(self.receiver.kind, ReceiverKind::Webhook(_)) {
-            return Ok(None);
-        }
-        containment_pause.admission(order, delivery.json).map(Some)
+        let admission = containment_pause.admission(order, delivery.json)?;
+        // A webhook is notified of dry runs too; what claims to be enforced it gets as an executor would.
+        let is_notified = matches!(self.receiver.kind, ReceiverKind::Webhook(_));
+        Ok(Some(admission).filter(|admission| !(is_notified && *admission == Admission::Skip)))
     }
 
     /// Waits, and stays in the consumer group meanwhile.

@@ -5,6 +5,7 @@ use super::{OutputRecord, Shard, Stream};
 use crate::feedback::model::{ContainmentCommand, Feedback, FeedbackCommand};
 use credwatch_core::engine::{Alert, FeedbackEffect};
 use credwatch_core::units::EventTime;
+use tracing::warn;
 
 impl Shard {
     /// Offset of the next feedback record in a partition of the feedback topic.
@@ -28,8 +29,17 @@ impl Shard {
         self.feedback_offsets.insert(partition, offset + 1);
         let engine = &mut self.engine;
         if let Some(signature) = &feedback.signature
-            && !engine.accept_once(signature.token, signature.issued_secs)
+            && !engine.accept_once(
+                signature.signer_key(),
+                signature.token,
+                signature.issued_secs,
+            )
         {
+            let (by, kid) = (&feedback.by, &signature.kid);
+            warn!(
+                partition,
+                offset, by, kid, "feedback rejected: it was applied before, or is too old"
+            );
             return None;
         }
         let effect = match feedback.command().ok()? {

@@ -4,6 +4,7 @@
 //! So the credential is the session where there is one, and an order can delete it. A record is an event as
 //! the admin API returns it, with the field `realmName`, by which the issuer is named.
 
+use crate::sources::json_object::JsonFault;
 use crate::sources::native::encode::{NativeCredential, NativeEvent, NativeIdentity, NativeSource};
 use crate::sources::native::parse_address;
 use crate::sources::time::format_rfc3339;
@@ -25,7 +26,7 @@ pub enum KeycloakEventError {
     TooLarge(usize),
     /// Not JSON of the right form.
     #[error("not a Keycloak event: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(#[from] JsonFault),
     /// A required field is missing.
     #[error("Keycloak event without `{0}`")]
     Missing(&'static str),
@@ -90,7 +91,7 @@ pub fn map(record: &[u8]) -> Result<NativeEvent, KeycloakEventError> {
     if record.len() > RECORD_BYTES {
         return Err(KeycloakEventError::TooLarge(record.len()));
     }
-    let record: Record = serde_json::from_slice(record)?;
+    let record: Record = serde_json::from_slice(record).map_err(JsonFault::from)?;
     let ms = record.time.ok_or(KeycloakEventError::Missing("time"))?;
     let time = EventTime::from_epoch_ms(ms).ok_or(KeycloakEventError::Time)?;
     if record.operation_type.is_some() {

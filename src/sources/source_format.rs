@@ -48,6 +48,22 @@ pub enum Document<'d> {
     },
 }
 
+impl Document<'_> {
+    /// Number of records.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Lines(records) | Self::Array { records, .. } => records.len(),
+        }
+    }
+
+    /// Whether there is no record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// Splits a document into records without parsing them: a malformed element with balanced brackets
 /// affects that element only.
 #[must_use]

@@ -65,7 +65,7 @@ impl Desk {
         std::fs::write(router.path("events.jsonl"), events).unwrap();
         let replayed = router.run(&["replay", "--orders"], &["orders.jsonl", "events.jsonl"]);
         assert!(replayed.status.success(), "{replayed:?}");
-        let keys = Signer::new(&router.key, &[], ISSUER, AUDIENCE).unwrap();
+        let keys = Signer::new(&router.key, Vec::new(), ISSUER, AUDIENCE).unwrap();
         let keys = serde_json::to_string(keys.keys()).unwrap();
         std::fs::write(router.path("jwks.json"), keys).unwrap();
         router
@@ -213,12 +213,23 @@ fn an_unknown_key_is_rejected() {
 }
 
 #[test]
-fn a_retired_key_still_verifies_what_it_signed() {
+fn a_retired_key_verifies_only_what_it_signed_before() {
     let (old, new) = (Desk::new(&["ed25519"]), Desk::new(&["ed25519"]));
-    let signer = Signer::new(&new.key, std::slice::from_ref(&old.key), ISSUER, AUDIENCE).unwrap();
-    let keys = old.path("both.json");
-    std::fs::write(&keys, serde_json::to_string(signer.keys()).unwrap()).unwrap();
-    let keys = keys.display().to_string();
-    assert_eq!(old.verify(&old.orders(), &["--keys", &keys]).0, Some(0));
-    assert_eq!(new.verify(&new.orders(), &["--keys", &keys]).0, Some(0));
+    let public = Signer::new(&old.key, Vec::new(), ISSUER, AUDIENCE).unwrap();
+    let verify = |retired_at: i64| {
+        let retired = public.keys().keys[0].clone().retired_at(retired_at);
+        let signer = Signer::new(&new.key, vec![retired], ISSUER, AUDIENCE).unwrap();
+        let keys = old.path("both.json");
+        std::fs::write(&keys, serde_json::to_string(signer.keys()).unwrap()).unwrap();
+        let keys = keys.display().to_string();
+        assert_eq!(new.verify(&new.orders(), &["--keys", &keys]).0, Some(0));
+        old.verify(&old.orders(), &["--keys", &keys])
+    };
+    assert_eq!(verify(4_000_000_000).0, Some(0));
+    let (code, output_text) = verify(1_000_000_000);
+    assert_eq!(code, Some(4), "{output_text}");
+    assert!(
+        output_text.contains("after it was retired"),
+        "{output_text}"
+    );
 }

@@ -1,5 +1,5 @@
-//! Recently issued orders and their state: a failed order escalates to a stronger action or to a person, and
-//! an order that awaits approval can be approved.
+//! Recently issued orders and their state: an order that failed is handed to a person, and an order that awaits
+//! approval can be approved.
 
 use crate::containment::Action;
 use crate::score::subject::Subject;
@@ -102,16 +102,6 @@ impl IssuedOrders {
     }
 }
 
-/// The action after the failure of `failed`; `notify` where no action is stronger.
-#[must_use]
-pub fn escalate(failed: Action) -> Action {
-    match failed {
-        Action::Notify | Action::Suspend => Action::Notify,
-        Action::StepUp | Action::Rotate => Action::Revoke,
-        Action::Revoke => Action::Suspend,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,12 +150,5 @@ mod tests {
         );
         orders.forget("svc");
         assert!(orders.get("o").is_none());
-    }
-
-    #[test]
-    fn failures_escalate_to_a_stronger_action_and_finally_to_a_person() {
-        assert_eq!(escalate(Action::StepUp), Action::Revoke);
-        assert_eq!(escalate(escalate(Action::Rotate)), Action::Suspend);
-        assert_eq!(escalate(Action::Suspend), Action::Notify);
     }
 }

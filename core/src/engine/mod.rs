@@ -26,6 +26,7 @@ pub use crate::baseline::state_record::{RecordKey, StateSink};
 pub use crate::baseline::store::PREFETCH_MAX;
 pub use health::Health;
 pub use profile_report::{IncidentSummary, ProfileReport};
+pub use replay_guard::SignerKey;
 pub use settings::Settings;
 pub use snapshot::EngineRestore;
 pub use step_output::{

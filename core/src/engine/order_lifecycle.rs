@@ -1,11 +1,12 @@
-//! The lifecycle of an order: an executor's outcome closes it, a failure escalates to a stronger action or to
-//! a person, and an order that awaits approval can be approved.
+//! The lifecycle of an order: an executor's outcome closes it, a failure is handed to a person, and an order
+//! that awaits approval can be approved.
 
 use super::Engine;
 use super::alerting::digest;
+use super::replay_guard::SignerKey;
 use super::step_output::{Alert, Decision, FeedbackEffect, Phase};
 use crate::containment::guardrail::{Approval, GuardedAction};
-use crate::containment::issued_orders::{IssuedOrder, OrderOutcome, OrderState, escalate};
+use crate::containment::issued_orders::{IssuedOrder, OrderOutcome, OrderState};
 use crate::containment::{Action, Restriction};
 
 impl Engine {
@@ -18,8 +19,8 @@ impl Engine {
         let requested = match outcome {
             _ if order.state == OrderState::Closed => return FeedbackEffect::Applied,
             OrderOutcome::Done => return FeedbackEffect::Applied,
-            OrderOutcome::Failed => escalate(order.action),
-            OrderOutcome::Refused => Action::Notify,
+            // A person looks at it: nothing says that a stronger action would succeed, or would be right.
+            OrderOutcome::Failed | OrderOutcome::Refused => Action::Notify,
         };
         let policy = format!("after {} {outcome}: {}", order.action, order.policy);
         let key = self.identity_key(&order.subject.id);
@@ -62,11 +63,11 @@ impl Engine {
         ))
     }
 
-    /// Accepts the signed message `token`, issued at `issued_secs`, once; returns whether it was accepted.
-    pub fn accept_once(&mut self, token: [u8; 16], issued_secs: i64) -> bool {
+    /// Accepts the message `token` of `signer`, issued at `issued_secs`, once; returns whether it was accepted.
+    pub fn accept_once(&mut self, signer: SignerKey, token: [u8; 16], issued_secs: i64) -> bool {
         self.containment
             .replay_guard
-            .accept_once(token, issued_secs)
+            .accept_once(signer, token, issued_secs)
     }
 
     fn issue_follow_up(

@@ -7,6 +7,7 @@
 pub mod principal;
 
 use crate::sources::cloudtrail::principal::{Principal, UserIdentity};
+use crate::sources::json_object::JsonFault;
 use crate::sources::native::encode::{NativeCredential, NativeEvent, NativeIdentity, NativeSource};
 use crate::sources::native::parse_address;
 use crate::sources::time::{format_rfc3339, parse_aws_expiration, parse_rfc3339};
@@ -27,7 +28,7 @@ pub enum CloudTrailError {
     TooLarge(usize),
     /// Not JSON of the right form.
     #[error("not a CloudTrail record: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(#[from] JsonFault),
     /// A required field is missing.
     #[error("CloudTrail record without `{0}`")]
     Missing(&'static str),
@@ -75,7 +76,7 @@ pub fn map(record: &[u8]) -> Result<Mapped, CloudTrailError> {
     if record.len() > RECORD_BYTES {
         return Err(CloudTrailError::TooLarge(record.len()));
     }
-    let record: Record = serde_json::from_slice(record)?;
+    let record: Record = serde_json::from_slice(record).map_err(JsonFault::from)?;
     let name = required(&record.event_name, "eventName")?;
     let service = required(&record.event_source, "eventSource")?;
     let time_text = required(&record.event_time, "eventTime")?;

@@ -6,7 +6,7 @@
 
 pub mod encode;
 
-use crate::sources::json_object::{Str, object};
+use crate::sources::json_object::{JsonFault, Str, object};
 use crate::sources::time::parse_rfc3339;
 use crate::token_redaction;
 use crate::token_redaction::without_secret;
@@ -35,7 +35,7 @@ pub enum NativeError {
     TooLarge(usize),
     /// Not JSON of the right form.
     #[error("not a native event: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(#[from] JsonFault),
     /// A required field is missing.
     #[error("field `{0}` is missing")]
     Missing(&'static str),
@@ -51,12 +51,10 @@ pub enum NativeError {
         limit: usize,
     },
     /// A field has an unknown value.
-    #[error("field `{field}` is \"{found}\", which is not one of: {permitted}")]
+    #[error("field `{field}` is not one of: {permitted}")]
     Word {
         /// Field.
         field: &'static str,
-        /// Its value.
-        found: String,
         /// Permitted values.
         permitted: String,
     },
@@ -169,7 +167,7 @@ pub fn decode(record: &[u8]) -> Result<Decoded<'_>, NativeError> {
     if record.len() > RECORD_BYTES {
         return Err(NativeError::TooLarge(record.len()));
     }
-    let raw: Record<'_> = serde_json::from_slice(record)?;
+    let raw: Record<'_> = serde_json::from_slice(record).map_err(JsonFault::from)?;
     let identity = raw.identity.ok_or(NativeError::Missing("identity"))?;
     let source = raw.source.unwrap_or_default();
     let credential = raw.credential.unwrap_or_default();
@@ -181,8 +179,7 @@ pub fn decode(record: &[u8]) -> Result<Decoded<'_>, NativeError> {
         time: EventTime::from_epoch_ms(time.0).ok_or(NativeError::Time)?,
         identity: identity_of(identity)?,
         credential: credential_of(credential)?,
-        activity: Activity::parse(&activity.0)
-            .ok_or_else(|| word("activity", &activity.0, Activity::ALL))?,
+        activity: Activity::parse(&activity.0).ok_or_else(|| word("activity", Activity::ALL))?,
         action: text(raw.action, "action", TEXT_BYTES)?,
         resource: text(raw.resource, "resource", TEXT_BYTES)?,
         source: source_of(source)?,
@@ -190,11 +187,11 @@ pub fn decode(record: &[u8]) -> Result<Decoded<'_>, NativeError> {
         outcome: match raw.outcome {
             None => Outcome::Success,
             Some(Str(text)) => {
-                Outcome::parse(&text).ok_or_else(|| word("outcome", &text, Outcome::ALL))?
+                Outcome::parse(&text).ok_or_else(|| word("outcome", Outcome::ALL))?
             }
         },
     };
-    token_redaction::clean(&mut event, record);
+    token_redaction::clean(&mut event);
     Ok(Decoded {
         event,
         unknown_fields: unknown_members,
@@ -202,11 +199,10 @@ pub fn decode(record: &[u8]) -> Result<Decoded<'_>, NativeError> {
 }
 
 #[cold]
-fn word<T: fmt::Display>(field: &'static str, found: &str, permitted: &[T]) -> NativeError {
+fn word<T: fmt::Display>(field: &'static str, permitted: &[T]) -> NativeError {
     let permitted: Vec<String> = permitted.iter().map(ToString::to_string).collect();
     NativeError::Word {
         field,
-        found: found.chars().take(40).collect(),
         permitted: permitted.join(", "),
     }
 }
@@ -227,8 +223,9 @@ fn text<'r>(
 fn identity_of(raw: IdentityObject<'_>) -> Result<Identity<'_>, NativeError> {
     let kind = match raw.kind {
         None => IdentityKind::Service,
-        Some(Str(text)) => IdentityKind::parse(&text)
-            .ok_or_else(|| word("identity.kind", &text, IdentityKind::ALL))?,
+        Some(Str(text)) => {
+            IdentityKind::parse(&text).ok_or_else(|| word("identity.kind", IdentityKind::ALL))?
+        }
     };
     let given = raw.id.is_some();
     let missing = || match given {
@@ -250,7 +247,7 @@ fn credential_of(raw: CredentialObject<'_>) -> Result<Option<Credential<'_>>, Na
         None => None,
         Some(Str(text)) => Some(
             CredentialKind::parse(&text)
-                .ok_or_else(|| word("credential.kind", &text, CredentialKind::ALL))?,
+                .ok_or_else(|| word("credential.kind", CredentialKind::ALL))?,
         ),
     };
     let scopes = raw.scopes.unwrap_or_default();
@@ -263,7 +260,7 @@ fn credential_of(raw: CredentialObject<'_>) -> Result<Option<Credential<'_>>, Na
     let moment = |raw: Option<Moment>| raw.and_then(|m| EventTime::from_epoch_ms(m.0));
     let credential = Credential {
         id: text(raw.id, "credential.id", TEXT_BYTES)?
-            .map(without_secret)
+            .map(|id| without_secret(id, kind))
             .unwrap_or_default(),
         kind,
         issuer: text(raw.issuer, "credential.issuer", TEXT_BYTES)?,
