@@ -1,6 +1,7 @@
 //! HTTP server: `/metrics`, `/healthz`, `/readyz`, Shared Signals (`ssf`), and the API (`api`).
 
 mod api;
+mod connections;
 mod ssf;
 
 use crate::config::Secret;
@@ -62,9 +63,6 @@ pub enum HttpError {
         /// Reason.
         why: std::io::Error,
     },
-    /// The server stopped.
-    #[error("http: {0}")]
-    Serve(std::io::Error),
 }
 
 /// A server with its listening socket.
@@ -109,13 +107,8 @@ impl Server {
     }
 
     /// Serves until the runtime shuts down.
-    ///
-    /// # Errors
-    /// The listener failed.
-    pub async fn serve(self) -> Result<(), HttpError> {
-        axum::serve(self.listener, self.router)
-            .await
-            .map_err(HttpError::Serve)
+    pub async fn serve(self) {
+        connections::serve(self.listener, self.router).await;
     }
 }
 
