@@ -70,7 +70,7 @@ impl StateFolder {
     /// The state is damaged, of another version, or of another number of partitions.
     pub fn load(&self, factory: &ShardFactory, id: ShardId) -> Result<Option<Shard>, StateError> {
         let path = self.file_of(id);
-        let file = match File::open(&path) {
+        let file = match open(&path) {
             Ok(file) => file,
             Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
             Err(why) => return Err(StateError::Io { path, why }),
@@ -95,7 +95,7 @@ impl StateFolder {
     /// There is no state, or it cannot be read.
     pub fn partitions(&self) -> Result<u32, StateError> {
         let path = self.file_of(ShardId::of_identities(0));
-        match File::open(&path) {
+        match open(&path) {
             Ok(file) => snapshot::read_header(file)
                 .map(|header| header.partitions)
                 .map_err(|why| StateError::Snapshot { path, why }),
@@ -111,7 +111,7 @@ impl StateFolder {
     pub fn save(&self, shard: &Shard) -> Result<(), StateError> {
         let (path, new) = (self.file_of(shard.id()), self.0.join("state.new"));
         let written = fs::create_dir_all(&self.0)
-            .and_then(|()| File::create(&new))
+            .and_then(|()| create(&new))
             .and_then(|file| {
                 shard.save(BufWriter::new(&file))?;
                 file.sync_all()
@@ -123,5 +123,39 @@ impl StateFolder {
             let _ = fs::remove_file(&new);
             StateError::Io { path, why }
         })
+    }
+}
+
+/// Opens a file of the directory. A link would lead out of it.
+fn open(path: &Path) -> io::Result<File> {
+    if fs::symlink_metadata(path)?.is_symlink() {
+        let why = "it is a symbolic link; move the state itself here";
+        return Err(io::Error::new(ErrorKind::InvalidInput, why));
+    }
+    File::open(path)
+}
+
+/// Creates a file in place of whatever is there.
+fn create(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(why) if why.kind() != ErrorKind::NotFound => Err(why),
+        _ => File::create_new(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("elsewhere"), "kept").unwrap();
+        std::os::unix::fs::symlink(at("elsewhere"), at("link")).unwrap();
+        assert!(open(&at("link")).is_err() && open(&at("elsewhere")).is_ok());
+        drop(create(&at("link")).unwrap());
+        assert_eq!(fs::read_to_string(at("elsewhere")).unwrap(), "kept");
+        assert!(!at("link").is_symlink());
     }
 }

@@ -8,8 +8,10 @@
 use crate::audit::record::AuditChain;
 use borsh::{BorshDeserialize, BorshSerialize};
 use credwatch_core::engine::{Engine, EngineRestore, RecordKey, Settings};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read, Write};
+use std::rc::Rc;
 
 const MAGIC: &[u8; 16] = b"credwatch state\n";
 /// Version of the format, and of the records.
@@ -121,7 +123,7 @@ fn read_frame(
     input: impl Read,
     settings: impl FnOnce(&Header) -> Settings,
 ) -> io::Result<(Header, Engine)> {
-    let mut frame = BufReader::with_capacity(1 << 20, zstd::Decoder::new(input)?);
+    let mut frame = BufReader::with_capacity(1 << 20, limited(input)?);
     let header = Header::deserialize_reader(&mut frame)?;
     let mut restoring: EngineRestore = Engine::restore(settings(&header));
     let mut bytes = Vec::new();
@@ -139,6 +141,65 @@ fn read_frame(
             io::ErrorKind::InvalidData,
             "data after its end",
         )),
+    }
+}
+
+/// State is floats and hashes: it expands by less than this. A file that expands more is not a state.
+const MAX_EXPANSION: u64 = 100;
+/// Expansion that is always permitted, in bytes.
+const FREE_EXPANSION_BYTES: u64 = 64 << 20;
+
+/// The content of the zstd frame `input`, within the limits.
+fn limited(input: impl Read) -> io::Result<impl Read> {
+    let input = CountingReader::new(input);
+    let compressed = Rc::clone(&input.count);
+    Ok(LimitedReader {
+        inner: zstd::Decoder::new(input)?,
+        compressed,
+        expanded: 0,
+    })
+}
+
+/// Counts the bytes that are read.
+struct CountingReader<R> {
+    inner: R,
+    count: Rc<Cell<u64>>,
+}
+
+impl<R> CountingReader<R> {
+    fn new(inner: R) -> Self {
+        Self {
+            inner,
+            count: Rc::default(),
+        }
+    }
+}
+
+impl<R: Read> Read for CountingReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.count.set(self.count.get() + read as u64);
+        Ok(read)
+    }
+}
+
+/// Fails where far more comes out than went in.
+struct LimitedReader<R> {
+    inner: R,
+    compressed: Rc<Cell<u64>>,
+    expanded: u64,
+}
+
+impl<R: Read> Read for LimitedReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.expanded += read as u64;
+        let limit = FREE_EXPANSION_BYTES + MAX_EXPANSION * self.compressed.get();
+        if self.expanded > limit {
+            let why = "it expands far beyond its size";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        Ok(read)
     }
 }
 
@@ -178,6 +239,20 @@ mod tests {
     fn a_written_state_is_read_back() {
         let (header, engine) = read(written().as_slice(), |_| settings()).unwrap();
         assert_eq!((header.next_offset, engine.health().identities), (7, 0));
+    }
+
+    #[test]
+    fn a_file_that_expands_without_end_is_rejected() {
+        let mut bomb = Vec::new();
+        zstd::stream::copy_encode(io::repeat(0).take(1 << 30), &mut bomb, 1).unwrap();
+        let expanded = |bytes: &[u8]| {
+            let mut frame = limited(bytes).unwrap();
+            io::copy(&mut frame, &mut io::sink())
+        };
+        assert!(expanded(&bomb).is_err());
+        let noise: Vec<u8> = (0..1u32 << 20).flat_map(u32::to_le_bytes).collect();
+        let state = zstd::encode_all(noise.as_slice(), 1).unwrap();
+        assert_eq!(expanded(&state).unwrap(), noise.len() as u64);
     }
 
     #[test]

@@ -158,8 +158,9 @@ impl Engine {
     }
 
     /// The day's largest attributable score and the surprises of the identity go to the threshold and the
-    /// calibration when the day is over. Days of an identity with an alert count too: most alerts are false positives, and a signal
-    /// that raises them must lose weight. Those of a source do not: anyone can cause them.
+    /// calibration when the day is over. Days of an identity with an alert count too: most alerts are false
+    /// positives, and a signal that raises them must lose weight. Those of a source do not: anyone can cause
+    /// them.
     fn record_daily_peak(&mut self, scored: &ScoredEvent<'_>) {
         let (features, baselines, score) = (scored.features, &scored.baselines, &scored.score);
         let day = baselines.now.day() as u16;

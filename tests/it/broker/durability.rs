@@ -122,6 +122,8 @@ fn trails<'r>(records: impl Iterator<Item = (i64, &'r [u8])>) -> BTreeMap<i64, V
 #[test]
 fn kills_and_moves_lose_and_repeat_nothing() {
     let setup = Setup::new("faults", PARTITIONS as usize, "native");
+    // Limits hold in the broker's time, which a file does not have.
+    setup.append("[containment]\nmax_per_hour = 1000000\nmax_share = 1.0\ncooldown_secs = 0\n");
     let log = traffic(setup.folder.path());
     // As they are written: the trail holds the hash of each record that decided something.
     let events = lines(&log);

@@ -95,7 +95,8 @@ fn secrets_appear_in_no_output() {
         [output.stdout, output.stderr].concat()
     };
     let explained = set(credwatch().args(["explain", "--identity", "svc-0", "--url", &address]));
-    assert!(String::from_utf8_lossy(&explained).contains("svc-0"));
+    let shown = String::from_utf8_lossy(&explained);
+    assert!(shown.contains("svc-0"), "{shown}");
     given_out.push(("explain".to_owned(), explained));
     given_out.push(("check".to_owned(), set(credwatch().arg("check"))));
     // Every mistake at once, with the secrets in the same file.
