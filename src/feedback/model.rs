@@ -70,7 +70,7 @@ pub struct SignatureInfo {
 }
 
 impl SignatureInfo {
-    /// Key of the signer, by which its messages are told apart from those of others.
+    /// Key of the signer, which separates its messages from those of others.
     #[must_use]
     pub fn signer_key(&self) -> SignerKey {
         let mut key = SignerKey::default();

@@ -1,5 +1,5 @@
-//! Recently issued orders and their state: an order that failed is handed to a person, and an order that awaits
-//! approval can be approved.
+//! Recently issued orders and their state: an order that failed is handed to a person, and an order that
+//! awaits approval can be approved.
 
 use crate::containment::Action;
 use crate::score::subject::Subject;
