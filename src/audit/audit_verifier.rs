@@ -32,8 +32,8 @@ pub enum ChainError {
     Head(#[from] SignatureError),
     /// No signed head covers the records of a chain.
     #[error(
-        "partition {partition} ({view} view) ends with {records} records that no signed head covers: records or \
-         heads were cut off, or the head is still to be signed; export the trail up to the next checkpoint"
+        "partition {partition} ({view} view) ends with {records} records that no signed head covers: records \
+         or heads were cut off, or the head is still to be signed; export the trail up to the next checkpoint"
     )]
     Uncovered {
         /// View.

@@ -50,8 +50,8 @@ impl AuditChain {
     }
 
     /// The signed head of the chain at `now`, one of `partitions`, if it has grown since the last one. It is
-    /// not part of the chain: whoever rebuilds a whole chain cannot sign a matching head. An empty chain has one
-    /// too, so that a chain that is left out is missed.
+    /// not part of the chain: whoever rebuilds a whole chain cannot sign a matching head. An empty chain
+    /// has one too, so that a chain that is left out is missed.
     pub fn head(&mut self, signer: &Signer, partitions: u32, now: EventTime) -> Option<Vec<u8>> {
         if self.signed_records == Some(self.sequence) {
             return None;

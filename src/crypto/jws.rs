@@ -91,7 +91,8 @@ impl KeySet {
     /// The payload of a compact JWS of type `typ`, if one of these keys signed it.
     ///
     /// # Errors
-    /// The token is malformed, of another type, by an unknown or retired key, or its signature does not match.
+    /// The token is malformed, of another type, by an unknown or retired key, or its signature does not
+    /// match.
     pub fn verify(&self, typ: &str, token: &str) -> Result<Vec<u8>, SignatureError> {
         Ok(self.verify_named(typ, token)?.1)
     }

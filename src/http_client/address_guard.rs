@@ -43,8 +43,8 @@ impl Resolver for AddressGuard {
     }
 }
 
-/// IPv4 networks that are not globally reachable: the IANA IPv4 Special-Purpose Address Registry, multicast and
-/// class E.
+/// IPv4 networks that are not globally reachable: the IANA IPv4 Special-Purpose Address Registry, multicast
+/// and class E.
 const SPECIAL_V4: [([u8; 4], u32); 15] = [
     ([0, 0, 0, 0], 8),
     ([10, 0, 0, 0], 8),

@@ -63,7 +63,8 @@ impl Engine {
         ))
     }
 
-    /// Accepts the message `token` of `signer`, issued at `issued_secs`, once; returns whether it was accepted.
+    /// Accepts the message `token` of `signer`, issued at `issued_secs`, once; returns whether it was
+    /// accepted.
     pub fn accept_once(&mut self, signer: SignerKey, token: [u8; 16], issued_secs: i64) -> bool {
         self.containment
             .replay_guard

@@ -192,7 +192,8 @@ impl Engine {
         }
     }
 
-    /// Whether anyone can have caused the event in the name of the entity. A source itself causes its failures.
+    /// Whether anyone can have caused the event in the name of the entity. A source itself causes its
+    /// failures.
     fn is_of_anyone(&self, event: &Event<'_>) -> bool {
         self.settings.entity == EntityView::Identity && event.attribution() == Attribution::Anyone
     }

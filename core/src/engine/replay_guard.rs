@@ -53,7 +53,8 @@ impl SignerTokens {
 pub(super) struct ReplayGuard(BTreeMap<SignerKey, SignerTokens>);
 
 impl ReplayGuard {
-    /// Accepts the message `token` of `signer`, signed at `issued_secs`, once; returns whether it was accepted.
+    /// Accepts the message `token` of `signer`, signed at `issued_secs`, once; returns whether it was
+    /// accepted.
     pub(super) fn accept_once(
         &mut self,
         signer: SignerKey,

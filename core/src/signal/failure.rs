@@ -13,9 +13,9 @@
 //! successes plus the peers' rate with `failure_strength` trials, and a total strength of `RUN_TRIALS`
 //! trials at most; what was learned from the recent window is left out. For attempts the peers' rate, or the
 //! prior rate of logins where that is larger, counts alone ([`crate::stats::beta_binomial`]); a source also
-//! has its own rate, of the failures of identities that usually sign in there, where that is larger. A success is reported only
-//! after at least [`FAILURES_BEFORE_SUCCESS`] recent failures, with the same tail: the failures ended in a
-//! success.
+//! has its own rate, of the failures of identities that usually sign in there, where that is larger. A
+//! success is reported only after at least [`FAILURES_BEFORE_SUCCESS`] recent failures, with the same tail:
+//! the failures ended in a success.
 //!
 //! # At n = 0
 //! The peers' rate; without peers the prior. Cost: abstains at once without recent failures;

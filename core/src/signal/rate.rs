@@ -1,7 +1,7 @@
 //! Signal: too many events in this hour.
 //!
-//! Assumption, formula and source: [`crate::stats::hourly_volume`]; an hour is learned when it is over. A source
-//! does not learn an hour in which strangers failed to sign in: it would teach an attack as usual.
+//! Assumption, formula and source: [`crate::stats::hourly_volume`]; an hour is learned when it is over. A
+//! source does not learn an hour in which strangers failed to sign in: it would teach an attack as usual.
 //!
 //! # At n = 0
 //! The peers' hours; without peers [`PRIOR_COUNT`]. Cost: abstains at once below [`MIN_EVENTS`]

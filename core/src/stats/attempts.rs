@@ -1,8 +1,8 @@
 //! Recent sign-in attempts: failures, and successes beside them, in a window that decays.
 //!
 //! # Assumption
-//! Anyone can cause a failure, and logs of failures may arrive late. Failures are therefore counted by their own
-//! event times: neither a success nor an event of another kind ages them.
+//! Anyone can cause a failure, and logs of failures may arrive late. Failures are therefore counted by
+//! their own event times: neither a success nor an event of another kind ages them.
 //!
 //! # Formula
 //! Each count halves every half-life of the window, from its anchor: the time of its latest event. An event
