@@ -207,12 +207,10 @@ impl<'a> Event<'a> {
     #[must_use]
     #[inline]
     pub fn attribution(&self) -> Attribution {
-        use Activity::{Authenticate, Issue, Refresh, Revoke};
+        use Activity::{Authenticate, Refresh, Revoke};
         match (self.activity, self.outcome) {
             (_, Outcome::Failure) => Attribution::Anyone,
-            (Authenticate | Refresh | Issue, Outcome::Denied | Outcome::Error) => {
-                Attribution::Anyone
-            }
+            (Authenticate | Refresh, Outcome::Denied | Outcome::Error) => Attribution::Anyone,
             (Revoke, _) => Attribution::Platform,
             _ => Attribution::Holder,
         }

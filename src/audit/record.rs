@@ -53,7 +53,7 @@ impl AuditChain {
     /// not part of the chain: whoever rebuilds a whole chain cannot sign a matching head. An empty chain
     /// has one too, so that a chain that is left out is missed.
     pub fn head(&mut self, signer: &Signer, partitions: u32, now: EventTime) -> Option<Vec<u8>> {
-        if self.signed_records == Some(self.sequence) {
+        if !self.is_head_due() {
             return None;
         }
         let head = Head {
@@ -68,6 +68,12 @@ impl AuditChain {
         let head = signer.sign(HEAD_TYPE, &head)?;
         self.signed_records = Some(self.sequence);
         Some(json!({ "head": head }).to_string().into_bytes())
+    }
+
+    /// Whether no signed head of this process covers all records.
+    #[must_use]
+    pub fn is_head_due(&self) -> bool {
+        self.signed_records != Some(self.sequence)
     }
 
     /// The same chain, for a shard of the view `entity`.

@@ -259,6 +259,17 @@ impl Signer {
         &self.keys
     }
 
+    /// A secret that whoever has the signing key can derive again, and nobody else: both signature schemes
+    /// are deterministic. `None` where the system random number generator is unavailable.
+    #[must_use]
+    pub fn derive_secret(&self) -> Option<[u8; 32]> {
+        let signed = self.sign("credwatch-secret", b"look-up keys")?;
+        Some(blake3::derive_key(
+            "credwatch look-up keys v1",
+            signed.as_bytes(),
+        ))
+    }
+
     /// `payload` as a JWS of type `typ`; `None` where the system random number generator is unavailable.
     #[must_use]
     pub fn sign(&self, kind: &str, payload: &[u8]) -> Option<String> {

@@ -20,7 +20,6 @@ pub mod worker;
 
 pub(crate) use rebalance::lock;
 
-use crate::crypto::NoRandomness;
 use crate::shard::RestoreError;
 
 /// Why Kafka failed.
@@ -48,9 +47,6 @@ pub enum KafkaError {
     /// The consumer failed permanently.
     #[error("consumer: {0}")]
     Consumer(rdkafka::error::KafkaError),
-    /// No secret can be drawn.
-    #[error(transparent)]
-    Randomness(#[from] NoRandomness),
     /// Baselines cannot be restored.
     #[error("{0}")]
     Restore(#[from] RestoreError),

@@ -218,7 +218,7 @@ fn detect_once(
     let needed = topics::needed(&config.topics, config, false, true);
     let partitions = topics::require(config, &needed)?;
     runtime.block_on(topics::require_baselines(config, partitions))?;
-    let factory = ShardFactory::new(config, model.clone(), partitions as u32).with_secret_keys()?;
+    let factory = ShardFactory::new(config, model.clone(), partitions as u32);
     let group = format!("{}-detect", config.kafka.group_id);
     let feedback = topics::require(config, std::slice::from_ref(&config.topics.feedback))?;
     let feedback_consumer =

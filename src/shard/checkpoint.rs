@@ -94,7 +94,7 @@ impl Shard {
     /// Whether some changes cannot be recovered from events, and must be stored before the next one.
     #[must_use]
     pub fn is_urgent(&self) -> bool {
-        self.has_upgrade() || self.has_feedback || self.has_unsaved_key
+        self.has_upgrade() || self.has_feedback
     }
 
     /// Audits a change of model or configuration, once: the state is to be stored in the same
@@ -133,7 +133,8 @@ impl Shard {
     /// Whether there are changes to store.
     #[must_use]
     pub fn has_changed(&self) -> bool {
-        self.next_offset() != self.checkpointed_offset || self.is_urgent()
+        let is_head_due = self.signer.is_some() && self.audit.is_head_due();
+        self.next_offset() != self.checkpointed_offset || self.is_urgent() || is_head_due
     }
 
     /// Begins a checkpoint of what changed since the last one, and sends its header. Returns the approximate
@@ -173,7 +174,6 @@ impl Shard {
         self.checkpointed_offset = self.checkpoint_offset;
         self.upgrade = None;
         self.has_feedback = false;
-        self.has_unsaved_key = false;
     }
 
     /// The checkpoint was not committed: its content is dirty again.

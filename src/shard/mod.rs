@@ -82,8 +82,6 @@ pub struct Shard {
     feedback_offsets: BTreeMap<i32, i64>,
     /// Whether feedback was applied since the last checkpoint.
     has_feedback: bool,
-    /// Whether the secret of its keys is not stored yet.
-    has_unsaved_key: bool,
     /// Model and configuration of the restored state, where they differ from the present ones.
     upgrade: Option<Upgrade>,
     configuration_hash: Arc<str>,

@@ -3,7 +3,7 @@
 use super::{Shard, ShardId, Upgrade};
 use crate::audit::record::AuditChain;
 use crate::config::{Config, Detect};
-use crate::crypto::{NoRandomness, Signer, random_bytes};
+use crate::crypto::Signer;
 use crate::model::{Model, ModelError};
 use crate::persistence::snapshot;
 use crate::persistence::snapshot::{Header, SnapshotError};
@@ -26,7 +26,7 @@ pub struct ShardFactory {
     events_topic: Arc<str>,
     partitions: u32,
     signer: Option<Arc<Signer>>,
-    /// Secret from which each new shard derives that of its keys.
+    /// Secret from which each new shard derives that of its keys; `None`: keys are not secret.
     hash_secret: Option<[u8; 32]>,
 }
 
@@ -59,20 +59,8 @@ impl ShardFactory {
             events_topic: config.topics.events.as_str().into(),
             partitions,
             signer: config.signer.clone(),
-            hash_secret: None,
+            hash_secret: config.signer.as_deref().and_then(Signer::derive_secret),
         }
-    }
-
-    /// The same, where each new shard hashes texts under a secret of its own, which its state keeps. Without
-    /// it, equal logs give equal state.
-    ///
-    /// # Errors
-    /// The system has no randomness.
-    pub fn with_secret_keys(self) -> Result<Self, NoRandomness> {
-        Ok(Self {
-            hash_secret: Some(random_bytes()?),
-            ..self
-        })
     }
 
     /// Settings of each shard's engine, guardrails aside.
@@ -94,11 +82,7 @@ impl ShardFactory {
         if let Some(secret) = &self.hash_secret {
             settings.hash_key = hash_key(secret, id);
         }
-        let shard = self.assemble(id.entity, Engine::new(settings), self.initial_header(id));
-        Shard {
-            has_unsaved_key: self.hash_secret.is_some(),
-            ..shard
-        }
+        self.assemble(id.entity, Engine::new(settings), self.initial_header(id))
     }
 
     /// Settings of the engine of one shard. The views share the alert budget; only the view by identity
@@ -143,7 +127,6 @@ impl ShardFactory {
             first_record_offset: header.first_record_offset,
             feedback_offsets: header.feedback_offsets,
             has_feedback: false,
-            has_unsaved_key: false,
             upgrade,
             configuration_hash: Arc::clone(hash),
             signer: self.signer.clone(),

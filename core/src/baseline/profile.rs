@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn one_record_fits_the_memory_budget() {
         // 1 KiB per identity, less the share of index, labels, credentials and id.
-        assert!(size_of::<Profile>() <= 904, "{}", size_of::<Profile>());
+        assert!(size_of::<Profile>() <= 896, "{}", size_of::<Profile>());
     }
 
     #[test]

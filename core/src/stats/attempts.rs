@@ -1,13 +1,14 @@
 //! Recent sign-in attempts: failures, and successes beside them, in a window that decays.
 //!
 //! # Assumption
-//! Anyone can cause a failure, and logs of failures may arrive late. Failures are therefore counted by
-//! their own event times: neither a success nor an event of another kind ages them.
+//! Anyone can cause a failure, and logs of failures may arrive late, or interleaved with those of another
+//! day. The window is therefore anchored to the event times of the failures: as long as there are any, a
+//! success does not move it.
 //!
 //! # Formula
-//! Each count halves every half-life of the window, from its anchor: the time of its latest event. An event
-//! before the anchor counts with the decay between the two. A failure that meets an empty window moves the
-//! anchor to its own time, in either direction.
+//! Both counts decay with the distance in time from the anchor, by half every half-life. A failure moves the
+//! anchor to its own time if it is later, or if the window is empty; an earlier one counts with the decay
+//! between the two.
 
 use crate::stats::decay::HalfLife;
 use crate::units::{EventTime, MS_PER_SEC};
@@ -16,71 +17,62 @@ use borsh::{BorshDeserialize, BorshSerialize};
 /// A window with fewer decayed failures than this is empty.
 const EMPTY_BELOW: f32 = 0.5;
 
-/// A count that decays with the distance from its anchor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
-struct AnchoredCount {
-    count: f32,
-    anchor_secs: u32,
-}
-
-impl AnchoredCount {
-    fn remaining(&self, time: EventTime, window: HalfLife) -> f32 {
-        let distance_ms = time.epoch_ms() - i64::from(self.anchor_secs) * MS_PER_SEC;
-        window.remaining(distance_ms.abs()) as f32
-    }
-
-    fn is_before(&self, time: EventTime) -> bool {
-        i64::from(self.anchor_secs) * MS_PER_SEC < time.epoch_ms()
-    }
-
-    /// Counts an event at `time`; the anchor moves there if `moves`.
-    fn add(&mut self, time: EventTime, window: HalfLife, moves: bool) {
-        let remaining = self.remaining(time, window);
-        if moves {
-            self.count = self.count * remaining + 1.0;
-            self.anchor_secs = (time.epoch_ms() / MS_PER_SEC) as u32;
-        } else {
-            self.count += remaining;
-        }
-    }
-}
-
 /// Failures and successes of recent sign-in attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Attempts {
-    failed: AnchoredCount,
-    succeeded: AnchoredCount,
+    failed: f32,
+    succeeded: f32,
+    anchor_secs: u32,
 }
 
 impl Attempts {
-    /// Failures and successes in the window at `now`. A `now` before the latest failure sees all failures of
-    /// the window.
+    /// Failures and successes in the window, as they count at `now`.
     #[must_use]
     #[inline]
     pub fn at(&self, now: EventTime, window: HalfLife) -> (f32, f32) {
-        let mut failed = self.failed.count;
-        if failed > 0.0 && self.failed.is_before(now) {
-            failed *= self.failed.remaining(now, window);
+        if self.failed <= 0.0 && self.succeeded <= 0.0 {
+            return (0.0, 0.0);
         }
-        let mut succeeded = self.succeeded.count;
-        if succeeded > 0.0 {
-            succeeded *= self.succeeded.remaining(now, window);
-        }
-        (failed, succeeded)
+        let remaining = self.remaining(now, window);
+        (self.failed * remaining, self.succeeded * remaining)
     }
 
     /// Counts a failure at `time`.
     pub fn add_failure(&mut self, time: EventTime, window: HalfLife) {
-        let is_empty = self.failed.count < EMPTY_BELOW;
-        let moves = is_empty || self.failed.is_before(time);
-        self.failed.add(time, window, moves);
+        let remaining = self.remaining(time, window);
+        if self.is_empty() || seconds(time) >= self.anchor_secs {
+            self.failed = self.failed * remaining + 1.0;
+            self.succeeded *= remaining;
+            self.anchor_secs = seconds(time);
+        } else {
+            self.failed += remaining;
+        }
     }
 
     /// Counts a success at `time`.
     pub fn add_success(&mut self, time: EventTime, window: HalfLife) {
-        let moves = self.succeeded.is_before(time);
-        self.succeeded.add(time, window, moves);
+        let remaining = self.remaining(time, window);
+        if self.is_empty() {
+            self.failed *= remaining;
+            self.succeeded = self.succeeded * remaining + 1.0;
+            self.anchor_secs = seconds(time);
+        } else {
+            self.succeeded += remaining;
+        }
     }
+
+    fn is_empty(&self) -> bool {
+        self.failed < EMPTY_BELOW
+    }
+
+    fn remaining(&self, time: EventTime, window: HalfLife) -> f32 {
+        let distance_secs = i64::from(seconds(time)) - i64::from(self.anchor_secs);
+        window.remaining(distance_secs.abs() * MS_PER_SEC) as f32
+    }
+}
+
+fn seconds(time: EventTime) -> u32 {
+    (time.epoch_ms() / MS_PER_SEC) as u32
 }
 
 #[cfg(test)]
@@ -116,6 +108,22 @@ mod tests {
     }
 
     #[test]
+    fn days_that_arrive_interleaved_do_not_hide_successes_from_failures() {
+        let mut attempts = Attempts::default();
+        for minute in 0..200 {
+            for day in [0, 1_440, 2_880] {
+                let time = at(day + minute);
+                if minute % 12 == 5 {
+                    attempts.add_failure(time, window());
+                }
+                attempts.add_success(time, window());
+                let (failed, succeeded) = attempts.at(time, window());
+                assert!(failed <= 2.5 || succeeded > failed, "{failed} {succeeded}");
+            }
+        }
+    }
+
+    #[test]
     fn an_old_window_gives_way_to_the_next_failure() {
         let mut attempts = Attempts::default();
         (0..4).for_each(|_| attempts.add_failure(at(600), window()));
@@ -126,5 +134,6 @@ mod tests {
         early.add_failure(at(600), window());
         early.add_failure(at(585), window());
         assert_eq!(early.at(at(600), window()).0, 1.5);
+        assert_eq!(early.at(at(585), window()).0, 0.75);
     }
 }
