@@ -1,7 +1,7 @@
 //! Rejected records, with the reason and their position.
 //!
-//! The payload itself is not copied: a malformed record may contain a secret anywhere. Only an excerpt, with
-//! every long run of word characters masked, is included.
+//! The payload itself is not copied: a malformed record may contain a secret anywhere. Only an excerpt is included,
+//! in which long words and the values of names that announce a secret are masked.
 
 use serde::Serialize;
 
@@ -59,20 +59,99 @@ impl<'a> DeadLetter<'a> {
     }
 }
 
-/// The beginning of a record with every possible secret replaced by `***`.
+/// Parts of names whose values are masked whatever their length.
+const SECRET_NAMES: [&str; 16] = [
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "value",
+    "representation",
+    "credential",
+    "auth",
+    "key",
+    "cookie",
+    "session",
+    "signature",
+    "private",
+    "otp",
+    "pin",
+    "hash",
+];
+
+/// The beginning of a record with every possible secret replaced by `***`: long words, and whatever stands
+/// beside a name that announces a secret.
 fn excerpt(record: &[u8]) -> String {
     let head = String::from_utf8_lossy(&record[..record.len().min(EXCERPT_BYTES)]);
     let mut shown = String::with_capacity(head.len());
-    let mut run = String::new();
-    for character in head.chars().chain(['\n']) {
-        if character.is_alphanumeric() || matches!(character, '_' | '-' | '.' | '+' | '/' | '=') {
-            run.push(character);
+    let (mut rest, mut is_secret) = (&*head, false);
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '"' => string_length(rest),
+            c if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
+            c => c.len_utf8(),
+        };
+        let (part, after) = rest.split_at(length);
+        rest = after;
+        if !(first == '"' || is_word(first)) {
+            // Punctuation between a name and its value keeps the announcement.
+            is_secret &= matches!(first, ':' | '=' | '[' | ' ' | '\t');
+            shown.extend(part.chars().filter(|c| !c.is_control()));
             continue;
         }
-        shown.push_str(if run.len() >= SECRET_RUN { "***" } else { &run });
-        run.clear();
-        if !character.is_control() {
-            shown.push(character);
+        let is_name = matches!(after.trim_start().chars().next(), Some(':' | '='));
+        if is_name {
+            is_secret = announces_secret(part);
+            shown.push_str(&masked(part));
+        } else if is_secret {
+            shown.push_str("***");
+        } else {
+            shown.push_str(&masked(part));
+        }
+    }
+    shown
+}
+
+/// Length of the quoted string at the beginning of `text`; all of it where it does not end.
+fn string_length(text: &str) -> usize {
+    let mut is_escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+fn announces_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_NAMES.iter().any(|part| name.contains(part))
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '/')
+}
+
+/// `text` with each long word replaced by `***`. A string that holds names of its own is masked whole.
+fn masked(text: &str) -> String {
+    if text.contains("\\\"") {
+        return "\"***\"".to_owned();
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let length = match is_word(first) {
+            true => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
+            false => first.len_utf8(),
+        };
+        let (part, after) = rest.split_at(length);
+        rest = after;
+        match part.len() >= SECRET_RUN && is_word(first) {
+            true => shown.push_str("***"),
+            false => shown.extend(part.chars().filter(|c| !c.is_control())),
         }
     }
     shown
@@ -89,6 +168,29 @@ mod tests {
         assert!(dead_letter.excerpt.contains(r#""time":"soon""#));
         assert!(!dead_letter.excerpt.contains("hunter2"));
         assert_eq!(dead_letter.bytes, record.len());
+    }
+
+    #[test]
+    fn values_beside_telling_names_are_masked_whatever_their_length() {
+        for record in [
+            r#"{"password":"hun ter2","x":1}"#,
+            r#"{"representation":"{\"credentials\":[{\"value\":\"hun ter2\"}]}"}"#,
+            r#"{"x":"{\"password\":\"hun ter2\"}"}"#,
+            r#"{"credentials":["hun ter2"]}"#,
+            r#"{"Api-Key" : "hun ter2"#,
+            "user=ada password=ter2 x=1",
+            r#"{"pin":4711,"secretValue":ter2}"#,
+        ] {
+            let shown = excerpt(record.as_bytes());
+            assert!(
+                !shown.contains("ter2") && !shown.contains("4711"),
+                "{shown}"
+            );
+        }
+        assert_eq!(
+            excerpt(br#"{"time":"soon","x":[1,true]}"#),
+            r#"{"time":"soon","x":[1,true]}"#
+        );
     }
 
     #[test]

@@ -164,6 +164,17 @@ fn prefix(service: &str) -> &str {
     }
 }
 
+/// Error codes that say that the credential was not accepted.
+const NOT_ACCEPTED: [&str; 7] = [
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "UnrecognizedClient",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "AuthFailure",
+];
+
 fn outcome(record: &Record) -> &'static str {
     let failed_login = record
         .response_elements
@@ -176,7 +187,7 @@ fn outcome(record: &Record) -> &'static str {
             let refused = ["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden"];
             if refused.iter().any(|word| code.contains(word)) {
                 "denied"
-            } else if failed_login {
+            } else if failed_login || NOT_ACCEPTED.iter().any(|word| code.contains(word)) {
                 "failure"
             } else {
                 "error"

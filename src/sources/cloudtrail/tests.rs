@@ -67,6 +67,8 @@ fn errors_become_outcomes() {
     assert_eq!(outcome("AccessDenied"), "denied");
     assert_eq!(outcome("NoSuchBucket"), "error");
     assert_eq!(outcome("ThrottlingException"), "error");
+    assert_eq!(outcome("Client.DryRunOperation"), "error");
+    assert_eq!(outcome("ExpiredTokenException"), "failure");
     assert_eq!(outcome(""), "success");
     let login = mapped(
         "ConsoleLogin",
