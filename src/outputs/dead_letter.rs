@@ -1,7 +1,7 @@
 //! Rejected records, with the reason and their position.
 //!
-//! The payload itself is not copied: a malformed record may contain a secret anywhere. Only an excerpt is included,
-//! in which long words and the values of names that announce a secret are masked.
+//! The payload itself is not copied: a malformed record may contain a secret anywhere. Only an excerpt is
+//! included, in which long words and the values of names that announce a secret are masked.
 
 use serde::Serialize;
 

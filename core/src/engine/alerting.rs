@@ -274,7 +274,13 @@ impl Engine {
         let credential_id = subject.credential.as_ref().map_or("", |c| c.id.as_str());
         let decision = Decision {
             subject: subject.clone(),
-            order_id: digest(&[&incident.alert_id, action, credential_id]),
+            order_id: digest(&[
+                &incident.alert_id,
+                action,
+                credential_id,
+                incident.severity.as_str(),
+                incident.attributable_severity.map_or("", Severity::as_str),
+            ]),
             policy,
             requested_action: requested,
             guarded,
