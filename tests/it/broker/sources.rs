@@ -67,7 +67,8 @@ fn a_spray_over_all_partitions_is_one_alert_across_a_kill() {
     assert_eq!(reached, BTreeSet::from(SPRAYED_SUCCESSES));
     let orders = setup.read("revocations");
     let ordered: BTreeSet<&str> = orders.iter().map(|order| order.key.as_str()).collect();
-    assert_eq!(ordered, BTreeSet::from(SPRAYED_SUCCESSES));
+    // Each is decided on by its own evidence, which after five days not every one has.
+    assert!(!ordered.is_empty() && ordered.is_subset(&BTreeSet::from(SPRAYED_SUCCESSES)));
     let ids: Vec<String> = orders
         .iter()
         .map(|o| o.value["order_id"].to_string())
