@@ -205,6 +205,16 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_too_many_events_is_not_expanded() {
+        let of = |records: usize| format!("[{}{{}}]", "{},".repeat(records - 1));
+        let expanded = |document: &str| {
+            expand_bounded(document.as_bytes(), Format::CloudTrail).map(|items| items.len())
+        };
+        assert_eq!(expanded(&of(MAX_RECORDS)), Some(MAX_RECORDS));
+        assert_eq!(expanded(&of(MAX_RECORDS + 1)), None);
+    }
+
+    #[test]
     fn a_truncated_document_is_reported() {
         let good = event("a", 1_700_000_001_000);
         let document = format!("{{\"Records\":[{good},{{\"time\"");

@@ -7,7 +7,7 @@ use crate::kafka::topics::RequiredTopic;
 use crate::keycloak::admin_client::{AdminClient, EventKind};
 use crate::model::Model;
 use crate::receivers;
-use crate::shard::{load_model, model_hash};
+use crate::shard::{ShardFactory, ShardId, load_model, model_hash};
 
 /// Result of the checks.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +23,10 @@ pub struct Report {
 pub async fn check(config: &Config) -> Report {
     let mut report = Report::default();
     match load_model(config) {
-        Ok(model) => report.fine.push(model_line(config, &model)),
+        Ok(model) => {
+            report.fine.push(model_line(config, &model));
+            report.fine.push(memory_line(config, model));
+        }
         Err(error) => report.problems.push(error.to_string()),
     }
     let requested = topics::required_topics(config);
@@ -79,6 +82,22 @@ fn model_line(config: &Config, model: &Model) -> String {
     format!(
         "model {hash}: {} actions in the catalogue",
         model.catalogue.len()
+    )
+}
+
+/// The most memory that the shards of one instance can take.
+fn memory_line(config: &Config, model: Model) -> String {
+    let partitions = config.topics.partitions.max(1);
+    let factory = ShardFactory::new(config, model, partitions as u32);
+    let views = [ShardId::of_identities, ShardId::of_sources];
+    let ids = (0..partitions).flat_map(|partition| views.map(|id| id(partition)));
+    let ceiling: u64 = ids
+        .map(|id| factory.settings_of(id).memory_ceiling_bytes())
+        .sum();
+    format!(
+        "memory: at most {:.1} GiB for all {partitions} partitions, with every table full and every text of its \
+         maximum length",
+        ceiling as f64 / f64::from(1 << 30)
     )
 }
 

@@ -233,6 +233,19 @@ mod tests {
     use std::io::Write;
 
     #[test]
+    fn a_line_without_end_is_rejected_before_it_fills_the_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bomb.gz");
+        let out = File::create(&path).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(out, flate2::Compression::fast());
+        io::copy(&mut io::repeat(b'x').take(1 << 30), &mut gzip).unwrap();
+        gzip.finish().unwrap();
+        let mut parts = open(&path).unwrap();
+        assert!(matches!(parts.next_part(), Err(InputError::LongLine(_))));
+        assert!(parts.begun.len() < 2 * LINE_BYTES);
+    }
+
+    #[test]
     fn compressed_files_are_recognised_by_their_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, bytes: &[u8]| {

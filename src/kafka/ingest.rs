@@ -117,3 +117,40 @@ impl Stage for Ingest {
 
     fn tick(&mut self) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expand(payload: &[u8]) -> Vec<OutputRecord> {
+        let stage = Ingest::new(Vec::new(), Metrics::new("test").unwrap());
+        let record = Record {
+            topic: "raw",
+            partition: 0,
+            offset: 7,
+            appended_at: None,
+            key: b"",
+            payload,
+        };
+        stage.expand(&record)
+    }
+
+    #[test]
+    fn what_is_rejected_of_one_record_costs_a_bounded_number_of_dead_letters() {
+        let event = r#"{"time":1700000000000,"identity":{"id":"svc"},"activity":"use"}"#;
+        let document = format!("[{}{event}]", "{\"secret\":\"hunter2\"},".repeat(5_000));
+        let outputs = expand(document.as_bytes());
+        assert_eq!(outputs.len(), MAX_DEAD_LETTERS + 2);
+        let events = outputs
+            .iter()
+            .filter(|output| output.stream == Stream::Events);
+        assert_eq!(events.count(), 1);
+        let bytes: usize = outputs.iter().map(|output| output.payload.len()).sum();
+        assert!(bytes < 20_000, "{bytes}");
+        assert_eq!(expand(b"").len(), 1);
+        assert_eq!(
+            expand(format!("[{}{{}}]", "{},".repeat(200_000)).as_bytes()).len(),
+            1
+        );
+    }
+}

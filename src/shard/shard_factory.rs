@@ -87,7 +87,7 @@ impl ShardFactory {
 
     /// Settings of the engine of one shard. The views share the alert budget; only the view by identity
     /// contains anybody.
-    pub(super) fn settings_of(&self, id: ShardId) -> Settings {
+    pub(crate) fn settings_of(&self, id: ShardId) -> Settings {
         let index = u32::try_from(id.partition).unwrap_or(0);
         match id.entity {
             EntityView::Identity => Settings {

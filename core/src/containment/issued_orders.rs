@@ -9,7 +9,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
 /// Orders stored per shard; the oldest are evicted.
-const MAX_ORDERS: usize = 4_096;
+pub const MAX_ORDERS: usize = 4_096;
 /// Retention of an order, in milliseconds of event time.
 const RETENTION_MS: i64 = 7 * MS_PER_DAY;
 

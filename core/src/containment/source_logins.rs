@@ -2,7 +2,7 @@
 //!
 //! A login may precede the evidence against its source, so logins are kept for a day. Bounded in number and
 //! in bytes: `MAX_LOGINS_PER_SOURCE` identities per source, of which the oldest are evicted; `MAX_SOURCES`
-//! sources and `MAX_TEXT_BYTES` of names, beyond which the half of the sources that was less recently active
+//! sources and `MAX_STORED_BYTES`, beyond which the half of the sources that was less recently active
 //! is evicted, those without logins first.
 
 use crate::score::subject::Subject;
@@ -16,8 +16,8 @@ pub const MAX_LOGINS_PER_SOURCE: usize = 256;
 pub const MAX_ATTEMPTED_PER_SOURCE: usize = 20;
 /// Sources stored.
 pub const MAX_SOURCES: usize = 4_096;
-/// Bytes of all stored texts.
-pub const MAX_TEXT_BYTES: usize = 16 << 20;
+/// Bytes of all logins with their texts.
+pub const MAX_STORED_BYTES: usize = 16 << 20;
 
 /// One identity that signed in.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -33,11 +33,12 @@ pub struct SourceLogin {
 }
 
 impl SourceLogin {
-    fn text_bytes(&self) -> usize {
+    fn stored_bytes(&self) -> usize {
         let of = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let credential = self.subject.credential.as_ref();
         let credential = credential.map_or(0, |c| c.id.len() + of(&c.issuer));
-        self.subject.id.len() + of(&self.subject.group) + of(&self.subject.owner) + credential
+        let texts = self.subject.id.len() + of(&self.subject.group) + of(&self.subject.owner);
+        size_of::<Self>() + texts + credential
     }
 }
 
@@ -56,9 +57,13 @@ pub struct SourceLogins {
 }
 
 impl SourceLogins {
-    fn text_bytes(&self) -> usize {
-        let logins: usize = self.identities.iter().map(SourceLogin::text_bytes).sum();
-        logins + self.attempted.iter().map(String::len).sum::<usize>()
+    fn stored_bytes(&self) -> usize {
+        let logins: usize = self.identities.iter().map(SourceLogin::stored_bytes).sum();
+        let names = self.attempted.iter();
+        logins
+            + names
+                .map(|name| size_of::<String>() + name.len())
+                .sum::<usize>()
     }
 
     fn is_empty(&self) -> bool {
@@ -70,7 +75,7 @@ impl SourceLogins {
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct LoginsBySource {
     sources: BTreeMap<u64, SourceLogins>,
-    text_bytes: usize,
+    stored_bytes: usize,
 }
 
 impl LoginsBySource {
@@ -113,10 +118,10 @@ impl LoginsBySource {
         }
         let of = self.sources.entry(source).or_default();
         of.latest = of.latest.max(Some(time));
-        let before = of.text_bytes();
+        let before = of.stored_bytes();
         change(of);
-        self.text_bytes = self.text_bytes + of.text_bytes() - before;
-        while self.text_bytes > MAX_TEXT_BYTES && self.sources.len() > 1 {
+        self.stored_bytes = self.stored_bytes + of.stored_bytes() - before;
+        while self.stored_bytes > MAX_STORED_BYTES && self.sources.len() > 1 {
             self.evict_quiet_half();
         }
     }
@@ -173,7 +178,7 @@ impl LoginsBySource {
     }
 
     fn recount(&mut self) {
-        self.text_bytes = self.sources.values().map(SourceLogins::text_bytes).sum();
+        self.stored_bytes = self.sources.values().map(SourceLogins::stored_bytes).sum();
     }
 
     #[cold]
@@ -260,10 +265,14 @@ mod tests {
             long.subject.owner = Some("o".repeat(8_192));
             logins.record(source, long);
             logins.record_attempt(source, &"n".repeat(1_024), at(source as i64));
-            assert!(logins.text_bytes <= MAX_TEXT_BYTES);
+            assert!(logins.stored_bytes <= MAX_STORED_BYTES);
         }
-        let counted: usize = logins.sources.values().map(SourceLogins::text_bytes).sum();
-        assert_eq!(counted, logins.text_bytes);
+        let counted: usize = logins
+            .sources
+            .values()
+            .map(SourceLogins::stored_bytes)
+            .sum();
+        assert_eq!(counted, logins.stored_bytes);
         assert!(logins.get(4_999).is_some());
     }
 

@@ -10,6 +10,7 @@ mod dedup;
 mod event_clock;
 mod health;
 mod learning;
+mod memory_ceiling;
 mod order_lifecycle;
 mod pipeline;
 mod profile_report;

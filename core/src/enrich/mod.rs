@@ -33,6 +33,9 @@ pub enum Feature {
     Resource = 7,
 }
 
+/// Maximum length of a value in an explanation, in bytes.
+pub const MAX_SHOWN_BYTES: usize = 240;
+
 const IDENTITY_SPACE: u64 = 0x1d;
 /// Followed by one space for each kind of identity.
 const GROUP_SPACE: u64 = 0x96;
@@ -286,7 +289,16 @@ pub fn label<'e>(event: &'e Event<'_>, feature: Feature) -> Cow<'e, str> {
             .as_deref()
             .map(|resource| Cow::Borrowed(resource_family(resource))),
     };
-    shown.unwrap_or_default()
+    cut(shown.unwrap_or_default())
+}
+
+/// A label that is not longer than an explanation can show.
+fn cut(label: Cow<'_, str>) -> Cow<'_, str> {
+    if label.len() <= MAX_SHOWN_BYTES {
+        return label;
+    }
+    let end = label.floor_char_boundary(MAX_SHOWN_BYTES);
+    Cow::Owned(format!("{}…", &label[..end]))
 }
 
 fn mask_address(ip: IpAddr, v4_bits: u32, v6_bits: u32) -> (IpAddr, u32) {

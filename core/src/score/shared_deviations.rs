@@ -20,7 +20,10 @@ use hashbrown::HashMap;
 pub const UNDISCOUNTED_OTHERS: f64 = 1.0;
 /// Number of further identities that halves the surprise.
 pub const HALVING_OTHERS: f64 = 3.0;
-const CAPACITY: usize = 32_768;
+/// Deviations that are counted.
+pub const CAPACITY: usize = 32_768;
+/// Size of one of them, in bytes.
+pub const ENTRY_BYTES: usize = size_of::<(u32, RecentIdentities)>();
 const HALF_DAY_MS: i64 = 12 * MS_PER_HOUR;
 /// Minimum interval between evictions at capacity.
 const SWEEP_INTERVAL_MS: i64 = MS_PER_HOUR;

@@ -20,7 +20,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 /// Maximum size of a record, in bytes.
 pub const RECORD_BYTES: usize = 256 * 1024;
-/// Maximum length of the id of an identity, event or credential, in bytes.
+/// Maximum length of the id of an identity or event, and of a group, owner or issuer, in bytes.
 pub const ID_BYTES: usize = 1_024;
 /// Maximum length of other texts, in bytes.
 pub const TEXT_BYTES: usize = 8_192;
@@ -235,8 +235,8 @@ fn identity_of(raw: IdentityObject<'_>) -> Result<Identity<'_>, NativeError> {
     Ok(Identity {
         id: text(raw.id, "identity.id", ID_BYTES)?.ok_or_else(missing)?,
         kind,
-        group: text(raw.group, "identity.group", TEXT_BYTES)?,
-        owner: text(raw.owner, "identity.owner", TEXT_BYTES)?,
+        group: text(raw.group, "identity.group", ID_BYTES)?,
+        owner: text(raw.owner, "identity.owner", ID_BYTES)?,
     })
 }
 
@@ -263,7 +263,7 @@ fn credential_of(raw: CredentialObject<'_>) -> Result<Option<Credential<'_>>, Na
             .map(|id| without_secret(id, kind))
             .unwrap_or_default(),
         kind,
-        issuer: text(raw.issuer, "credential.issuer", TEXT_BYTES)?,
+        issuer: text(raw.issuer, "credential.issuer", ID_BYTES)?,
         issued_at: moment(raw.issued_at),
         expires_at: moment(raw.expires_at),
         scopes: scopes.into_iter().map(|Str(text)| text).collect(),
