@@ -95,8 +95,8 @@ fn memory_line(config: &Config, model: Model) -> String {
         .map(|id| factory.settings_of(id).memory_ceiling_bytes())
         .sum();
     format!(
-        "memory: at most {:.1} GiB for all {partitions} partitions, with every table full and every text of its \
-         maximum length",
+        "memory: at most {:.1} GiB for all {partitions} partitions, with every table full and every text of \
+         its maximum length",
         ceiling as f64 / f64::from(1 << 30)
     )
 }

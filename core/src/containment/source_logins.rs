@@ -60,15 +60,16 @@ impl SourceLogins {
     fn stored_bytes(&self) -> usize {
         let logins: usize = self.identities.iter().map(SourceLogin::stored_bytes).sum();
         let names = self.attempted.iter();
-        logins
-            + names
-                .map(|name| size_of::<String>() + name.len())
-                .sum::<usize>()
+        logins + names.map(|name| name_bytes(name)).sum::<usize>()
     }
 
     fn is_empty(&self) -> bool {
         self.identities.is_empty() && self.attempted.is_empty()
     }
+}
+
+fn name_bytes(name: &str) -> usize {
+    size_of::<String>() + name.len()
 }
 
 /// Recent logins by source.
@@ -82,19 +83,20 @@ impl LoginsBySource {
     /// Records a login from `source`.
     pub fn record(&mut self, source: u64, login: SourceLogin) {
         self.modify(source, login.time, |of| {
-            if let Some(known) = of
-                .identities
-                .iter_mut()
-                .find(|known| known.key == login.key)
-            {
+            let added = login.stored_bytes();
+            let mut identities = of.identities.iter_mut();
+            if let Some(known) = identities.find(|known| known.key == login.key) {
+                let removed = known.stored_bytes();
                 known.subject = login.subject;
-                return;
+                return (added, removed);
             }
+            let mut removed = 0;
             if of.identities.len() >= MAX_LOGINS_PER_SOURCE {
-                of.identities.remove(0);
+                removed = of.identities.remove(0).stored_bytes();
                 of.dropped += 1;
             }
             of.identities.push(login);
+            (added, removed)
         });
     }
 
@@ -102,25 +104,31 @@ impl LoginsBySource {
     pub fn record_attempt(&mut self, source: u64, id: &str, time: EventTime) {
         self.modify(source, time, |of| {
             if of.attempted.iter().any(|known| known == id) {
-                return;
+                return (0, 0);
             }
-            if of.attempted.len() < MAX_ATTEMPTED_PER_SOURCE {
-                of.attempted.push(id.to_owned());
-            } else {
+            if of.attempted.len() >= MAX_ATTEMPTED_PER_SOURCE {
                 of.has_more_attempted = true;
+                return (0, 0);
             }
+            of.attempted.push(id.to_owned());
+            (name_bytes(id), 0)
         });
     }
 
-    fn modify(&mut self, source: u64, time: EventTime, change: impl FnOnce(&mut SourceLogins)) {
+    /// Changes what is stored of `source`; `change` returns the bytes that it added and removed.
+    fn modify(
+        &mut self,
+        source: u64,
+        time: EventTime,
+        change: impl FnOnce(&mut SourceLogins) -> (usize, usize),
+    ) {
         if self.sources.len() >= MAX_SOURCES && !self.sources.contains_key(&source) {
             self.evict_quiet_half();
         }
         let of = self.sources.entry(source).or_default();
         of.latest = of.latest.max(Some(time));
-        let before = of.stored_bytes();
-        change(of);
-        self.stored_bytes = self.stored_bytes + of.stored_bytes() - before;
+        let (added, removed) = change(of);
+        self.stored_bytes = (self.stored_bytes + added).saturating_sub(removed);
         while self.stored_bytes > MAX_STORED_BYTES && self.sources.len() > 1 {
             self.evict_quiet_half();
         }
