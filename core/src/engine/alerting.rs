@@ -8,7 +8,7 @@ use crate::containment::guardrail::{Approval, GuardedAction, Target};
 use crate::containment::policy::PolicyInput;
 use crate::containment::{Action, Restriction};
 use crate::enrich::Features;
-use crate::event::{Activity, Event};
+use crate::event::{Activity, Attribution, Event};
 use crate::score::incident::{AlertState, EventScore};
 use crate::score::severity::severity;
 use crate::score::subject::Subject;
@@ -145,10 +145,11 @@ impl Engine {
         } else {
             Phase::Opened
         };
+        let known_attributable = known.as_ref().and_then(|alert| alert.attributable_severity);
         let attributable = self.attributable_severity(score);
-        let grew = known.as_ref().is_none_or(|alert| {
-            severity > alert.severity || attributable > alert.attributable_severity
-        });
+        let has_attributable_grown = attributable > known_attributable;
+        let has_grown = known.as_ref().is_none_or(|alert| severity > alert.severity);
+        let may_contain = has_attributable_grown || event.attribution() == Attribution::Holder;
         let mut incident = known.unwrap_or_else(|| AlertState {
             alert_id: alert_id(entity, event, &self.settings.model_hash),
             opened: event.time,
@@ -182,8 +183,8 @@ impl Engine {
         }
         let decisions = match entity {
             EntityView::Source => Vec::new(),
-            EntityView::Identity if grew => {
-                vec![self.decide(&incident, features.identity)]
+            EntityView::Identity if has_grown || has_attributable_grown => {
+                vec![self.decide(&incident, features.identity, may_contain)]
             }
             EntityView::Identity => Vec::new(),
         };
@@ -250,12 +251,14 @@ impl Engine {
     }
 
     /// The containment decision about the subject of the incident, whose key is `key`. The action is that of
-    /// the attributable evidence.
-    fn decide(&mut self, incident: &AlertState, key: u64) -> Decision {
+    /// the attributable evidence; without `may_contain` it is to notify: an event that anyone can cause
+    /// repeats no earlier order, which would spend the limits on containment.
+    fn decide(&mut self, incident: &AlertState, key: u64, may_contain: bool) -> Decision {
         let subject = &incident.subject;
         let (requested, policy) = self.policy_action(incident, incident.severity);
         let attributable = incident
             .attributable_severity
+            .filter(|_| may_contain)
             .map_or(Action::Notify, |severity| {
                 self.policy_action(incident, severity).0
             });

@@ -94,6 +94,39 @@ fn decoys_do_not_spend_the_containment_budget() {
 }
 
 #[test]
+fn failures_do_not_repeat_an_earlier_containment() {
+    let mut organisation = Organisation::at_work();
+    let mut contained = 0;
+    for stolen in &theft(3, NOON_MS, "198.51.100.7") {
+        contained += organisation.see(stolen).containments().len();
+        if contained > 0 {
+            break;
+        }
+    }
+    assert_eq!(contained, 1);
+    // The others work on, and the cooldown passes.
+    for number in 10..PEOPLE {
+        organisation.see(&work(number, NOON_MS + MS_PER_HOUR / 2, Activity::Use));
+    }
+    let attempts: Vec<_> = (0..200)
+        .map(|nth| {
+            let ms = NOON_MS + MS_PER_HOUR / 2 + nth * 2_000;
+            sign_in(&person(3), ms, ATTACKER, Outcome::Failure)
+        })
+        .collect();
+    let seen = organisation.see_all(&attempts);
+    let decisions: Vec<_> = seen.alerts.iter().flat_map(|a| &a.decisions).collect();
+    assert!(!decisions.is_empty(), "the alert grows");
+    for decision in decisions {
+        assert_eq!(decision.guarded.action, Action::Notify);
+        assert_eq!(decision.guarded.weakened_by, [Restriction::Unattributed]);
+    }
+    // The thief himself is contained all the same.
+    let seen = organisation.see_all(&theft(3, NOON_MS + MS_PER_HOUR, "198.51.100.7"));
+    assert!(seen.action() > Action::Notify, "{seen:?}");
+}
+
+#[test]
 fn failures_beforehand_neither_hide_a_theft_nor_a_spray() {
     let before = Organisation::at_work();
     let stolen = |organisation: &mut Organisation| {
