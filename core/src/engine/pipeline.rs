@@ -206,12 +206,17 @@ impl Engine {
     ) -> BaselineRef {
         let half_life = self.settings.parameters.decay.baseline_half_life;
         let watermark = self.intake.clock.watermark();
-        let is_of_anyone = self.is_of_anyone(event);
-        let store = &mut self.scoring.store;
-        let shared_weight = store.advance_shared_decay(watermark, half_life);
-        if is_of_anyone {
-            return self.find_known_baselines(event, time, features, shared_weight);
+        let shared_weight = self
+            .scoring
+            .store
+            .advance_shared_decay(watermark, half_life);
+        if self.is_of_anyone(event) {
+            let known = self.find_known_baselines(event, time, features);
+            let store = &mut self.scoring.store;
+            let group = store.known_group_slot_for(features, known.slot);
+            return BaselineRef { group, ..known };
         }
+        let store = &mut self.scoring.store;
         let slot = store.get_or_insert(features.identity, &event.identity.id, time, half_life);
         let group = store.group_slot_for(features, slot);
         let credential = features
@@ -239,31 +244,29 @@ impl Engine {
         baselines
     }
 
-    /// The baselines that there are already: what anyone can cause creates none.
-    fn find_known_baselines(
-        &mut self,
+    /// The baselines that there are already, but for the group. Creates none.
+    pub(super) fn find_known_baselines(
+        &self,
         event: &Event<'_>,
         time: EventTime,
         features: &Features,
-        shared_weight: f32,
     ) -> BaselineRef {
         let half_life = self.settings.parameters.decay.baseline_half_life;
-        let store = &mut self.scoring.store;
+        let store = &self.scoring.store;
         let slot = store.find(features.identity, &event.identity.id);
         let profile = slot.map(|slot| &store.entry(slot).profile);
         let now = profile.map_or(time, |profile| profile.effective_time(time));
-        let profile_weight = profile.map_or(1.0, |p| p.landmark.weight_at(now, half_life));
         let known = features
             .credential
             .and_then(|key| store.credentials.find(key));
         let credential = known.filter(|slot| store.credentials.record(*slot).is_known());
         BaselineRef {
             slot,
-            group: store.known_group_slot_for(features, slot),
+            group: 0,
             credential,
             is_first_use: credential.is_none(),
-            profile_weight,
-            shared_weight,
+            profile_weight: profile.map_or(1.0, |p| p.landmark.weight_at(now, half_life)),
+            shared_weight: store.shared_weight(),
             now,
         }
     }

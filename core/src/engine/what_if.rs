@@ -1,9 +1,8 @@
 //! Scores an event without learning from it.
 
 use super::Engine;
-use super::pipeline::BaselineRef;
 use super::readings::{read_signals, verdicts};
-use crate::enrich::{Features, enrich};
+use crate::enrich::enrich;
 use crate::event::Event;
 use crate::verdict::Verdict;
 
@@ -18,7 +17,7 @@ impl Engine {
             &self.settings.catalogue,
             &self.settings.hash_key,
         );
-        let baselines = self.find_baselines(event, &features);
+        let baselines = self.find_known_baselines(event, event.time, &features);
         let (group, kind) = (features.group, features.kind_group);
         let peers = match self.scoring.store.find_group(group, kind, baselines.slot) {
             Some(group) => self.scoring.store.group(group),
@@ -33,29 +32,6 @@ impl Engine {
             event_nats: score.total.event_nats,
             alert_id: alert.map(|alert| alert.alert_id.clone()),
             signals: verdicts(&context, &readings, true),
-        }
-    }
-
-    fn find_baselines(&self, event: &Event<'_>, features: &Features) -> BaselineRef {
-        let half_life = self.settings.parameters.decay.baseline_half_life;
-        let slot = self
-            .scoring
-            .store
-            .find(features.identity, &event.identity.id);
-        let credential = features
-            .credential
-            .and_then(|key| self.scoring.store.credentials.find(key))
-            .filter(|slot| self.scoring.store.credentials.record(*slot).is_known());
-        let profile = slot.map(|slot| &self.scoring.store.entry(slot).profile);
-        let now = profile.map_or(event.time, |profile| profile.effective_time(event.time));
-        BaselineRef {
-            slot,
-            group: 0,
-            credential,
-            is_first_use: credential.is_none(),
-            profile_weight: profile.map_or(1.0, |p| p.landmark.weight_at(now, half_life)),
-            shared_weight: self.scoring.store.shared_weight(),
-            now,
         }
     }
 }
