@@ -76,23 +76,15 @@ impl Engine {
     }
 
     /// Whether this event opens an alert or warrants an update of the open one.
-    pub(super) fn should_alert(
-        &self,
-        features: &Features,
-        score: &EventScore,
-        attributable: Option<Severity>,
-    ) -> bool {
-        let threshold_nats = self.threshold_nats();
-        if score.total.score_nats < self.scoring.threshold.min_nats()
-            || score.total.score_nats < threshold_nats
-        {
+    pub(super) fn should_alert(&self, features: &Features, score: &EventScore) -> bool {
+        let Some(now) = self.severity_of(score.total.score_nats) else {
             return false;
-        }
+        };
         let params = &self.settings.parameters;
         match self.open_alert(features.identity) {
             None => score.total.is_new,
             Some(alert) => {
-                let now = severity(score.total.score_nats, threshold_nats, &params.severity);
+                let attributable = self.severity_of(score.attributable.score_nats);
                 let growth = score.total.score_nats - alert.published_nats;
                 let technique = features.abuse.map(|abuse| abuse.technique);
                 let names_another =
@@ -104,9 +96,9 @@ impl Engine {
         }
     }
 
-    /// Severity of the attributable evidence alone; `None` below the threshold.
-    pub(super) fn attributable_severity(&self, score: &EventScore) -> Option<Severity> {
-        let (score_nats, threshold_nats) = (score.attributable.score_nats, self.threshold_nats());
+    /// Severity of a score of `score_nats`; `None` below the threshold.
+    fn severity_of(&self, score_nats: f64) -> Option<Severity> {
+        let threshold_nats = self.threshold_nats();
         let reaches =
             score_nats >= threshold_nats && score_nats >= self.scoring.threshold.min_nats();
         let params = &self.settings.parameters.severity;
@@ -146,7 +138,7 @@ impl Engine {
             Phase::Opened
         };
         let known_attributable = known.as_ref().and_then(|alert| alert.attributable_severity);
-        let attributable = self.attributable_severity(score);
+        let attributable = self.severity_of(score.attributable.score_nats);
         let has_attributable_grown = attributable > known_attributable;
         let has_grown = known.as_ref().is_none_or(|alert| severity > alert.severity);
         let may_contain = has_attributable_grown || event.attribution() == Attribution::Holder;

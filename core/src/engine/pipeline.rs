@@ -97,9 +97,8 @@ impl Engine {
         let (deviations, score) = self.score_event(&context, &readings, &baselines);
         output.event_nats = score.total.event_nats;
         output.score_nats = score.total.score_nats;
-        let attributable = self.attributable_severity(&score);
         let is_alerting = !output.duplicate
-            && (self.should_alert(features, &score, attributable)
+            && (self.should_alert(features, &score)
                 || self.has_unpublished_logins(features.identity));
         let signals = match detail {
             _ if is_alerting => verdicts(&context, &readings, true),
