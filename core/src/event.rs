@@ -191,16 +191,11 @@ impl<'a> Event<'a> {
     }
 
     /// Bounds the event's time by `record_time`, at which the broker appended it: an event cannot be logged
-    /// before it happened, but for clocks that differ by [`MAX_CLOCK_SKEW_MS`]. Returns whether it was ahead.
-    pub fn bound_time(&mut self, record_time: Option<EventTime>) -> bool {
-        let Some(record_time) = record_time else {
-            return false;
-        };
-        let is_ahead = self.time > record_time.saturating_add_ms(MAX_CLOCK_SKEW_MS);
-        if is_ahead {
-            self.time = record_time;
-        }
-        is_ahead
+    /// before it happened, but for clocks that differ by [`MAX_CLOCK_SKEW_MS`].
+    pub fn bound_time(&mut self, record_time: Option<EventTime>) {
+        let is_ahead =
+            |record_time: &EventTime| self.time > record_time.saturating_add_ms(MAX_CLOCK_SKEW_MS);
+        self.time = record_time.filter(is_ahead).unwrap_or(self.time);
     }
 
     /// Who can cause the event: a credential that is not accepted proves nothing of its holder.

@@ -20,15 +20,7 @@ fn at(ms: i64) -> EventTime {
 }
 
 fn settings() -> Settings {
-    let rule = Rule {
-        name: "all: revoke".to_owned(),
-        severities: Vec::new(),
-        identities: Vec::new(),
-        credentials: Vec::new(),
-        groups: Vec::new(),
-        techniques: Vec::new(),
-        action: Action::Revoke,
-    };
+    let rule = Rule::new("all: revoke", &[], Action::Revoke);
     Settings {
         model_hash: "hash".into(),
         policy: Arc::new(Policy(vec![rule])),

@@ -61,20 +61,11 @@ fn catalogue() -> Catalogue {
 }
 
 fn policy() -> Policy {
-    let rule = |name: &str, severities: &[Severity], action| Rule {
-        name: name.to_owned(),
-        severities: severities.to_vec(),
-        identities: Vec::new(),
-        credentials: Vec::new(),
-        groups: Vec::new(),
-        techniques: Vec::new(),
-        action,
-    };
     Policy(vec![
-        rule("low", &[Severity::Low], Action::StepUp),
-        rule("medium", &[Severity::Medium], Action::Rotate),
-        rule("high", &[Severity::High], Action::Revoke),
-        rule("critical", &[Severity::Critical], Action::Suspend),
+        Rule::new("low", &[Severity::Low], Action::StepUp),
+        Rule::new("medium", &[Severity::Medium], Action::Rotate),
+        Rule::new("high", &[Severity::High], Action::Revoke),
+        Rule::new("critical", &[Severity::Critical], Action::Suspend),
     ])
 }
 

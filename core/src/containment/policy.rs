@@ -40,6 +40,20 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// The rule `name` that requests `action` at `severities`, whatever else the situation is.
+    #[must_use]
+    pub fn new(name: impl Into<String>, severities: &[Severity], action: Action) -> Self {
+        Self {
+            name: name.into(),
+            severities: severities.to_vec(),
+            identities: Vec::new(),
+            credentials: Vec::new(),
+            groups: Vec::new(),
+            techniques: Vec::new(),
+            action,
+        }
+    }
+
     fn matches(&self, of: &PolicyInput<'_>) -> bool {
         fn has<T: PartialEq>(listed: &[T], value: &T) -> bool {
             listed.is_empty() || listed.contains(value)
@@ -89,13 +103,10 @@ mod tests {
     #[test]
     fn the_first_matching_rule_applies() {
         let rule = |name: &str, groups: &[&str], techniques: &[&str], action| Rule {
-            name: name.to_owned(),
-            severities: vec![Severity::High],
-            identities: Vec::new(),
             credentials: vec![None],
             groups: groups.iter().map(|g| (*g).to_owned()).collect(),
             techniques: techniques.iter().map(|t| (*t).to_owned()).collect(),
-            action,
+            ..Rule::new(name, &[Severity::High], action)
         };
         let policy = Policy(vec![
             rule("payroll", &["finance"], &[], Action::Suspend),

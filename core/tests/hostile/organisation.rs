@@ -99,19 +99,14 @@ pub(crate) fn theft(number: usize, ms: i64, ip: &str) -> Vec<Event<'static>> {
 }
 
 fn policy() -> Policy {
-    let rule = |severities: &[Severity], action| Rule {
-        name: format!("{action}"),
-        severities: severities.to_vec(),
-        identities: Vec::new(),
-        credentials: Vec::new(),
-        groups: Vec::new(),
-        techniques: Vec::new(),
-        action,
-    };
     Policy(vec![
-        rule(&[Severity::Low, Severity::Medium], Action::StepUp),
-        rule(&[Severity::High], Action::Revoke),
-        rule(&[Severity::Critical], Action::Suspend),
+        Rule::new(
+            "step_up",
+            &[Severity::Low, Severity::Medium],
+            Action::StepUp,
+        ),
+        Rule::new("revoke", &[Severity::High], Action::Revoke),
+        Rule::new("suspend", &[Severity::Critical], Action::Suspend),
     ])
 }
 
