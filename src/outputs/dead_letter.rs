@@ -88,8 +88,7 @@ fn excerpt(record: &[u8]) -> String {
     while let Some(first) = rest.chars().next() {
         let length = match first {
             '"' => string_length(rest),
-            c if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
-            c => c.len_utf8(),
+            _ => word_length(rest),
         };
         let (part, after) = rest.split_at(length);
         rest = after;
@@ -126,6 +125,13 @@ fn string_length(text: &str) -> usize {
     text.len()
 }
 
+/// Length of the word at the beginning of `text`, or of its first character.
+fn word_length(text: &str) -> usize {
+    let end = text.find(|c| !is_word(c)).unwrap_or(text.len());
+    let first = text.chars().next().map_or(0, char::len_utf8);
+    end.max(first)
+}
+
 fn announces_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     SECRET_NAMES.iter().any(|part| name.contains(part))
@@ -143,11 +149,7 @@ fn masked(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let length = match is_word(first) {
-            true => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
-            false => first.len_utf8(),
-        };
-        let (part, after) = rest.split_at(length);
+        let (part, after) = rest.split_at(word_length(rest));
         rest = after;
         match part.len() >= SECRET_RUN && is_word(first) {
             true => shown.push_str("***"),
