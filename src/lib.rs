@@ -21,6 +21,7 @@ pub mod kafka;
 pub mod keycloak;
 pub mod metrics;
 pub mod model;
+pub mod mutex;
 pub mod orders;
 pub mod outputs;
 pub mod persistence;

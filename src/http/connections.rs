@@ -1,13 +1,14 @@
 //! Accepts connections, within bounds: a client that opens many, or sends its request slowly, does not keep
 //! others from being served.
 
+use crate::mutex::lock;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -38,7 +39,7 @@ impl Admission {
     /// Admits a connection from `address`; `None` where there are too many.
     fn of(address: IpAddr, addresses: &Addresses, permits: &Arc<Semaphore>) -> Option<Self> {
         let permit = Arc::clone(permits).try_acquire_owned().ok()?;
-        let mut open = addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock(addresses);
         let of_address = open.entry(address).or_default();
         if *of_address >= MAX_CONNECTIONS_BY_ADDRESS {
             return None;
@@ -55,10 +56,7 @@ impl Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        let mut open = self
-            .addresses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock(&self.addresses);
         if let Some(of_address) = open.get_mut(&self.address) {
             *of_address -= 1;
             if *of_address == 0 {

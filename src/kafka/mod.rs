@@ -18,8 +18,6 @@ pub mod topics;
 mod transaction;
 pub mod worker;
 
-pub(crate) use rebalance::lock;
-
 use crate::shard::RestoreError;
 
 /// Why Kafka failed.

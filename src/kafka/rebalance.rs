@@ -4,10 +4,11 @@
 use crate::kafka::KafkaError;
 use crate::kafka::transaction::Transaction;
 use crate::metrics::Metrics;
+use crate::mutex::lock;
 use crate::status::Status;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::{ClientContext, Statistics, TopicPartitionList};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// A partition assigned or revoked inside `poll`.
 pub(super) struct PartitionChange {
@@ -23,11 +24,6 @@ pub(super) struct RebalanceState {
     pub(super) failed: Mutex<Option<KafkaError>>,
     pub(super) status: Arc<Status>,
     pub(super) metrics: Metrics,
-}
-
-/// Locks `mutex`, also after a panic of another thread.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Callbacks of the client.

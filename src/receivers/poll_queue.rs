@@ -2,8 +2,9 @@
 //! acknowledged.
 
 use crate::config::Secret;
+use crate::mutex::lock;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 /// Maximum number of queued tokens; when it is reached, no more are read from Kafka.
 pub const CAPACITY: usize = 256;
@@ -36,14 +37,9 @@ impl PollQueue {
         }
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        // The queue is consistent even if a thread panicked: every change is one call.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Enqueues a token; returns its ticket.
     pub fn put(&self, id: &str, token: &str) -> u64 {
-        let mut inner = self.inner();
+        let mut inner = lock(&self.inner);
         let place = inner.next;
         inner.next += 1;
         let dead_letter = (id.to_owned(), token.to_owned());
@@ -54,14 +50,14 @@ impl PollQueue {
     /// The oldest `max` tokens with their ids, and whether there are more.
     #[must_use]
     pub fn peek(&self, most: usize) -> (Vec<(String, String)>, bool) {
-        let inner = self.inner();
+        let inner = lock(&self.inner);
         let oldest = inner.waiting.values().take(most).cloned();
         (oldest.collect(), inner.waiting.len() > most)
     }
 
     /// Removes the token `id`, which the receiver acknowledged or rejected; returns whether it was queued.
     pub fn acknowledge(&self, id: &str) -> bool {
-        let mut inner = self.inner();
+        let mut inner = lock(&self.inner);
         let before = inner.waiting.len();
         inner.waiting.retain(|_, (known, _)| known != id);
         inner.waiting.len() < before
@@ -69,19 +65,19 @@ impl PollQueue {
 
     /// Withdraws the entry of `ticket`; returns whether it was still queued.
     pub fn withdraw(&self, place: u64) -> bool {
-        self.inner().waiting.remove(&place).is_some()
+        lock(&self.inner).waiting.remove(&place).is_some()
     }
 
     /// Whether the entry of `ticket` is acknowledged or withdrawn.
     #[must_use]
     pub fn is_acknowledged(&self, place: u64) -> bool {
-        !self.inner().waiting.contains_key(&place)
+        !lock(&self.inner).waiting.contains_key(&place)
     }
 
     /// Number of queued tokens.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.inner().waiting.len()
+        lock(&self.inner).waiting.len()
     }
 
     /// Whether the queue is empty.

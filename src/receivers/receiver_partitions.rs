@@ -1,7 +1,8 @@
 //! The consumer of one receiver, which records revoked partitions.
 
 use crate::config::{Config, Receiver};
-use crate::kafka::{KafkaError, client, lock};
+use crate::kafka::{KafkaError, client};
+use crate::mutex::lock;
 use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError as ClientError;

@@ -22,9 +22,10 @@ const CORE_ORDER: [&str; 14] = [
     "engine",
 ];
 /// Modules of `src` in order of dependency. The last four wire the others together.
-const SERVICE_ORDER: [&str; 30] = [
+const SERVICE_ORDER: [&str; 31] = [
     "string_enum_serde",
     "clock",
+    "mutex",
     "retry",
     "token_redaction",
     "crypto",
