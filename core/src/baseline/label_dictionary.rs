@@ -16,7 +16,7 @@ pub struct LabelDictionary {
 }
 
 /// Maximum length of a stored label, in bytes.
-const MAX_LABEL_BYTES: usize = 120;
+pub(crate) const MAX_LABEL_BYTES: usize = 120;
 
 impl LabelDictionary {
     /// An empty dictionary for at most `capacity` labels.

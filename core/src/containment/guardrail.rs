@@ -14,7 +14,8 @@ pub struct Guardrails {
     pub mode: Mode,
     /// Break-glass identities: alerts only, never contained.
     pub protected: BTreeSet<String>,
-    /// Containment orders per hour of event time that this shard may issue.
+    /// Containment orders that this shard may issue per hour of the broker's time, or of event time where
+    /// there is none.
     pub max_per_hour: u32,
     /// Share of this shard's identities that may be under containment within a day.
     pub max_share: f64,

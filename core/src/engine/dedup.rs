@@ -21,6 +21,9 @@ pub(super) enum Repetition {
     Conflict,
 }
 
+/// Size of the table, in bytes.
+pub(super) const TABLE_BYTES: usize = DEDUP_SLOTS * size_of::<SeenEvent>();
+
 /// An event by its identity and id, and by what it says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 struct SeenEvent {

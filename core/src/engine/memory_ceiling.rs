@@ -1,9 +1,10 @@
 //! The most memory that one shard can take, whatever its input.
 
-use super::Settings;
+use super::{Settings, dedup};
 use crate::baseline::credential::CredentialRecord;
 use crate::baseline::group_baseline::GroupBaseline;
 use crate::baseline::issuer::IssuerBaseline;
+use crate::baseline::label_dictionary::MAX_LABEL_BYTES;
 use crate::baseline::store::Entry;
 use crate::containment::issued_orders::{IssuedOrder, MAX_ORDERS};
 use crate::containment::source_logins::MAX_STORED_BYTES;
@@ -22,11 +23,13 @@ const VALUE_MAPS: usize = 7;
 /// A growing buffer holds up to twice what is in it.
 const GROWTH: usize = 2;
 /// A label with its entry in the dictionary.
-const LABEL_BYTES: usize = 120 + 32;
+const LABEL_BYTES: usize = MAX_LABEL_BYTES + 32;
+/// Buckets of a lifetime histogram.
+const ISSUER_HEAP_BYTES: usize = 64 << 10;
 
 impl Settings {
-    /// Upper bound of the memory of one shard with these settings, in bytes: every table full, every text
-    /// of its maximum length.
+    /// Upper bound of the memory of one shard with these settings, in bytes: every table full, every text of
+    /// its maximum length. The ids of signed feedback, at most 200 KB for each trusted signer, are not in it.
     #[must_use]
     pub fn memory_ceiling_bytes(&self) -> u64 {
         let bounds = &self.parameters.bounds;
@@ -59,6 +62,7 @@ impl Settings {
                 size_of::<IssuedOrder>() + SUBJECT_TEXT_BYTES + ID_BYTES,
             ),
             (1, GROWTH * MAX_STORED_BYTES),
+            (1, dedup::TABLE_BYTES),
         ];
         tables
             .iter()
@@ -66,9 +70,6 @@ impl Settings {
             .sum()
     }
 }
-
-/// Buckets of a lifetime histogram.
-const ISSUER_HEAP_BYTES: usize = 64 << 10;
 
 /// Bytes of a hash map of at most `values` values of `bytes` each.
 fn map_bytes(values: usize, bytes: usize) -> usize {
