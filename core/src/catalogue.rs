@@ -65,11 +65,16 @@ impl Catalogue {
             });
     }
 
-    /// The entry of `action`; otherwise the level that its verb suggests.
+    /// The entry of `action`, or of it without the role that follows a second colon; otherwise the level that
+    /// its verb suggests.
     #[must_use]
     pub fn facts(&self, action: &str) -> Option<ActionFacts> {
-        self.facts
-            .get(action)
+        let without_role = || {
+            let (action, _) = action.rsplit_once(':')?;
+            action.contains(':').then(|| self.facts.get(action))?
+        };
+        let found = self.facts.get(action).or_else(without_role);
+        found
             .copied()
             .or_else(|| level_by_verb(action).map(|level| ActionFacts { level, abuse: None }))
     }
@@ -138,11 +143,17 @@ mod tests {
     fn a_catalogued_level_wins_over_the_verb() {
         let mut catalogue = Catalogue::default();
         catalogue.set_level("s3:PutBucketPolicy", AccessLevel::Permissions);
+        catalogue.set_level("entra:Add member to role", AccessLevel::Permissions);
         let level = |action| catalogue.facts(action).map(|f| f.level);
         assert_eq!(level("s3:PutBucketPolicy"), Some(AccessLevel::Permissions));
         assert_eq!(level("s3:PutObject"), Some(AccessLevel::Write));
         assert_eq!(level("vault:read"), Some(AccessLevel::Read));
         assert_eq!(level("frobnicate"), None);
+        assert_eq!(
+            level("entra:Add member to role:Reader"),
+            Some(AccessLevel::Permissions)
+        );
+        assert_eq!(level("entra:Other"), None);
     }
 
     #[test]

@@ -84,6 +84,35 @@ string_enum! {
     }
 }
 
+string_enum! {
+    /// Kind of a network.
+    NetworkKind {
+        /// One of the organisation's own: an office, its address translation, its VPN.
+        Owned = "owned",
+        /// Servers for rent.
+        Hosting = "hosting",
+        /// A mobile carrier.
+        Mobile = "mobile",
+        /// A relay that hides addresses of many people, such as a browser vendor's.
+        Relay = "relay",
+        /// A commercial VPN.
+        Vpn = "vpn",
+        /// Homes whose connections are sold as proxies.
+        ResidentialProxy = "residential_proxy",
+        /// An exit of Tor.
+        Tor = "tor",
+    }
+}
+
+impl NetworkKind {
+    /// Whether thousands share its addresses, so that neither an address nor its position says anything of
+    /// one of them.
+    #[must_use]
+    pub fn is_pool(self) -> bool {
+        !matches!(self, Self::Owned | Self::Hosting)
+    }
+}
+
 /// Who can cause an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attribution {
@@ -125,6 +154,19 @@ pub struct Credential<'a> {
     pub scopes: Vec<Text<'a>>,
 }
 
+/// What is known of a network, from databases or the operator's configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Network<'a> {
+    /// Kind.
+    pub kind: Option<NetworkKind>,
+    /// Name that the operator gave it.
+    pub name: Option<Text<'a>>,
+    /// Name of the autonomous system.
+    pub operator: Option<Text<'a>>,
+    /// Databases that said so, with date and hash.
+    pub databases: Option<Text<'a>>,
+}
+
 /// Source of a use.
 #[derive(Clone, Debug, Default)]
 pub struct Source<'a> {
@@ -140,6 +182,29 @@ pub struct Source<'a> {
     pub asn: Option<u32>,
     /// Latitude and longitude in degrees.
     pub position: Option<(f64, f64)>,
+    /// What is known of its network.
+    pub network: Option<Box<Network<'a>>>,
+}
+
+impl Source<'_> {
+    /// Kind of its network, if known.
+    #[must_use]
+    pub fn network_kind(&self) -> Option<NetworkKind> {
+        self.network.as_ref()?.kind
+    }
+
+    /// Name that the operator gave its network.
+    #[must_use]
+    pub fn network_name(&self) -> Option<&str> {
+        self.network.as_ref()?.name.as_deref()
+    }
+
+    /// The position of whoever uses it; `None` where the network has one for many.
+    #[must_use]
+    pub fn own_position(&self) -> Option<(f64, f64)> {
+        let is_shared = self.network_kind().is_some_and(NetworkKind::is_pool);
+        self.position.filter(|_| !is_shared)
+    }
 }
 
 /// One event, decoded.

@@ -161,7 +161,7 @@ parameters! {
         /// Threshold until the tail of the score is estimated, in nats.
         initial_nats: f64 = "initial_nats" number(9.0),
         /// Lower bound of the threshold, in nats.
-        min_nats: f64 = "min_nats" positive(5.0),
+        min_nats: f64 = "min_nats" positive(7.0),
         /// The estimate has full weight once its standard error is at most this, in nats.
         tolerated_error_nats: f64 = "tolerated_error_nats" positive(0.5),
         /// Largest rise of the threshold in a day, in nats.
@@ -173,11 +173,11 @@ parameters! {
     /// Severity by excess of the score over the threshold.
     severity: SeverityParams {
         /// Medium from here, in nats.
-        medium_above_nats: f64 = "medium_above_nats" number(2.0),
+        medium_above_nats: f64 = "medium_above_nats" number(1.0),
         /// High from here, in nats.
-        high_above_nats: f64 = "high_above_nats" number(5.0),
+        high_above_nats: f64 = "high_above_nats" number(3.0),
         /// Critical from here, in nats.
-        critical_above_nats: f64 = "critical_above_nats" number(9.0),
+        critical_above_nats: f64 = "critical_above_nats" number(7.0),
     }
 
     /// Lifecycle of an incident.

@@ -5,6 +5,8 @@ use std::fmt;
 
 /// Milliseconds in a second.
 pub const MS_PER_SEC: i64 = 1_000;
+/// Milliseconds in a minute.
+pub const MS_PER_MINUTE: i64 = 60_000;
 /// Milliseconds in an hour.
 pub const MS_PER_HOUR: i64 = 3_600_000;
 /// Milliseconds in a day.

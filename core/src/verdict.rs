@@ -79,6 +79,8 @@ string_enum! {
         Dormancy = "dormancy",
         /// No purpose where one is usually stated.
         Purpose = "purpose",
+        /// Unusual issuer of the credential.
+        Issuer = "issuer",
     }
 }
 
@@ -133,7 +135,8 @@ impl Reading {
     /// Surprise: −ln *p*, in nats; larger is more anomalous.
     #[must_use]
     pub fn surprise_nats(&self) -> f64 {
-        -libm::log(self.p)
+        // Not its negative, which for a probability of 1 would be -0.
+        0.0 - libm::log(self.p)
     }
 }
 
@@ -188,7 +191,9 @@ pub struct SignalVerdict {
     pub name: SignalName,
     /// Its reading.
     pub reading: Reading,
-    /// Its explanation.
+    /// What it contributes to the score, in nats: calibrated, less what is shared by many or recurs.
+    pub nats: f64,
+    /// Its explanation, with the odds of `nats`.
     pub explanation: Explanation,
 }
 

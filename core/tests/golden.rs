@@ -120,8 +120,8 @@ fn write_alert(out: &mut String, alert: &Alert) {
     let incident = &alert.incident;
     let _ = writeln!(
         out,
-        "  alert {:?} {} {} score {:.6} threshold {:.6} learned {:.4} severity {} peak {:.5} events {} closed {} \
-         opened {} last {} techniques {:?} logins {:?}+{} event {:?} at {:?}",
+        "  alert {:?} {} {} score {:.6} threshold {:.6} learned {:.4} severity {} peak {:.5} events {} \
+         closed {} opened {} last {} techniques {:?} logins {:?}+{} event {:?} at {:?}",
         alert.phase,
         incident.alert_id,
         incident.subject.id,
@@ -336,7 +336,7 @@ fn feedback() {
             write_effect(&mut out, "again", &engine.record_outcome(&order, outcome));
         }
         if offset % 500 == 250 {
-            engine.pause(offset % 1_000 == 250);
+            engine.pause(offset % 1_000 == 250, None);
         }
     }
     write_effect(&mut out, "unknown", &engine.approve("no such order", "ada"));

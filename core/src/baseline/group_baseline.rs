@@ -30,6 +30,8 @@ decayed_struct! {
         values pub action: CategoryMap,
         /// Resource families.
         values pub resource: CategoryMap,
+        /// Issuers and kinds of credentials.
+        values pub issuer: CategoryMap,
         /// Adopted actions by access level.
         decayed pub levels: [f64; LEVELS],
         /// Adopted actions that are known from attacks: with common legitimate use, and hardly with any.
@@ -74,6 +76,7 @@ impl GroupBaseline {
             client: CategoryMap::new(values),
             action: CategoryMap::new(values),
             resource: CategoryMap::new(values),
+            issuer: CategoryMap::new(values),
             levels: [0.0; LEVELS],
             abused: [0.0; 2],
             failed: 0.0,

@@ -4,14 +4,17 @@
 //! divided into state records ([`state_record`]) and written while it changes
 //! ([`Store::begin_checkpoint`](store::Store::begin_checkpoint)).
 
+pub mod activity_calendar;
 mod cow_checkpoint;
 mod cow_tracker;
 pub mod credential;
 pub mod dirty;
 pub mod encode_buffer;
 pub mod group_baseline;
+pub mod host_names;
 pub mod issuer;
 pub mod label_dictionary;
+pub mod peak_days;
 pub mod peers;
 pub mod profile;
 pub mod state_record;

@@ -2,7 +2,9 @@
 //! neighbouring cache lines and memory use is known in advance.
 
 use crate::baseline::dirty::DirtyState;
+use crate::baseline::host_names::HostNames;
 use crate::baseline::issuer::RelocationCounts;
+use crate::baseline::peak_days::PeakDays;
 use crate::baseline::usage_history::{MAX_ACTIONS, UsageHistory};
 use crate::catalogue::AccessLevel;
 use crate::stats::attempts::Attempts;
@@ -121,7 +123,7 @@ decayed_struct! {
 }
 
 /// Number of signals whose daily peaks are stored.
-pub const PEAKS: usize = 16;
+pub const PEAKS: usize = 17;
 /// Resolution of a stored peak: steps per nat.
 const PEAK_STEPS: f64 = 8.0;
 
@@ -157,6 +159,8 @@ decayed_struct! {
         fixed pub day_peak_nats: f32,
         /// Largest surprise of each signal on the day, in eighths of a nat.
         fixed pub peaks: [u8; PEAKS],
+        /// Recent days with a peak, by family of signals.
+        fixed pub peak_days: PeakDays,
         /// Failures.
         decayed pub failures: FailureCounts,
         /// Uses by access level.
@@ -167,6 +171,8 @@ decayed_struct! {
         decayed pub hostless: f32,
         /// Location.
         decayed pub journey: Journey,
+        /// Whether the names of its hosts turn over.
+        decayed pub host_names: HostNames,
         /// Hosts.
         values pub host: CategoryTable<8>,
         /// Network prefixes.
@@ -181,6 +187,8 @@ decayed_struct! {
         values pub action: CategoryTable<MAX_ACTIONS>,
         /// Resource families.
         values pub resource: CategoryTable<6>,
+        /// Issuers and kinds of its credentials.
+        values pub issuer: CategoryTable<4>,
         /// Relocations of its credentials.
         decayed pub relocations: RelocationCounts,
         /// Natural logarithms of gaps longer than one hour, in hours.
@@ -268,7 +276,7 @@ mod tests {
     #[test]
     fn one_record_fits_the_memory_budget() {
         // 1 KiB per identity, less the share of index, labels, credentials and id.
-        assert!(size_of::<Profile>() <= 896, "{}", size_of::<Profile>());
+        assert!(size_of::<Profile>() <= 968, "{}", size_of::<Profile>());
     }
 
     #[test]

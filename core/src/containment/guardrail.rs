@@ -1,6 +1,7 @@
 //! Guardrails, applied after the policy: they can only restrict its action. The decision names every
 //! restriction.
 
+use crate::containment::containment_switch::ContainmentSwitch;
 use crate::containment::exception::Exception;
 use crate::containment::{Action, Mode, Restriction};
 use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
@@ -66,8 +67,8 @@ pub struct ContainmentLog {
 /// Other state of containment: whether it is paused, and the latest action for each identity.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct ContainmentState {
-    /// While set, orders are published in dry-run mode.
-    pub is_paused: bool,
+    /// While it is paused, orders are published in dry-run mode.
+    pub switch: ContainmentSwitch,
     last: BTreeMap<u64, (EventTime, Action)>,
 }
 
@@ -178,7 +179,7 @@ impl ContainmentLog {
             weakened_by.push(Restriction::ApprovalRequired);
             mode = Mode::DryRun;
         }
-        if state.is_paused {
+        if state.switch.is_paused() {
             weakened_by.push(Restriction::Paused);
             mode = Mode::DryRun;
         }
@@ -343,7 +344,7 @@ mod tests {
             shard.ask(Action::Revoke, 3, 0, &careful).mode,
             Mode::Enforce
         );
-        shard.state.is_paused = true;
+        shard.state.switch.command(true, None);
         let paused = shard.ask(Action::Revoke, 4, 0, &careful);
         assert_eq!(
             (paused.mode, paused.weakened_by),

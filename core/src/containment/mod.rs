@@ -1,8 +1,9 @@
 //! From an incident to an action: the policy ([`policy`]), then the guardrails that can only restrict it
 //! ([`guardrail`]). For an alert on a source, the decision is about the identities that logged in from it
 //! ([`source_logins`]). Issued orders are tracked ([`issued_orders`]) until their outcome is reported. Pure:
-//! a decision is returned as a value.
+//! a decision is returned as a value. People pause and resume it ([`containment_switch`]).
 
+pub mod containment_switch;
 pub mod exception;
 pub mod guardrail;
 pub mod issued_orders;
@@ -44,6 +45,8 @@ string_enum! {
         DryRun = "dry_run",
         /// The evidence that the holder of the credential alone can cause does not suffice.
         Unattributed = "unattributed",
+        /// The deployment or the identity is too new to say what is usual.
+        Learning = "learning",
         /// The identity is protected (break-glass).
         Protected = "protected",
         /// The hourly limit of orders is reached.

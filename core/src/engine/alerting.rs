@@ -13,11 +13,14 @@ use crate::score::incident::{AlertState, EventScore};
 use crate::score::severity::severity;
 use crate::score::subject::Subject;
 use crate::signal::{ACCOUNT_MANIPULATION, SIGNALS};
-use crate::units::EventTime;
+use crate::units::{EventTime, MS_PER_DAY};
 use crate::verdict::{EntityView, ObservedTechnique, Severity, SignalVerdict, Technique};
 
 /// Minimum surprise from which a signal and its techniques are named in an alert, in nats.
 const MIN_SHOWN_NATS: f64 = 3.0;
+/// History of the deployment and of an identity before which it is not contained: a week.
+const MIN_HISTORY_DAYS: f64 = 7.0;
+const MIN_HISTORY_MS: i64 = 7 * MS_PER_DAY;
 /// Hex digits of an alert id.
 const ID_DIGITS: usize = 32;
 
@@ -242,6 +245,17 @@ impl Engine {
             .restrict(state, requested, target, now, active, guardrails)
     }
 
+    /// Whether the deployment or the identity of `key` is too new to contain anybody: what is usual is not
+    /// known yet.
+    fn is_learning(&self, key: u64) -> bool {
+        let store = &self.scoring.store;
+        let first_seen = store
+            .slot_of_key(key)
+            .map(|slot| store.entry(slot).profile.first_seen);
+        let known_ms = first_seen.map_or(0, |first| self.now().ms_since(first));
+        known_ms < MIN_HISTORY_MS || self.scoring.threshold.days_seen() < MIN_HISTORY_DAYS
+    }
+
     /// The containment decision about the subject of the incident, whose key is `key`. The action is that of
     /// the attributable evidence; without `may_contain` it is to notify: an event that anyone can cause
     /// repeats no earlier order, which would spend the limits on containment.
@@ -254,7 +268,13 @@ impl Engine {
             .map_or(Action::Notify, |severity| {
                 self.policy_action(incident, severity).0
             });
-        let permitted = requested.min(attributable);
+        let is_learning = self.is_learning(key);
+        let bearable = if is_learning {
+            Action::Notify
+        } else {
+            requested
+        };
+        let permitted = requested.min(attributable).min(bearable);
         let mut guarded = self.apply_guardrails(
             permitted,
             subject,
@@ -262,8 +282,11 @@ impl Engine {
             Approval::Pending,
             incident.last_evidence,
         );
-        if permitted < requested {
+        if attributable < requested {
             guarded.weakened_by.insert(0, Restriction::Unattributed);
+        }
+        if bearable < requested {
+            guarded.weakened_by.insert(0, Restriction::Learning);
         }
         let action = guarded.action.as_str();
         let credential_id = subject.credential.as_ref().map_or("", |c| c.id.as_str());
@@ -288,21 +311,16 @@ impl Engine {
 /// Keeps the strongest verdict of each signal, in descending order.
 fn merge_signals(merged: &mut Vec<SignalVerdict>, new: &[SignalVerdict]) {
     for verdict in new {
-        if verdict.reading.surprise_nats() < MIN_SHOWN_NATS {
+        if verdict.nats < MIN_SHOWN_NATS {
             continue;
         }
         match merged.iter_mut().find(|known| known.name == verdict.name) {
-            Some(known) if known.reading.p <= verdict.reading.p => {}
+            Some(known) if known.nats >= verdict.nats => {}
             Some(known) => *known = verdict.clone(),
             None => merged.push(verdict.clone()),
         }
     }
-    merged.sort_by(|a, b| {
-        a.reading
-            .p
-            .total_cmp(&b.reading.p)
-            .then(a.name.cmp(&b.name))
-    });
+    merged.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.name.cmp(&b.name)));
 }
 
 /// Adds the techniques of the action and of the strong signals.
@@ -315,7 +333,7 @@ fn merge_techniques(
 ) {
     let contributing = signals
         .iter()
-        .filter(|verdict| verdict.reading.surprise_nats() >= MIN_SHOWN_NATS)
+        .filter(|verdict| verdict.nats >= MIN_SHOWN_NATS)
         .filter_map(|verdict| SIGNALS.iter().find(|signal| signal.name() == verdict.name))
         .flat_map(|signal| signal.techniques(entity).iter().copied());
     let grant = (activity == Activity::Grant && known.is_none()).then_some(ACCOUNT_MANIPULATION);

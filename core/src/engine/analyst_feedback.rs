@@ -11,6 +11,7 @@ use super::Engine;
 use super::step_output::FeedbackEffect;
 use crate::enrich::{credential_key, group_key, kind_group};
 use crate::score::incident::AnalystVerdict;
+use crate::units::EventTime;
 use crate::verdict::AlertVerdict;
 
 impl Engine {
@@ -38,9 +39,10 @@ impl Engine {
         FeedbackEffect::Applied
     }
 
-    /// Pauses or resumes containment. While paused, orders are published in dry-run mode.
-    pub fn pause(&mut self, is_paused: bool) {
-        self.containment.state.is_paused = is_paused;
+    /// Pauses or resumes containment, as commanded at `at`, and returns whether the command holds: an earlier
+    /// one than the latest does not. While paused, orders are published in dry-run mode.
+    pub fn pause(&mut self, is_paused: bool, at: Option<EventTime>) -> bool {
+        self.containment.state.switch.command(is_paused, at)
     }
 
     /// Erases an identity's baseline, incident and orders; returns whether there was anything to

@@ -70,7 +70,7 @@ impl Engine {
             sources_with_logins: self.containment.source_logins.len(),
             open_orders,
             orders_awaiting_approval: orders_awaiting,
-            is_paused: self.containment.state.is_paused,
+            is_paused: self.containment.state.switch.is_paused(),
             credentials: self.scoring.store.credentials.count(),
             credentials_evicted: self.scoring.store.credentials.evicted(),
             without_baseline: counts.without_baseline,

@@ -1,10 +1,12 @@
 //! How an event updates the baselines: fully while ordinary, less the more it deviated.
 
-use super::pipeline::{BaselineRef, ScoredEvent};
+use super::pipeline::{BaselineRef, ScoredEvent, host_for};
 use super::{Engine, Scoring};
-use crate::baseline::profile::PEAKS;
+use crate::baseline::peak_days::{FAMILIES, PEAK_NATS};
+use crate::baseline::profile::{PEAKS, Profile};
 use crate::enrich::Features;
-use crate::event::Attribution;
+use crate::event::{Attribution, IdentityKind};
+use crate::score::calibration::Calibration;
 use crate::score::incident::{AnalystVerdict, EventScore};
 use crate::signal::{LearnContext, SIGNALS, learn_all, learn_attempt};
 use crate::verdict::EntityView;
@@ -19,7 +21,8 @@ impl Engine {
     }
 
     /// Learns from an event that anyone can cause: a source learns of its own visitors, and an identity
-    /// nothing but that it was tried.
+    /// nothing but that it was tried. Runs of failures at a network of its own are those of its holder, and
+    /// count as ordinary whether or not they alerted.
     fn learn_attempt(&mut self, scored: &ScoredEvent<'_>) {
         let ScoredEvent {
             features,
@@ -36,7 +39,7 @@ impl Engine {
         };
         if is_source {
             self.record_daily_peak(scored);
-        } else if !self.has_alert(features) {
+        } else if self.is_own_network(slot, features) || !self.has_alert(features) {
             let profile = self.scoring.store.profile_mut(slot);
             for deviation in scored.deviations {
                 profile.record_peak(deviation.signal, deviation.raw_nats);
@@ -48,6 +51,12 @@ impl Engine {
             profile.last_seen = baselines.now;
             profile.events = profile.events.saturating_add(1);
         }
+    }
+
+    /// Whether the identity was used from the network of this event.
+    fn is_own_network(&self, slot: usize, features: &Features) -> bool {
+        let known = &self.scoring.store.entry(slot).profile.prefix;
+        features.prefix.is_some_and(|prefix| known.contains(prefix))
     }
 
     /// Whether the entity has an alert, or had one that is remembered.
@@ -70,10 +79,18 @@ impl Engine {
     ) -> LearnContext<'l> {
         let (features, baselines) = (scored.features, &scored.baselines);
         let issuer = baselines.credential.map(|_| features.issuer);
+        let host = match baselines.slot {
+            Some(slot) => {
+                let profile = &self.scoring.store.entry(slot).profile;
+                host_for(profile, features, baselines.profile_weight)
+            }
+            None => features.host,
+        };
         LearnContext {
             entity: self.settings.entity,
             event: scored.event,
             features,
+            host,
             now: baselines.now,
             baselines: self.scoring.store.baselines_mut(
                 baselines.slot,
@@ -86,6 +103,7 @@ impl Engine {
             shared_weight: baselines.shared_weight * trust,
             shared_weight_now: baselines.shared_weight,
             new_deviations,
+            calendar: &self.scoring.calendar,
             parameters: &self.settings.parameters,
             hash_key: &self.settings.hash_key,
         }
@@ -169,10 +187,12 @@ impl Engine {
         };
         // What an attack did at a source must not make the next one look ordinary.
         let is_left_out = self.settings.entity == EntityView::Source && self.has_alert(features);
+        let is_confirmed = self.standing(features, baselines) == AnalystVerdict::Confirmed;
         let Scoring {
             store,
             threshold,
             calibration,
+            calendar,
             ..
         } = &mut self.scoring;
         let profile = store.profile_mut(slot);
@@ -181,8 +201,13 @@ impl Engine {
             if profile.day != 0 && !is_left_out {
                 threshold.record_peak(f64::from(profile.day_peak_nats));
                 calibration.add_day(features.kind, |signal| profile.peak_nats(signal));
+                if !is_confirmed {
+                    count_peak_day(profile, calibration, features.kind);
+                }
             }
+            profile.peak_days.fade(day.saturating_sub(profile.day));
             profile.day = day;
+            calendar.record(features.kind, i64::from(day));
             profile.day_peak_nats = 0.0;
             profile.peaks = [0; PEAKS];
         }
@@ -196,6 +221,21 @@ impl Engine {
         }
         if is_new_day && features.group.is_none() {
             store.update_learned_group(slot, features.kind_group);
+        }
+    }
+}
+
+/// Counts the day that is over for each family of signals that stood out.
+fn count_peak_day(profile: &mut Profile, calibration: &Calibration, kind: IdentityKind) {
+    let mut largest = [0.0f64; FAMILIES];
+    for (at, signal) in SIGNALS.iter().enumerate() {
+        let nats = calibration.calibrate(kind, at, profile.peak_nats(at));
+        let family = &mut largest[signal.family() as usize];
+        *family = family.max(nats);
+    }
+    for (family, nats) in largest.into_iter().enumerate() {
+        if nats >= PEAK_NATS {
+            profile.peak_days.add(family, nats);
         }
     }
 }

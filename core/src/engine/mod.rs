@@ -13,6 +13,7 @@ mod learning;
 mod memory_ceiling;
 mod order_lifecycle;
 mod pipeline;
+mod portrait;
 mod profile_report;
 mod readings;
 mod replay_guard;
@@ -26,6 +27,7 @@ mod what_if;
 pub use crate::baseline::state_record::{RecordKey, StateSink};
 pub use crate::baseline::store::PREFETCH_MAX;
 pub use health::Health;
+pub use portrait::{LogNormal, Portrait, ValueShare};
 pub use profile_report::{IncidentSummary, ProfileReport};
 pub use replay_guard::SignerKey;
 pub use settings::Settings;
@@ -36,6 +38,7 @@ pub use step_output::{
 };
 pub use unused_privileges::UnusedPrivileges;
 
+use crate::baseline::activity_calendar::ActivityCalendar;
 use crate::baseline::profile::Profile;
 use crate::baseline::store::Store;
 use crate::containment::guardrail::{ContainmentLog, ContainmentState};
@@ -77,6 +80,7 @@ struct Intake {
 struct Scoring {
     store: Store,
     calibration: Calibration,
+    calendar: ActivityCalendar,
     shared_deviations: SharedDeviations,
     incidents: Incidents,
     threshold: Threshold,
@@ -111,6 +115,7 @@ impl Scoring {
         Self {
             store: Store::new(settings.max_identities, parameters),
             calibration: Calibration::default(),
+            calendar: ActivityCalendar::default(),
             shared_deviations: SharedDeviations::default(),
             incidents: Incidents::default(),
             threshold: Threshold::new(

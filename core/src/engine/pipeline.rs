@@ -6,6 +6,8 @@ use super::readings::{Readings, is_known_source, read_signals, verdicts};
 use super::step_output::{Detail, PopulationNotice, SourcePosition, StepOutput};
 use crate::baseline::credential::secs;
 use crate::baseline::group_baseline::GroupBaseline;
+use crate::baseline::host_names::HostKeys;
+use crate::baseline::profile::Profile;
 use crate::enrich::{Features, Keys, enrich};
 use crate::event::{Attribution, Event};
 use crate::score::deviation::{Deviation, DeviationContext, Deviations};
@@ -36,6 +38,15 @@ impl ScoredEvent<'_> {
     fn is_of_unknown_name(&self) -> bool {
         self.baselines.slot.is_none() && self.event.attribution() == Attribution::Anyone
     }
+}
+
+/// The host of an event as the identity with `profile` knows it.
+pub(super) fn host_for(profile: &Profile, features: &Features, weight_now: f32) -> Option<u32> {
+    let keys = HostKeys {
+        name: features.host,
+        family: features.host_family,
+    };
+    profile.host_names.host(features.kind, keys, weight_now)
 }
 
 /// The baselines that apply to an event, and the weight of an observation in them.
@@ -101,10 +112,10 @@ impl Engine {
             && (self.should_alert(features, &score)
                 || self.has_unpublished_logins(features.identity));
         let signals = match detail {
-            _ if is_alerting => verdicts(&context, &readings, true),
+            _ if is_alerting => verdicts(&context, &readings, &deviations, true),
             Detail::Score => Vec::new(),
-            Detail::Readings => verdicts(&context, &readings, false),
-            Detail::Explained => verdicts(&context, &readings, true),
+            Detail::Readings => verdicts(&context, &readings, &deviations, false),
+            Detail::Explained => verdicts(&context, &readings, &deviations, true),
         };
         let scored = ScoredEvent {
             event,
@@ -280,14 +291,16 @@ impl Engine {
     ) -> ScoreContext<'c> {
         let store = &self.scoring.store;
         let known = baselines.credential.filter(|_| !baselines.is_first_use);
+        let profile = match baselines.slot {
+            Some(slot) => &store.entry(slot).profile,
+            None => &*self.scoring.empty_profile,
+        };
         ScoreContext {
             entity: self.settings.entity,
             event,
             features,
-            profile: match baselines.slot {
-                Some(slot) => &store.entry(slot).profile,
-                None => &self.scoring.empty_profile,
-            },
+            host: host_for(profile, features, baselines.profile_weight),
+            profile,
             profile_weight: baselines.profile_weight,
             peers,
             population: &store.population,
@@ -295,6 +308,7 @@ impl Engine {
             credential: known.map(|slot| store.credentials.record(slot)),
             issuer: store.issuer(features.issuer),
             labels: &store.labels,
+            calendar: &self.scoring.calendar,
             parameters: &self.settings.parameters,
         }
     }

@@ -88,6 +88,7 @@ impl Engine {
             ("clients", describe_values(&profile.client, names)),
             ("actions", describe_values(&profile.action, names)),
             ("resources", describe_values(&profile.resource, names)),
+            ("issuers", describe_values(&profile.issuer, names)),
         ];
         habits.retain(|(_, words)| words != "none observed");
         let rates = profile.hours.rates(weight, None, 0.5);

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use crate::event::{Activity, Attribution, Event};
+use crate::score::deviation::Deviations;
 use crate::signal::{SIGNALS, ScoreContext, Signal, score_all};
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, SignalVerdict};
 use arrayvec::ArrayVec;
@@ -66,20 +67,34 @@ pub(super) fn read_signals(context: &ScoreContext<'_>, on: u32) -> Readings {
     readings
 }
 
+/// The contribution of each reading. A sentence states the odds that count, not those of one signal alone.
 pub(super) fn verdicts(
     context: &ScoreContext<'_>,
     readings: &Readings,
+    deviations: &Deviations,
     in_words: bool,
 ) -> Vec<SignalVerdict> {
-    let explain = |(at, reading): &(usize, Reading)| SIGNALS[*at].explain(context, reading);
-    let verdict = |read: &(usize, Reading)| SignalVerdict {
-        name: SIGNALS[read.0].name(),
-        reading: read.1,
-        explanation: if in_words {
-            explain(read)
-        } else {
-            Explanation::default()
-        },
+    let nats_of = |(at, reading): &(usize, Reading)| {
+        let deviation = deviations.iter().find(|deviation| deviation.signal == *at);
+        deviation.map_or(reading.surprise_nats(), |deviation| deviation.nats)
+    };
+    let verdict = |read: &(usize, Reading)| {
+        let (at, reading) = *read;
+        let nats = nats_of(read);
+        let shown = Reading {
+            p: reading.p.max(libm::exp(-nats)),
+            ..reading
+        };
+        SignalVerdict {
+            name: SIGNALS[at].name(),
+            reading,
+            nats,
+            explanation: if in_words {
+                SIGNALS[at].explain(context, &shown)
+            } else {
+                Explanation::default()
+            },
+        }
     };
     readings.iter().map(verdict).collect()
 }

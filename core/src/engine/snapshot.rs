@@ -3,6 +3,7 @@
 use super::dedup::DedupTable;
 use super::event_clock::EventClock;
 use super::{Engine, Settings};
+use crate::baseline::activity_calendar::ActivityCalendar;
 use crate::baseline::encode_buffer::EncodeBuffer;
 use crate::baseline::state_record::{RecordKey, StateSink};
 use crate::baseline::store_snapshot::{StoreLayout, StoreRestore};
@@ -20,7 +21,7 @@ type EngineRecord = (
     StoreLayout,
     EventClock,
     ThresholdState,
-    Calibration,
+    (Calibration, ActivityCalendar),
     ContainmentLog,
     (i64, EventTime),
     (u64, u64, u64),
@@ -42,7 +43,7 @@ impl Engine {
             self.scoring.store.layout(),
             &self.intake.clock,
             self.scoring.threshold.state(),
-            &self.scoring.calibration,
+            (&self.scoring.calibration, &self.scoring.calendar),
             &self.containment.log,
             (self.scoring.aged_day, self.scoring.next_sweep),
             (
@@ -174,7 +175,7 @@ impl EngineRestore {
     /// A record is missing.
     pub fn finish(mut self) -> Result<Engine> {
         let missing = || Error::new(ErrorKind::InvalidData, "the engine record is missing");
-        let (shape, time, learned, calibration, log, days, counts, hash_key) =
+        let (shape, time, learned, (calibration, calendar), log, days, counts, hash_key) =
             self.own.ok_or_else(missing)?;
         self.store
             .restore_into(&mut self.engine.scoring.store, &shape)?;
@@ -184,6 +185,7 @@ impl EngineRestore {
         engine.intake.clock = time;
         engine.scoring.threshold.restore(learned);
         engine.scoring.calibration = calibration.validated()?;
+        engine.scoring.calendar = calendar;
         engine.containment.log = log;
         (engine.scoring.aged_day, engine.scoring.next_sweep) = days;
         (

@@ -2,6 +2,7 @@
 
 use crate::containment::Action;
 use crate::containment::guardrail::GuardedAction;
+use crate::enrich::network_label;
 use crate::event::{Event, Text};
 use crate::score::incident::AlertState;
 use crate::score::subject::Subject;
@@ -61,6 +62,12 @@ pub struct EventContext {
     pub host: Option<String>,
     /// Address.
     pub ip: Option<String>,
+    /// Network, such as `AS14061 DigitalOcean (hosting)`.
+    pub network: Option<String>,
+    /// Country.
+    pub country: Option<String>,
+    /// Databases that said so, with date and hash.
+    pub databases: Option<String>,
     /// Client.
     pub user_agent: Option<String>,
     /// Declared purpose.
@@ -72,11 +79,15 @@ impl EventContext {
     #[must_use]
     pub fn of(event: &Event<'_>) -> Self {
         let owned = |text: &Option<Text<'_>>| text.as_deref().map(str::to_owned);
+        let network = event.source.network.as_deref();
         Self {
             action: owned(&event.action),
             resource: owned(&event.resource),
             host: owned(&event.source.host),
             ip: event.source.ip.map(|ip| ip.to_string()),
+            network: network_label(event),
+            country: owned(&event.source.country),
+            databases: network.and_then(|network| owned(&network.databases)),
             user_agent: owned(&event.source.user_agent),
             purpose: owned(&event.purpose),
         }

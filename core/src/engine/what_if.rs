@@ -25,13 +25,13 @@ impl Engine {
         };
         let context = self.score_context(event, &features, &baselines, peers);
         let readings = read_signals(&context, self.enabled_for(event));
-        let (_, score) = self.score_event(&context, &readings, &baselines);
+        let (deviations, score) = self.score_event(&context, &readings, &baselines);
         let alert = self.open_alert(features.identity);
         Verdict {
             score_nats: score.total.score_nats,
             event_nats: score.total.event_nats,
             alert_id: alert.map(|alert| alert.alert_id.clone()),
-            signals: verdicts(&context, &readings, true),
+            signals: verdicts(&context, &readings, &deviations, true),
         }
     }
 }

@@ -4,7 +4,7 @@
 mod family;
 
 use crate::catalogue::{Abuse, AccessLevel, Catalogue, level_of_scope};
-use crate::event::{Activity, Credential, Event, IdentityKind};
+use crate::event::{Activity, Credential, Event, IdentityKind, NetworkKind};
 use crate::stats::hash::{HashKey, hash64};
 use crate::stats::hour_of_week;
 use crate::units::{MS_PER_HOUR, MS_PER_SEC};
@@ -19,9 +19,9 @@ use std::net::IpAddr;
 pub enum Feature {
     /// Host name.
     Host = 1,
-    /// /24 or /48 of the address.
+    /// /24 or /48 of the address; of a network that many share, and of a named one, the network itself.
     Prefix = 2,
-    /// Autonomous system, else /16 or /32.
+    /// The name of the network, else its autonomous system, else /16 or /32.
     Network = 3,
     /// Country.
     Country = 4,
@@ -31,6 +31,10 @@ pub enum Feature {
     Action = 6,
     /// Resource of the operation, without the leaf.
     Resource = 7,
+    /// Host name without its generated parts.
+    HostFamily = 8,
+    /// Issuer and kind of the credential.
+    Issuer = 9,
 }
 
 /// Maximum length of a value in an explanation, in bytes.
@@ -41,6 +45,8 @@ const IDENTITY_SPACE: u64 = 0x1d;
 const GROUP_SPACE: u64 = 0x96;
 const ISSUER_SPACE: u64 = 0x15;
 const OPERATION_SPACE: u64 = 0x4b;
+/// Followed by one space for each kind of network.
+const POOL_SPACE: u64 = 0xa0;
 /// Number of classes of (action, resource); see [`Features::operation_class`].
 pub const OPERATION_CLASSES: usize = 128;
 
@@ -81,6 +87,8 @@ pub struct Features {
     pub kind_group: u64,
     /// Host, where one is stated.
     pub host: Option<u32>,
+    /// Family of the host, where its name has generated parts.
+    pub host_family: Option<u32>,
     /// Network prefix.
     pub prefix: Option<u32>,
     /// Network.
@@ -176,6 +184,7 @@ pub fn enrich(
         group: group.map(|name| group_key(kind, name, hash_key)),
         kind_group: kind_group(kind),
         host: key(Feature::Host),
+        host_family: key(Feature::HostFamily),
         prefix: key(Feature::Prefix),
         network: key(Feature::Network),
         country: key(Feature::Country),
@@ -233,32 +242,61 @@ fn access_level(event: &Event<'_>, of_action: Option<AccessLevel>) -> Option<Acc
     })
 }
 
+fn address_key(ip: IpAddr, space: u64, v4_bits: u32, v6_bits: u32, hash_key: &HashKey) -> u32 {
+    match mask_address(ip, v4_bits, v6_bits).0 {
+        IpAddr::V4(v4) => hash_key.key32(space, &v4.octets()),
+        IpAddr::V6(v6) => hash_key.key32(space, &v6.octets()),
+    }
+}
+
+/// Key of the autonomous system, else of the /16 or /32.
+fn network_key(event: &Event<'_>, space: u64, hash_key: &HashKey) -> Option<u32> {
+    match (event.source.asn, event.source.ip) {
+        (Some(asn), _) => Some(hash_key.key32(space, &asn.to_be_bytes())),
+        (None, ip) => ip.map(|ip| address_key(ip, space, 16, 32, hash_key)),
+    }
+}
+
+/// Key of a network that is one place: its name, or its kind and autonomous system. The operator's name is
+/// spelt differently by databases.
+fn place_key(event: &Event<'_>, space: u64, hash_key: &HashKey) -> Option<u32> {
+    if let Some(name) = event.source.network_name() {
+        return Some(hash_key.key32(space, name.as_bytes()));
+    }
+    let kind = event.source.network_kind()? as u64;
+    network_key(event, POOL_SPACE + kind, hash_key)
+}
+
 /// Key of a feature; `None` where the event does not state it.
 fn key(event: &Event<'_>, feature: Feature, hash_key: &HashKey) -> Option<u32> {
     let space = feature as u64;
     let key32 = |bytes: &[u8]| hash_key.key32(space, bytes);
-    let address_key = |ip: IpAddr, v4_bits, v6_bits| match mask_address(ip, v4_bits, v6_bits).0 {
-        IpAddr::V4(v4) => key32(&v4.octets()),
-        IpAddr::V6(v6) => key32(&v6.octets()),
-    };
     match feature {
-        Feature::Prefix => event.source.ip.map(|ip| address_key(ip, 24, 48)),
-        Feature::Network => match (event.source.asn, event.source.ip) {
-            (Some(asn), _) => Some(key32(&asn.to_be_bytes())),
-            (None, ip) => ip.map(|ip| address_key(ip, 16, 32)),
-        },
+        Feature::Prefix | Feature::Network if is_one_place(event) => {
+            place_key(event, space, hash_key)
+        }
+        Feature::Prefix => event
+            .source
+            .ip
+            .map(|ip| address_key(ip, space, 24, 48, hash_key)),
+        Feature::Network => network_key(event, space, hash_key),
         Feature::Client => {
             let agent = event.source.user_agent.as_deref()?;
             let mut family = [0u8; CLIENT_BYTES];
             let length = client_family(agent, &mut family);
             Some(key32(&family[..length]))
         }
-        Feature::Host => {
-            let family = host_family(event.source.host.as_deref()?);
-            Some(key32(family.as_bytes()))
-        }
+        Feature::Host => Some(key32(event.source.host.as_deref()?.as_bytes())),
+        Feature::HostFamily => match host_family(event.source.host.as_deref()?) {
+            Cow::Owned(family) => Some(key32(family.as_bytes())),
+            Cow::Borrowed(_) => None,
+        },
         Feature::Country => Some(key32(event.source.country.as_deref()?.as_bytes())),
         Feature::Action => Some(key32(event.action.as_deref()?.as_bytes())),
+        Feature::Issuer => event
+            .credential
+            .as_ref()
+            .map(|credential| issuer_key(Some(credential), hash_key)),
         Feature::Resource => {
             let family = resource_family(event.resource.as_deref()?);
             Some(key32(family.as_bytes()))
@@ -271,12 +309,11 @@ fn key(event: &Event<'_>, feature: Feature, hash_key: &HashKey) -> Option<u32> {
 pub fn label<'e>(event: &'e Event<'_>, feature: Feature) -> Cow<'e, str> {
     let source = &event.source;
     let shown = match feature {
-        Feature::Host => source.host.as_deref().map(host_family),
+        Feature::Host => source.host.as_deref().map(Cow::Borrowed),
+        Feature::HostFamily => source.host.as_deref().map(host_family),
+        Feature::Prefix if is_one_place(event) => network_label(event).map(Cow::Owned),
         Feature::Prefix => source_network(event).map(Cow::Owned),
-        Feature::Network => match (source.asn, source.ip) {
-            (Some(asn), _) => Some(Cow::Owned(format!("AS{asn}"))),
-            (None, ip) => ip.map(|ip| Cow::Owned(prefix_text(ip, 16, 32))),
-        },
+        Feature::Network => network_label(event).map(Cow::Owned),
         Feature::Country => source.country.as_deref().map(Cow::Borrowed),
         Feature::Client => source.user_agent.as_deref().map(|agent| {
             let mut family = [0u8; CLIENT_BYTES];
@@ -284,12 +321,49 @@ pub fn label<'e>(event: &'e Event<'_>, feature: Feature) -> Cow<'e, str> {
             Cow::Owned(String::from_utf8_lossy(&family[..length]).into_owned())
         }),
         Feature::Action => event.action.as_deref().map(Cow::Borrowed),
+        Feature::Issuer => event.credential.as_ref().map(issuer_label),
         Feature::Resource => event
             .resource
             .as_deref()
             .map(|resource| Cow::Borrowed(resource_family(resource))),
     };
     cut(shown.unwrap_or_default())
+}
+
+/// Whether addresses of its network are one place: the organisation named it, or thousands share it.
+fn is_one_place(event: &Event<'_>) -> bool {
+    let source = &event.source;
+    source.network_name().is_some() || source.network_kind().is_some_and(NetworkKind::is_pool)
+}
+
+/// The network of a source: the name that the organisation gave it, or `AS14061 DigitalOcean (hosting)`.
+#[must_use]
+pub fn network_label(event: &Event<'_>) -> Option<String> {
+    let source = &event.source;
+    let kind = source.network_kind().map(NetworkKind::as_str);
+    let suffix = kind.map_or_else(String::new, |kind| format!(" ({kind})"));
+    if let Some(name) = source.network_name() {
+        return Some(format!("{name}{suffix}"));
+    }
+    let Some(asn) = source.asn else {
+        let range = source.ip.map(|ip| prefix_text(ip, 16, 32))?;
+        return Some(format!("{range}{suffix}"));
+    };
+    let operator = source
+        .network
+        .as_ref()
+        .and_then(|network| network.operator.as_deref());
+    let operator = operator.map_or_else(String::new, |operator| format!(" {operator}"));
+    Some(format!("AS{asn}{operator}{suffix}"))
+}
+
+/// Issuer and kind of a credential as text: `vault (access_token)`.
+fn issuer_label<'e>(credential: &'e Credential<'_>) -> Cow<'e, str> {
+    let issuer = credential.issuer.as_deref().unwrap_or_default();
+    match credential.kind {
+        Some(kind) => Cow::Owned(format!("{issuer} ({})", kind.as_str())),
+        None => Cow::Borrowed(issuer),
+    }
 }
 
 /// A label that is not longer than an explanation can show.
@@ -322,6 +396,8 @@ fn prefix_text(ip: IpAddr, v4_bits: u32, v6_bits: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{Identity, Network, Source};
+    use crate::units::EventTime;
 
     #[test]
     fn prefixes_are_shown_as_networks() {
@@ -337,5 +413,71 @@ mod tests {
             prefix_text("2001:db8:1:2::3".parse().unwrap(), 24, 48),
             "2001:db8:1::/48"
         );
+    }
+
+    fn event(ip: &str, kind: Option<NetworkKind>, name: Option<&'static str>) -> Event<'static> {
+        let identity = Identity {
+            id: "ada".into(),
+            kind: IdentityKind::Human,
+            group: None,
+            owner: None,
+        };
+        let time = EventTime::from_epoch_ms(1_700_000_000_000).unwrap();
+        let mut event = Event::new("e".into(), time, identity, Activity::Use);
+        event.source = Source {
+            ip: ip.parse().ok(),
+            asn: Some(64_500),
+            position: Some((59.9, 10.7)),
+            network: Some(Box::new(Network {
+                kind,
+                name: name.map(Cow::Borrowed),
+                operator: Some("Example".into()),
+                databases: None,
+            })),
+            ..Source::default()
+        };
+        event
+    }
+
+    #[test]
+    fn addresses_of_a_pool_or_a_named_network_are_one_place() {
+        let places = |kind, name| {
+            let of = |ip| {
+                let event = event(ip, kind, name);
+                let key = |feature| key(&event, feature, &HashKey::default());
+                (key(Feature::Prefix), key(Feature::Network))
+            };
+            (of("198.51.100.7"), of("203.0.113.9"))
+        };
+        for (kind, name) in [
+            (Some(NetworkKind::Mobile), None),
+            (Some(NetworkKind::Relay), None),
+            (Some(NetworkKind::Owned), Some("Oslo office")),
+        ] {
+            let (here, there) = places(kind, name);
+            assert_eq!(here, there, "{kind:?}");
+        }
+        for kind in [None, Some(NetworkKind::Hosting)] {
+            let (here, there) = places(kind, None);
+            assert_ne!(here.0, there.0, "{kind:?}");
+            assert_eq!(here.1, there.1, "{kind:?}");
+        }
+        let kinds = [NetworkKind::Mobile, NetworkKind::Hosting];
+        let [mobile, hosting] = kinds.map(|kind| places(Some(kind), None).0.1);
+        assert_ne!(mobile, hosting);
+    }
+
+    #[test]
+    fn a_network_is_named_as_a_person_knows_it() {
+        let label = |kind, name| network_label(&event("198.51.100.7", kind, name)).unwrap();
+        assert_eq!(label(None, None), "AS64500 Example");
+        assert_eq!(label(Some(NetworkKind::Tor), None), "AS64500 Example (tor)");
+        assert_eq!(
+            label(Some(NetworkKind::Owned), Some("Oslo office")),
+            "Oslo office (owned)"
+        );
+        let at = |kind| event("198.51.100.7", kind, None).source.own_position();
+        assert_eq!(at(Some(NetworkKind::Mobile)), None);
+        assert_eq!(at(Some(NetworkKind::Hosting)), Some((59.9, 10.7)));
     }
 }

@@ -49,6 +49,12 @@ impl Calibration {
         self.curves[curve_index(kind, signal)].calibrate(nats)
     }
 
+    /// The same for a signal whose deviations break a rule: not bounded by what the data can know.
+    #[must_use]
+    pub fn calibrate_rule(&self, kind: IdentityKind, signal: usize, nats: f64) -> f64 {
+        self.curves[curve_index(kind, signal)].calibrate_unbounded(nats)
+    }
+
     /// Adds one day of an identity of `kind`, with the largest surprise of each signal.
     pub fn add_day(&mut self, kind: IdentityKind, peak_nats: impl Fn(usize) -> f64) {
         for signal in 0..SIGNALS.len() {

@@ -63,7 +63,7 @@ mod tests {
                 p: libm::exp(-nats),
                 raw_nats: *nats,
                 nats: *nats,
-                new_nats: *nats,
+                known_nats: 0.0,
                 is_new: true,
                 is_attributable: true,
             })

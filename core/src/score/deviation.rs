@@ -25,11 +25,10 @@ pub struct Deviation {
     pub p: f64,
     /// Surprise as the signal reported it, −ln p.
     pub raw_nats: f64,
-    /// Calibrated surprise, less the share that belongs to the population.
+    /// Calibrated surprise, less the share that belongs to the population or to the habits of the identity.
     pub nats: f64,
-    /// The part of `nats` that is new to the identity's incident: all of it where the deviation is new,
-    /// otherwise the increase.
-    pub new_nats: f64,
+    /// The part of `nats` that the identity's incident holds already: 0 where the deviation is new.
+    pub known_nats: f64,
     /// Whether the deviation is new to the incident.
     pub is_new: bool,
     /// Whether the holder of the credential alone can cause it.
@@ -65,13 +64,19 @@ impl DeviationContext<'_> {
         }
         let features: &Features = context.features;
         let raw_nats = reading.surprise_nats();
-        let calibrated = self.calibration.calibrate(features.kind, signal, raw_nats);
+        let (kind, of) = (features.kind, SIGNALS[signal]);
+        let calibrated = if of.is_rule() {
+            self.calibration.calibrate_rule(kind, signal, raw_nats)
+        } else {
+            self.calibration.calibrate(kind, signal, raw_nats)
+        };
+        let peak_days = &context.profile.peak_days;
         let shared = SIGNALS[signal].shared_key(context, reading);
         let share = shared.map_or(1.0, |shared| {
             self.shared_deviations
                 .remaining_share(shared, features.identity, self.now)
         });
-        let nats = calibrated * share;
+        let nats = peak_days.remaining_nats(of.family() as usize, calibrated * share);
         let known = known_nats(reading.deviation_key);
         Some(Deviation {
             signal,
@@ -80,7 +85,7 @@ impl DeviationContext<'_> {
             p: reading.p,
             raw_nats,
             nats,
-            new_nats: (nats - known.unwrap_or(0.0)).max(0.0),
+            known_nats: known.unwrap_or(0.0).min(nats),
             is_new: known.is_none(),
             is_attributable: context.entity == EntityView::Identity
                 && context.event.attribution() == Attribution::Holder

@@ -207,18 +207,20 @@ pub fn score_event(
     scoring: &ScoreParams,
     half_life: HalfLife,
 ) -> EventScore {
-    let before = incident.map(|incident| incident.evidence_at(now, half_life));
-    let total = score_evidence(deviations, before, scoring, |_| true);
+    let remaining = incident.map_or(0.0, |incident| {
+        half_life.remaining(now.ms_since(incident.updated))
+    });
+    let before = incident.map(|incident| incident.evidence_nats * remaining);
+    let total = score_evidence(deviations, (before, remaining), scoring, |_| true);
     let attributable_before =
-        incident.map(|incident| incident.attributable_evidence_at(now, half_life));
+        incident.map(|incident| incident.attributable_evidence_nats * remaining);
     let is_same = attributable_before == before
         && deviations.iter().all(|deviation| deviation.is_attributable);
     let attributable = if is_same {
         total
     } else {
-        score_evidence(deviations, attributable_before, scoring, |deviation| {
-            deviation.is_attributable
-        })
+        let before = (attributable_before, remaining);
+        score_evidence(deviations, before, scoring, |d| d.is_attributable)
     };
     EventScore {
         total,
@@ -226,23 +228,27 @@ pub fn score_event(
     }
 }
 
-/// Scores the deviations for which `counts` holds, after the evidence `before` of the incident.
+/// Scores the deviations for which `counts` holds, after the evidence `before` of the incident, which is the
+/// share `remaining` of what it was: while a deviation goes on, its evidence does not fade.
 #[inline]
 fn score_evidence(
     deviations: &[Deviation],
-    before: Option<f64>,
+    (before, remaining): (Option<f64>, f64),
     scoring: &ScoreParams,
     counts: impl Fn(&Deviation) -> bool,
 ) -> EvidenceScore {
     let counted = |nats: f64, deviation: &Deviation| if counts(deviation) { nats } else { 0.0 };
     let event_nats = combine(deviations, scoring, |d| counted(d.nats, d));
     let from = scoring.evidence_from_nats;
-    let new_nats = match before {
-        None => event_nats,
-        Some(_) => combine(deviations, scoring, |d| counted(d.new_nats, d)),
+    // What grows adds as much as if it had been as large at once.
+    let known_nats = match before {
+        None => 0.0,
+        Some(_) => combine(deviations, scoring, |d| counted(d.known_nats, d)),
     };
-    let new_excess = (new_nats - from).max(0.0);
-    let evidence_nats = before.unwrap_or(0.0) + new_excess;
+    let new_nats = (event_nats - known_nats).max(0.0);
+    let new_excess = (event_nats - known_nats.max(from)).max(0.0);
+    let going_on = (event_nats - from).max(0.0) * remaining;
+    let evidence_nats = (before.unwrap_or(0.0) + new_excess).max(going_on);
     let score_nats = if event_nats >= from {
         from + evidence_nats
     } else {
@@ -445,10 +451,9 @@ mod tests {
             p,
             raw_nats: -libm::log(p),
             nats: -libm::log(p),
-            new_nats: -libm::log(p)
-                - incident
-                    .and_then(|incident| incident.known_surprise_nats(key, EventTime::EARLIEST))
-                    .unwrap_or(0.0),
+            known_nats: incident
+                .and_then(|incident| incident.known_surprise_nats(key, EventTime::EARLIEST))
+                .unwrap_or(0.0),
             is_new: incident.is_none_or(|incident| {
                 incident
                     .known_surprise_nats(key, EventTime::EARLIEST)
@@ -487,6 +492,23 @@ mod tests {
     fn a_repeated_deviation_does_not_add_up() {
         let scores = scores(0.002, &[5; 10]);
         assert!(scores[9] < 9.0, "{scores:?}");
+    }
+
+    #[test]
+    fn a_deviation_that_grows_counts_as_if_it_had_been_as_large_at_once() {
+        let parameters = Parameters::default();
+        let (scoring, half_life) = (&parameters.score, parameters.decay.incident_half_life);
+        let now = EventTime::EARLIEST;
+        let mut incidents = Incidents::default();
+        let mut last = 0.0;
+        for p in [0.02, 0.01, 0.001, 0.0005, 0.00001] {
+            let incident = incidents.get(7);
+            let deviations = [deviation(p, 1, incident)];
+            let score = score_event(&deviations, incident, now, scoring, half_life);
+            incidents.add_evidence(7, &deviations, &score, now, 10, &mut Vec::new());
+            last = score.total.score_nats;
+        }
+        assert!((last + libm::log(0.00001)).abs() < 1e-5, "{last}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The alert threshold: the score that daily peaks exceed as often as the alert budget
-//! states.
+//! The alert threshold: the score that daily peaks exceed as often as the alert budget states, and at least
+//! `min_nats`. The budget is a ceiling, not a quota: however quiet the week, weaker evidence is no alert.
 //!
 //! # Formula
 //! Every identity's largest score of a day is a peak. Once a day the level is estimated from the tail
@@ -18,7 +18,8 @@ use std::fmt;
 
 /// Margin of an initial threshold above the derived level, in nats.
 const WARMUP_MARGIN_NATS: f64 = 3.0;
-/// Ratio of the alert rate to the budget, or of the budget to the rate, from which it is reported.
+/// Ratio of the alert rate to the budget from which it is reported. A budget is a ceiling: quiet weeks are
+/// good.
 const BUDGET_TOLERANCE: f64 = 2.0;
 const DAYS_PER_WEEK: f64 = 7.0;
 /// Further days without alerts beyond this change nothing.
@@ -37,12 +38,12 @@ pub struct ThresholdState {
     is_out_of_budget: bool,
 }
 
-/// The alert rate left its budget, or is back within it.
+/// The alert rate exceeds its budget, or is back within it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BudgetAlert {
     /// Recent alert rate over the budget.
     pub ratio: f64,
-    /// Whether the rate is off budget.
+    /// Whether the rate exceeds the budget.
     pub is_out_of_budget: bool,
     /// Threshold now, in nats.
     pub threshold_nats: f64,
@@ -52,17 +53,14 @@ impl fmt::Display for BudgetAlert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (ratio, nats) = (self.ratio, self.threshold_nats);
         let moves = "the threshold adapts daily";
-        match (self.is_out_of_budget, ratio > 1.0) {
-            (false, _) => write!(f, "alert rate is back within budget ({ratio:.1}× budget)"),
-            (true, true) => write!(
+        if self.is_out_of_budget {
+            write!(
                 f,
                 "alerts come at {ratio:.1} times their budget, from {nats:.1} nats on; {moves}; if \
                  they are worth reading, raise `detect.alerts_per_day`"
-            ),
-            (true, false) => write!(
-                f,
-                "alert rate is {ratio:.1}× budget at a threshold of {nats:.1} nats; {moves}"
-            ),
+            )
+        } else {
+            write!(f, "alert rate is back within budget ({ratio:.1}× budget)")
         }
     }
 }
@@ -140,6 +138,12 @@ impl Threshold {
             .min(1.0)
     }
 
+    /// Number of days that it was estimated from.
+    #[must_use]
+    pub fn days_seen(&self) -> f64 {
+        self.state.days_seen
+    }
+
     /// Recent alert rate over the budget; `None` before the first day is over.
     #[must_use]
     pub fn budget_ratio(&self) -> Option<f64> {
@@ -163,8 +167,8 @@ impl Threshold {
         self.state.day = self.state.day.map(|today| today.min(day));
     }
 
-    /// Advances to `day` (days since the epoch). Returns a notice where the alert rate, once known, left its
-    /// budget by a factor of `BUDGET_TOLERANCE`, or is back within it.
+    /// Advances to `day` (days since the epoch). Returns a notice where the alert rate, once known, exceeds
+    /// its budget by a factor of `BUDGET_TOLERANCE`, or is back within it.
     #[inline]
     pub fn advance_to_day(&mut self, day: i64) -> Option<BudgetAlert> {
         match self.state.day {
@@ -184,7 +188,7 @@ impl Threshold {
         let ratio = self
             .budget_ratio()
             .filter(|_| self.learned_share() >= 1.0)?;
-        let is_off = !(1.0 / BUDGET_TOLERANCE..=BUDGET_TOLERANCE).contains(&ratio);
+        let is_off = ratio > BUDGET_TOLERANCE;
         let is_news = is_off != self.state.is_out_of_budget;
         self.state.is_out_of_budget = is_off;
         is_news.then_some(BudgetAlert {
@@ -257,13 +261,13 @@ mod tests {
         let mut threshold = threshold();
         threshold.advance_to_day(0);
         for day in 1..=60 {
-            for draw in 0..1_000 {
-                threshold.record_peak(-libm::log((f64::from(draw) + 0.5) / 1_000.0));
+            for draw in 0..20_000 {
+                threshold.record_peak(-libm::log((f64::from(draw) + 0.5) / 20_000.0));
             }
             threshold.advance_to_day(day);
         }
         assert!(
-            (threshold.nats(0) - libm::log(1_000.0 / 5.0)).abs() < 0.4,
+            (threshold.nats(0) - libm::log(20_000.0 / 5.0)).abs() < 0.4,
             "{}",
             threshold.nats(0)
         );

@@ -18,7 +18,7 @@ use super::{LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, ca
 use crate::baseline::group_baseline::{GroupBaseline, prior_share_from};
 use crate::catalogue::Abuse;
 use crate::enrich::{Feature, action_key};
-use crate::event::Activity;
+use crate::event::{Activity, CredentialKind, Event, IdentityKind};
 use crate::stats::beta_binomial::posterior_mean;
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 use std::borrow::Cow;
@@ -54,16 +54,28 @@ fn abuse_tail(abuse: Abuse, context: &ScoreContext<'_>) -> f64 {
     }
 }
 
+/// Whether the event renews a credential of its own identity, as each does seldom and all do now and then: a
+/// service its key, a person a forgotten password. How often it uses other actions says nothing of that.
+fn is_upkeep(event: &Event<'_>) -> bool {
+    let kind = event.credential.as_ref().and_then(|of| of.kind);
+    match event.activity {
+        Activity::Rotate => event.identity.kind != IdentityKind::Human,
+        Activity::Refresh => kind == Some(CredentialKind::Password),
+        _ => false,
+    }
+}
+
 /// Prior of an action, besides its use by others.
 fn novelty_prior(context: &ScoreContext<'_>) -> NoveltyPrior {
-    if let Some(abuse) = context.features.abuse {
+    let is_upkeep = is_upkeep(context.event);
+    if let Some(abuse) = context.features.abuse.filter(|_| !is_upkeep) {
         let tail = abuse_tail(abuse, context);
         return NoveltyPrior {
             unseen_tail: tail,
             max_tail: tail,
         };
     }
-    let Some(level) = context.features.level else {
+    let Some(level) = context.features.level.filter(|_| !is_upkeep) else {
         return NoveltyPrior::NONE;
     };
     let prior = &context.parameters.prior;
@@ -102,6 +114,10 @@ fn score_resource(context: &ScoreContext<'_>) -> Option<Reading> {
     ))
 }
 
+/// Weight in the population from which the upkeep of a credential is known to be done by this action:
+/// somebody did it within some months.
+const MIN_UPKEEP_ADOPTIONS: f64 = 0.2;
+
 fn count_adoption(context: &mut LearnContext<'_>) {
     let Some(level) = context.features.level else {
         return;
@@ -130,6 +146,11 @@ impl Signal for Action {
     }
 
     fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        let known = &context.population.action;
+        let is_known = |key| known.weight(key, context.shared_weight) >= MIN_UPKEEP_ADOPTIONS;
+        if is_upkeep(context.event) && context.features.action.is_some_and(is_known) {
+            return None;
+        }
         match (score_action(context), score_resource(context)) {
             (Some(action), Some(resource)) if resource.p < action.p => Some(resource),
             (action, resource) => action.or(resource),

@@ -63,9 +63,9 @@ fn relocations(context: &ScoreContext<'_>) -> Option<[Option<Relocation>; 3]> {
     };
     let relocations = [
         relocation(
-            record.hosts.is_relocation(features.host),
+            record.hosts.is_relocation(context.host),
             Feature::Host,
-            features.host,
+            context.host,
             (|moves| moves.host) as fn(&RelocationCounts) -> f32,
         ),
         relocation(
@@ -200,7 +200,7 @@ impl Signal for Concurrency {
             let is_new_day = record.last_secs / SECS_PER_DAY != now / SECS_PER_DAY;
             let counts = RelocationCounts {
                 days: f32::from(u8::from(is_new_day || !record.is_reused)),
-                host: f32::from(u8::from(record.hosts.is_relocation(features.host))),
+                host: f32::from(u8::from(record.hosts.is_relocation(context.host))),
                 network: f32::from(u8::from(record.networks.is_relocation(features.network))),
                 client: f32::from(u8::from(record.clients.is_relocation(features.client))),
             };
@@ -212,7 +212,7 @@ impl Signal for Concurrency {
             }
             record.is_reused = true;
         }
-        record.hosts.add(features.host);
+        record.hosts.add(context.host);
         record.networks.add(features.network);
         record.clients.add(features.client);
         record.last_secs = record.last_secs.max(now);

@@ -85,6 +85,10 @@ impl Signal for CredentialAge {
         &[ALTERNATE_AUTHENTICATION, FORGED_CREDENTIALS]
     }
 
+    fn is_rule(&self) -> bool {
+        true
+    }
+
     fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
         let (violation, _) = violation(context)?;
         let deviation_key = key32(

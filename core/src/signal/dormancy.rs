@@ -2,8 +2,10 @@
 //!
 //! # Assumption
 //! A silence is measured in the active hours that it should have held, by the rhythm of the identity and its
-//! peers ([`expected_between`]): nights, weekends and machines that are seldom used count for little. The
-//! logarithm is normal for an identity, centred on its peers'.
+//! peers ([`expected_between`]) on days on which identities of its kind were active
+//! ([`crate::baseline::activity_calendar`]): nights, weekends, holidays and machines that are seldom used
+//! count for little. The logarithm is normal for an identity, centred on its peers'. Below
+//! [`MIN_SPOKEN_HOURS`] a silence is a pause.
 //!
 //! # Formula
 //! Upper tail of the Student-t predictive of ln missed hours ([`crate::stats::student`]). The prior
@@ -17,8 +19,10 @@
 use super::{
     LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, evidence_level, format_odds,
 };
+use crate::baseline::activity_calendar::ActivityCalendar;
 use crate::baseline::group_baseline::GroupBaseline;
 use crate::baseline::profile::Profile;
+use crate::event::IdentityKind;
 use crate::parameters::Parameters;
 use crate::stats::hash::key32;
 use crate::stats::hour_of_week::expected_between;
@@ -42,6 +46,10 @@ const SHAPE: f64 = 2.0;
 const MEMORYLESS_MEAN: f64 = -0.577_215_664_901_532_9;
 /// Variance of ln Exp(1), π²/6.
 const MEMORYLESS_VARIANCE: f64 = 1.644_934_066_848_226_4;
+/// Lower bound of the spread of ln missed hours.
+const MIN_LOG_SD: f64 = 0.4;
+/// Expected active hours from which a silence is a reading.
+pub const MIN_SPOKEN_HOURS: f64 = 3.0;
 /// Silences that miss less than this are treated as equal.
 const MIN_MISSED_HOURS: f64 = 0.1;
 
@@ -51,12 +59,19 @@ fn missed_hours(
     peers: &GroupBaseline,
     weight: f32,
     parameters: &Parameters,
+    (calendar, kind): (&ActivityCalendar, IdentityKind),
     time: EventTime,
 ) -> Option<f64> {
     (time.ms_since(profile.last_seen) > MS_PER_HOUR).then(|| {
         let (peers, days) = (peers.rates(), parameters.prior.rhythm_days as f32);
         let rate = |bin| profile.hours.rate(bin, weight, peers, days);
-        expected_between(rate, profile.last_seen, time).max(MIN_MISSED_HOURS)
+        expected_between(
+            rate,
+            |day| calendar.share(kind, day),
+            profile.last_seen,
+            time,
+        )
+        .max(MIN_MISSED_HOURS)
     })
 }
 
@@ -67,6 +82,7 @@ fn missed_hours_at(context: &ScoreContext<'_>) -> Option<f64> {
         peers,
         weight,
         context.parameters,
+        (context.calendar, context.features.kind),
         context.event.time,
     )
 }
@@ -79,6 +95,7 @@ fn prior(context: &ScoreContext<'_>) -> NormalPrior {
         mean_weight: PEERS_PRIOR_STRENGTH,
         shape: SHAPE,
         scale: SHAPE * MEMORYLESS_VARIANCE,
+        min_scale: MIN_LOG_SD,
     }
 }
 
@@ -107,7 +124,7 @@ impl Signal for Dormancy {
         if lived_ms < WARMUP_MS && silent_ms < WARMUP_SILENCE_MS {
             return None;
         }
-        let missed = missed_hours_at(context)?;
+        let missed = missed_hours_at(context).filter(|missed| *missed >= MIN_SPOKEN_HOURS)?;
         let (own, weight) = (&context.profile.log_silence, context.profile_weight);
         let (t, degrees) = own.standardise(libm::log(missed), weight, &prior(context));
         let observations = own.count(weight);
@@ -150,6 +167,7 @@ impl Signal for Dormancy {
 
     fn learn(&self, context: &mut LearnContext<'_>) {
         let (time, weight_now) = (context.event.time, context.profile_weight_now);
+        let calendar = (context.calendar, context.features.kind);
         let peers = &mut context.baselines.peers;
         let Some(profile) = context.baselines.profile.as_deref_mut() else {
             return;
@@ -157,7 +175,14 @@ impl Signal for Dormancy {
         if profile.events == 0 {
             return;
         }
-        if let Some(missed) = missed_hours(profile, peers, weight_now, context.parameters, time) {
+        if let Some(missed) = missed_hours(
+            profile,
+            peers,
+            weight_now,
+            context.parameters,
+            calendar,
+            time,
+        ) {
             let log_missed = libm::log(missed);
             profile.log_silence.add(log_missed, context.profile_weight);
             peers.log_silence.add(log_missed, context.shared_weight);

@@ -5,7 +5,9 @@
 //!
 //! # Assumption
 //! Failures come in runs, each with its own rate; the rates spread around the usual rate, which is centred on
-//! the peers', as after `RUN_TRIALS` trials.
+//! the peers', as after `RUN_TRIALS` trials, or `OWN_ATTEMPT_RUN_TRIALS` for sign-in attempts from a network
+//! of the identity's own: that is how a forgotten password looks, and an outage of the identity provider.
+//! Fewer than [`MIN_FAILED`] are no run. A run is one deviation, which grows.
 //!
 //! # Formula
 //! With *k* failures among *m* trials in the recent window (exponentially decayed, this event
@@ -35,10 +37,14 @@ pub struct Failure;
 
 /// Minimum number of recent failures from which a success is reported.
 pub const FAILURES_BEFORE_SUCCESS: u32 = 3;
+/// Fewer recent failures are no run.
+pub const MIN_FAILED: u32 = 3;
 /// Larger windows are scaled down to this many trials.
 pub const MAX_TRIALS: f32 = 400.0;
 /// Strength of the rate of one run of uses, in trials: an outage fails many in a row.
 const RUN_TRIALS: f64 = 30.0;
+/// The same for a run of attempts where the identity usually is: whoever forgot a password tries it again.
+const OWN_ATTEMPT_RUN_TRIALS: f64 = 4.0;
 const FAILURE_SPACE: u64 = 0xfa;
 
 /// Whether the event counts among the attempts, rather than among the uses of the holder.
@@ -55,6 +61,27 @@ fn recent(context: &ScoreContext<'_>) -> (f32, f32) {
         return (failed, failed + succeeded);
     }
     counts.recent_at(time, window)
+}
+
+/// Whether a source tried one identity alone this hour, which the view of that identity judges: a person's
+/// typing errors are one matter.
+fn is_of_one_identity(context: &ScoreContext<'_>) -> bool {
+    let (hourly, features) = (&context.profile.hourly, context.features);
+    let others = if hourly.hour == features.hour {
+        hourly.distinct_classes() - u32::from(hourly.has_seen(features.operation_class))
+    } else {
+        0
+    };
+    context.entity == EntityView::Source && others == 0
+}
+
+/// Whether the identity was used from this network before.
+fn is_at_usual_network(context: &ScoreContext<'_>) -> bool {
+    let known = |prefix| context.profile.prefix.contains(prefix);
+    match context.entity {
+        EntityView::Identity => context.features.prefix.is_some_and(known),
+        EntityView::Source => context.features.is_known_source,
+    }
 }
 
 /// Failures and trials of the recent window, this event included.
@@ -98,7 +125,12 @@ fn expected_rate(context: &ScoreContext<'_>) -> Beta {
         hits = hits.max(prior.login_failure_rate * trials);
         misses = trials - hits;
     }
-    let share = (RUN_TRIALS / (hits + misses)).min(1.0);
+    let run_trials = if is_attempt && is_at_usual_network(context) {
+        OWN_ATTEMPT_RUN_TRIALS
+    } else {
+        RUN_TRIALS
+    };
+    let share = (run_trials / (hits + misses)).min(1.0);
     Beta {
         hits: share * hits,
         misses: share * misses,
@@ -125,11 +157,11 @@ impl Signal for Failure {
             Outcome::Error => !is_attempt(context),
             Outcome::Failure | Outcome::Denied => false,
         };
-        if abstains {
+        if abstains || is_of_one_identity(context) {
             return None;
         }
         let (failed, tried) = window(context);
-        if failed == 0 || (succeeded && failed < FAILURES_BEFORE_SUCCESS) {
+        if failed < MIN_FAILED || (succeeded && failed < FAILURES_BEFORE_SUCCESS) {
             return None;
         }
         let observations = f64::from(context.profile.failures.tried / context.profile_weight);
@@ -139,11 +171,9 @@ impl Signal for Failure {
             return None;
         }
         let p = upper_tail(failed, tried, rate);
-        // Each doubling of the burst is one further deviation, rather than each failure.
-        let doublings = u32::BITS - failed.leading_zeros();
+        // A run is one deviation, which grows; the success that ends it is no other.
         let of_attempts = u8::from(is_attempt(context));
-        let run = [doublings as u8, u8::from(succeeded), of_attempts];
-        let deviation_key = key32(FAILURE_SPACE, &run);
+        let deviation_key = key32(FAILURE_SPACE, &[of_attempts]);
         Some(Reading::new(p, level, observations, deviation_key))
     }
 

@@ -1,7 +1,9 @@
 //! Signal: unusual host for the identity, its peers and the population, or no host where one is nearly always
 //! stated.
 //!
-//! Assumption, formula, n = 0 and source of a stated host: [`super::categorical`]. A use without host
+//! Assumption, formula, n = 0 and source of a stated host: [`super::categorical`]. A host is a machine by its
+//! name, or a family of names where those turn over for the identity ([`crate::baseline::host_names`]). A use
+//! without host
 //! has the posterior mean of the rate of such uses, (hostless + s·r)/(uses + s), with *r* that of the peers,
 //! at least `MIN_HOSTLESS_RATE`: occasionally events come from another log, which does not state hosts. It
 //! abstains while more than half of the uses state none. At n = 0 *r* is
@@ -17,7 +19,7 @@ use super::{
     LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, categorical, evidence_level,
     format_odds,
 };
-use crate::enrich::Feature;
+use crate::enrich::{Feature, Features};
 use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::hash::key32;
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
@@ -62,7 +64,7 @@ impl Signal for Host {
     }
 
     fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
-        let Some(key) = context.features.host else {
+        let Some(key) = context.host else {
             return score_missing_host(context);
         };
         let (peers, population) = (&context.peers.host, &context.population.host);
@@ -77,10 +79,10 @@ impl Signal for Host {
     }
 
     fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
-        if context.features.host.is_some() {
+        if context.host.is_some() {
             return categorical::explain(
                 "host",
-                Feature::Host,
+                feature(context.host, context.features),
                 &context.profile.host,
                 context,
                 reading,
@@ -99,19 +101,47 @@ impl Signal for Host {
     }
 
     fn learn(&self, context: &mut LearnContext<'_>) {
-        let key = context.features.host;
-        if key.is_none() {
+        if context.host.is_none() {
             context.baselines.peers.hostless += f64::from(context.shared_weight);
             if let Some(profile) = context.baselines.profile.as_deref_mut() {
                 profile.hostless += context.profile_weight;
             }
         }
+        learn_names(context);
         categorical::learn_value(
-            key,
-            Feature::Host,
+            context.host,
+            feature(context.host, context.features),
             context,
             |p| &mut p.host,
             |c| &mut c.host,
         );
+    }
+}
+
+/// What `host` names: one machine, or a family of names that turn over.
+fn feature(host: Option<u32>, features: &Features) -> Feature {
+    if host == features.host {
+        Feature::Host
+    } else {
+        Feature::HostFamily
+    }
+}
+
+/// Counts the names of a family. Where they turn over, the name itself is remembered too, so that a name
+/// counts as new once.
+fn learn_names(context: &mut LearnContext<'_>) {
+    let (Some(host), Some(family)) = (context.features.host, context.features.host_family) else {
+        return;
+    };
+    let (weight, weight_now) = (context.profile_weight, context.profile_weight_now);
+    let Some(profile) = context.baselines.profile.as_deref_mut() else {
+        return;
+    };
+    if weight > 0.0 {
+        let is_new = !profile.host.contains(host);
+        profile.host_names.add(family, is_new, weight, weight_now);
+        if context.host != Some(host) {
+            profile.host.add(host, weight);
+        }
     }
 }

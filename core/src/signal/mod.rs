@@ -10,6 +10,7 @@ pub mod dormancy;
 pub mod failure;
 pub mod fan_out;
 pub mod host;
+pub mod issuer;
 pub mod network;
 pub mod privilege;
 pub mod purpose;
@@ -20,10 +21,12 @@ pub mod token_lifetime;
 pub mod travel;
 mod volume;
 
+use crate::baseline::activity_calendar::ActivityCalendar;
 use crate::baseline::credential::CredentialRecord;
 use crate::baseline::group_baseline::GroupBaseline;
 use crate::baseline::issuer::IssuerBaseline;
 use crate::baseline::label_dictionary::LabelDictionary;
+use crate::baseline::peak_days::FAMILIES;
 use crate::baseline::profile::Profile;
 use crate::baseline::store::BaselineMut;
 use crate::enrich::Features;
@@ -56,7 +59,7 @@ pub enum SignalFamily {
 }
 
 /// Number of families.
-pub const SIGNAL_FAMILIES: usize = 8;
+pub const SIGNAL_FAMILIES: usize = FAMILIES;
 
 /// Input of a signal when it scores. Reads only.
 #[derive(Clone, Copy)]
@@ -67,6 +70,8 @@ pub struct ScoreContext<'v> {
     pub event: &'v Event<'v>,
     /// Its features.
     pub features: &'v Features,
+    /// Its host as the identity knows it: the family where its names turn over.
+    pub host: Option<u32>,
     /// The identity's baseline; empty for a new identity.
     pub profile: &'v Profile,
     /// Weight of an observation made now in it.
@@ -83,6 +88,8 @@ pub struct ScoreContext<'v> {
     pub issuer: Option<&'v IssuerBaseline>,
     /// Labels for explanations.
     pub labels: &'v LabelDictionary,
+    /// Days on which identities were active.
+    pub calendar: &'v ActivityCalendar,
     /// Parameters of the model.
     pub parameters: &'v Parameters,
 }
@@ -95,6 +102,8 @@ pub struct LearnContext<'l> {
     pub event: &'l Event<'l>,
     /// Its features.
     pub features: &'l Features,
+    /// Its host as the identity knows it: the family where its names turn over.
+    pub host: Option<u32>,
     /// The time at which the event is processed.
     pub now: EventTime,
     /// Baselines to modify.
@@ -109,6 +118,8 @@ pub struct LearnContext<'l> {
     pub shared_weight_now: f32,
     /// Keys of the deviations of this event that are new to its incident.
     pub new_deviations: &'l [u32],
+    /// Days on which identities were active.
+    pub calendar: &'l ActivityCalendar,
     /// Parameters of the model.
     pub parameters: &'l Parameters,
     /// The secret under which texts are hashed.
@@ -134,6 +145,11 @@ pub trait Signal: Sync {
         true
     }
 
+    /// Whether a deviation breaks a rule, rather than being improbable: its odds are not those of any data.
+    fn is_rule(&self) -> bool {
+        false
+    }
+
     /// Key of the deviation across identities, so that what many show on one day is discounted and reported
     /// once;
     /// `None` where a deviation is specific to one identity.
@@ -149,13 +165,14 @@ pub trait Signal: Sync {
 }
 
 /// Number of signals.
-pub const SIGNAL_COUNT: usize = 16;
+pub const SIGNAL_COUNT: usize = 17;
 
 /// Lists the signals once: as a table for look-up by index, and as direct calls in sequence, so that a
 /// reading need not pass through memory.
 macro_rules! signals {
     ($($at:literal: $signal:expr),+ $(,)?) => {
-        /// All signals, in the order in which they are reported.
+        /// All signals, in the order in which they are reported. What counts first uses comes before
+        /// `concurrency`, which marks a credential as used.
         pub static SIGNALS: [&dyn Signal; SIGNAL_COUNT] = [$(&$signal),+];
 
         /// Calls `visit` with the index and the reading of each signal whose bit is set in `enabled`.
@@ -192,16 +209,17 @@ signals! {
     3: action::Action,
     4: privilege::Privilege,
     5: token_lifetime::TokenLifetime,
-    6: credential_age::CredentialAge,
-    7: refresh::Refresh,
-    8: rhythm::Rhythm,
-    9: rate::Rate,
-    10: failure::Failure,
-    11: fan_out::FanOut,
-    12: travel::Travel,
-    13: concurrency::Concurrency,
-    14: dormancy::Dormancy,
-    15: purpose::Purpose,
+    6: issuer::Issuer,
+    7: credential_age::CredentialAge,
+    8: refresh::Refresh,
+    9: rhythm::Rhythm,
+    10: rate::Rate,
+    11: failure::Failure,
+    12: fan_out::FanOut,
+    13: travel::Travel,
+    14: concurrency::Concurrency,
+    15: dormancy::Dormancy,
+    16: purpose::Purpose,
 }
 
 /// T1078.

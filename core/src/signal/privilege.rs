@@ -9,7 +9,8 @@
 //! (count + s·peer share)/(n + s); the peers' share has the same form over the prior of the model.
 //! Peers count first uses of an action, not uses. The population is left out, because it holds the same
 //! first uses and would count them twice.
-//! A grant to oneself has the fixed probability `self_grant_p`.
+//! A rotation of one's own credential is no extension of permissions, and abstains: whether it is due is the
+//! question of `refresh`. A grant to oneself has the fixed probability `self_grant_p`.
 //!
 //! # At n = 0
 //! The peers' shares; without peers the prior. Cost: O(5).
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::baseline::profile::LEVELS;
 use crate::catalogue::AccessLevel;
+use crate::event::Activity;
 use crate::stats::hash::key32;
 use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Technique};
 
@@ -73,6 +75,9 @@ impl Signal for Privilege {
     }
 
     fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        if context.event.activity == Activity::Rotate {
+            return None;
+        }
         let level = context.features.level?;
         let observations =
             f64::from(context.profile.levels.iter().sum::<f32>() / context.profile_weight);

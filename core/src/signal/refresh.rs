@@ -8,6 +8,8 @@
 //! Two-sided tail of the Student-t predictive ([`crate::stats::student`]), centred on the identity's
 //! own intervals, of which there must be at least [`MIN_OWN_INTERVALS`].
 //!
+//! Whoever forgot a password renews it when he remembers that: passwords have no cadence.
+//!
 //! # At n = 0
 //! Abstains. Cost: abstains at once for other activities.
 
@@ -17,7 +19,7 @@ use super::{
 };
 use crate::baseline::credential::{CredentialRecord, secs};
 use crate::baseline::profile::Profile;
-use crate::event::{Activity, Event};
+use crate::event::{Activity, CredentialKind, Event};
 use crate::stats::hash::key32;
 use crate::stats::student::{NormalPrior, student_upper_tail};
 use crate::units::Span;
@@ -32,9 +34,13 @@ pub const MIN_OWN_INTERVALS: f64 = 4.0;
 /// Prior spread, in natural logarithms.
 const LOG_SD: f64 = 0.7;
 const SHAPE: f64 = 2.0;
+/// Lower bound of the spread, in natural logarithms: timers start late.
+const MIN_LOG_SD: f64 = 0.05;
 
-fn is_renewal(activity: Activity) -> bool {
-    matches!(activity, Activity::Refresh | Activity::Rotate)
+fn is_renewal(event: &Event<'_>) -> bool {
+    let kind = event.credential.as_ref().and_then(|of| of.kind);
+    matches!(event.activity, Activity::Refresh | Activity::Rotate)
+        && kind != Some(CredentialKind::Password)
 }
 
 /// Time of the previous renewal of what `event` renews, in seconds since the epoch; 0 where unknown. A
@@ -72,7 +78,7 @@ impl Signal for Refresh {
     }
 
     fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
-        if !is_renewal(context.event.activity) {
+        if !is_renewal(context.event) {
             return None;
         }
         let own = &context.profile.log_refresh;
@@ -86,6 +92,7 @@ impl Signal for Refresh {
             mean_weight: 1.0,
             shape: SHAPE,
             scale: SHAPE * LOG_SD * LOG_SD,
+            min_scale: MIN_LOG_SD,
         };
         let (t, degrees) = own.standardise(libm::log(interval), context.profile_weight, &prior);
         // A late refresh is a silence, which `dormancy` scores.
@@ -128,7 +135,7 @@ impl Signal for Refresh {
     }
 
     fn learn(&self, context: &mut LearnContext<'_>) {
-        if !is_renewal(context.event.activity) {
+        if !is_renewal(context.event) {
             return;
         }
         let now = secs(context.event.time);

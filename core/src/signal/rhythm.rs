@@ -37,6 +37,16 @@ const HOURS_PER_DAY: u32 = 24;
 /// Minimum number of active hours for the identity's own level.
 const MIN_OWN_HOURS: f64 = 6.0;
 
+/// What of the tail `p` as many as `hours` active hours can know: that none of them was this one, and beyond
+/// that its logarithm.
+fn knowable_tail(p: f64, hours: f64) -> f64 {
+    let known = 0.5 / (hours + 1.0);
+    if p >= known {
+        return p;
+    }
+    known / (1.0 + libm::log(known / p))
+}
+
 impl Signal for Rhythm {
     fn name(&self) -> SignalName {
         SignalName::Rhythm
@@ -58,7 +68,10 @@ impl Signal for Rhythm {
             return None;
         }
         let observations = context.profile.hours.observations(context.profile_weight);
-        let p = tail(&rates(context), context.features.hour_bin);
+        let p = knowable_tail(
+            tail(&rates(context), context.features.hour_bin),
+            observations,
+        );
         let level = evidence_level(observations, MIN_OWN_HOURS);
         // One session at unusual hours is one deviation, however many hours it lasts.
         let deviation_key = key32(HOUR_SPACE, &[]);

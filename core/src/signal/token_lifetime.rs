@@ -59,6 +59,7 @@ fn own_tail(secs: u64, slot: &IssuerLifetimes, context: &ScoreContext<'_>) -> f6
         mean_weight: 1.0,
         shape,
         scale: shape * spread * spread,
+        min_scale: EQUAL_LOG_TOLERANCE,
     };
     let value = libm::log(secs as f64);
     if (value - slot.log_secs.mean()).abs() < EQUAL_LOG_TOLERANCE {

@@ -7,8 +7,10 @@
 //! # Formula
 //! Great-circle distance less the uncertainty, over the time between; above [`MAX_KM_PER_HOUR`] the reading
 //! is the posterior mean of such journeys per day, (j + s·r)/(d + s). Journeys of `FAR_KM` and more are
-//! counted separately, because carriers and databases err at short range. A network that is known to the
-//! identity abstains: that is its VPN, or its phone.
+//! counted separately, because carriers and databases err at short range. A network that many share, such as
+//! a carrier's, has no position of theirs. A network that is known to the
+//! identity abstains: that is its VPN, or its phone. Machines do not travel: they are deployed elsewhere,
+//! which `network` reads.
 //!
 //! # At n = 0
 //! The peers' rate; without peers the prior. Cost: three trigonometric functions where the location
@@ -21,6 +23,7 @@ use super::{
     LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, evidence_level, format_odds,
 };
 use crate::baseline::credential::secs;
+use crate::event::IdentityKind;
 use crate::stats::beta_binomial::posterior_mean;
 use crate::stats::hash::key32;
 use crate::units::Span;
@@ -85,9 +88,12 @@ impl Signal for Travel {
     }
 
     fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
+        if context.features.kind != IdentityKind::Human {
+            return None;
+        }
         let journey = &context.profile.journey;
         let (distance, _) = impossible_journey(
-            context.event.source.position,
+            context.event.source.own_position(),
             secs(context.event.time),
             journey,
         )?;
@@ -124,7 +130,7 @@ impl Signal for Travel {
 
     fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         let found = impossible_journey(
-            context.event.source.position,
+            context.event.source.own_position(),
             secs(context.event.time),
             &context.profile.journey,
         );
@@ -146,7 +152,7 @@ impl Signal for Travel {
 
     fn learn(&self, context: &mut LearnContext<'_>) {
         let (Some(place), Some(profile)) = (
-            context.event.source.position,
+            context.event.source.own_position(),
             context.baselines.profile.as_deref_mut(),
         ) else {
             return;

@@ -22,8 +22,7 @@ pub(super) struct VolumeHistory<'v> {
     pub(super) prior: f64,
 }
 
-/// The reading of `count` items in this hour; each doubling of a burst is one further deviation in `space`,
-/// rather than each item.
+/// The reading of `count` items in this hour; a burst is one deviation in `space`, which grows.
 pub(super) fn score_volume(
     count: f64,
     past: &VolumeHistory<'_>,
@@ -35,14 +34,8 @@ pub(super) fn score_volume(
     let mean = (known * past.peers.mean() + prior) / (known + PRIOR_STRENGTH);
     let p = hourly_volume::tail(count, past.own, context.profile_weight, mean, LOG_SD)?;
     let observations = past.own.count(context.profile_weight);
-    let doublings = (count as u32).max(1).ilog2() as u8;
     let level = evidence_level(observations, MIN_OWN_HOURS);
-    Some(Reading::new(
-        p,
-        level,
-        observations,
-        key32(space, &[doublings]),
-    ))
+    Some(Reading::new(p, level, observations, key32(space, &[])))
 }
 
 /// Explains the reading; `observed` is what was counted.

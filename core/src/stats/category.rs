@@ -411,7 +411,8 @@ mod tests {
             prop_assert_eq!(table.strongest(), clean_table.strongest());
             prop_assert!((map.observations(1.0) - clean_map.observations(1.0)).abs() < 1e-6);
             for value in 1..6 {
-                let (left, clean) = (map.tail_probability(value, 1.0), clean_map.tail_probability(value, 1.0));
+                let left = map.tail_probability(value, 1.0);
+                let clean = clean_map.tail_probability(value, 1.0);
                 prop_assert!((tail(left) - tail(clean)).abs() < 1e-6);
             }
         }

@@ -12,7 +12,8 @@
 //! The result never exceeds the larger of *x* and ln(N + 1): an unobserved surprise is at most as rare as the
 //! signal states, or as the number of days can show. Nor does it exceed *x* by more than `MAX_GAIN_NATS`:
 //! days are not quite exchangeable (weekdays differ), and a probability of one in thirty is no alert
-//! however quiet the previous weeks were.
+//! however quiet the previous weeks were. Beyond *L* = ln(N + `PRIOR_KNOWLEDGE_DAYS`) + `KNOWN_MARGIN_NATS`
+//! the surprise grows as L + ln(1 + x − L): no number of days shows odds of one in a billion.
 //!
 //! # Cost and memory
 //! O(1) per query; 1 KiB.
@@ -39,6 +40,10 @@ const PRIOR_EXCESSES: f64 = 5.0;
 const EXCESS_CAP_NATS: f64 = 5.0;
 /// Largest gain of a quiet signal.
 const MAX_GAIN_NATS: f64 = 1.0;
+/// Identity-days that the priors of the model stand for.
+const PRIOR_KNOWLEDGE_DAYS: f64 = 150.0;
+/// How far beyond the logarithm of the days a surprise is taken at its word.
+const KNOWN_MARGIN_NATS: f64 = 2.0;
 /// Lower bound of the mean excess.
 const MIN_MEAN_EXCESS_NATS: f64 = 0.5;
 /// The curve is recomputed when the days have grown by one part in this.
@@ -50,6 +55,8 @@ pub struct Exceedance {
     days_by_bin: [f32; BINS],
     days: f32,
     rebuilt_at_days: f32,
+    /// Surprise that the number of days can know.
+    known_nats: f32,
     /// Calibrated surprise at the lower edge of each bin.
     curve: [f32; BINS],
 }
@@ -60,6 +67,7 @@ impl Default for Exceedance {
             days_by_bin: [0.0; BINS],
             days: 0.0,
             rebuilt_at_days: 0.0,
+            known_nats: 0.0,
             curve: [0.0; BINS],
         };
         new.rebuild_curve();
@@ -93,9 +101,22 @@ impl Exceedance {
         self.rebuild_curve();
     }
 
-    /// −ln of the share of identity-days that reach `nats`; never falls as `nats` grows.
+    /// −ln of the share of identity-days that reach `nats`, as far as their number can know; never falls as
+    /// `nats` grows.
     #[must_use]
     pub fn calibrate(&self, nats: f64) -> f64 {
+        let nats = self.calibrate_unbounded(nats);
+        let known = f64::from(self.known_nats);
+        if nats <= known {
+            nats
+        } else {
+            known + libm::log1p(nats - known)
+        }
+    }
+
+    /// The same, where the surprise above all observed ones is taken at its word.
+    #[must_use]
+    pub fn calibrate_unbounded(&self, nats: f64) -> f64 {
         let baselines = nats.max(0.0) / BIN_NATS;
         let bin = (baselines as usize).min(BINS - 2);
         let (low, high) = (f64::from(self.curve[bin]), f64::from(self.curve[bin + 1]));
@@ -105,6 +126,7 @@ impl Exceedance {
     fn rebuild_curve(&mut self) {
         self.rebuilt_at_days = self.days;
         let n = f64::from(self.days);
+        self.known_nats = (libm::log(n + PRIOR_KNOWLEDGE_DAYS) + KNOWN_MARGIN_NATS) as f32;
         let mut reaching = [0.0f64; BINS];
         let mut sum = 0.0;
         for bin in (0..BINS).rev() {
@@ -150,7 +172,7 @@ mod tests {
     #[test]
     fn without_observations_a_surprise_is_unchanged() {
         let new = Exceedance::default();
-        assert!((new.calibrate(8.0) - (8.0 - libm::log(2.0))).abs() < 1e-6);
+        assert!((new.calibrate_unbounded(8.0) - (8.0 - libm::log(2.0))).abs() < 1e-6);
         assert!(new.calibrate(0.0).abs() < 1e-9);
     }
 
@@ -165,7 +187,16 @@ mod tests {
         assert!((noisy.calibrate(8.0) - libm::log(20.0)).abs() < 0.1);
         assert!(noisy.calibrate(12.0) < 5.0);
         assert!((quiet.calibrate(6.0) - (6.0 + MAX_GAIN_NATS)).abs() < 1e-6);
-        assert!((quiet.calibrate(12.0) - 12.0).abs() < 1e-6);
+        assert!((quiet.calibrate_unbounded(12.0) - 12.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn no_surprise_exceeds_by_much_what_the_days_can_know() {
+        let mut few = Exceedance::default();
+        (0..3_000).for_each(|_| few.add(0.0));
+        let known = libm::log(3_150.0) + KNOWN_MARGIN_NATS;
+        assert!((few.calibrate(9.0) - 9.0).abs() < 0.1);
+        assert!(few.calibrate(27.0) < known + 3.0 && few.calibrate(27.0) > known + 2.0);
     }
 
     proptest! {

@@ -42,10 +42,16 @@ pub fn bin_of(time: EventTime) -> usize {
     HOURS * day_kind(hours.div_euclid(24)) + hour
 }
 
+/// Whether `day`, in days since the epoch, is a Saturday or a Sunday.
+#[must_use]
+pub fn is_weekend(day: i64) -> bool {
+    // 1970-01-01 was a Thursday: day 0 is weekday 3, counted from Monday.
+    (day + 3).rem_euclid(7) >= 5
+}
+
 /// 0 for a working day, 1 for a weekend day; `day` in days since the epoch.
 fn day_kind(day: i64) -> usize {
-    // 1970-01-01 was a Thursday: day 0 is weekday 3, counted from Monday.
-    usize::from((day + 3).rem_euclid(7) >= 5)
+    usize::from(is_weekend(day))
 }
 
 /// Working and weekend days after day `from` up to day `to`.
@@ -164,32 +170,56 @@ fn smoothed(at: impl Fn(usize) -> f32, hour: usize) -> f32 {
     0.25 * at(hour + HOURS - 1) + 0.5 * at(hour) + 0.25 * at(hour + 1)
 }
 
-/// Expected active hours in the whole hours between two times, where `rate` gives the rate of a bin. O(hours)
-/// up to two days, otherwise O(days) up to `MAX_DAYS`; a longer span continues at the mean rate of
-/// those.
+/// Expected active hours between two times, parts of hours included, where `rate` gives the rate of a bin and
+/// `share` the share of the usual activity that a day saw. O(days) up to `MAX_DAYS`; a longer span continues
+/// at the mean of those.
 #[must_use]
-pub fn expected_between(rate: impl Fn(usize) -> f32, from: EventTime, to: EventTime) -> f64 {
-    let a_day = HOURS as i64;
-    let hour_of = |time: EventTime| time.epoch_ms().div_euclid(MS_PER_HOUR);
-    let (first, end) = (hour_of(from) + 1, hour_of(to));
-    let hours = |first: i64, end: i64| -> f64 {
-        let bin =
-            |hour: i64| HOURS * day_kind(hour.div_euclid(a_day)) + hour.rem_euclid(a_day) as usize;
-        (first..end).map(|hour| f64::from(rate(bin(hour)))).sum()
-    };
-    if end - first <= 2 * a_day {
-        return hours(first, end);
+pub fn expected_between(
+    rate: impl Fn(usize) -> f32,
+    share: impl Fn(i64) -> f64,
+    from: EventTime,
+    to: EventTime,
+) -> f64 {
+    let hours_of = |time: EventTime| time.epoch_ms() as f64 / MS_PER_HOUR as f64;
+    let (from, to) = (hours_of(from), hours_of(to));
+    if to <= from {
+        return 0.0;
     }
-    let (first_day, end_day) = ((first + a_day - 1).div_euclid(a_day), end.div_euclid(a_day));
-    let counted = days_between(first_day - 1, end_day - 1);
-    let of_kind = |kind: usize| -> f64 {
-        let bins = kind * HOURS..(kind + 1) * HOURS;
-        f64::from(counted[kind]) * bins.map(|bin| f64::from(rate(bin))).sum::<f64>()
+    let within_hours = |day: i64, first: f64, end: f64| -> f64 {
+        let midnight = day * HOURS as i64;
+        (0..HOURS)
+            .map(|hour| {
+                let start = (midnight + hour as i64) as f64;
+                let covered = (end.min(start + 1.0) - first.max(start)).max(0.0);
+                if covered > 0.0 {
+                    covered * f64::from(rate(HOURS * day_kind(day) + hour))
+                } else {
+                    0.0
+                }
+            })
+            .sum()
     };
-    let whole_days = (end_day - first_day) as f64 / f64::from(counted[0] + counted[1]).max(1.0);
-    hours(first, first_day * a_day)
-        + whole_days * (of_kind(0) + of_kind(1))
-        + hours(end_day * a_day, end)
+    let day_of = |hours: f64| libm::floor(hours / HOURS as f64) as i64;
+    let (first_day, last_day) = (day_of(from), day_of(to));
+    if last_day - first_day <= 1 {
+        let days = first_day..=last_day;
+        return days
+            .map(|day| share(day) * within_hours(day, from, to))
+            .sum();
+    }
+    let whole = |kind: usize| -> f64 {
+        let bins = kind * HOURS..(kind + 1) * HOURS;
+        bins.map(|bin| f64::from(rate(bin))).sum()
+    };
+    let by_kind = [whole(0), whole(1)];
+    let counted = (last_day - first_day - 1).min(MAX_DAYS);
+    let days: f64 = (last_day - counted..last_day)
+        .map(|day| share(day) * by_kind[day_kind(day)])
+        .sum();
+    let scale = (last_day - first_day - 1) as f64 / counted as f64;
+    share(first_day) * within_hours(first_day, from, to)
+        + scale * days
+        + share(last_day) * within_hours(last_day, from, to)
 }
 
 /// Share of a week's expected activity in hours less active than `bin`, and half of that in
@@ -233,16 +263,19 @@ mod tests {
             // Monday 2024-01-01.
             EventTime::from_epoch_ms(1_704_067_200_000 + (24 * day + hour) * MS_PER_HOUR).unwrap()
         };
-        let missed = |from, to| expected_between(|bin| rates[bin], from, to);
+        let missed = |from, to| expected_between(|bin| rates[bin], |_| 1.0, from, to);
         assert!(
             missed(at(4, 17), at(7, 9)).abs() < 1e-9,
             "Friday evening to Monday morning"
         );
         assert!((missed(at(0, 17), at(2, 9)) - 8.0).abs() < 1e-9);
         assert!(
-            (missed(at(0, 9), at(0, 12)) - 2.0).abs() < 1e-9,
-            "whole hours only"
+            (missed(at(0, 9), at(0, 12)) - 3.0).abs() < 1e-9,
+            "every hour counts"
         );
+        let hour_ms = MS_PER_HOUR / 4;
+        let quarter_past = at(0, 10).saturating_add_ms(hour_ms);
+        assert!((missed(at(0, 9), quarter_past) - 1.25).abs() < 1e-9);
         assert!(missed(at(0, 12), at(0, 9)).abs() < 1e-9);
         let year = missed(at(0, 0), at(364, 0));
         assert!((year / (52.0 * 40.0) - 1.0).abs() < 0.01, "{year}");

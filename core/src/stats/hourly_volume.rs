@@ -19,6 +19,9 @@ const PEERS_PRIOR_STRENGTH: f64 = 2.0;
 /// Prior strength of the spread, as the shape parameter: half the number of hours.
 const SHAPE: f64 = 3.0;
 
+/// Lower bound of the spread of ln count: even a timer is doubled now and then.
+const MIN_LOG_SD: f64 = 0.6;
+
 /// Tail probability of `count` in an hour; `None` where it does not exceed the usual count.
 #[must_use]
 pub fn tail(
@@ -40,6 +43,7 @@ pub fn tail(
         mean_weight: PEERS_PRIOR_STRENGTH,
         shape: SHAPE,
         scale: SHAPE * log_sd * log_sd,
+        min_scale: MIN_LOG_SD,
     };
     let (t, degrees) = own.standardise(log_count, own_weight, &prior);
     Some(student_upper_tail(t, degrees))

@@ -124,8 +124,8 @@ impl LifetimeHistogram {
         self.counts.value_at_quantile(0.5)
     }
 
-    /// Two-sided mid-p tail of a lifetime; 1 without observations, and never below what their number
-    /// supports.
+    /// Two-sided mid-p tail of a lifetime; 1 without observations. Beyond the extreme the odds of another
+    /// lifetime, 1/(n + 1), fall by the ratio to it: that of 365 days says more than that of 45 minutes.
     #[must_use]
     pub fn tail(&self, secs: u64) -> f64 {
         let n = self.steps_total as f64;
@@ -139,7 +139,17 @@ impl LifetimeHistogram {
             Some(step) => step.below as f64,
         };
         let smaller = lower.min(n - lower);
-        (2.0 * (smaller + 0.5) / (n + 1.0)).min(1.0)
+        (2.0 * (smaller + 0.5) / (n + 1.0)).min(1.0) * self.ratio_beyond_extremes(secs)
+    }
+
+    /// Ratio of the nearest extreme to `secs`, at most 1; 1 between the extremes.
+    fn ratio_beyond_extremes(&self, secs: u64) -> f64 {
+        let (Some(first), Some(last)) = (self.steps.first(), self.steps.last()) else {
+            return 1.0;
+        };
+        let (least, most) = (first.highest_secs as f64, last.highest_secs as f64);
+        let secs = secs as f64;
+        (secs / least).min(most / secs).min(1.0)
     }
 }
 
@@ -159,6 +169,11 @@ mod tests {
         assert!(histogram.tail(5) < 0.01);
         assert!(histogram.tail(3_600) > 0.4);
         assert!(histogram.tail(900) > 0.4);
+        let (three, thousand) = (histogram.tail(3 * 3_600), histogram.tail(1_000 * 3_600));
+        assert!(
+            thousand < 0.01 * three && three < 0.002,
+            "{three} {thousand}"
+        );
     }
 
     #[test]

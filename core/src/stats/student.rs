@@ -8,7 +8,9 @@
 //! # Formula
 //! After *n* observations with mean *x̄* and sum of squared deviations *S*:
 //! κ = κ₀ + n, μ = (κ₀μ₀ + n x̄)/κ, α = α₀ + n/2, β = β₀ + S/2 + κ₀ n (x̄ − μ₀)²/(2κ); the next
-//! one is Student-t with 2α degrees of freedom, centre μ, scale √(β(κ + 1)/(ακ)).
+//! one is Student-t with 2α degrees of freedom, centre μ, scale √(β(κ + 1)/(ακ)). At most `MAX_DEGREES`
+//! degrees of freedom are used, and at least the scale `min_scale`: hundreds of observations of a habit do
+//! not show how it ends.
 //!
 //! # Source
 //! Murphy: "Conjugate Bayesian analysis of the Gaussian distribution", 2007, §3.
@@ -37,7 +39,12 @@ pub struct NormalPrior {
     pub shape: f64,
     /// Expected variance times α₀, β₀ > 0.
     pub scale: f64,
+    /// Lower bound of the predictive scale: what is measured is no more exact.
+    pub min_scale: f64,
 }
+
+/// More degrees of freedom claim more than any data shows: real tails are heavy.
+const MAX_DEGREES: f64 = 6.0;
 
 impl Moments {
     /// Adds `value` with weight `weight`; a value or weight that is not finite is ignored.
@@ -70,6 +77,15 @@ impl Moments {
         f64::from(self.mean)
     }
 
+    /// Standard deviation of the observations; 0 where there is none.
+    #[must_use]
+    pub fn standard_deviation(&self) -> f64 {
+        match self.weight > 0.0 {
+            true => libm::sqrt(f64::from(self.squares / self.weight).max(0.0)),
+            false => 0.0,
+        }
+    }
+
     /// Distance of `value` from the predictive centre in predictive scales, with the degrees of
     /// freedom.
     #[must_use]
@@ -82,8 +98,8 @@ impl Moments {
         let alpha = prior.shape + 0.5 * n;
         let beta =
             prior.scale + 0.5 * squares + prior.mean_weight * n * offset * offset / (2.0 * kappa);
-        let scale = libm::sqrt(beta * (kappa + 1.0) / (alpha * kappa));
-        ((value - mean) / scale, 2.0 * alpha)
+        let scale = libm::sqrt(beta * (kappa + 1.0) / (alpha * kappa)).max(prior.min_scale);
+        ((value - mean) / scale, (2.0 * alpha).min(MAX_DEGREES))
     }
 }
 
@@ -108,6 +124,7 @@ mod tests {
         mean_weight: 0.5,
         shape: 1.5,
         scale: 0.3,
+        min_scale: 0.0,
     };
 
     proptest! {
@@ -120,6 +137,8 @@ mod tests {
             let squares = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>();
             prop_assert!((moments.mean() - mean).abs() < 1e-3);
             prop_assert!((f64::from(moments.squares) - squares).abs() < 1e-3 * squares.max(1.0));
+            let deviation = (squares / n).sqrt();
+            prop_assert!((moments.standard_deviation() - deviation).abs() < 1e-3 * deviation.max(1.0));
         }
 
         #[test]

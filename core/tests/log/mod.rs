@@ -146,6 +146,7 @@ fn source(site: Site, number: u64) -> Source<'static> {
         country: Some(Cow::Borrowed(site.country)),
         asn: Some(site.asn),
         position: Some(site.place),
+        ..Source::default()
     }
 }
 
