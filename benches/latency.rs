@@ -18,9 +18,9 @@ mod kafka;
 use credwatch::config::Config;
 use credwatch::kafka::detect::Detect;
 use credwatch::kafka::feedback_consumer::FeedbackConsumer;
-use credwatch::kafka::shard_handoff::ShardHandoff;
+use credwatch::kafka::shard_handoff::{ColdStart, ShardHandoff};
+use credwatch::kafka::stage::Shared;
 use credwatch::kafka::worker;
-use credwatch::kafka::worker::Shared;
 use credwatch::metrics::Metrics;
 use credwatch::shard::{ShardFactory, load_model};
 use credwatch::simulation::member::Work;
@@ -52,7 +52,7 @@ fn work(config: &Config, group: &str) -> (Shared, std::thread::JoinHandle<()>) {
         FeedbackConsumer::new(config, group, PARTITIONS as i32, shared.metrics.clone()).unwrap();
     let (of_worker, group) = (shared.clone(), group.to_owned());
     let thread = std::thread::spawn(move || {
-        let handoff = Arc::new(ShardHandoff::new(false));
+        let handoff = Arc::new(ShardHandoff::new(ColdStart::None));
         let mut stage = Detect::new(factory, &group, handoff, &of_worker).with_feedback(answers);
         worker::run(&mut stage, &group, &group, &of_worker).unwrap();
     });

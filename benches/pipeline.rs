@@ -16,9 +16,9 @@ mod kafka;
 use credwatch::config::Config;
 use credwatch::kafka::KafkaError;
 use credwatch::kafka::detect::Detect;
-use credwatch::kafka::shard_handoff::ShardHandoff;
+use credwatch::kafka::shard_handoff::{ColdStart, ShardHandoff};
+use credwatch::kafka::stage::{Processed, Record, Shared, Stage};
 use credwatch::kafka::worker;
-use credwatch::kafka::worker::{Processed, Record, Shared, Stage};
 use credwatch::metrics::Metrics;
 use credwatch::shard::{ShardFactory, load_model};
 use credwatch::sources::native;
@@ -43,11 +43,11 @@ impl Stage for DecodeOnly {
     fn topics(&self) -> Vec<String> {
         vec![self.topic.clone()]
     }
-    fn process(&mut self, records: &[Record<'_>]) -> Processed {
+    fn process(&mut self, records: &[Record<'_>]) -> Result<Processed, KafkaError> {
         for record in records {
             std::hint::black_box(native::decode(record.payload).unwrap());
         }
-        Processed::default()
+        Ok(Processed::default())
     }
     fn assign(&mut self, _: &str, _: i32) -> Result<(), KafkaError> {
         Ok(())
@@ -96,7 +96,7 @@ fn main() {
         whole.push(rate(&config, &group, |shared| {
             let factory = ShardFactory::new(&config, model.clone(), PARTITIONS as u32);
             // Each round begins without what the one before has kept.
-            let handoff = Arc::new(ShardHandoff::new(true));
+            let handoff = Arc::new(ShardHandoff::new(ColdStart::All));
             Box::new(Detect::new(factory, &group, handoff, shared))
         }));
     }

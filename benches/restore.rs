@@ -1,5 +1,5 @@
-//! One million identities stored on Kafka and restored: duration of the restore, and the share of the throughput
-//! that checkpoints take at full load.
+//! One million identities stored on Kafka and restored: duration of the restore, and the share of the
+//! throughput that checkpoints take at full load.
 //!
 //! `cargo bench --bench restore`; budgets: 10 s and linear, a tenth of the throughput. A real broker is
 //! started by `scripts/broker`. `CREDWATCH_BENCH_IDENTITIES` changes the size.
@@ -16,10 +16,10 @@ mod kafka;
 use credwatch::config::Config;
 use credwatch::kafka::detect::Detect;
 use credwatch::kafka::feedback_consumer::FeedbackConsumer;
-use credwatch::kafka::shard_handoff::ShardHandoff;
+use credwatch::kafka::shard_handoff::{ColdStart, ShardHandoff};
 use credwatch::kafka::shard_recovery::ShardRecovery;
+use credwatch::kafka::stage::Shared;
 use credwatch::kafka::worker;
-use credwatch::kafka::worker::Shared;
 use credwatch::metrics::Metrics;
 use credwatch::shard::{ShardFactory, ShardId, load_model};
 use kafka::{Broker, config, producing, send};
@@ -58,11 +58,22 @@ fn fill(config: &Config, identities: usize, more: usize) {
         };
         let (id, time) = (format!("identity-{who:07}"), START_MS + at as i64 * 5);
         let event = format!(
-            r#"{{"event_id":"e{at}","time":{time},"identity":{{"id":"{id}","kind":"service","group":"g{}"}},"credential":{{"id":"key-{who}","kind":"api_key","issuer":"vault"}},"activity":"use","action":"s3:GetObject","resource":"arn:aws:s3:::b{}/x","source":{{"host":"node-{}","ip":"10.{}.3.4","user_agent":"aws-cli/2.17","country":"NO","asn":29695}},"outcome":"success"}}"#,
-            who % 50,
-            at % 7,
-            who % 997,
-            who % 200,
+            concat!(
+                r#"{{"event_id":"e{at}","time":{time},"#,
+                r#""identity":{{"id":"{id}","kind":"service","group":"g{group}"}},"#,
+                r#""credential":{{"id":"key-{who}","kind":"api_key","issuer":"vault"}},"#,
+                r#""activity":"use","action":"s3:GetObject","resource":"arn:aws:s3:::b{bucket}/x","#,
+                r#""source":{{"host":"node-{node}","ip":"10.{net}.3.4","user_agent":"aws-cli/2.17","#,
+                r#""country":"NO","asn":29695}},"outcome":"success"}}"#
+            ),
+            at = at,
+            time = time,
+            id = id,
+            who = who,
+            group = who % 50,
+            bucket = at % 7,
+            node = who % 997,
+            net = who % 200,
         );
         send(&producer, &config.topics.events, &id, event.as_bytes());
     }
@@ -77,7 +88,7 @@ fn work(config: &Config, events: usize) -> Value {
     let answers = FeedbackConsumer::new(config, GROUP, PARTITIONS as i32, metrics).unwrap();
     let (of_worker, made_of) = (shared.clone(), factory(config));
     let thread = std::thread::spawn(move || {
-        let handoff = Arc::new(ShardHandoff::new(false));
+        let handoff = Arc::new(ShardHandoff::new(ColdStart::None));
         let mut stage = Detect::new(made_of, GROUP, handoff, &of_worker).with_feedback(answers);
         worker::run(&mut stage, GROUP, GROUP, &of_worker).unwrap();
     });

@@ -88,6 +88,7 @@ impl Traffic {
                 country: Some(Cow::Borrowed("NO")),
                 asn: Some(29_695 + (who % 40) as u32),
                 position: Some((59.9, 10.7)),
+                ..Source::default()
             },
             purpose: Some(Cow::Borrowed("job")),
             outcome: if dice.chance(0.01) {

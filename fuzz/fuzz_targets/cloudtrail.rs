@@ -7,7 +7,7 @@ use credwatch::sources::source_format::Format;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    for item in expand(bytes, Format::CloudTrail) {
+    for item in expand(bytes, Format::CloudTrail).records {
         if let Ok(mapped) = item.outcome {
             let decoded = native::decode(&mapped.json);
             assert!(decoded.is_ok(), "{:?}", decoded.err());

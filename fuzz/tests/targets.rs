@@ -32,6 +32,8 @@ fn every_target_runs() {
         env!("CARGO_BIN_EXE_keycloak"),
         env!("CARGO_BIN_EXE_native"),
         env!("CARGO_BIN_EXE_records"),
+        env!("CARGO_BIN_EXE_schemas"),
+        env!("CARGO_BIN_EXE_sources"),
         env!("CARGO_BIN_EXE_state_records"),
     ] {
         run(target);

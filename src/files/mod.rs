@@ -2,7 +2,10 @@
 
 pub mod state_directory;
 
-use crate::sources::source_format;
+use crate::sources::document::is_log_of_lines;
+use crate::sources::time::parse_rfc3339;
+use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
+use encoding_rs_io::DecodeReaderBytesBuilder;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -46,8 +49,8 @@ const LOG_ENDINGS: [&str; 5] = ["json", "jsonl", "ndjson", "log", "txt"];
 /// Extensions of compressed files, after a log's.
 const PACKED_ENDINGS: [&str; 3] = ["gz", "zst", "zstd"];
 
-/// The files of `inputs`, in the given order; those of a directory in the order of their names,
-/// subdirectories included, but only log files. `-` is standard input.
+/// The files of `inputs`, in the given order, those of a directory by name, subdirectories included, but only
+/// log files. Where all their names state a time, they are in the order of these. `-` is standard input.
 ///
 /// # Errors
 /// An input is missing, or a directory contains no log file.
@@ -69,6 +72,7 @@ pub fn list(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, InputError> {
             files.push(input.clone());
         }
     }
+    sort_by_stamp(&mut files);
     Ok(files)
 }
 
@@ -107,6 +111,45 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), InputError> {
     Ok(())
 }
 
+/// The time in a name such as `…_20260205T0300Z_….json.gz`.
+fn stamp(path: &Path) -> Option<&str> {
+    let name = path.file_name()?.to_str()?;
+    name.split('_').find(|part| {
+        let bytes = part.as_bytes();
+        bytes.len() == 14
+            && bytes[8] == b'T'
+            && bytes[13] == b'Z'
+            && bytes[..8]
+                .iter()
+                .chain(&bytes[9..13])
+                .all(u8::is_ascii_digit)
+    })
+}
+
+/// The time at which a file was delivered, in epoch milliseconds, where its name states it.
+#[must_use]
+pub fn delivered_ms(path: &Path) -> Option<i64> {
+    let stamp = stamp(path)?;
+    let part = |from: usize, to: usize| &stamp[from..to];
+    let text = format!(
+        "{}-{}-{}T{}:{}:00Z",
+        part(0, 4),
+        part(4, 6),
+        part(6, 8),
+        part(9, 11),
+        part(11, 13)
+    );
+    parse_rfc3339(&text)
+}
+
+/// Files of several accounts and regions, one folder each, are taken in the order of time where their names
+/// state it.
+fn sort_by_stamp(files: &mut [PathBuf]) {
+    if files.iter().all(|path| stamp(path).is_some()) {
+        files.sort_by(|a, b| stamp(a).cmp(&stamp(b)).then(a.cmp(b)));
+    }
+}
+
 /// Size of one read; a pipe returns what it has.
 const PART_BYTES: usize = 128 << 10;
 
@@ -124,7 +167,16 @@ pub struct DocumentReader {
     is_searched: bool,
 }
 
-/// Opens one document, decompressed as its first bytes indicate.
+/// UTF-16, as Windows writes it, by its mark or by the zero beside its first character.
+fn utf_16(beginning: &[u8]) -> Option<&'static Encoding> {
+    match beginning {
+        [0xff, 0xfe, ..] | [b'{' | b'[' | b'"', 0, _, 0] => Some(UTF_16LE),
+        [0xfe, 0xff, ..] | [0, b'{' | b'[' | b'"', 0, _] => Some(UTF_16BE),
+        _ => None,
+    }
+}
+
+/// Opens one document, decompressed and decoded as its first bytes indicate.
 ///
 /// # Errors
 /// It cannot be read.
@@ -142,16 +194,30 @@ pub fn open(path: &Path) -> Result<DocumentReader, InputError> {
     let is_gzip = magic.starts_with(&[0x1f, 0x8b]);
     let is_zstd = magic == [0x28, 0xb5, 0x2f, 0xfd];
     let whole = io::Cursor::new(magic).chain(raw);
-    let plain: Box<dyn Read> = if is_gzip {
+    let mut plain: Box<dyn Read> = if is_gzip {
         Box::new(flate2::read::MultiGzDecoder::new(whole))
     } else if is_zstd {
         Box::new(zstd::stream::read::Decoder::new(whole).map_err(at(path))?)
     } else {
         Box::new(whole)
     };
+    let mut beginning = Vec::new();
+    plain
+        .by_ref()
+        .take(4)
+        .read_to_end(&mut beginning)
+        .map_err(at(path))?;
+    let encoding = utf_16(&beginning);
+    let whole = io::Cursor::new(beginning).chain(plain);
     Ok(DocumentReader {
         path: path.to_path_buf(),
-        plain,
+        plain: match encoding {
+            None => Box::new(whole),
+            encoding => {
+                let mut decoder = DecodeReaderBytesBuilder::new();
+                Box::new(decoder.encoding(encoding).bom_override(true).build(whole))
+            }
+        },
         begun: Vec::new(),
         is_log: None,
         is_searched: false,
@@ -178,7 +244,7 @@ impl DocumentReader {
             }
             let is_log = *self
                 .is_log
-                .get_or_insert_with(|| !source_format::is_json_array(&self.begun));
+                .get_or_insert_with(|| is_log_of_lines(&self.begun));
             if !is_log {
                 continue;
             }
@@ -265,6 +331,34 @@ mod tests {
         assert_eq!(listed, [zstd, gzip, plain]);
     }
 
+    #[test]
+    fn utf_16_is_decoded_with_and_without_a_mark() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = r#"{"time":1,"identity":{"id":"zoë"}}"#;
+        let units = || text.encode_utf16();
+        let little: Vec<u8> = units().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = units().flat_map(u16::to_be_bytes).collect();
+        let marked = [&[0xff, 0xfe][..], &little].concat();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&marked).unwrap();
+        let forms = [
+            little,
+            big.clone(),
+            marked,
+            [&[0xfe, 0xff][..], &big].concat(),
+            gzip.finish().unwrap(),
+        ];
+        for (at, bytes) in forms.iter().enumerate() {
+            let path = folder.path().join("log.json");
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(
+                open(&path).unwrap().rest().unwrap(),
+                text.as_bytes(),
+                "{at}"
+            );
+        }
+    }
+
     fn parts_of(text: &str) -> Vec<String> {
         /// Returns seven bytes at a time, like a slow pipe.
         struct Slow(io::Cursor<Vec<u8>>);
@@ -300,6 +394,36 @@ mod tests {
             assert_eq!(parts_of(&bag), [bag]);
         }
         assert!(parts_of("").is_empty());
+    }
+
+    #[test]
+    fn files_of_several_regions_are_taken_in_the_order_of_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = [
+            "us/1_CloudTrail_us_20260205T0310Z_a.json",
+            "eu/1_CloudTrail_eu_20260205T0300Z_b.json",
+        ];
+        for name in names {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "{}").unwrap();
+        }
+        let listed = list(&[folder.path().to_path_buf()]).unwrap();
+        assert_eq!(
+            listed,
+            [folder.path().join(names[1]), folder.path().join(names[0])]
+        );
+    }
+
+    #[test]
+    fn a_name_states_when_its_file_was_delivered() {
+        let of = |name: &str| delivered_ms(Path::new(name));
+        assert_eq!(
+            of("1_CloudTrail_us_20260205T0310Z_a.json.gz"),
+            Some(1_770_261_000_000)
+        );
+        assert_eq!(of("1_CloudTrail_us_20269905T0310Z_a.json.gz"), None);
+        assert_eq!(of("events.jsonl"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! So the credential is the session where there is one, and an order can delete it. A record is an event as
 //! the admin API returns it, with the field `realmName`, by which the issuer is named.
 
+use crate::sources::fields::stated_text;
 use crate::sources::json_object::JsonFault;
 use crate::sources::native::encode::{NativeCredential, NativeEvent, NativeIdentity, NativeSource};
 use crate::sources::native::parse_address;
@@ -36,11 +37,15 @@ pub enum KeycloakEventError {
     /// There is no principal.
     #[error("the event names no user and no client")]
     Principal,
+    /// A page that was left open, such as a sign-in that nobody finished: it is about nobody.
+    #[error("the event is about nobody")]
+    Nobody,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Record {
+    #[serde(alias = "uid")]
     id: Option<String>,
     time: Option<i64>,
     #[serde(rename = "type")]
@@ -64,6 +69,7 @@ struct Record {
 struct Details {
     username: Option<String>,
     scope: Option<String>,
+    impersonator: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -71,6 +77,8 @@ struct Details {
 struct AuthDetails {
     client_id: Option<String>,
     user_id: Option<String>,
+    username: Option<String>,
+    session_id: Option<String>,
     ip_address: Option<String>,
 }
 
@@ -80,7 +88,7 @@ fn truncate(mut text: String) -> String {
 }
 
 fn given(text: &Option<String>) -> Option<&str> {
-    text.as_deref().filter(|text| !text.is_empty())
+    text.as_deref().and_then(stated_text)
 }
 
 /// Maps one record.
@@ -91,7 +99,8 @@ pub fn map(record: &[u8]) -> Result<NativeEvent, KeycloakEventError> {
     if record.len() > RECORD_BYTES {
         return Err(KeycloakEventError::TooLarge(record.len()));
     }
-    let record: Record = serde_json::from_slice(record).map_err(JsonFault::from)?;
+    let mut record: Record = serde_json::from_slice(record).map_err(JsonFault::from)?;
+    take_webhook_form(&mut record);
     let ms = record.time.ok_or(KeycloakEventError::Missing("time"))?;
     let time = EventTime::from_epoch_ms(ms).ok_or(KeycloakEventError::Time)?;
     if record.operation_type.is_some() {
@@ -99,6 +108,28 @@ pub fn map(record: &[u8]) -> Result<NativeEvent, KeycloakEventError> {
     } else {
         of_user(&record, time)
     }
+}
+
+/// Prefix of the types of user events as the webhook of the event listeners writes them, which states who and
+/// where in `authDetails`.
+const WEBHOOK_PREFIX: &str = "access.";
+
+fn take_webhook_form(record: &mut Record) {
+    let kind = record
+        .kind
+        .as_deref()
+        .and_then(|kind| kind.strip_prefix(WEBHOOK_PREFIX));
+    let Some(kind) = kind.map(str::to_owned) else {
+        return;
+    };
+    record.kind = Some(kind);
+    let who = record.auth_details.take().unwrap_or_default();
+    record.client_id = record.client_id.take().or(who.client_id);
+    record.user_id = record.user_id.take().or(who.user_id);
+    record.session_id = record.session_id.take().or(who.session_id);
+    record.ip_address = record.ip_address.take().or(who.ip_address);
+    let details = record.details.get_or_insert_default();
+    details.username = details.username.take().or(who.username);
 }
 
 fn source(ip: &Option<String>) -> Option<NativeSource> {
@@ -117,9 +148,14 @@ fn of_user(record: &Record, time: EventTime) -> Result<NativeEvent, KeycloakEven
     };
     let activity = activity(operation);
     let client = given(&record.client_id);
+    let impersonator = record.details.as_ref().and_then(|d| given(&d.impersonator));
+    if let Some(impersonator) = impersonator.filter(|_| operation == "IMPERSONATE") {
+        return Ok(impersonation(record, impersonator, time, has_failed));
+    }
     Ok(NativeEvent {
+        time_source: None,
         event_id: given(&record.id).map(str::to_owned).map(truncate),
-        time: format_rfc3339(time),
+        time: Some(format_rfc3339(time)),
         identity: identity(record, operation)?,
         credential: credential(record, operation, activity, time),
         activity,
@@ -129,6 +165,32 @@ fn of_user(record: &Record, time: EventTime) -> Result<NativeEvent, KeycloakEven
         purpose: None,
         outcome: if has_failed { "failure" } else { "success" },
     })
+}
+
+/// An administrator who acts as somebody else: an event of his own, with the victim as its object.
+fn impersonation(
+    record: &Record,
+    impersonator: &str,
+    time: EventTime,
+    has_failed: bool,
+) -> NativeEvent {
+    NativeEvent {
+        time_source: None,
+        event_id: given(&record.id).map(str::to_owned).map(truncate),
+        time: Some(format_rfc3339(time)),
+        identity: NativeIdentity {
+            id: truncate(format!("name/{impersonator}")),
+            kind: "human",
+            ..NativeIdentity::default()
+        },
+        credential: None,
+        activity: "use",
+        action: Some("keycloak:IMPERSONATE".to_owned()),
+        resource: given(&record.user_id).map(|user| truncate(format!("user/{user}"))),
+        source: source(&record.ip_address),
+        purpose: None,
+        outcome: if has_failed { "failure" } else { "success" },
+    }
 }
 
 fn activity(operation: &str) -> &'static str {
@@ -161,6 +223,7 @@ fn identity(record: &Record, operation: &str) -> Result<NativeIdentity, Keycloak
         // A login attempt for an unknown user name.
         (None, Some(name), _) => (format!("name/{name}"), is_service),
         (None, None, Some(client)) => (format!("client/{client}"), true),
+        (None, None, None) if record.error.is_some() => return Err(KeycloakEventError::Nobody),
         (None, None, None) => return Err(KeycloakEventError::Principal),
     };
     Ok(NativeIdentity {
@@ -235,8 +298,9 @@ fn of_admin(record: &Record, time: EventTime) -> Result<NativeEvent, KeycloakEve
     let target = path.strip_prefix("users/").filter(|_| widens);
     let target = target.and_then(|rest| rest.split('/').next());
     Ok(NativeEvent {
+        time_source: None,
         event_id: given(&record.id).map(str::to_owned).map(truncate),
-        time: format_rfc3339(time),
+        time: Some(format_rfc3339(time)),
         identity: NativeIdentity {
             id: truncate(id),
             kind: "human",
@@ -287,6 +351,42 @@ mod tests {
         let event = map(event.to_string().as_bytes()).unwrap();
         native::decode(&event.to_json()).unwrap();
         event
+    }
+
+    #[test]
+    fn the_forms_of_listeners_name_the_same_user() {
+        let of = |text: &str| map(text.as_bytes());
+        let webhook = of(
+            r#"{"uid":"u1","type":"access.LOGIN","realmId":"corp","time":1772445600000,
+                "authDetails":{"clientId":"portal","userId":"6f9f","ipAddress":"198.51.100.7",
+                    "username":"amy","sessionId":"s1"}}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (webhook.identity.id.as_str(), webhook.activity),
+            ("6f9f", "authenticate")
+        );
+        assert_eq!(webhook.event_id.as_deref(), Some("u1"));
+        assert_eq!(webhook.source.unwrap().ip.as_deref(), Some("198.51.100.7"));
+        let null = of(
+            r#"{"time":1772445600000,"type":"LOGIN_ERROR","userId":"null","clientId":"portal",
+                "details":{"username":"amy"},"error":"user_not_found"}"#,
+        );
+        assert_eq!(null.unwrap().identity.id, "name/amy");
+        let nobody = of(r#"{"time":1772445600000,"type":"LOGIN_ERROR","error":"expired_code"}"#);
+        assert!(matches!(nobody, Err(KeycloakEventError::Nobody)));
+    }
+
+    #[test]
+    fn an_impersonation_is_an_event_of_the_impersonator() {
+        let event = map(
+            br#"{"time":1772445600000,"type":"IMPERSONATE","userId":"victim","sessionId":"s9",
+                "details":{"impersonator":"admin","username":"amy"}}"#,
+        )
+        .unwrap();
+        assert_eq!(event.identity.id, "name/admin");
+        assert_eq!(event.resource.as_deref(), Some("user/victim"));
+        assert!(event.credential.is_none());
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! Recognizes the format of a record, and splits a document into records.
+//! Recognizes the format of a record.
 
+use super::json_scan::members;
 use credwatch_core::string_enum;
 
 string_enum! {
@@ -11,220 +12,280 @@ string_enum! {
         CloudTrail = "cloudtrail",
         /// Keycloak's user and admin events.
         Keycloak = "keycloak",
+        /// 1Password's Events API.
+        OnePassword = "1password",
+        /// Auth0's tenant log.
+        Auth0 = "auth0",
+        /// Azure's activity log and Key Vault's audit log.
+        Azure = "azure",
+        /// Duo's authentication and administrator logs.
+        Duo = "duo",
+        /// Microsoft Entra's sign-in and audit logs.
+        Entra = "entra",
+        /// Google Cloud's audit log.
+        Gcp = "gcp",
+        /// GitHub's audit log.
+        GitHub = "github",
+        /// Google Workspace's activity reports.
+        GoogleWorkspace = "google_workspace",
+        /// Kubernetes' audit log.
+        Kubernetes = "kubernetes",
+        /// OCSF events of identity and API activity.
+        Ocsf = "ocsf",
+        /// Okta's System Log.
+        Okta = "okta",
+        /// OpenSSH's log lines in JSON of journald or Beats.
+        Ssh = "ssh",
+        /// HashiCorp Vault's audit log.
+        Vault = "vault",
+        /// The Security log of Windows.
+        Windows = "windows",
+        /// What a jq program makes of a record.
+        Jq = "jq",
+        /// Whatever each record is.
+        Auto = "auto",
     }
 }
 
-/// Number of bytes of a document from which its format is recognized.
-#[must_use]
-pub fn head(document: &[u8]) -> &[u8] {
-    &document[..document.len().min(65_536)]
+/// Members of a record that are looked at.
+const MAX_NAMES: usize = 64;
+
+/// The members of a record, as they stand in it.
+struct Members<'r>(Vec<(&'r [u8], &'r [u8])>);
+
+impl Members<'_> {
+    /// The value of a member, whose name exporters may write in another case; nothing where it is absent.
+    fn value(&self, name: &str) -> &[u8] {
+        let found = self
+            .0
+            .iter()
+            .find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
+        found.map_or(&b""[..], |(_, value)| value)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        !self.value(name).is_empty()
+    }
+
+    fn has_any(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.has(name))
+    }
+
+    fn has_all(&self, names: &[&str]) -> bool {
+        names.iter().all(|name| self.has(name))
+    }
+
+    fn is_dotted(&self, name: &str) -> bool {
+        self.value(name).contains(&b'.')
+    }
+
+    fn mentions(&self, name: &str, part: &str) -> bool {
+        memchr::memmem::find(self.value(name), part.as_bytes()).is_some()
+    }
+
+    fn is_of_windows(&self) -> bool {
+        let beside = [
+            "Channel",
+            "Hostname",
+            "Computer",
+            "SourceName",
+            "ProviderGuid",
+            "EventSourceName",
+        ];
+        self.has("winlog")
+            || self.has_all(&["event_data", "event_id"])
+            || (self.has("EventID") && self.has_any(&beside))
+            || self.mentions("Event", "\"System\"")
+    }
+
+    fn is_of_entra(&self) -> bool {
+        self.mentions("category", "SignInLogs\"")
+            || (self.mentions("category", "AuditLogs\"")
+                && (self.mentions("properties", "activityDisplayName")
+                    || self.mentions("properties", "loggedByService")))
+            || self.has_all(&["activityDisplayName", "initiatedBy"])
+            || self.has_all(&["userPrincipalName", "createdDateTime"])
+    }
+
+    fn is_of_azure(&self) -> bool {
+        let has_claims = self.mentions("identity", "\"claim");
+        let is_activity = self.value("category") == b"\"Administrative\"";
+        let is_of_vault = self.value("category") == b"\"AuditEvent\"";
+        self.has("operationName") && has_claims && (is_activity || is_of_vault)
+    }
+
+    fn is_of_vault(&self) -> bool {
+        let kinds: [&[u8]; 4] = [
+            b"\"request\"",
+            b"\"response\"",
+            b"\"kmip-request\"",
+            b"\"kmip-response\"",
+        ];
+        self.has("request") && kinds.contains(&self.value("type"))
+    }
+
+    fn is_of_github(&self) -> bool {
+        let has_time = self.has_any(&["created_at", "@timestamp"]);
+        let is_of_repository = has_time && self.has_any(&["actor", "org", "business", "repo"]);
+        self.is_dotted("action") && (self.has("_document_id") || is_of_repository)
+    }
+
+    fn is_of_auth0(&self) -> bool {
+        self.has("log_id") && (self.has("data") || self.has_all(&["type", "date"]))
+    }
+
+    fn is_of_onepassword(&self) -> bool {
+        self.has_all(&["target_user", "category"])
+            || self.has_all(&["item_uuid", "vault_uuid"])
+            || self.has_all(&["actor_uuid", "object_type"])
+    }
+
+    fn is_of_duo(&self) -> bool {
+        self.has_any(&["access_device", "auth_device"])
+            || self.has_all(&["factor", "result"])
+            || self.has_all(&["isotimestamp", "action"])
+    }
+
+    fn is_of_ssh(&self) -> bool {
+        let programs = ["sshd", "sshd-session"];
+        programs.iter().any(|program| {
+            self.mentions("SYSLOG_IDENTIFIER", &format!("\"{program}\""))
+                || self.mentions("message", &format!("{program}["))
+        })
+    }
 }
 
-/// Recognizes the format of a record by fields that only one format has.
+/// Recognises the format of one record, by members that only one format has at its top level.
 #[must_use]
 pub fn recognise(record: &[u8]) -> Format {
-    let has = |needle: &[u8]| record.windows(needle.len()).any(|window| window == needle);
-    if has(b"\"eventSource\"") || has(b"\"eventVersion\"") || has(b"\"userIdentity\"") {
+    if !record.starts_with(b"{") {
+        return of_text(record);
+    }
+    let first = members(record).next().map(|(name, _)| name);
+    if matches!(first, Some(b"event_id" | b"identity")) {
+        return Format::Native;
+    }
+    let members = Members(members(record).take(MAX_NAMES).collect());
+    if members.has_all(&["class_uid", "metadata"]) {
+        Format::Ocsf
+    } else if members.is_of_windows() {
+        Format::Windows
+    } else if members.has("auditID") || members.has_all(&["verb", "objectRef"]) {
+        Format::Kubernetes
+    } else if members.mentions("protoPayload", "methodName") {
+        Format::Gcp
+    } else if members.mentions("kind", "admin#reports#activity\"")
+        || members.mentions("id", "applicationName")
+    {
+        Format::GoogleWorkspace
+    } else if members.is_dotted("eventType") && members.has_all(&["actor", "outcome"]) {
+        Format::Okta
+    } else if members.is_of_entra() {
+        Format::Entra
+    } else if members.is_of_azure() {
+        Format::Azure
+    } else if members.is_of_vault() {
+        Format::Vault
+    } else if members.is_of_auth0() {
+        Format::Auth0
+    } else if members.is_of_onepassword() {
+        Format::OnePassword
+    } else if members.is_of_duo() {
+        Format::Duo
+    } else if members.has_any(&["eventSource", "eventVersion", "userIdentity"]) {
         Format::CloudTrail
-    } else if has(b"\"realmId\"") {
+    } else if members.is_of_github() {
+        Format::GitHub
+    } else if members.has("realmId") {
         Format::Keycloak
+    } else if members.is_of_ssh() {
+        Format::Ssh
     } else {
         Format::Native
     }
 }
 
-/// Records of a document.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Document<'d> {
-    /// One record per line, in the order of a log.
-    Lines(Vec<&'d [u8]>),
-    /// A JSON array or `{"Records":[…]}`: without order. `is_truncated` where its end is missing; the last
-    /// record is then the malformed rest.
-    Array {
-        /// The elements.
-        records: Vec<&'d [u8]>,
-        /// Whether the document ends within an element or before the array does.
-        is_truncated: bool,
-    },
-}
-
-impl Document<'_> {
-    /// Number of records.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Lines(records) | Self::Array { records, .. } => records.len(),
-        }
-    }
-
-    /// Whether there is no record.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// Splits a document into records without parsing them: a malformed element with balanced brackets
-/// affects that element only.
-#[must_use]
-pub fn split(document: &[u8]) -> Document<'_> {
-    let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
-    match array_in(document) {
-        Some(array) => split_array(array),
-        None => Document::Lines(
-            document
-                .split(|byte| *byte == b'\n')
-                .filter(|line| !line.trim_ascii().is_empty())
-                .collect(),
-        ),
-    }
-}
-
-fn array_in(document: &[u8]) -> Option<&[u8]> {
-    let trimmed = document.trim_ascii_start();
-    match trimmed.first() {
-        Some(b'[') if !looks_like_json_lines(trimmed) => Some(trimmed),
-        Some(b'{') => records_member(trimmed),
-        _ => None,
-    }
-}
-
-/// Whether a document with this beginning is an array or `{"Records":[…]}`, and not a log of lines.
-#[must_use]
-pub fn is_json_array(head: &[u8]) -> bool {
-    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    array_in(head).is_some()
-}
-
-/// Whether a document that begins with `[` is not an array of objects but malformed lines.
-fn looks_like_json_lines(document: &[u8]) -> bool {
-    !matches!(document[1..].trim_ascii_start().first(), Some(b'{' | b']'))
-}
-
-/// The array of `{"Records":[…]}`, where the document begins with it.
-fn records_member(document: &[u8]) -> Option<&[u8]> {
-    let mut rest = document.get(1..)?.trim_ascii_start();
-    rest = rest.strip_prefix(b"\"Records\"")?.trim_ascii_start();
-    rest = rest.strip_prefix(b":")?.trim_ascii_start();
-    rest.starts_with(b"[").then_some(rest)
-}
-
-fn split_array(array: &[u8]) -> Document<'_> {
-    let mut records = Vec::new();
-    let (mut depth, mut in_text, mut escaped) = (0usize, false, false);
-    let mut start = None;
-    for (at, byte) in array.iter().enumerate() {
-        if in_text {
-            in_text = escaped || *byte != b'"';
-            escaped = !escaped && *byte == b'\\';
-            continue;
-        }
-        match byte {
-            b'"' => in_text = true,
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        let ends = depth == 0 || (depth == 1 && *byte == b',');
-        match start {
-            None if at > 0 && !ends && !byte.is_ascii_whitespace() => start = Some(at),
-            Some(from) if ends => {
-                records.push(array[from..at].trim_ascii_end());
-                start = None;
-            }
-            _ => {}
-        }
-        if depth == 0 {
-            return Document::Array {
-                records,
-                is_truncated: false,
-            };
-        }
-    }
-    if let Some(from) = start {
-        records.push(&array[from..]);
-    }
-    Document::Array {
-        records,
-        is_truncated: true,
+/// The format of a line that is no object.
+fn of_text(line: &[u8]) -> Format {
+    let programs: [&[u8]; 4] = [b" sshd[", b" sshd-session[", b" sshd ", b" sshd-session "];
+    let is_of_ssh = programs
+        .iter()
+        .any(|program| memchr::memmem::find(line, program).is_some());
+    if is_of_ssh {
+        Format::Ssh
+    } else {
+        Format::Native
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
-    fn bag(document: &str) -> (Vec<&str>, bool) {
-        match split(document.as_bytes()) {
-            Document::Array {
-                records,
-                is_truncated,
-            } => (
-                records
-                    .iter()
-                    .map(|r| std::str::from_utf8(r).unwrap())
-                    .collect(),
-                is_truncated,
+    #[test]
+    fn formats_are_recognised_by_record() {
+        for (record, format) in [
+            (r#"{"eventVersion":"1.08"}"#, Format::CloudTrail),
+            (r#"{"auditID":"x","verb":"get"}"#, Format::Kubernetes),
+            (
+                r#"{"eventType":"user.session.start","actor":{},"outcome":{}}"#,
+                Format::Okta,
             ),
-            Document::Lines(_) => panic!("expected a bag"),
-        }
-    }
-
-    #[test]
-    fn arrays_and_records_have_no_order() {
-        let expected = (vec![r#"{"a":"],}\""}"#, r#"{"b":[1,{}]}"#], false);
-        assert_eq!(bag(r#"[{"a":"],}\""}, {"b":[1,{}]}]"#), expected);
-        assert_eq!(
-            bag(r#" {"Records": [{"a":"],}\""},{"b":[1,{}]}]}"#),
-            expected
-        );
-        assert_eq!(bag("[]"), (vec![], false));
-    }
-
-    #[test]
-    fn a_truncated_document_keeps_its_complete_records() {
-        assert_eq!(
-            bag(r#"{"Records":[{"a":1},{"b":"#),
-            (vec![r#"{"a":1}"#, r#"{"b":"#], true)
-        );
-        assert_eq!(bag(r#"[{"a":1},"#), (vec![r#"{"a":1}"#], true));
-    }
-
-    #[test]
-    fn lines_stay_lines() {
-        let lines = split(b"{\"a\":1}\n\n{\"b\":2}\r\ngarbage");
-        assert_eq!(
-            lines,
-            Document::Lines(vec![b"{\"a\":1}", b"{\"b\":2}\r", b"garbage"])
-        );
-    }
-
-    #[test]
-    fn formats_are_recognized() {
-        assert_eq!(recognise(br#"{"eventVersion":"1.08"}"#), Format::CloudTrail);
-        assert_eq!(recognise(br#"{"time":1,"identity":{}}"#), Format::Native);
-    }
-
-    proptest! {
-        #[test]
-        fn an_array_of_anything_splits_into_its_elements(
-            texts in prop::collection::vec(".{0,12}", 0..8), nested in any::<bool>(),
-        ) {
-            let elements: Vec<serde_json::Value> = texts
-                .iter()
-                .map(|t| if nested { serde_json::json!({"a": [t, {"b": t}]}) } else { serde_json::json!({"t": t}) })
-                .collect();
-            let document = serde_json::to_string(&elements).unwrap();
-            let (records, is_truncated) = bag(&document);
-            let read: Vec<serde_json::Value> = records.iter().map(|r| serde_json::from_str(r).unwrap()).collect();
-            prop_assert_eq!(read, elements);
-            prop_assert!(!is_truncated);
-        }
-
-        #[test]
-        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = split(&bytes);
+            (
+                r#"{"time":"x","type":"response","request":{}}"#,
+                Format::Vault,
+            ),
+            (
+                r#"{"action":"git.clone","_document_id":"d"}"#,
+                Format::GitHub,
+            ),
+            (
+                r#"{"time":"x","category":"SignInLogs","properties":{}}"#,
+                Format::Entra,
+            ),
+            (
+                r#"{"time":"x","category":"AuditLogs","properties":{"ActivityType":"x"}}"#,
+                Format::Native,
+            ),
+            (
+                r#"{"category":"AuditEvent","operationName":"SecretGet","identity":{"claim":{}}}"#,
+                Format::Azure,
+            ),
+            (r#"{"log_id":"l","data":{"type":"s"}}"#, Format::Auth0),
+            (
+                r#"{"insertId":"g","protoPayload":{"methodName":"x"}}"#,
+                Format::Gcp,
+            ),
+            (
+                r#"{"kind":"admin#reports#activity","id":{}}"#,
+                Format::GoogleWorkspace,
+            ),
+            (
+                r#"{"class_uid":3002,"metadata":{},"unmapped":{"auditID":"x"}}"#,
+                Format::Ocsf,
+            ),
+            (r#"{"EventID":4624,"Computer":"c"}"#, Format::Windows),
+            (
+                r#"{"isotimestamp":"x","action":"phone_delete"}"#,
+                Format::Duo,
+            ),
+            (r#"{"item_uuid":"i","vault_uuid":"v"}"#, Format::OnePassword),
+            (
+                r#"{"@timestamp":"x","message":"h sshd[1]: Accepted"}"#,
+                Format::Ssh,
+            ),
+            (r#"{"realmId":"r"}"#, Format::Keycloak),
+            (
+                r#"{"time":1,"identity":{},"unmapped":{"eventSource":"x"}}"#,
+                Format::Native,
+            ),
+            (
+                "<38>Nov 27 08:00:00 h sshd[7]: Accepted publickey for a",
+                Format::Ssh,
+            ),
+            ("garbage", Format::Native),
+        ] {
+            assert_eq!(recognise(record.as_bytes()), format, "{record}");
         }
     }
 }

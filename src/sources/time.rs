@@ -91,6 +91,41 @@ pub fn parse_rfc3339(text: &str) -> Option<i64> {
     Some(epoch_ms(date, clock)? + fraction_ms - zone_ms(zone)?)
 }
 
+/// As [`parse_rfc3339`], and without a zone as UTC, as exports write it.
+#[must_use]
+pub fn parse_utc(text: &str) -> Option<i64> {
+    parse_rfc3339(text)
+        .or_else(|| parse_rfc3339(&format!("{text}Z")))
+        .or_else(|| parse_us(text))
+}
+
+/// A time as Azure's exports write it: `12/31/2025 3:03:58 PM`, in UTC.
+fn parse_us(text: &str) -> Option<i64> {
+    let [date, clock, half] = parts(text, ' ')?;
+    let [month, day, year] = parts(date, '/')?;
+    let [hour, minute, second] = parts(clock, ':')?;
+    let number = |text: &str| digits(text.as_bytes()).filter(|_| (1..=4).contains(&text.len()));
+    let hour = hour_of_day(number(hour)?, half)?;
+    let date = (number(year)?, number(month)?, number(day)?);
+    epoch_ms(date, (hour, number(minute)?, number(second)?))
+}
+
+/// The hour of a clock of twelve hours, whose half of the day is `AM` or `PM`.
+fn hour_of_day(hour: i64, half: &str) -> Option<i64> {
+    let afternoon = match half {
+        "AM" => 0,
+        "PM" => 12,
+        _ => return None,
+    };
+    (1..=12).contains(&hour).then_some(hour % 12 + afternoon)
+}
+
+/// The three parts of `text`.
+fn parts(text: &str, separator: char) -> Option<[&str; 3]> {
+    let parts: Vec<&str> = text.splitn(4, separator).collect();
+    parts.try_into().ok()
+}
+
 fn fraction(rest: &[u8]) -> Option<(i64, &[u8])> {
     let Some((b'.', digits_and_zone)) = rest.split_first() else {
         return Some((0, rest));
@@ -143,15 +178,8 @@ pub fn parse_aws_expiration(text: &str) -> Option<i64> {
     let year = digits(words.next()?.as_bytes())?;
     let mut clock = words.next()?.split(':').map(|part| digits(part.as_bytes()));
     let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    if !(1..=12).contains(&hour) {
-        return None;
-    }
-    let afternoon = match words.next()? {
-        "AM" => 0,
-        "PM" => 12,
-        _ => return None,
-    };
-    epoch_ms((year, month, day), (hour % 12 + afternoon, minute, second))
+    let hour = hour_of_day(hour, words.next()?)?;
+    epoch_ms((year, month, day), (hour, minute, second))
 }
 
 /// RFC 3339 in UTC with milliseconds.
@@ -227,6 +255,19 @@ mod tests {
         );
         assert_eq!(parse_aws_expiration("Jul 32, 2023, 1:05:22 PM"), None);
         assert_eq!(parse_aws_expiration("tomorrow"), None);
+    }
+
+    #[test]
+    fn times_of_azure_s_exports_are_read() {
+        for (text, expected) in [
+            ("12/31/2025 3:03:58 PM", Some("2025-12-31T15:03:58Z")),
+            ("1/2/2026 12:00:01 AM", Some("2026-01-02T00:00:01Z")),
+            ("13/1/2026 1:00:00 PM", None),
+            ("1/2/2026 13:00:00 PM", None),
+            ("1/2/2026 1:00:00", None),
+        ] {
+            assert_eq!(parse_utc(text), expected.and_then(parse_rfc3339), "{text}");
+        }
     }
 
     proptest! {

@@ -4,13 +4,17 @@
 //! identity on a new host: such an event has no source. A value that cannot be parsed leaves its
 //! field unknown; only a record without time, principal or operation is rejected.
 
+mod operation;
 pub mod principal;
+mod resource;
 
-use crate::sources::cloudtrail::principal::{Principal, UserIdentity};
+use crate::sources::cloudtrail::operation::activity_and_credential;
+use crate::sources::cloudtrail::principal::{HIDDEN_NAME, Principal, UserIdentity};
+use crate::sources::fields::stated_text;
 use crate::sources::json_object::JsonFault;
 use crate::sources::native::encode::{NativeCredential, NativeEvent, NativeIdentity, NativeSource};
 use crate::sources::native::parse_address;
-use crate::sources::time::{format_rfc3339, parse_aws_expiration, parse_rfc3339};
+use crate::sources::time::{format_rfc3339, parse_aws_expiration, parse_rfc3339, parse_utc};
 use credwatch_core::units::{EventTime, MS_PER_SEC};
 use serde::Deserialize;
 use serde_json::Value;
@@ -33,11 +37,14 @@ pub enum CloudTrailError {
     #[error("CloudTrail record without `{0}`")]
     Missing(&'static str),
     /// `eventTime` is invalid.
-    #[error("`eventTime` is not an RFC 3339 time between 2000 and 2099")]
+    #[error("`eventTime` is not a time between 2000 and 2099")]
     Time,
     /// There is no principal.
     #[error("`userIdentity` names no principal")]
     Principal,
+    /// A notification about a log file.
+    #[error("an S3 notification, which names a file; send what the file holds")]
+    Notification,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -57,6 +64,9 @@ struct Record {
     response_elements: Value,
     resources: Value,
     recipient_account_id: Option<String>,
+    service_event_details: Value,
+    additional_event_data: Value,
+    s3: Value,
 }
 
 /// A mapped record.
@@ -77,38 +87,45 @@ pub fn map(record: &[u8]) -> Result<Mapped, CloudTrailError> {
         return Err(CloudTrailError::TooLarge(record.len()));
     }
     let record: Record = serde_json::from_slice(record).map_err(JsonFault::from)?;
+    if record.s3.is_object() && record.event_id.is_none() {
+        return Err(CloudTrailError::Notification);
+    }
     let name = required(&record.event_name, "eventName")?;
     let service = required(&record.event_source, "eventSource")?;
     let time_text = required(&record.event_time, "eventTime")?;
-    let time = parse_rfc3339(time_text)
+    let time = parse_time(time_text)
         .and_then(EventTime::from_epoch_ms)
         .ok_or(CloudTrailError::Time)?;
     let principal = record
         .user_identity
         .as_ref()
         .ok_or(CloudTrailError::Missing("userIdentity"))?
-        .principal()
+        .principal(record.recipient_account_id.as_deref())
         .ok_or(CloudTrailError::Principal)?;
     let operation = without_version(name);
     let (activity, credential, expiry_unread) =
         activity_and_credential(&record, operation, time, &principal);
     let (source, purpose) = source_and_purpose(&record, &principal);
     let event = NativeEvent {
+        time_source: None,
         event_id: record
             .event_id
             .clone()
             .filter(|id| !id.is_empty())
             .map(truncate),
-        time: format_rfc3339(time),
+        time: Some(format_rfc3339(time)),
         identity: NativeIdentity {
             id: truncate(principal.id),
             kind: principal.kind,
-            ..NativeIdentity::default()
+            group: principal.group.map(truncate),
+            owner: field(&record.additional_event_data, &["UserName"])
+                .filter(|name| *name != HIDDEN_NAME)
+                .map(|name| truncate(name.to_owned())),
         },
         credential,
         activity,
         action: Some(truncate(format!("{}:{operation}", prefix(service)))),
-        resource: resource(&record, activity).map(truncate),
+        resource: resource::of(&record, activity).map(truncate),
         source,
         purpose,
         outcome: outcome(&record),
@@ -125,7 +142,7 @@ fn required<'r>(
 ) -> Result<&'r str, CloudTrailError> {
     member
         .as_deref()
-        .filter(|text| !text.is_empty())
+        .and_then(stated_text)
         .ok_or(CloudTrailError::Missing(name))
 }
 
@@ -175,15 +192,25 @@ const NOT_ACCEPTED: [&str; 7] = [
     "AuthFailure",
 ];
 
+/// Whether an answer names a failure where AWS states no error code, as sign-in services do.
+fn names_failure(answer: &Value) -> bool {
+    let members = answer.as_object();
+    members.is_some_and(|members| members.values().any(|value| value == "Failure"))
+}
+
 fn outcome(record: &Record) -> &'static str {
-    let failed_login = record
-        .response_elements
-        .get("ConsoleLogin")
-        .is_some_and(|result| result == "Failure");
-    match record.error_code.as_deref().filter(|code| !code.is_empty()) {
-        None if failed_login => "failure",
-        None => "success",
-        Some(code) => {
+    let failed_login =
+        names_failure(&record.response_elements) || names_failure(&record.service_event_details);
+    let code = record.error_code.as_deref().unwrap_or_default();
+    match code {
+        _ if code.is_empty() || is_success_code(code) => {
+            if failed_login {
+                "failure"
+            } else {
+                "success"
+            }
+        }
+        code => {
             let refused = ["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden"];
             if refused.iter().any(|word| code.contains(word)) {
                 "denied"
@@ -196,73 +223,30 @@ fn outcome(record: &Record) -> &'static str {
     }
 }
 
+/// A status of HTTP, or the answer to a dry run: permitted.
+fn is_success_code(code: &str) -> bool {
+    code.len() == 3 && code.starts_with('2') && all_digits(code)
+        || code.ends_with("DryRunOperation")
+}
+
+/// A time of a record; without a zone it is UTC.
+fn parse_time(text: &str) -> Option<i64> {
+    let basic = || {
+        let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
+        let parts = (date.len() == 8 && clock.len() == 6 && all_digits(date) && all_digits(clock))
+            .then_some((date, clock))?;
+        let ((y, md), (h, ms)) = (parts.0.split_at(4), parts.1.split_at(2));
+        let ((m, d), (min, sec)) = (md.split_at(2), ms.split_at(2));
+        parse_rfc3339(&format!("{y}-{m}-{d}T{h}:{min}:{sec}Z"))
+    };
+    parse_utc(text).or_else(basic)
+}
+
 fn field<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
     path.iter()
         .try_fold(value, |value, member| value.get(member))?
         .as_str()
         .filter(|text| !text.is_empty())
-}
-
-/// Activity, its credential, and whether an expiry was stated but could not be parsed.
-fn activity_and_credential(
-    record: &Record,
-    operation: &str,
-    time: EventTime,
-    principal: &Principal,
-) -> (&'static str, Option<NativeCredential>, bool) {
-    let (request, response) = (&record.request_parameters, &record.response_elements);
-    let used = || used_credential(record, principal);
-    match operation {
-        "ConsoleLogin" => ("authenticate", Some(password(principal)), false),
-        "AssumeRole"
-        | "AssumeRoleWithSAML"
-        | "AssumeRoleWithWebIdentity"
-        | "AssumeRoot"
-        | "GetSessionToken"
-        | "GetFederationToken" => {
-            let (issued, unread) = issued_credential(request, response, time);
-            ("issue", issued.or_else(used), unread)
-        }
-        "CreateAccessKey" => {
-            let id = field(response, &["accessKey", "accessKeyId"]).unwrap_or("");
-            ("issue", Some(credential(id, "api_key", time)), false)
-        }
-        "UpdateAccessKey" | "DeleteAccessKey" => {
-            let id = field(request, &["accessKeyId"]).unwrap_or("");
-            let reactivated = field(request, &["status"]) == Some("Active");
-            let activity = if reactivated { "issue" } else { "revoke" };
-            let mut key = credential(id, "api_key", time);
-            key.issued_at = None;
-            (activity, Some(key), false)
-        }
-        "CreateLoginProfile" => ("issue", Some(password(principal)), false),
-        "UpdateLoginProfile" | "ChangePassword" => ("rotate", Some(password(principal)), false),
-        "DeleteLoginProfile" => ("revoke", Some(password(principal)), false),
-        other if is_grant(other) => ("grant", used(), false),
-        _ => ("use", used(), false),
-    }
-}
-
-fn is_grant(operation: &str) -> bool {
-    let policy_change = ["Attach", "Put"]
-        .iter()
-        .any(|verb| operation.starts_with(verb))
-        && ["UserPolicy", "RolePolicy", "GroupPolicy"]
-            .iter()
-            .any(|noun| operation.ends_with(noun));
-    policy_change
-        || matches!(
-            operation,
-            "AddUserToGroup"
-                | "UpdateAssumeRolePolicy"
-                | "CreatePolicyVersion"
-                | "SetDefaultPolicyVersion"
-                | "AddRoleToInstanceProfile"
-                | "AddPermission"
-                | "CreateGrant"
-                | "DeleteUserPermissionsBoundary"
-                | "DeleteRolePermissionsBoundary"
-        )
 }
 
 fn credential(id: &str, kind: &'static str, issued: EventTime) -> NativeCredential {
@@ -275,9 +259,9 @@ fn credential(id: &str, kind: &'static str, issued: EventTime) -> NativeCredenti
     }
 }
 
-fn password(principal: &Principal) -> NativeCredential {
+fn password(owner: &str) -> NativeCredential {
     NativeCredential {
-        id: truncate(principal.id.clone()),
+        id: truncate(owner.to_owned()),
         kind: "password",
         issuer: Some("aws".to_owned()),
         ..NativeCredential::default()
@@ -302,7 +286,7 @@ fn used_credential(record: &Record, principal: &Principal) -> Option<NativeCrede
                 .as_ref()?
                 .as_str()
         })
-        .and_then(parse_rfc3339)
+        .and_then(parse_time)
         .and_then(EventTime::from_epoch_ms);
     let of_role = principal.session_name.is_some();
     let kind = match (id.starts_with("AKIA"), of_role) {
@@ -331,7 +315,7 @@ fn issued_credential(
     let mut issued = credential(id, "access_token", time);
     let stated = field(response, &["credentials", "expiration"]);
     let read = stated
-        .and_then(|text| parse_aws_expiration(text).or_else(|| parse_rfc3339(text)))
+        .and_then(|text| parse_aws_expiration(text).or_else(|| parse_time(text)))
         .and_then(EventTime::from_epoch_ms);
     let requested = || {
         let secs = request.get("durationSeconds")?.as_i64()?;
@@ -370,50 +354,6 @@ fn source_and_purpose(
         ..NativeSource::default()
     };
     (Some(source), purpose)
-}
-
-/// Object of the operation; for a grant, the principal that gained permissions.
-fn resource(record: &Record, activity: &str) -> Option<String> {
-    let request = &record.request_parameters;
-    let account = record
-        .recipient_account_id
-        .as_deref()
-        .or_else(|| record.user_identity.as_ref()?.account())
-        .unwrap_or("");
-    let iam = |kind: &str, member: &str| {
-        let name = field(request, &[member])?;
-        Some(format!("arn:aws:iam::{account}:{kind}/{name}"))
-    };
-    let principal = iam("user", "userName")
-        .or_else(|| iam("role", "roleName"))
-        .or_else(|| iam("group", "groupName"));
-    if activity == "grant" && principal.is_some() {
-        return principal;
-    }
-    let listed = || {
-        let first = record.resources.as_array()?.first()?;
-        field(first, &["ARN"]).map(str::to_owned)
-    };
-    let bucket = || field(request, &["bucketName"]).map(|name| format!("arn:aws:s3:::{name}"));
-    let named = || {
-        const MEMBERS: [&str; 10] = [
-            "roleArn",
-            "secretId",
-            "functionName",
-            "keyId",
-            "resourceArn",
-            "name",
-            "trailName",
-            "instanceId",
-            "dBInstanceIdentifier",
-            "groupId",
-        ];
-        MEMBERS
-            .iter()
-            .find_map(|member| field(request, &[member]))
-            .map(str::to_owned)
-    };
-    listed().or(principal).or_else(bucket).or_else(named)
 }
 
 #[cfg(test)]

@@ -67,7 +67,8 @@ fn errors_become_outcomes() {
     assert_eq!(outcome("AccessDenied"), "denied");
     assert_eq!(outcome("NoSuchBucket"), "error");
     assert_eq!(outcome("ThrottlingException"), "error");
-    assert_eq!(outcome("Client.DryRunOperation"), "error");
+    assert_eq!(outcome("Client.DryRunOperation"), "success");
+    assert_eq!(outcome("200"), "success");
     assert_eq!(outcome("ExpiredTokenException"), "failure");
     assert_eq!(outcome(""), "success");
     let login = mapped(
@@ -182,4 +183,118 @@ proptest! {
             prop_assert!(native::decode(&json).is_ok(), "{}", String::from_utf8_lossy(&json));
         }
     }
+}
+
+#[test]
+fn sign_in_services_state_a_failure_in_their_answer() {
+    let sign_in = |name: &str, more: Value| {
+        let mut record = record(name, &more);
+        record["eventSource"] = json!("signin.amazonaws.com");
+        let event = map(record.to_string().as_bytes()).unwrap().event;
+        (event.activity, event.outcome)
+    };
+    let details = json!({"serviceEventDetails": {"UserAuthentication": "Failure"}});
+    assert_eq!(
+        sign_in("UserAuthentication", details),
+        ("authenticate", "failure")
+    );
+    let answer = json!({"responseElements": {"ExternalIdPDirectoryLogin": "Failure"}});
+    assert_eq!(
+        sign_in("ExternalIdPDirectoryLogin", answer),
+        ("authenticate", "failure")
+    );
+    assert_eq!(
+        mapped("CheckMfa", &json!({})).activity,
+        "use",
+        "of another service"
+    );
+}
+
+#[test]
+fn what_an_operation_issues_revokes_and_grants() {
+    for (name, activity) in [
+        ("UploadSSHPublicKey", "issue"),
+        ("CreateKeyPair", "issue"),
+        ("DeactivateMFADevice", "revoke"),
+        ("RotateSecret", "rotate"),
+        ("PutBucketPolicy", "grant"),
+        ("ModifySnapshotAttribute", "grant"),
+        ("CreateAccountAssignment", "grant"),
+        ("SetQueueAttributes", "use"),
+        ("DescribeInstances", "use"),
+    ] {
+        assert_eq!(mapped(name, &json!({})).activity, activity, "{name}");
+    }
+    let key = json!({"responseElements": {"sSHPublicKey": {"sSHPublicKeyId": "APKAX"}}});
+    let credential = mapped("UploadSSHPublicKey", &key).credential.unwrap();
+    assert_eq!(
+        (credential.id.as_str(), credential.kind),
+        ("APKAX", "ssh_key")
+    );
+    let profile = json!({"requestParameters": {"userName": "b"}});
+    let password = mapped("UpdateLoginProfile", &profile).credential.unwrap();
+    assert_eq!(
+        password.id, "arn:aws:iam::1:user/b",
+        "the named user's, not the actor's"
+    );
+}
+
+#[test]
+fn the_resource_is_found_where_a_request_names_it() {
+    for (request, resource) in [
+        (json!({"snapshotId": "snap-1"}), "snap-1"),
+        (json!({"secretIdList": ["s-1", "s-2"]}), "s-1"),
+        (
+            json!({"instancesSet": {"items": [{"instanceId": "i-1"}]}}),
+            "i-1",
+        ),
+        (
+            json!({"CreateThingRequest": {"thingArn": "arn:x"}}),
+            "arn:x",
+        ),
+        (json!({"count": 1, "widgetIdentifier": "w"}), "w"),
+    ] {
+        let event = mapped("Describe", &json!({"requestParameters": request}));
+        assert_eq!(event.resource.as_deref(), Some(resource));
+    }
+    let listed = json!({"resources": [{"arn": "arn:aws:s3:::b"}]});
+    assert_eq!(
+        mapped("GetObject", &listed).resource.as_deref(),
+        Some("arn:aws:s3:::b")
+    );
+}
+
+#[test]
+fn times_without_zone_are_utc() {
+    for text in [
+        "2023-07-10 12:05:22",
+        "2023-07-10T12:05:22.000",
+        "20230710T120522Z",
+    ] {
+        let event = mapped("GetObject", &json!({"eventTime": text}));
+        assert_eq!(
+            event.time.as_deref(),
+            Some("2023-07-10T12:05:22.000Z"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_notification_about_a_file_is_refused_with_a_hint() {
+    let notification =
+        br#"{"eventVersion":"2.1","eventSource":"aws:s3","eventName":"ObjectCreated:Put",
+        "eventTime":"2026-03-02T10:00:00Z","userIdentity":{"principalId":"AWS:AROAX:x"},"s3":{}}"#;
+    let error = map(notification).unwrap_err().to_string();
+    assert!(error.contains("send what the file holds"), "{error}");
+}
+
+#[test]
+fn a_hidden_name_is_nobody() {
+    let event = mapped(
+        "ConsoleLogin",
+        &json!({"userIdentity": {"type": "IAMUser", "userName": "HIDDEN_DUE_TO_SECURITY_REASONS"}}),
+    );
+    assert_eq!(event.identity.id, "name/hidden@1");
+    assert!(event.credential.is_none());
 }

@@ -12,8 +12,12 @@ pub struct NativeEvent {
     /// Unique id.
     #[serde(skip_serializing_if = "absent")]
     pub event_id: Option<String>,
-    /// RFC 3339.
-    pub time: String,
+    /// RFC 3339; `None` where its log states none, until that of the record in Kafka is taken.
+    #[serde(skip_serializing_if = "absent")]
+    pub time: Option<String>,
+    /// `record` where the time is that of the record in Kafka.
+    #[serde(skip_serializing_if = "absent")]
+    pub time_source: Option<&'static str>,
     /// Identity.
     pub identity: NativeIdentity,
     /// Credential.
@@ -55,9 +59,11 @@ pub struct NativeIdentity {
 /// Credential of a native event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NativeCredential {
-    /// Identifier.
+    /// Identifier; empty where it is unknown.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
-    /// Kind.
+    /// Kind; empty where it is unknown.
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub kind: &'static str,
     /// Issuer.
     #[serde(skip_serializing_if = "absent")]
@@ -97,6 +103,18 @@ pub struct NativeSource {
     /// Degrees east.
     #[serde(skip_serializing_if = "absent")]
     pub longitude: Option<f64>,
+    /// Kind of the network.
+    #[serde(skip_serializing_if = "absent")]
+    pub network_kind: Option<&'static str>,
+    /// Name that the organisation gave the network.
+    #[serde(skip_serializing_if = "absent")]
+    pub network_name: Option<String>,
+    /// Name of the autonomous system.
+    #[serde(skip_serializing_if = "absent")]
+    pub network_operator: Option<String>,
+    /// Databases that said so, with date and hash.
+    #[serde(skip_serializing_if = "absent")]
+    pub network_databases: Option<String>,
 }
 
 impl NativeEvent {

@@ -11,7 +11,8 @@ use crate::sources::time::parse_rfc3339;
 use crate::token_redaction;
 use crate::token_redaction::without_secret;
 use credwatch_core::event::{
-    Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Outcome, Source, Text,
+    Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Network, NetworkKind,
+    Outcome, Source, Text,
 };
 use credwatch_core::units::EventTime;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
@@ -61,12 +62,6 @@ pub enum NativeError {
     /// A time is not RFC 3339 or epoch milliseconds, or far outside the present.
     #[error("field `time` is outside the years 2000 to 2099")]
     Time,
-    /// An address cannot be parsed.
-    #[error("field `source.ip` is not an IP address")]
-    Address,
-    /// A position is outside the valid range.
-    #[error("fields `source.latitude` and `source.longitude` are not a position")]
-    Position,
 }
 
 object! {
@@ -74,6 +69,7 @@ object! {
     Record {
         event_id: Str<'de> = "event_id",
         time: Moment = "time",
+        time_source: Str<'de> = "time_source",
         identity: IdentityObject<'de> = "identity",
         credential: CredentialObject<'de> = "credential",
         activity: Str<'de> = "activity",
@@ -114,6 +110,10 @@ object! {
         asn: u32 = "asn",
         latitude: f64 = "latitude",
         longitude: f64 = "longitude",
+        network_kind: Str<'de> = "network_kind",
+        network_name: Str<'de> = "network_name",
+        network_operator: Str<'de> = "network_operator",
+        network_databases: Str<'de> = "network_databases",
     }
 }
 
@@ -278,28 +278,60 @@ fn credential_of(raw: CredentialObject<'_>) -> Result<Option<Credential<'_>>, Na
 }
 
 fn source_of(raw: SourceObject<'_>) -> Result<Source<'_>, NativeError> {
-    let position = match (raw.latitude, raw.longitude) {
-        (Some(lat), Some(lon)) if lat.abs() <= 90.0 && lon.abs() <= 180.0 => Some((lat, lon)),
-        (Some(_), Some(_)) => return Err(NativeError::Position),
-        _ => None,
-    };
+    let position = raw.latitude.zip(raw.longitude);
+    let position = position.filter(|position| is_on_earth(*position));
     let ip = text(raw.ip, "source.ip", ID_BYTES)?;
+    let network = Network {
+        kind: raw
+            .network_kind
+            .and_then(|Str(kind)| NetworkKind::parse(&kind)),
+        name: text(raw.network_name, "source.network_name", TEXT_BYTES)?,
+        operator: text(raw.network_operator, "source.network_operator", TEXT_BYTES)?,
+        databases: text(
+            raw.network_databases,
+            "source.network_databases",
+            TEXT_BYTES,
+        )?,
+    };
+    let is_known = network.kind.is_some() || network.name.is_some() || network.operator.is_some();
+    let network = is_known.then(|| Box::new(network));
     Ok(Source {
         host: text(raw.host, "source.host", TEXT_BYTES)?,
-        ip: match ip {
-            None => None,
-            Some(text) => Some(parse_address(&text).ok_or(NativeError::Address)?),
-        },
+        ip: ip.as_deref().and_then(parse_address),
         user_agent: text(raw.user_agent, "source.user_agent", TEXT_BYTES)?,
         country: text(raw.country, "source.country", TEXT_BYTES)?,
         asn: raw.asn,
         position,
+        network,
     })
 }
 
-/// Parses an IP address; decimal octets may have leading zeros, as some logs write them.
+/// Whether degrees north and east are a position.
+#[must_use]
+pub fn is_on_earth((latitude, longitude): (f64, f64)) -> bool {
+    latitude.abs() <= 90.0 && longitude.abs() <= 180.0
+}
+
+/// Parses an IP address as logs write it: with port or zone, in brackets, with leading zeros; the first of a
+/// list, which proxies append to. `None` for what is none, such as `unknown`: whoever fails to sign in may
+/// choose it, and the event counts all the same.
 #[must_use]
 pub fn parse_address(text: &str) -> Option<IpAddr> {
+    let first = text.split(',').next().unwrap_or_default().trim();
+    let bracketed = first
+        .strip_prefix('[')
+        .and_then(|rest| rest.split(']').next());
+    let with_port = || {
+        first
+            .split_once(':')
+            .filter(|(_, port)| !port.contains(':'))
+    };
+    let bare = bracketed.or_else(|| with_port().map(|(address, _)| address));
+    let bare = bare.unwrap_or(first).split('%').next().unwrap_or_default();
+    parse_bare_address(bare)
+}
+
+fn parse_bare_address(text: &str) -> Option<IpAddr> {
     if let Ok(address) = text.parse() {
         return Some(address);
     }

@@ -6,9 +6,11 @@ use std::borrow::Cow;
 
 const EXAMPLE: &str = r#"{"event_id":"01J9","time":"2026-11-23T10:15:30.123Z",
  "identity":{"id":"svc-deploy","kind":"service","group":"ci","owner":"team-platform"},
- "credential":{"id":"jti-83f1","kind":"access_token","issuer":"vault-prod","issued_at":"2026-11-23T10:10:00Z","expires_at":1795429500000,"scopes":["repo:read"]},
+ "credential":{"id":"jti-83f1","kind":"access_token","issuer":"vault-prod",
+  "issued_at":"2026-11-23T10:10:00Z","expires_at":1795429500000,"scopes":["repo:read"]},
  "activity":"use","action":"s3:GetObject","resource":"arn:aws:s3:::builds/app.tgz",
- "source":{"host":"build-17","ip":"10.2.3.4","user_agent":"aws-cli/2.17","country":"NO","asn":29695,"latitude":59.9,"longitude":10.7},
+ "source":{"host":"build-17","ip":"10.2.3.4","user_agent":"aws-cli/2.17",
+  "country":"NO","asn":29695,"latitude":59.9,"longitude":10.7},
  "purpose":"job/4711","outcome":"success","from_the_future":[{"a":[1,2.5,null,true]}]}"#;
 
 fn error_of(record: &str) -> String {
@@ -39,6 +41,20 @@ fn three_fields_are_sufficient() {
     assert_eq!(event.identity.kind, IdentityKind::Service);
     assert_eq!(event.outcome, Outcome::Success);
     assert!(event.credential.is_none());
+}
+
+#[test]
+fn an_impossible_position_is_unknown_and_the_event_counts() {
+    for (latitude, longitude) in [("95.5", "13.4"), ("52.5", "-180.1")] {
+        let record = format!(
+            r#"{{"time":1700000000000,"identity":{{"id":"x"}},"activity":"use",
+                "source":{{"latitude":{latitude},"longitude":{longitude}}}}}"#
+        );
+        assert_eq!(
+            decode(record.as_bytes()).unwrap().event.source.position,
+            None
+        );
+    }
 }
 
 #[test]
@@ -132,4 +148,25 @@ proptest! {
         prop_assert_eq!(&*event.identity.id, id.as_str());
         prop_assert_eq!(event.action.as_deref(), Some(action.as_str()));
     }
+}
+
+#[test]
+fn addresses_are_read_in_every_form_that_logs_write() {
+    for (text, expected) in [
+        ("198.51.100.7:443", Some("198.51.100.7")),
+        ("[2001:db8::1]", Some("2001:db8::1")),
+        ("[2001:db8::1]:443", Some("2001:db8::1")),
+        ("198.51.100.7, 10.0.0.1", Some("198.51.100.7")),
+        ("fe80::1%eth0", Some("fe80::1")),
+        ("010.001.002.003", Some("10.1.2.3")),
+        ("unknown", None),
+        ("-", None),
+        ("", None),
+    ] {
+        let parsed = parse_address(text).map(|address| address.to_string());
+        assert_eq!(parsed.as_deref(), expected, "{text}");
+    }
+    let event = br#"{"time":1,"identity":{"id":"a"},"activity":"use","source":{"ip":"unknown"}}"#;
+    let text = String::from_utf8_lossy(event).replace("\"time\":1", "\"time\":1700000000000");
+    assert!(decode(text.as_bytes()).unwrap().event.source.ip.is_none());
 }

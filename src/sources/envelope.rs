@@ -1,0 +1,329 @@
+//! Envelopes that pipelines put around records: unwrapped before the format is looked at.
+//!
+//! An envelope is recognised by members that records do not have. At most [`MAX_DEPTH`] are opened, one in
+//! another; what they hold is never larger than they are.
+
+use super::json_scan::{elements, members};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::borrow::Cow;
+
+/// Envelopes that are opened one in another.
+const MAX_DEPTH: usize = 3;
+/// Members of an object that are looked at.
+const MAX_MEMBERS: usize = 256;
+/// Members with which bare records begin: these are not searched for an envelope.
+const RECORD_BEGINNINGS: [&[u8]; 4] = [b"event_id", b"identity", b"eventVersion", b"realmId"];
+/// Lists of records under names that records may have as well, with a member that is beside the list only.
+const LISTS: [(&str, &str); 5] = [
+    ("value", "@odata.context"),
+    ("items", "apiVersion"),
+    ("items", "has_more"),
+    ("items", "cursor"),
+    ("items", "etag"),
+];
+
+/// What is in an envelope.
+enum Content<'d> {
+    /// Values, in the order of a list.
+    Values(Vec<&'d [u8]>),
+    /// JSON as text.
+    Texts(Vec<&'d [u8]>),
+    /// JSON as text in base64.
+    Encoded(&'d [u8]),
+    /// Nothing that is a record, with the reason: a control message, or a file beside the log.
+    Nothing(&'static str),
+}
+
+/// Records of a document, and what was left out.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Unwrapped<'d> {
+    pub(super) records: Vec<Cow<'d, [u8]>>,
+    /// Reasons for documents that hold no record on purpose.
+    pub(super) left_out: Vec<&'static str>,
+    /// Whether a list was opened: its elements have no order.
+    pub(super) is_list: bool,
+}
+
+impl<'d> Unwrapped<'d> {
+    /// Adds the records of `value`.
+    pub(super) fn add(&mut self, value: &'d [u8]) {
+        self.add_nested(value, 0);
+    }
+
+    fn add_nested(&mut self, value: &'d [u8], depth: usize) {
+        let content = (depth < MAX_DEPTH).then(|| content(value)).flatten();
+        match content {
+            None => self.records.push(Cow::Borrowed(value)),
+            Some(Content::Nothing(reason)) => self.left_out.push(reason),
+            Some(Content::Values(values)) => {
+                self.is_list |= values.len() > 1;
+                for value in values {
+                    self.add_nested(value, depth + 1);
+                }
+            }
+            Some(Content::Texts(texts)) => {
+                self.is_list |= texts.len() > 1;
+                for text in texts {
+                    self.add_text(text, depth + 1);
+                }
+            }
+            Some(Content::Encoded(text)) => self.add_encoded(text, depth + 1),
+        }
+    }
+
+    /// Adds the records of JSON that stands as text in JSON.
+    fn add_text(&mut self, quoted: &'d [u8], depth: usize) {
+        match serde_json::from_slice::<String>(quoted) {
+            Ok(text) => self.add_owned(text.as_bytes(), depth),
+            Err(_) => self.records.push(Cow::Borrowed(quoted)),
+        }
+    }
+
+    /// Adds the records of JSON that stands as text in base64.
+    fn add_encoded(&mut self, quoted: &'d [u8], depth: usize) {
+        let text: Vec<u8> = quoted
+            .iter()
+            .copied()
+            .filter(|byte| *byte != b'"')
+            .collect();
+        match STANDARD.decode(text) {
+            Ok(text) => self.add_owned(&text, depth),
+            Err(_) => self.records.push(Cow::Borrowed(quoted)),
+        }
+    }
+
+    fn add_owned(&mut self, text: &[u8], depth: usize) {
+        let mut inner = Unwrapped::default();
+        inner.add_nested(text.trim_ascii(), depth);
+        self.left_out.extend(inner.left_out);
+        self.is_list |= inner.is_list;
+        let owned = inner
+            .records
+            .into_iter()
+            .map(|record| Cow::Owned(record.into_owned()));
+        self.records.extend(owned);
+    }
+}
+
+fn content(value: &[u8]) -> Option<Content<'_>> {
+    match value.first()? {
+        b'"' => Some(Content::Texts(vec![value])),
+        b'{' => of_object(value),
+        _ => None,
+    }
+}
+
+/// The members of an object that may be an envelope.
+struct Envelope<'d>(Vec<(&'d [u8], &'d [u8])>);
+
+impl<'d> Envelope<'d> {
+    fn of(object: &'d [u8]) -> Self {
+        Self(members(object).take(MAX_MEMBERS).collect())
+    }
+
+    fn member(&self, name: &str) -> Option<&'d [u8]> {
+        let found = self.0.iter().find(|(found, _)| *found == name.as_bytes());
+        found.map(|(_, value)| *value)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.member(name).is_some()
+    }
+
+    fn list(&self, name: &str) -> Option<&'d [u8]> {
+        self.member(name).filter(|value| value.starts_with(b"["))
+    }
+
+    fn text(&self, name: &str) -> Option<&'d [u8]> {
+        self.member(name).filter(|value| value.starts_with(b"\""))
+    }
+
+    fn object(&self, name: &str) -> Option<Envelope<'d>> {
+        let found = self.member(name).filter(|value| value.starts_with(b"{"));
+        found.map(Envelope::of)
+    }
+
+    /// Its records in a list.
+    fn records(&self) -> Option<&'d [u8]> {
+        let beside = |(name, beside): &(&str, &str)| self.list(name).filter(|_| self.has(beside));
+        let found = ["Records", "records", "Events"];
+        let found = found.iter().find_map(|name| self.list(name));
+        found
+            .or_else(|| LISTS.iter().find_map(beside))
+            .or_else(|| {
+                let is_hook = self.member("eventType") == Some(b"\"com.okta.event_hook\"");
+                self.object("data").filter(|_| is_hook)?.list("events")
+            })
+            .or_else(|| self.object("response")?.list("authlogs"))
+    }
+
+    /// A value in one of its members.
+    fn inner(&self) -> Option<Content<'d>> {
+        if self.has("detail-type") {
+            return self.member("detail").map(of_value);
+        }
+        if self.member("Type") == Some(b"\"Notification\"") {
+            return self.text("Message").map(of_value);
+        }
+        if self.has("schema")
+            && let Some(payload) = self.member("payload")
+        {
+            return Some(of_value(payload));
+        }
+        if let Some(event) = self.text("CloudTrailEvent") {
+            return Some(of_value(event));
+        }
+        if self.has("subscription")
+            && let Some(data) = self.object("message")?.text("data")
+        {
+            return Some(Content::Encoded(data));
+        }
+        if self.member("category")?.starts_with(b"\"kube-audit") {
+            return self.object("properties")?.member("log").map(of_value);
+        }
+        None
+    }
+
+    /// A record that a collector put into its own.
+    fn collected(&self) -> Option<Content<'d>> {
+        let is_json = |text: &&[u8]| text.starts_with(b"\"{");
+        let message = self.text("message").filter(is_json);
+        if let Some(message) = message.filter(|_| self.has("@timestamp")) {
+            return Some(of_value(message));
+        }
+        let has_index = self.has("sourcetype") || self.has("index");
+        self.member("event").filter(|_| has_index).map(of_value)
+    }
+}
+
+fn of_value(value: &[u8]) -> Content<'_> {
+    match value.first() {
+        Some(b'"') => Content::Texts(vec![value]),
+        _ => Content::Values(vec![value]),
+    }
+}
+
+fn of_object(object: &[u8]) -> Option<Content<'_>> {
+    let mut names = members(object).map(|(name, _)| name);
+    let (first, second) = (names.next()?, names.next());
+    let is_native = first == b"time" && second == Some(b"identity");
+    if is_native || RECORD_BEGINNINGS.contains(&first) {
+        return None;
+    }
+    let envelope = Envelope::of(object);
+    if let Some(records) = envelope.records() {
+        return Some(Content::Values(elements(records).0));
+    }
+    if let Some(kind) = envelope.member("messageType") {
+        return match envelope.list("logEvents") {
+            Some(_) if kind == b"\"CONTROL_MESSAGE\"" => {
+                Some(Content::Nothing("control message of CloudWatch Logs"))
+            }
+            Some(events) => Some(Content::Texts(messages(events))),
+            None => None,
+        };
+    }
+    let beside_the_log = [
+        ("digestS3Object", "CloudTrail digest"),
+        ("insightDetails", "CloudTrail Insight"),
+    ];
+    let found = beside_the_log.iter().find(|(name, _)| envelope.has(name));
+    let nothing = found.map(|(_, reason)| Content::Nothing(reason));
+    nothing
+        .or_else(|| envelope.inner())
+        .or_else(|| envelope.collected())
+}
+
+/// The `message` of each log event.
+fn messages(events: &[u8]) -> Vec<&[u8]> {
+    let (events, _) = elements(events);
+    let message = |event| members(event).find(|(name, _)| *name == b"message");
+    let found = events.into_iter().filter_map(message);
+    found.map(|(_, message)| message).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORD: &str = r#"{"eventVersion":"1.09","eventID":"e-1"}"#;
+
+    fn unwrapped(document: &str) -> (Vec<String>, usize) {
+        let mut found = Unwrapped::default();
+        found.add(document.as_bytes());
+        let text = |record: Cow<'_, [u8]>| String::from_utf8(record.into_owned()).unwrap();
+        (
+            found.records.into_iter().map(text).collect(),
+            found.left_out.len(),
+        )
+    }
+
+    #[test]
+    fn every_envelope_gives_the_record() {
+        let quoted = serde_json::to_string(RECORD).unwrap();
+        let twice =
+            serde_json::to_string(&format!(r#"{{"Type":"Notification","Message":{quoted}}}"#))
+                .unwrap();
+        for envelope in [
+            RECORD.to_owned(),
+            quoted.clone(),
+            format!(r#"{{"Records":[{RECORD}]}}"#),
+            format!(r#"{{"x":1,"Records": [ {RECORD} ] }}"#),
+            format!(r#"{{"records":[{RECORD}]}}"#),
+            format!(
+                r#"{{"version":"0","detail-type":"AWS API Call","source":"aws.iam","detail":{RECORD}}}"#
+            ),
+            format!(
+                r#"{{"messageType":"DATA_MESSAGE","logEvents":[{{"id":"1","message":{quoted}}}]}}"#
+            ),
+            format!(r#"{{"Events":[{{"EventId":"e-1","CloudTrailEvent":{quoted}}}]}}"#),
+            format!(r#"{{"Type":"Notification","Message":{quoted}}}"#),
+            format!(r#"{{"schema":{{"type":"struct"}},"payload":{RECORD}}}"#),
+            format!(r#"{{"schema":null,"payload":{quoted}}}"#),
+            format!(r#"{{"@odata.context":"x","value":[{RECORD}]}}"#),
+            format!(r#"{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{RECORD}]}}"#),
+            format!(r#"{{"cursor":"c","has_more":false,"items":[{RECORD}]}}"#),
+            format!(r#"{{"eventType":"com.okta.event_hook","data":{{"events":[{RECORD}]}}}}"#),
+            format!(r#"{{"stat":"OK","response":{{"authlogs":[{RECORD}]}}}}"#),
+            format!(r#"{{"category":"kube-audit","properties":{{"log":{quoted}}}}}"#),
+            format!(r#"{{"time":"x","category":"kube-audit","properties":{{"log":{RECORD}}}}}"#),
+            format!(
+                r#"{{"message":{{"data":"{}","publishTime":"x"}},"subscription":"s"}}"#,
+                STANDARD.encode(RECORD)
+            ),
+            format!(r#"{{"@timestamp":"x","message":{quoted}}}"#),
+            format!(r#"{{"sourcetype":"aws","event":{RECORD},"time":1}}"#),
+            twice,
+        ] {
+            assert_eq!(
+                unwrapped(&envelope),
+                (vec![RECORD.to_owned()], 0),
+                "{envelope}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_record_is_left_out_and_counted() {
+        for document in [
+            r#"{"messageType":"CONTROL_MESSAGE","logEvents":[]}"#,
+            r#"{"awsAccountId":"1","digestS3Object":"x"}"#,
+        ] {
+            assert_eq!(unwrapped(document), (vec![], 1));
+        }
+    }
+
+    #[test]
+    fn envelopes_are_opened_three_deep() {
+        let mut nested = RECORD.to_owned();
+        for _ in 0..5 {
+            nested = format!(r#"{{"detail-type":"x","detail":{nested}}}"#);
+        }
+        let (records, _) = unwrapped(&nested);
+        assert!(
+            records[0]
+                .starts_with(r#"{"detail-type":"x","detail":{"detail-type":"x","detail":{"eventV"#)
+        );
+    }
+}
