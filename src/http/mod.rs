@@ -1,8 +1,17 @@
-//! HTTP server: `/metrics`, `/healthz`, `/readyz`, Shared Signals (`ssf`), and the API (`api`).
+//! HTTP server: `/metrics`, `/healthz`, `/readyz`, Shared Signals (`ssf`), the API (`api`), and the console
+//! (`pages`).
 
+pub mod access;
 mod api;
 mod connections;
+mod extract;
+pub mod oidc;
+mod pages;
+mod probes;
+mod problem;
 mod ssf;
+
+pub use api::{ConsoleService, ShownSettings};
 
 use crate::config::Secret;
 use crate::crypto::{KeySet, Signer};
@@ -11,10 +20,10 @@ use crate::metrics::Metrics;
 use crate::query_router::QueryRouter;
 use crate::receivers::poll_queue::PollQueue;
 use crate::status::{Readiness, Status};
+use axum::extract::DefaultBodyLimit;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::middleware::from_fn_with_state;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use std::net::SocketAddr;
@@ -22,6 +31,9 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
+
+/// Largest body of a request, in bytes: events to explain may be many.
+const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
 /// State shared by the request handlers.
 #[derive(Clone)]
@@ -42,6 +54,35 @@ pub struct AppState {
     pub token: Option<Secret>,
     /// Whether the server listens on loopback only.
     pub is_loopback: bool,
+    /// The console; `None` where its stage does not run.
+    pub console: Option<ConsoleService>,
+    /// Number that no other process has, for cursors of the stream.
+    pub process_id: u64,
+}
+
+impl AppState {
+    /// The state of a process without Kafka: a console over shards of its own.
+    #[must_use]
+    pub fn without_kafka(
+        listen: SocketAddr,
+        metrics: Metrics,
+        console: ConsoleService,
+        query_router: Option<Arc<QueryRouter>>,
+        feedback_requests: Option<Sender<FeedbackRequest>>,
+    ) -> Self {
+        Self {
+            metrics,
+            status: None,
+            query_router,
+            signer: None,
+            poll_queues: Vec::new(),
+            feedback_requests,
+            token: None,
+            is_loopback: listen.ip().is_loopback(),
+            console: Some(console),
+            process_id: u64::from(std::process::id()),
+        }
+    }
 }
 
 /// Feedback to publish, and the channel for the result.
@@ -49,7 +90,16 @@ pub struct FeedbackRequest {
     /// The feedback.
     pub feedback: Feedback,
     /// Receives the confirmation, or the error.
-    pub done: oneshot::Sender<Result<String, String>>,
+    pub done: oneshot::Sender<Result<String, NotPublished>>,
+}
+
+/// Why feedback was not published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotPublished {
+    /// It concerns nothing, or is not accepted.
+    Refused(String),
+    /// It could not be published now.
+    Unavailable(String),
 }
 
 /// Why the server failed.
@@ -80,14 +130,10 @@ impl Server {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|why| HttpError::Bind { address, why })?;
-        let guarded = from_fn_with_state(pages.clone(), api::guard);
-        let router = Router::new()
-            .route("/v1/explain", post(api::explain))
-            .route("/v1/drift", get(api::drift))
-            .route("/v1/feedback", post(api::feedback))
-            .route("/v1/containment/pause", post(api::pause))
-            .route("/v1/containment/resume", post(api::resume))
-            .route_layer(guarded)
+        let router = api::routes(&pages)
+            .merge(pages::routes(&pages))
+            .fallback(nothing_here)
+            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .route("/.well-known/jwks.json", get(keys))
             .route("/.well-known/ssf-configuration", get(ssf::configuration))
             .route("/ssf/poll/{name}", post(ssf::poll))
@@ -112,6 +158,11 @@ impl Server {
     }
 }
 
+async fn nothing_here() -> Response {
+    let why = "there is nothing here: the API is described at /v1/openapi.json";
+    problem::problem(StatusCode::NOT_FOUND, why)
+}
+
 async fn keys(State(pages): State<AppState>) -> Json<KeySet> {
     let keys = pages.signer.map(|signer| signer.keys().clone());
     Json(keys.unwrap_or_default())
@@ -123,6 +174,8 @@ async fn metrics(State(pages): State<AppState>) -> impl IntoResponse {
             .metrics
             .assigned_partitions
             .set(status.assigned() as f64);
+        let halted = i64::try_from(status.halted()).unwrap_or(i64::MAX);
+        pages.metrics.halted_partitions.set(halted);
     }
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (kind, pages.metrics.text())
@@ -143,6 +196,14 @@ async fn ready(State(pages): State<AppState>) -> impl IntoResponse {
         Readiness::Failing { stage, why } => (
             StatusCode::SERVICE_UNAVAILABLE,
             format!("not ready: {stage} failed and will be retried: {why}\n"),
+        ),
+        Readiness::Halted {
+            topic,
+            partition,
+            why,
+        } => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("not ready: {topic} partition {partition} is halted, others continue: {why}\n"),
         ),
         Readiness::Stalled { secs } => (
             StatusCode::SERVICE_UNAVAILABLE,

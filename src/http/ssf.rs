@@ -1,7 +1,9 @@
 //! Shared Signals transmitter: its metadata (`/.well-known/ssf-configuration`), and poll delivery of Security
 //! Event Tokens (`/ssf/poll/<name>`, RFC 8936).
 
-use super::{AppState, api};
+use super::AppState;
+use super::access::{NOT_LOOPBACK, has_bearer_token};
+use super::problem::problem;
 use crate::clock::Stopwatch;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -33,7 +35,7 @@ pub(super) struct PollRequest {
 pub(super) async fn configuration(State(state): State<AppState>) -> Response {
     let Some(issuer) = state.signer.as_ref().map(|signer| &signer.issuer) else {
         let why = "orders are not signed: there is no signing.key_file";
-        return api::problem(StatusCode::NOT_FOUND, why);
+        return problem(StatusCode::NOT_FOUND, why);
     };
     let base = issuer.trim_end_matches('/');
     Json(json!({
@@ -55,12 +57,12 @@ pub(super) async fn poll(
     Json(ask): Json<PollRequest>,
 ) -> Response {
     if !state.is_loopback {
-        return api::problem(StatusCode::FORBIDDEN, api::NOT_LOOPBACK);
+        return problem(StatusCode::FORBIDDEN, NOT_LOOPBACK);
     }
     let found = state.poll_queues.iter().find(|known| known.name == name);
-    let Some(queue) = found.filter(|known| api::has_bearer_token(&headers, &known.secret)) else {
+    let Some(queue) = found.filter(|known| has_bearer_token(&headers, &known.secret)) else {
         let why = "unknown receiver, or wrong bearer token";
-        return api::problem(StatusCode::UNAUTHORIZED, why);
+        return problem(StatusCode::UNAUTHORIZED, why);
     };
     for id in &ask.ack {
         if queue.acknowledge(id) {

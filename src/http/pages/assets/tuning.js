@@ -1,0 +1,15 @@
+import { $, R, L, T, VERDICT, at, chart, el, failed, get, oneIn, panel, setNow, sev, tipOn, toast, when, btn } from './app.js';
+import { current } from './frame.js';
+import { incidentUrl, table } from './parts.js';
+const box = $('#page'), STEPS = [.5, 1, 2, 3, 5, 8, 10, 15, 20, 30, 50], slider = el('input', { type: 'range', min: 0, max: STEPS.length - 1, step: 1, id: 'budget' }), said = el('output', { for: 'budget' }), out = el('div.stack', {});
+async function load() {
+  const n = STEPS[slider.value]; said.textContent = `${n} alerts a day`;
+  const d = await get('/v1/tuning?alerts_per_day=' + n); setNow(d.as_of); const top = Math.max(1, ...d.per_day.map(x => x[1]));
+  const bars = chart(620, 120, 'Alerts a day, raised and kept', d.per_day.map(([day, all, kept], k) => [tipOn(R(4 + k * 22, 96 - 88 * all / top, 18, 88 * all / top, 'c-us', 2), `${at(day * 864e5, 'day')}: ${all} raised, ${kept} kept`), R(4 + k * 22, 96 - 88 * kept / top, 18, 88 * kept / top, 'c-a', 2), k % 7 === 0 && T(4 + k * 22, 112, at(day * 864e5, 'day').replace(/^\S+ /, ''))]), L(2, 96, 618, 96, 'c-axis'));
+  out.replaceChildren(panel('Alerts a day', el('span.small.dim', {}, 'grey: raised; blue: what this budget keeps'), el('div.scroll', { tabindex: 0, role: 'region', 'aria-label': 'Alerts a day' }, bars)),
+    el('div.grid.cols-2', {}, panel('Threshold', null, el('p.big', {}, `${oneIn(d.threshold_nats)} → ${oneIn(d.budget_nats)}`), d.needs_backtest ? el('p.mid', {}, 'This budget is larger than what was raised. What it would add is shown by ', el('span.mono', {}, 'credwatch backtest'), ' on recorded events.') : el('p.mid', {}, `It would not have raised ${d.lost_count} of the alerts`, d.lost_attacks ? el('b.ev', {}, `, ${d.lost_attacks} of them answered as an attack.`) : ', none of them answered as an attack.'), el('p.row.flow', {}, el('code', {}, d.config_line), btn('Copy', '', () => navigator.clipboard.writeText(d.config_line).then(() => toast('Copied')).catch(() => toast('Select the text to copy it')), '.s'))),
+      panel(`Lost: ${d.lost_count}`, null, d.lost.length ? table('Lost', ['Opened', 'Severity', 'Incident', 'Answer'], d.lost.slice(0, 30).map(i => el('tr', {}, el('td.nowrap', {}, when(i.opened, 'day')), el('td', {}, sev(i.severity)), el('td', {}, el('b', {}, i.subject.id), ' ', el('a', { href: incidentUrl(i) }, i.headline)), el('td' + (i.verdict?.verdict === 'true_positive' ? '.ev' : '.dim'), {}, i.verdict ? VERDICT[i.verdict.verdict] : 'open')))) : el('p.mid', {}, 'None.'))));
+}
+box.replaceChildren(el('div.lead', {}, el('div.say', {}, el('h1', {}, 'Tuning'), el('p', {}, 'What another alert budget would have raised of the last 28 days.'))), panel('Budget', null, el('div.row', {}, el('label', { for: 'budget' }, 'Alerts a day'), el('div.grow', {}, slider), said)), el('div.gap', {}, out));
+const b = current()?.alerts_per_day ?? 5; slider.value = Math.max(0, STEPS.findIndex(s => s >= b)); slider.addEventListener('input', () => load());
+load().catch(e => out.replaceChildren(failed(e.message))).finally(() => { document.body.dataset.ready = '1'; });
