@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 
 const PARAMETERS: &str = include_str!("../models/parameters.toml");
 const ACCESS_LEVELS: &str = include_str!("../models/aws/access_levels.tsv");
+const ACTIONS: &str = include_str!("../models/actions/actions.tsv");
 const ACTION_TECHNIQUES: &str = include_str!("../models/attack/action_techniques.tsv");
 const TECHNIQUES: &str = include_str!("../models/attack/techniques.tsv");
+/// What a table states where nothing is known.
+const UNKNOWN: &str = "-";
 /// Hex digits of a displayed hash.
 const HASH_DIGITS: usize = 16;
 
@@ -61,7 +64,8 @@ impl Model {
     /// A parameter is missing, unknown or out of range.
     pub fn parse(parameters: &str) -> Result<Self, ModelError> {
         let mut hasher = blake3::Hasher::new();
-        for part in [parameters, ACCESS_LEVELS, ACTION_TECHNIQUES, TECHNIQUES] {
+        let tables = [ACCESS_LEVELS, ACTIONS, ACTION_TECHNIQUES, TECHNIQUES];
+        for part in std::iter::once(parameters).chain(tables) {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
         }
@@ -119,23 +123,7 @@ fn rows(table: &'static str) -> impl Iterator<Item = (usize, &'static str)> {
 
 fn catalogue() -> Result<Catalogue, ModelError> {
     let mut catalogue = Catalogue::default();
-    for (line, row) in rows(ACCESS_LEVELS) {
-        let fail = |why| ModelError::Table {
-            file: "aws/access_levels.tsv",
-            line,
-            why,
-        };
-        let mut columns = row.split('\t');
-        let (Some(service), Some(level), Some(actions)) =
-            (columns.next(), columns.next(), columns.next())
-        else {
-            return Err(fail("expected service, level, actions"));
-        };
-        let level = AccessLevel::parse(level).ok_or_else(|| fail("unknown access level"))?;
-        for action in actions.split(',') {
-            catalogue.set_level(&format!("{service}:{action}"), level);
-        }
-    }
+    add_access_levels(&mut catalogue)?;
     let names: BTreeMap<&str, &str> = rows(TECHNIQUES)
         .filter_map(|(_, r)| r.split_once('\t'))
         .collect();
@@ -145,26 +133,63 @@ fn catalogue() -> Result<Catalogue, ModelError> {
             line,
             why,
         };
-        let mut columns = row.split('\t');
-        let (Some(action), Some(id), Some(use_)) = (columns.next(), columns.next(), columns.next())
-        else {
-            return Err(fail("expected action, technique, legitimate use"));
+        let [action, id, use_] = columns(row).ok_or_else(|| fail("expected 3 columns"))?;
+        catalogue.set_abuse(action, abuse(&names, id, use_).map_err(fail)?);
+    }
+    for (line, row) in rows(ACTIONS) {
+        let fail = |why| ModelError::Table {
+            file: "actions/actions.tsv",
+            line,
+            why,
         };
-        let rarely_legitimate = match use_ {
-            "common" => false,
-            "rare" => true,
-            _ => return Err(fail("legitimate use must be common or rare")),
-        };
-        let name = names
-            .get(id)
-            .ok_or_else(|| fail("technique is not in techniques.tsv"))?;
-        let abuse = Abuse {
-            technique: Technique { id, name },
-            rarely_legitimate,
-        };
-        catalogue.set_abuse(action, abuse);
+        let [action, level, id, use_] = columns(row).ok_or_else(|| fail("expected 4 columns"))?;
+        if level != UNKNOWN {
+            let level = AccessLevel::parse(level).ok_or_else(|| fail("unknown access level"))?;
+            catalogue.set_level(action, level);
+        }
+        if id != UNKNOWN {
+            catalogue.set_abuse(action, abuse(&names, id, use_).map_err(fail)?);
+        }
     }
     Ok(catalogue)
+}
+
+fn add_access_levels(catalogue: &mut Catalogue) -> Result<(), ModelError> {
+    for (line, row) in rows(ACCESS_LEVELS) {
+        let fail = |why| ModelError::Table {
+            file: "aws/access_levels.tsv",
+            line,
+            why,
+        };
+        let [service, level, actions] = columns(row).ok_or_else(|| fail("expected 3 columns"))?;
+        let level = AccessLevel::parse(level).ok_or_else(|| fail("unknown access level"))?;
+        for action in actions.split(',') {
+            catalogue.set_level(&format!("{service}:{action}"), level);
+        }
+    }
+    Ok(())
+}
+
+/// The columns of a row, where there are as many as expected.
+fn columns<const N: usize>(row: &'static str) -> Option<[&'static str; N]> {
+    let columns: Vec<&str> = row.split('\t').collect();
+    columns.try_into().ok()
+}
+
+fn abuse(
+    names: &BTreeMap<&'static str, &'static str>,
+    id: &'static str,
+    legitimate_use: &str,
+) -> Result<Abuse, &'static str> {
+    let name = names.get(id).ok_or("technique is not in techniques.tsv")?;
+    Ok(Abuse {
+        technique: Technique { id, name },
+        rarely_legitimate: match legitimate_use {
+            "common" => false,
+            "rare" => true,
+            _ => return Err("legitimate use must be common or rare"),
+        },
+    })
 }
 
 #[cfg(test)]
@@ -178,6 +203,11 @@ mod tests {
         let deviations = model.catalogue.facts("cloudtrail:StopLogging").unwrap();
         assert_eq!(deviations.abuse.unwrap().technique.id, "T1562.008");
         assert_eq!(deviations.level, AccessLevel::Write);
+        let owner = "gcp:cloudresourcemanager.SetIamPolicy:roles/owner";
+        assert_eq!(
+            model.catalogue.facts(owner).unwrap().level,
+            AccessLevel::Permissions
+        );
     }
 
     #[test]

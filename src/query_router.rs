@@ -4,6 +4,7 @@ use crate::reports::explanation::BaselineExplanation;
 use crate::reports::unused_privileges::UnusedPrivilegesReport;
 use crate::shard::partitioner::partition_of;
 use crate::shard::{QueryError, Shard};
+use credwatch_core::engine::Portrait;
 use dashmap::DashMap;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -60,8 +61,14 @@ impl QueryRouter {
         self.owners.remove(&partition);
     }
 
-    /// The baseline of `identity` and the scores of `events`. Producers may partition differently, so
-    /// the partition of Kafka's default partitioner is queried first, then all others.
+    /// Partitions that this process owns, and all of them.
+    #[must_use]
+    pub fn partitions(&self) -> (usize, usize) {
+        let all = self.partitions.load(Ordering::Relaxed).max(1) as usize;
+        (self.owners.len(), all)
+    }
+
+    /// The baseline of `identity` and the scores of `events`.
     ///
     /// # Errors
     /// As for [`Shard::explain`]; or the partition is owned by another instance, or is moving.
@@ -70,19 +77,38 @@ impl QueryRouter {
         identity: &str,
         events: &[u8],
     ) -> Result<BaselineExplanation, QueryError> {
+        let (target, document) = (identity.to_owned(), events.to_vec());
+        let explain = move |shard: &Shard| shard.explain(&target, &document);
+        let is_known = |explained: &BaselineExplanation| explained.known.is_some();
+        self.query_identity(identity, explain, is_known).await
+    }
+
+    /// The baseline of `identity` in numbers; `None` where it has none.
+    ///
+    /// # Errors
+    /// The partition is owned by another instance, or is moving.
+    pub async fn portrait(&self, identity: &str) -> Result<Option<Portrait>, QueryError> {
+        let target = identity.to_owned();
+        let ask = move |shard: &Shard| Ok(shard.portrait(&target));
+        self.query_identity(identity, ask, Option::is_some).await
+    }
+
+    /// Asks the shard that knows `identity`. Producers may partition differently, so the partition of Kafka's
+    /// default partitioner is queried first, then all others.
+    async fn query_identity<T: Send + 'static>(
+        &self,
+        identity: &str,
+        ask: impl Fn(&Shard) -> Result<T, QueryError> + Clone + Send + 'static,
+        is_known: impl Fn(&T) -> bool,
+    ) -> Result<T, QueryError> {
         let all = self.partitions.load(Ordering::Relaxed).max(1);
         let usual = partition_of(identity.as_bytes(), all);
         let mut here: Vec<i32> = self.owners.iter().map(|owner| *owner.key()).collect();
         here.sort_unstable_by_key(|partition| (*partition != usual, *partition));
         let mut first = None;
         for partition in &here {
-            let (target, document) = (identity.to_owned(), events.to_vec());
-            let explain = move |shard: &Shard| shard.explain(&target, &document);
-            let result = self.query_shard(*partition, explain).await;
-            if result
-                .as_ref()
-                .is_ok_and(|explained| explained.known.is_some())
-            {
+            let result = self.query_shard(*partition, ask.clone()).await;
+            if result.as_ref().is_ok_and(&is_known) {
                 return result;
             }
             first.get_or_insert(result);

@@ -19,11 +19,13 @@ struct PartitionProgress {
 /// A commit that takes longer than this is reported: Kafka is slow or down.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
 
-/// Partitions by topic and number, commits in progress by committer, and failing stages.
+/// Partitions by topic and number, halted ones with the reason, commits in progress by committer, and failing
+/// stages.
 #[derive(Debug, Default)]
 pub struct Status {
     failures: DashMap<String, String>,
     partitions: DashMap<(String, i32), PartitionProgress>,
+    halted: DashMap<(String, i32), String>,
     commits: DashMap<String, Stopwatch>,
 }
 
@@ -42,6 +44,15 @@ pub enum Readiness {
         /// Stage.
         stage: String,
         /// Reason.
+        why: String,
+    },
+    /// A shard cannot be restored; the others continue.
+    Halted {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: i32,
+        /// Reason, with the remedy.
         why: String,
     },
     /// A commit does not complete.
@@ -72,8 +83,21 @@ impl Status {
             .insert((topic.to_owned(), partition), standing);
     }
 
+    /// A partition is assigned, and its shard cannot be restored.
+    pub fn halt(&self, topic: &str, partition: i32, why: &str) {
+        self.halted
+            .insert((topic.to_owned(), partition), why.to_owned());
+    }
+
+    /// Number of assigned partitions whose shard cannot be restored.
+    #[must_use]
+    pub fn halted(&self) -> usize {
+        self.halted.len()
+    }
+
     /// A partition was revoked.
     pub fn revoke(&self, topic: &str, partition: i32) {
+        self.halted.remove(&(topic.to_owned(), partition));
         self.partitions.remove(&(topic.to_owned(), partition));
     }
 
@@ -130,6 +154,14 @@ impl Status {
                 why: why.clone(),
             };
         }
+        if let Some(halted) = self.halted.iter().next() {
+            let ((topic, partition), why) = halted.pair();
+            return Readiness::Halted {
+                topic: topic.clone(),
+                partition: *partition,
+                why: why.clone(),
+            };
+        }
         let commits = self.commits.iter().map(|since| since.elapsed());
         if let Some(longest) = commits.max().filter(|longest| *longest > STALLED_AFTER) {
             let secs = longest.as_secs();
@@ -164,6 +196,12 @@ mod tests {
         status.report("t", 0, 5, 100);
         assert_eq!(status.readiness(), Readiness::Ready { partitions: 1 });
         assert!(status.owns("t", 0) && !status.owns("t", 1));
+        status.halt("t", 2, "damaged");
+        assert!(matches!(
+            status.readiness(),
+            Readiness::Halted { partition: 2, .. }
+        ));
+        status.revoke("t", 2);
         status.revoke("t", 0);
         assert_eq!(status.readiness(), Readiness::Unassigned);
     }

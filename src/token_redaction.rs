@@ -40,7 +40,7 @@ const SHORTEST_VENDOR_SECRET: usize = 16;
 const AWS_SECRET_LENGTH: usize = 40;
 
 /// Replacement of a secret: equal for equal secrets.
-fn fingerprint(secret: &str) -> String {
+pub fn fingerprint(secret: &str) -> String {
     let key = blake3::derive_key("credwatch credential fingerprint v1", secret.as_bytes());
     let hex = blake3::Hash::from_bytes(key).to_hex();
     format!("fp-{}", &hex[..32])

@@ -9,6 +9,8 @@ KAFKA_VERSION=4.3.1
 SCALA_VERSION=2.13
 SLF4J_VERSION=2.0.17
 KEYCLOAK_VERSION=26.4.7
+KUBERNETES_VALIDATE_VERSION=1.37.0
+SCHEMATHESIS_VERSION=4.32.5
 
 say() { printf '%s\n' "── $*" >&2; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
@@ -33,6 +35,23 @@ need_packages() {
 need_build_tools() {
   need_packages build-essential pkg-config cmake libssl-dev zlib1g-dev
   command -v cargo >/dev/null || fail "cargo is not there: install Rust from https://rustup.rs"
+}
+
+# Node.js with npm, of any version that is there.
+need_node() {
+  command -v npm >/dev/null || need_packages nodejs npm
+}
+
+# Programs in Python, in an environment of their own.
+need_python_tools() {
+  [ -f "$CACHE/python/$KUBERNETES_VALIDATE_VERSION-$SCHEMATHESIS_VERSION" ] && return
+  need_packages python3-venv
+  say "installing kubernetes-validate $KUBERNETES_VALIDATE_VERSION and schemathesis $SCHEMATHESIS_VERSION"
+  rm -rf "$CACHE/python"
+  python3 -m venv "$CACHE/python" || fail "cannot make a Python environment"
+  "$CACHE/python/bin/pip" install --quiet "kubernetes-validate==$KUBERNETES_VALIDATE_VERSION" \
+    "schemathesis==$SCHEMATHESIS_VERSION" >&2 || fail "pip could not install the Python tools"
+  touch "$CACHE/python/$KUBERNETES_VALIDATE_VERSION-$SCHEMATHESIS_VERSION"
 }
 
 # Builds librdkafka with little optimisation and without debug information: half of its build.

@@ -13,12 +13,18 @@ import sys
 PERMITTED_LICENCES = {
     "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "CDLA-Permissive-2.0", "ISC", "MIT",
     "Unicode-3.0", "Zlib",
+    "Apache-2.0 WITH LLVM-exception",
     "NCSA",  # the runtime of libFuzzer, which no product contains
 }
 # Older versions that other crates still depend on.
 PERMITTED_DUPLICATES = {
-    "hashbrown",  # 0.14: dashmap 6
-    "syn",        # 2: half of the derive macros
+    "base64",         # 0.22: jaq-std
+    "foldhash",       # 0.1: jaq-json
+    "getrandom",      # 0.2: ring
+    "hashbrown",      # 0.14: dashmap 6
+    "heck",           # 0.4: ouroboros, of apache-avro
+    "syn",            # 2: half of the derive macros
+    "unicode-width",  # 0.1: miette, of protox
 }
 REGISTRY = "registry+https://github.com/rust-lang/crates.io-index"
 

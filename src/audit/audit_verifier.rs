@@ -78,6 +78,8 @@ pub struct ChainVerifier {
     /// Sequence number of the next record and hash of the latest one, by view and partition.
     ends: BTreeMap<(EntityView, i64), (u64, String)>,
     records: u64,
+    /// Whether a chain may begin amid its records.
+    starts_anywhere: bool,
     /// Keys for signed heads.
     keys: Option<KeySet>,
     /// Records that the latest verified head covers, by view and partition.
@@ -97,6 +99,16 @@ impl ChainVerifier {
         }
     }
 
+    /// A verifier of a trail whose earlier records may have been deleted: each chain begins with the first
+    /// record that is seen of it. Signed heads before that record are skipped.
+    #[must_use]
+    pub fn of_recent_records(keys: Option<KeySet>) -> Self {
+        Self {
+            starts_anywhere: true,
+            ..Self::with_keys(keys)
+        }
+    }
+
     /// Number of verified signed heads, and of those skipped for lack of keys.
     #[must_use]
     pub fn signed_heads(&self) -> (u64, u64) {
@@ -113,6 +125,10 @@ impl ChainVerifier {
             serde_json::from_slice(&payload).map_err(|_| ChainError::NotARecord)?;
         let view = EntityView::parse(&head.view).ok_or(ChainError::NotARecord)?;
         let chain = (view, head.partition);
+        if self.starts_anywhere && !self.ends.contains_key(&chain) {
+            self.heads_skipped += 1;
+            return Ok(());
+        }
         let (next, hash) = match self.ends.get(&chain) {
             Some((next, hash)) => (*next, hash.as_str()),
             None => (0, GENESIS),
@@ -196,7 +212,7 @@ impl ChainVerifier {
             if before != previous {
                 return Err(ChainError::Unlinked);
             }
-        } else if sequence != 0 || previous != GENESIS {
+        } else if !self.starts_anywhere && (sequence != 0 || previous != GENESIS) {
             return Err(ChainError::OutOfOrder {
                 partition,
                 expected: 0,
@@ -242,6 +258,18 @@ mod tests {
             walk.verify(record.as_bytes()).map_err(|why| (at, why))?;
         }
         Ok(walk.records())
+    }
+
+    #[test]
+    fn a_trail_whose_beginning_was_deleted_is_verified_from_where_it_starts() {
+        let records = chain(3);
+        let mut walk = ChainVerifier::of_recent_records(None);
+        for record in &records[2..] {
+            walk.verify(record.as_bytes()).unwrap();
+        }
+        assert_eq!(walk.records(), 3);
+        let gap = walk.verify(records[1].as_bytes());
+        assert!(matches!(gap, Err(ChainError::OutOfOrder { .. })));
     }
 
     /// A trail of `partitions` partitions with a head for each after its records.

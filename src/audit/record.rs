@@ -5,6 +5,7 @@ use crate::crypto::Signer;
 use crate::feedback::model::{ContainmentCommand, Feedback, FeedbackCommand};
 use crate::orders::model::reason;
 use crate::outputs::decision::decision as decision_json;
+use crate::outputs::retention_gap::RetentionGap;
 use crate::sources::time::format_rfc3339;
 use borsh::{BorshDeserialize, BorshSerialize};
 use credwatch_core::containment::issued_orders::OrderOutcome;
@@ -123,6 +124,19 @@ impl AuditChain {
         }))
     }
 
+    /// The record of events that the broker deleted before they were read.
+    pub fn retention_gap(&mut self, time: EventTime, gap: &RetentionGap) -> Vec<u8> {
+        self.append(&json!({
+            "type": "retention_gap",
+            "time": format_rfc3339(time),
+            "topic": gap.topic,
+            "first_offset": gap.first_offset,
+            "last_offset": gap.last_offset,
+            "events_not_judged": gap.records(),
+            "reason": gap.to_string(),
+        }))
+    }
+
     /// The record of feedback. For an identity to be forgotten it holds no name.
     pub fn feedback(&mut self, time: EventTime, feedback: &Feedback) -> Vec<u8> {
         let forgotten = feedback.forget.as_ref().map(|identity| {
@@ -148,7 +162,7 @@ impl AuditChain {
         self.append(&entry)
     }
 
-    pub(super) fn append(&mut self, entry: &Value) -> Vec<u8> {
+    pub(crate) fn append(&mut self, entry: &Value) -> Vec<u8> {
         let entry = RawValue::from_string(entry.to_string()).unwrap_or_default();
         let (view, partition) = (self.entity.as_str(), self.partition.into());
         let hash = chain_hash(view, partition, &self.previous, self.sequence, entry.get());
@@ -170,6 +184,7 @@ impl AuditChain {
 /// The activity: host, client, origin and object.
 fn event_context(event: &EventContext) -> Value {
     json!({"action": event.action, "resource": event.resource, "host": event.host, "ip": event.ip,
+        "network": event.network, "country": event.country, "databases": event.databases,
         "user_agent": event.user_agent, "purpose": event.purpose})
 }
 

@@ -1,7 +1,9 @@
 //! Command-line arguments.
 
+use super::console_arguments::{DemoArguments, IncidentsArguments, WatchArguments};
 use super::terminal;
 use super::terminal::LogFormat;
+use crate::sources::source_format::Format;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use credwatch_core::verdict::AlertVerdict;
@@ -59,6 +61,14 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: TopicsCommand,
     },
+    /// Show what files hold: sources, identities, filled fields, signals without data, rejected records.
+    #[command(after_help = "Example: credwatch inspect okta-export/ AWSLogs/")]
+    Inspect(InspectArguments),
+    /// Show what a jq program makes of raw records.
+    #[command(
+        after_help = "Example: credwatch map --program config/mappings/gitlab.jq audit.jsonl"
+    )]
+    Map(MapArguments),
     /// Score files with the same engine.
     #[command(after_help = "Example: credwatch replay --alerts alerts.jsonl cloudtrail-logs/")]
     Replay(ReplayArguments),
@@ -82,6 +92,12 @@ pub(super) enum Command {
     /// Record an analyst's verdict on an alert; the service learns from it.
     #[command(after_help = FEEDBACK_EXAMPLE)]
     Feedback(FeedbackArguments),
+    /// List the incidents that nobody has answered, most urgent first.
+    #[command(after_help = "Example: credwatch incidents --url http://127.0.0.1:9464")]
+    Incidents(IncidentsArguments),
+    /// The same, live.
+    #[command(after_help = "Example: credwatch watch --url http://127.0.0.1:9464")]
+    Watch(WatchArguments),
     /// Show one incident: timeline, evidence, decisions, outcomes, and suggested changes.
     #[command(after_help = "Example: credwatch review --alert f26c15b153bd662d40a5f91b209ac883")]
     Review(ReviewArguments),
@@ -112,31 +128,20 @@ pub(super) enum Command {
 }
 
 #[derive(Args)]
-pub(super) struct DemoArguments {
-    /// Random seed of the organisation.
-    #[arg(long, default_value_t = 7)]
-    pub(super) seed: u64,
-    /// Ratio of simulated time to real time.
-    #[arg(long, default_value_t = 1_800.0)]
-    pub(super) speed: f64,
-    /// Address of /metrics and the health endpoints.
-    #[arg(long, default_value = "127.0.0.1:9464")]
-    pub(super) listen: SocketAddr,
-    /// Stop after this much real time, such as 30s or 2m.
-    #[arg(long = "for", value_name = "DURATION", value_parser = terminal::duration)]
-    pub(super) for_: Option<std::time::Duration>,
-}
-
-#[derive(Args)]
 pub(super) struct RunArguments {
     #[command(flatten)]
     pub(super) config: ConfigArguments,
-    /// Stages that this process runs: ingest, detect, deliver.
-    #[arg(long, value_delimiter = ',', default_value = "ingest,detect,deliver")]
+    /// Stages that this process runs: ingest, detect, deliver, console.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "ingest,detect,deliver,console"
+    )]
     pub(super) stages: Vec<Stage>,
-    /// Ignore stored baselines once, and learn again from the events that Kafka still holds.
-    #[arg(long)]
-    pub(super) cold: bool,
+    /// Ignore the stored baselines of these partitions once, or of all where none is given, and learn again
+    /// from the events that Kafka still holds.
+    #[arg(long, value_name = "PARTITIONS", value_delimiter = ',', num_args = 0.., require_equals = true)]
+    pub(super) cold: Option<Vec<i32>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -144,6 +149,7 @@ pub(super) enum Stage {
     Ingest,
     Detect,
     Deliver,
+    Console,
 }
 
 #[derive(Subcommand)]
@@ -239,20 +245,54 @@ pub(super) struct EvaluateArguments {
     pub(super) inputs: Vec<PathBuf>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum FormatArgument {
-    Native,
-    Cloudtrail,
-    Keycloak,
+/// How records are mapped.
+#[derive(Args)]
+pub(super) struct MapperArguments {
+    /// Format of the inputs; by record if omitted.
+    #[arg(long, value_parser = formats(), conflicts_with = "program")]
+    pub(super) format: Option<String>,
+    /// A jq program that maps the records.
+    #[arg(long, value_name = "FILE")]
+    pub(super) program: Option<PathBuf>,
+}
+
+/// The formats that need nothing but their name.
+fn formats() -> PossibleValuesParser {
+    let named = Format::ALL.iter().filter(|format| **format != Format::Jq);
+    PossibleValuesParser::new(named.map(|format| format.as_str()))
+}
+
+#[derive(Args)]
+pub(super) struct MapArguments {
+    /// The jq program.
+    #[arg(long, value_name = "FILE")]
+    pub(super) program: PathBuf,
+    /// Exit with 3 if a record was rejected.
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Files, directories, or - for standard input.
+    #[arg(required = true, value_name = "INPUT")]
+    pub(super) inputs: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct InspectArguments {
+    #[command(flatten)]
+    pub(super) mapper: MapperArguments,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Files, directories, or - for standard input.
+    #[arg(required = true, value_name = "INPUT")]
+    pub(super) inputs: Vec<PathBuf>,
 }
 
 #[derive(Args)]
 pub(super) struct ReplayArguments {
     #[command(flatten)]
     pub(super) config: ConfigArguments,
-    /// Format of the inputs; detected if omitted.
-    #[arg(long)]
-    pub(super) format: Option<FormatArgument>,
+    #[command(flatten)]
+    pub(super) mapper: MapperArguments,
     /// Number of shards; events are assigned as by Kafka's default partitioner.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) partitions: u32,
@@ -274,6 +314,9 @@ pub(super) struct ReplayArguments {
     /// Load baselines from, and save them to, this directory.
     #[arg(long, value_name = "DIR")]
     pub(super) state: Option<PathBuf>,
+    /// Show the result in a console at this address, read-only, until ctrl-c.
+    #[arg(long, value_name = "ADDR")]
+    pub(super) console: Option<SocketAddr>,
     /// Exit with 3 if a record was rejected.
     #[arg(long)]
     pub(super) strict: bool,

@@ -1,22 +1,21 @@
 //! One function per command: settings in, exit code out.
 
 use super::arguments::{
-    BacktestArguments, Command, ConfigArguments, ConfigCommand, DemoArguments, EvaluateArguments,
-    ExplainArguments, FormatArgument, ReplayArguments, RunArguments, SimulateArguments, Stage,
-    TopicsCommand, VerifyCommand, VerifyOrdersArguments,
+    BacktestArguments, Command, ConfigArguments, ConfigCommand, EvaluateArguments,
+    ExplainArguments, RunArguments, SimulateArguments, Stage, TopicsCommand, VerifyCommand,
+    VerifyOrdersArguments,
 };
+use super::demo_command;
 use super::exit;
 use super::feedback_commands;
+use super::incident_commands;
+use super::input_commands;
 use super::settings::{code_of, with_config};
-use super::terminal::{print, print_error, progress};
-use crate::clock::Stopwatch;
+use super::terminal::{print, print_error, with_progress};
 use crate::commands::backtest;
 use crate::commands::check;
-use crate::commands::demo::Demo;
 use crate::commands::evaluate;
 use crate::commands::explain;
-use crate::commands::replay;
-use crate::commands::replay::replay;
 use crate::commands::simulate;
 use crate::commands::simulate::SimulateError;
 use crate::commands::verify;
@@ -24,26 +23,24 @@ use crate::commands::verify::VerifyError;
 use crate::config;
 use crate::config::{Config, Sources};
 use crate::crypto::KeySet;
-use crate::http::{AppState, Server};
+use crate::kafka::shard_handoff::ColdStart;
 use crate::kafka::topics;
-use crate::metrics::Metrics;
 use crate::model::Model;
 use crate::service;
 use crate::service::Stages;
-use crate::shard::{ShardFactory, load_model, model_hash};
-use crate::sources::source_format::Format;
-use credwatch_core::units::EventTime;
+use crate::shard::model_hash;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
     match command {
-        Command::Demo(arguments) => demo(arguments),
+        Command::Demo(arguments) => demo_command::demo(arguments),
         Command::Run(arguments) => run(arguments),
         Command::Topics {
             command: TopicsCommand::Create(arguments),
         } => with_config(&arguments.config, |config| topics_create(&config)),
-        Command::Replay(arguments) => replay_files(arguments, quiet),
+        Command::Inspect(arguments) => input_commands::inspect_files(arguments, quiet),
+        Command::Map(arguments) => input_commands::map_files(arguments),
+        Command::Replay(arguments) => input_commands::replay_files(arguments, quiet),
         Command::Simulate(arguments) => simulate_traffic(arguments),
         Command::Evaluate(arguments) => evaluate_labels(arguments, quiet),
         Command::Backtest(arguments) => compare_configurations(arguments, quiet),
@@ -51,6 +48,8 @@ pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
         Command::Explain(arguments) => explain_identity(arguments),
         Command::Drift(arguments) => feedback_commands::drift_of(arguments),
         Command::Feedback(arguments) => feedback_commands::feedback(arguments),
+        Command::Incidents(arguments) => incident_commands::incidents(arguments),
+        Command::Watch(arguments) => incident_commands::watch_incidents(arguments),
         Command::Review(arguments) => feedback_commands::review_case(arguments),
         Command::Forget(arguments) => feedback_commands::forget(arguments),
         Command::Containment(arguments) => feedback_commands::containment(arguments),
@@ -77,7 +76,7 @@ pub(super) fn version() -> u8 {
         || "broken".to_owned(),
         |(model, config)| model_hash(&model, &config.detect),
     );
-    let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("CREDWATCH_COMMIT"));
+    let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("BUILD_COMMIT"));
     print(&format!(
         "credwatch {version} (commit {commit}, model {hash})\n"
     ));
@@ -89,11 +88,21 @@ fn run(arguments: &RunArguments) -> u8 {
         ingest: arguments.stages.contains(&Stage::Ingest),
         detect: arguments.stages.contains(&Stage::Detect),
         deliver: arguments.stages.contains(&Stage::Deliver),
-        is_cold: arguments.cold,
+        console: arguments.stages.contains(&Stage::Console),
+        cold_start: cold_start(arguments.cold.as_deref()),
     };
     with_config(&arguments.config, |config| {
         code_of(service::run(config, stages))
     })
+}
+
+/// `--cold` alone means all partitions.
+fn cold_start(partitions: Option<&[i32]>) -> ColdStart {
+    match partitions {
+        None => ColdStart::None,
+        Some([]) => ColdStart::All,
+        Some(partitions) => ColdStart::Partitions(partitions.iter().copied().collect()),
+    }
 }
 
 fn verify_audit(files: &[PathBuf], keys: Option<&Path>) -> u8 {
@@ -203,43 +212,6 @@ fn check_all(config: &Config) -> u8 {
     }
 }
 
-fn replay_files(arguments: &ReplayArguments, quiet: bool) -> u8 {
-    let options = replay::Options {
-        inputs: arguments.inputs.clone(),
-        format: arguments.format.map(|format| match format {
-            FormatArgument::Native => Format::Native,
-            FormatArgument::Cloudtrail => Format::CloudTrail,
-            FormatArgument::Keycloak => Format::Keycloak,
-        }),
-        partitions: arguments.partitions,
-        verdicts: arguments.verdicts.clone(),
-        alerts: arguments.alerts.clone(),
-        orders: arguments.orders.clone(),
-        audit: arguments.audit.clone(),
-        dead: arguments.dead.clone(),
-        state: arguments.state.clone(),
-    };
-    with_config(&arguments.config, |config| {
-        let bar = progress(quiet);
-        let result = replay(&config, &options, |path, bytes| {
-            bar.inc(bytes);
-            bar.set_message(path.display().to_string());
-        });
-        bar.finish_and_clear();
-        match result {
-            Ok(summary) => {
-                print(&summary.to_string());
-                if arguments.strict && summary.dead > 0 {
-                    exit::INPUT_REJECTED
-                } else {
-                    0
-                }
-            }
-            Err(error) => code_of(Err(error)),
-        }
-    })
-}
-
 fn simulate_traffic(arguments: &SimulateArguments) -> u8 {
     let options = simulate::Options {
         seed: arguments.seed,
@@ -265,15 +237,12 @@ fn simulate_traffic(arguments: &SimulateArguments) -> u8 {
 
 fn evaluate_labels(arguments: &EvaluateArguments, quiet: bool) -> u8 {
     with_config(&arguments.config, |config| {
-        let bar = progress(quiet);
         let report = evaluate::read_labels(&arguments.labels).and_then(|labels| {
             let (inputs, partitions) = (&arguments.inputs, arguments.partitions);
-            evaluate::evaluate(&config, &labels, inputs, partitions, |path, bytes| {
-                bar.inc(bytes);
-                bar.set_message(path.display().to_string());
+            with_progress(quiet, |advance| {
+                evaluate::evaluate(&config, &labels, inputs, partitions, advance)
             })
         });
-        bar.finish_and_clear();
         match report {
             Ok(report) if arguments.json => {
                 print(&format!("{}\n", serde_json::json!(report)));
@@ -294,13 +263,10 @@ fn compare_configurations(arguments: &BacktestArguments, quiet: bool) -> u8 {
     };
     with_config(&of(&arguments.old), |old| {
         with_config(&of(&arguments.new), |new| {
-            let bar = progress(quiet);
             let (inputs, partitions) = (&arguments.inputs, arguments.partitions);
-            let result = backtest::backtest(&old, &new, inputs, partitions, |path, bytes| {
-                bar.inc(bytes);
-                bar.set_message(path.display().to_string());
+            let result = with_progress(quiet, |advance| {
+                backtest::backtest(&old, &new, inputs, partitions, advance)
             });
-            bar.finish_and_clear();
             match result {
                 Ok(difference) => {
                     print(&difference.to_string());
@@ -310,81 +276,4 @@ fn compare_configurations(arguments: &BacktestArguments, quiet: bool) -> u8 {
             }
         })
     })
-}
-
-fn demo(arguments: &DemoArguments) -> u8 {
-    with_config(&ConfigArguments::default(), |config| {
-        let runtime = match tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-        {
-            Ok(runtime) => runtime,
-            Err(error) => return code_of(Err(error)),
-        };
-        code_of(runtime.block_on(demonstrate(&config, arguments)))
-    })
-}
-
-async fn demonstrate(
-    config: &Config,
-    arguments: &DemoArguments,
-) -> Result<(), Box<dyn std::error::Error>> {
-    let factory = ShardFactory::new(config, load_model(config)?, 1);
-    let metrics = Metrics::new(factory.model_hash())?;
-    let pages = AppState {
-        feedback_requests: None,
-        metrics: metrics.clone(),
-        status: None,
-        query_router: None,
-        signer: None,
-        poll_queues: Vec::new(),
-        token: None,
-        is_loopback: arguments.listen.ip().is_loopback(),
-    };
-    let server = Server::bind(arguments.listen, pages).await?;
-    print("credwatch demo: a simulated organisation, no Kafka, dry run\n");
-    print(&format!(
-        "metrics on http://{}/metrics\n",
-        server.address()?
-    ));
-    tokio::spawn(server.serve());
-    let mut demo = Demo::new(config, arguments.seed, metrics)?;
-    let learning = Stopwatch::start();
-    let learned = demo.learn_history();
-    let took = learning.elapsed().as_secs_f64();
-    print(&format!(
-        "learned 28 days without attacks, {learned} events, in {took:.1} s; now live, under attack\n\n"
-    ));
-    tokio::select! {
-        () = play(&mut demo, arguments) => {}
-        result = tokio::signal::ctrl_c() => result?,
-    }
-    let attacks = demo.attacks();
-    print(&format!("\n{attacks} attacks began.\n{}", demo.finish()));
-    Ok(())
-}
-
-/// Plays live days at the requested speed until the time is up.
-async fn play(demo: &mut Demo, arguments: &DemoArguments) {
-    let clock = Stopwatch::start();
-    let speed = arguments.speed.max(0.001);
-    let mut begun: Option<EventTime> = None;
-    loop {
-        for simulated in demo.next_day() {
-            let start = *begun.get_or_insert(simulated.time);
-            let due =
-                Duration::from_secs_f64(simulated.time.ms_since(start) as f64 / 1_000.0 / speed);
-            if arguments.for_.is_some_and(|limit| due > limit) {
-                return;
-            }
-            let wait = due.saturating_sub(clock.elapsed());
-            if wait > Duration::from_millis(5) {
-                demo.show_health();
-                tokio::time::sleep(wait).await;
-            }
-            if let Some(text) = demo.take(&simulated) {
-                print(&text);
-            }
-        }
-    }
 }

@@ -3,7 +3,12 @@
 
 mod arguments;
 mod commands;
+mod console_arguments;
+mod demo_command;
 mod feedback_commands;
+mod incident_commands;
+mod input_commands;
+mod replay_console;
 mod settings;
 mod terminal;
 

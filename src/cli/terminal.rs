@@ -1,10 +1,13 @@
 //! Terminal output: log lines, progress, results.
 
+use crate::reports::foreign_text;
 use clap::ValueEnum;
+use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::borrow::Cow;
 use std::env;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -52,6 +55,25 @@ pub(super) fn print(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
+/// The same for a text whose foreign parts were made printable, and which may hold colours.
+pub(super) fn print_own(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Whether results go to a terminal.
+pub(super) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Columns of the terminal; more than enough where there is none.
+pub(super) fn width() -> usize {
+    match Term::stdout().size_checked() {
+        Some((_, columns)) if is_terminal() => usize::from(columns).max(40),
+        _ => 400,
+    }
+}
+
 /// Writes an error to stderr.
 pub(super) fn print_error(text: &str) {
     let _ = writeln!(io::stderr().lock(), "credwatch: {}", printable(text));
@@ -59,23 +81,32 @@ pub(super) fn print_error(text: &str) {
 
 /// `text` without characters that command a terminal or reorder what is read: names in logs are not ours.
 fn printable(text: &str) -> Cow<'_, str> {
-    let commands = |c: char| (c.is_control() && c != '\n' && c != '\t') || is_bidirectional(c);
-    if !text.contains(commands) {
-        return Cow::Borrowed(text);
+    let shown = |c: char| match c {
+        '\n' | '\t' => c,
+        c => foreign_text::printable(c),
+    };
+    match text.chars().all(|c| shown(c) == c) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(text.chars().map(shown).collect()),
     }
-    let shown = text
-        .chars()
-        .map(|c| if commands(c) { '\u{fffd}' } else { c });
-    Cow::Owned(shown.collect())
 }
 
-/// Whether `c` controls the direction of text (Unicode Bidi_Control).
-fn is_bidirectional(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Runs `work` with a spinner of the bytes read, on a terminal only. `work` calls its argument with each
+/// file and the size of each part that it read.
+pub(super) fn with_progress<T>(
+    quiet: bool,
+    work: impl FnOnce(&mut dyn FnMut(&Path, u64)) -> T,
+) -> T {
+    let bar = spinner(quiet);
+    let result = work(&mut |path, bytes| {
+        bar.inc(bytes);
+        bar.set_message(path.display().to_string());
+    });
+    bar.finish_and_clear();
+    result
 }
 
-/// A spinner with bytes read, on a terminal only.
-pub(super) fn progress(quiet: bool) -> ProgressBar {
+fn spinner(quiet: bool) -> ProgressBar {
     if quiet || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

@@ -2,11 +2,13 @@
 
 use crate::clock::wall_time;
 use crate::config::{Config, Realm, ReceiverKind};
+use crate::enrichment::{DatabaseInfo, Enricher};
 use crate::kafka::topics;
 use crate::kafka::topics::RequiredTopic;
 use crate::keycloak::admin_client::{AdminClient, EventKind};
 use crate::model::Model;
 use crate::receivers;
+use crate::schema_registry::{SchemaRegistry, SchemaSource};
 use crate::shard::{ShardFactory, ShardId, load_model, model_hash};
 
 /// Result of the checks.
@@ -46,7 +48,39 @@ pub async fn check(config: &Config) -> Report {
         .iter()
         .for_each(|realm| check_realm(config, realm, &mut report));
     check_receivers(config, &mut report);
+    check_enrichment(config, &mut report);
+    check_schemas(config, &mut report);
     report
+}
+
+/// Checks that the databases can be read.
+fn check_enrichment(config: &Config, report: &mut Report) {
+    match Enricher::open(&config.enrichment) {
+        Err(error) => report.problems.push(error.to_string()),
+        Ok(enricher) => {
+            let infos = enricher.iter().flat_map(Enricher::databases);
+            let line = |info: &DatabaseInfo| format!("database {} {}", info.kind, info.hash);
+            report.fine.extend(infos.map(line));
+        }
+    }
+}
+
+/// Checks that files of schemas are valid, and that the registry responds.
+fn check_schemas(config: &Config, report: &mut Report) {
+    for topic in &config.ingest {
+        if let Err(error) = SchemaSource::open(&topic.encoding) {
+            report.problems.push(error.to_string());
+        }
+    }
+    let settings = &config.schema_registry;
+    if settings.endpoint.url.is_empty() {
+        return;
+    }
+    let registry = SchemaRegistry::new(&settings.endpoint, &settings.username);
+    match registry.and_then(|registry| registry.check()) {
+        Ok(()) => report.fine.push("schema registry responds".to_owned()),
+        Err(error) => report.problems.push(error.to_string()),
+    }
 }
 
 /// Checks that the realm can be reached and its events are readable.

@@ -6,13 +6,14 @@
 //! *k* alert days with the largest scores are read for each day of traffic. A campaign is found when one of
 //! its events lies in an alert day that is read, from the first of its events that reaches the level.
 
+use crate::commands::raised_alerts::{AlertReport, RaisedAlerts};
 use crate::commands::reliability::{Reliability, is_learned};
 use crate::commands::replay_input::{ReplayInputError, read_inputs};
 use crate::config::Config;
 use crate::files;
 use crate::files::InputError;
 use arrayvec::ArrayVec;
-use credwatch_core::engine::{Alert, Detail, Phase};
+use credwatch_core::engine::Detail;
 use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_SEC, Span};
 use credwatch_core::verdict::EntityView;
 use serde::{Deserialize, Serialize};
@@ -100,8 +101,8 @@ pub struct Report {
     pub alerts_per_day: [f64; BUDGETS.len()],
     /// Median time to detect at three alerts a day, in seconds of event time.
     pub median_secs_to_detect: Option<f64>,
-    /// Alerts that the engine itself opened, per day.
-    pub alerts_opened_per_day: f64,
+    /// Alerts that the engine itself raised.
+    pub alerts: AlertReport,
     /// By scenario.
     pub scenarios: BTreeMap<String, ScenarioResult>,
     /// Calibration of the probabilities.
@@ -152,7 +153,7 @@ pub fn evaluate(
         })
         .collect();
     let mut scored = Vec::new();
-    let mut opened = 0;
+    let mut raised = RaisedAlerts::default();
     let (mut reliability, mut first) = (Reliability::default(), None);
     let mut entities: HashMap<(EntityView, String), u32> = HashMap::new();
     read_inputs(
@@ -163,9 +164,10 @@ pub fn evaluate(
         progress,
         |shard_output| {
             let handled = &shard_output.handled;
-            let is_opened = |alert: &&Alert| alert.phase == Phase::Opened;
-            opened += shard_output.alerts().filter(is_opened).count();
             let campaign = by_event.get(&*handled.event.event_id).copied();
+            shard_output
+                .alerts()
+                .for_each(|alert| raised.add(alert, campaign));
             let time = handled.event.time;
             let first = *first.get_or_insert(time);
             if let Some(verdict) = handled.step.verdict.as_ref()
@@ -191,7 +193,7 @@ pub fn evaluate(
             });
         },
     )?;
-    measure(&scored, &campaigns, opened, reliability).ok_or(EvaluateError::Nothing(scored.len()))
+    measure(&scored, &campaigns, &raised, reliability).ok_or(EvaluateError::Nothing(scored.len()))
 }
 
 /// One entity on one day.
@@ -200,7 +202,7 @@ type AlertDay = (u32, i64);
 fn measure(
     scored: &[Scored],
     campaigns: &[(&str, &str)],
-    opened: usize,
+    raised: &RaisedAlerts,
     mut reliability: Reliability,
 ) -> Option<Report> {
     let first = scored.iter().map(|s| s.time).min()?;
@@ -223,6 +225,7 @@ fn measure(
     });
     let mut scenarios: BTreeMap<String, ScenarioResult> = BTreeMap::new();
     let mut recall = [0.0; BUDGETS.len()];
+    let mut starts = BTreeMap::new();
     let (mut times, mut by_scenario) = (Vec::new(), HashMap::<&str, Vec<f64>>::new());
     for (at, (_, scenario)) in campaigns.iter().enumerate() {
         let events: Vec<&Scored> = scored
@@ -232,6 +235,7 @@ fn measure(
         let Some(start) = events.iter().map(|event| event.time).min() else {
             continue;
         };
+        starts.insert(at as u32, start);
         let of_scenario = scenarios.entry((*scenario).to_owned()).or_default();
         of_scenario.campaigns += 1;
         for (budget, level) in levels.iter().enumerate() {
@@ -260,7 +264,7 @@ fn measure(
         campaign_recall: recall.map(|found| found / all as f64),
         alerts_per_day: BUDGETS,
         median_secs_to_detect: median(&mut times),
-        alerts_opened_per_day: opened as f64 / days,
+        alerts: raised.report(days, &starts),
         scenarios,
         reliability,
     })
@@ -285,7 +289,7 @@ fn peaks_of(scored: &[Scored]) -> HashMap<AlertDay, Peak> {
     peaks
 }
 
-fn median(values: &mut [f64]) -> Option<f64> {
+pub(super) fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
 }
@@ -330,11 +334,7 @@ impl fmt::Display for Report {
             let ms = (secs * 1_000.0) as i64;
             writeln!(f, "median time to detect        {}", Span { ms })?;
         }
-        writeln!(
-            f,
-            "alerts opened                {:.1} a day",
-            self.alerts_opened_per_day
-        )?;
+        write!(f, "{}", self.alerts)?;
         let header = format!("{:<28} campaigns", "scenario");
         writeln!(f, "\n{header}  at 1  at 3 at 10 at 30  median time at 3")?;
         for (name, of) in &self.scenarios {
@@ -380,13 +380,25 @@ mod tests {
                 )
             })
             .collect();
-        let report = measure(&perfect, &[("c", "s")], 0, Reliability::default()).unwrap();
+        let report = measure(
+            &perfect,
+            &[("c", "s")],
+            &RaisedAlerts::default(),
+            Reliability::default(),
+        )
+        .unwrap();
         assert!((report.average_precision - 1.0).abs() < 1e-12);
         assert!((report.campaign_recall[0] - 1.0).abs() < 1e-12);
         let blind: Vec<Scored> = (0..10)
             .map(|day| event(day, 1, 1.0, (day == 5).then_some(0)))
             .collect();
-        let report = measure(&blind, &[("c", "s")], 0, Reliability::default()).unwrap();
+        let report = measure(
+            &blind,
+            &[("c", "s")],
+            &RaisedAlerts::default(),
+            Reliability::default(),
+        )
+        .unwrap();
         assert!((report.average_precision - 0.1).abs() < 1e-12);
     }
 }

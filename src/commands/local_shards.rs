@@ -2,8 +2,10 @@
 //! that files give the same result as a topic with the same number of partitions.
 
 use crate::config::Config;
+use crate::feedback::model::Feedback;
 use crate::files::state_directory::{StateError, StateFolder};
 use crate::ingest::NativeRecord;
+use crate::query_router::ShardQuery;
 use crate::reports::explanation::BaselineExplanation;
 use crate::shard::QueryError;
 use crate::shard::partitioner::partition_of;
@@ -12,6 +14,7 @@ use crate::shard::{
     load_model,
 };
 use credwatch_core::engine::{Alert, Detail, Health, StepOutput, UnusedPrivileges};
+use credwatch_core::units::EventTime;
 
 /// Why shards cannot be created.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +28,10 @@ pub enum LocalShardsError {
 }
 
 /// The shards of all partitions, in both views.
-pub(super) struct LocalShards {
+pub(crate) struct LocalShards {
     identities: Vec<Shard>,
     sources: Vec<Shard>,
+    next_feedback: i64,
 }
 
 /// The result of one event.
@@ -78,6 +82,7 @@ impl LocalShards {
         Ok(Self {
             identities: shards(ShardId::of_identities)?,
             sources: shards(ShardId::of_sources)?,
+            next_feedback: 0,
         })
     }
 
@@ -161,8 +166,27 @@ impl LocalShards {
         })
     }
 
+    /// Applies feedback to every shard, as of `now`; returns the records to publish.
+    pub(super) fn apply_feedback(
+        &mut self,
+        feedback: &Feedback,
+        now: EventTime,
+    ) -> Vec<OutputRecord> {
+        let at = (0, self.next_feedback);
+        self.next_feedback += 1;
+        let shards = self.identities.iter_mut().chain(&mut self.sources);
+        let outputs = shards.filter_map(|shard| shard.apply_feedback(feedback, at, Some(now)));
+        outputs.flatten().collect()
+    }
+
+    /// Answers a query about a shard of the view by identity.
+    pub(crate) fn answer(&self, query: ShardQuery) {
+        let shard = usize::try_from(query.partition()).ok();
+        query.run(shard.and_then(|shard| self.identities.get(shard)));
+    }
+
     /// Counts and sizes of each shard.
-    pub(super) fn health(&self) -> impl Iterator<Item = (ShardId, Health)> {
+    pub(crate) fn health(&self) -> impl Iterator<Item = (ShardId, Health)> {
         self.all().map(|shard| (shard.id(), shard.health()))
     }
 }

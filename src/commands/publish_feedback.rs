@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use crate::feedback::model::{Feedback, FeedbackCommand, FeedbackError};
-use crate::http::FeedbackRequest;
+use crate::http::{FeedbackRequest, NotPublished};
 use crate::kafka::KafkaError;
 use crate::kafka::feedback_producer::RecordProducer;
 use std::sync::Arc;
@@ -67,6 +67,9 @@ pub async fn serve(config: Arc<Config>, mut feedback_requests: Receiver<Feedback
     while let Some(request) = feedback_requests.recv().await {
         let result = send(&config, &request.feedback).await;
         // The client may have disconnected.
-        let _ = request.done.send(result.map_err(|error| error.to_string()));
+        let _ = request.done.send(result.map_err(|error| match error {
+            PublishError::Kafka(why) => NotPublished::Unavailable(why.to_string()),
+            refused => NotPublished::Refused(refused.to_string()),
+        }));
     }
 }

@@ -1,28 +1,33 @@
 //! `credwatch replay`: processes files with the same shards as `credwatch run`.
 
 use crate::commands::local_shards::{LocalShards, LocalShardsError};
+use crate::commands::reordering::{PlacedRecord, Reordering};
 use crate::commands::summary::Summary;
 use crate::config::Config;
+use crate::console::Console;
+use crate::console::event_history::RecentEvents;
+use crate::enrichment::{DatabaseError, Enricher};
 use crate::files;
 use crate::files::InputError;
 use crate::files::state_directory::{StateError, StateFolder};
-use crate::ingest::{ExpandedRecord, expand};
+use crate::ingest::{ExpandedRecord, RecordMapper};
 use crate::outputs::dead_letter::DeadLetter;
 use crate::outputs::verdict_line;
 use crate::shard::{OutputRecord, Stream};
-use crate::sources::source_format::{Format, head, recognise};
 use credwatch_core::engine::Detail;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What to replay, and where to write what.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Files, directories, or `-`.
     pub inputs: Vec<PathBuf>,
-    /// Format of the inputs; detected per document if omitted.
-    pub format: Option<Format>,
+    /// How their records are mapped.
+    pub mapper: RecordMapper,
     /// Shards.
     pub partitions: u32,
     /// One verdict per event.
@@ -45,6 +50,9 @@ pub enum ReplayError {
     /// An input cannot be read.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// A database cannot be read.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The shards cannot be created.
     #[error(transparent)]
     Lanes(#[from] LocalShardsError),
@@ -147,10 +155,15 @@ impl Sinks {
 
 /// A running replay.
 struct Replay {
+    reordering: Reordering,
+    /// Verdicts by position, until no earlier one is missing.
+    verdicts: BTreeMap<usize, Vec<Vec<u8>>>,
+    mapper: RecordMapper,
     shards: LocalShards,
     detail: Detail,
     sinks: Sinks,
     summary: Summary,
+    console: Option<(Arc<Console>, Arc<RecentEvents>)>,
 }
 
 /// Replays `options.inputs`; calls `progress` with the size of each document.
@@ -161,11 +174,28 @@ struct Replay {
 pub fn replay(
     config: &Config,
     options: &Options,
-    mut progress: impl FnMut(&Path, u64),
+    progress: impl FnMut(&Path, u64),
 ) -> Result<Summary, ReplayError> {
+    replay_into(config, options, None, progress).map(|(summary, _)| summary)
+}
+
+/// The same, into a console where there is one; the shards remain, for questions.
+///
+/// # Errors
+/// As for [`replay`].
+pub(crate) fn replay_into(
+    config: &Config,
+    options: &Options,
+    console: Option<(&Arc<Console>, &Arc<RecentEvents>)>,
+    mut progress: impl FnMut(&Path, u64),
+) -> Result<(Summary, LocalShards), ReplayError> {
     let files = files::list(&options.inputs)?;
     let state = options.state.as_deref().map(StateFolder::new);
+    let enricher = Enricher::open(&config.enrichment)?.map(Arc::new);
     let mut replay = Replay {
+        reordering: Reordering::default(),
+        verdicts: BTreeMap::new(),
+        mapper: options.mapper.clone().with_enricher(enricher),
         shards: LocalShards::open(config, options.partitions, state.as_ref())?,
         detail: match options.verdicts {
             Some(_) => Detail::Explained,
@@ -173,17 +203,33 @@ pub fn replay(
         },
         sinks: Sinks::create(options)?,
         summary: Summary::new(config.guardrails.mode),
+        console: console.map(|(model, events)| (Arc::clone(model), Arc::clone(events))),
     };
+    let mut position = 0;
     for path in files {
-        let (mut parts, mut format, mut records) = (files::open(&path)?, options.format, 0);
+        let (mut parts, mut first) = (files::open(&path)?, 0);
+        let name: Arc<str> = Arc::from(path.display().to_string());
+        let delivered_ms = files::delivered_ms(&path);
+        if delivered_ms.is_none() {
+            replay.process_held(None)?;
+        }
         while let Some(part) = parts.next_part()? {
-            let format = *format.get_or_insert_with(|| recognise(head(&part)));
-            records += replay.part(&path, &part, format, records)?;
+            let expanded = replay.mapper.expand(&part).at(first);
+            first += expanded.count;
+            for item in expanded.records {
+                replay.take(&name, position + item.index, item, delivered_ms.is_some())?;
+            }
+            replay.write_verdicts()?;
             progress(&path, part.len() as u64);
         }
+        position += first;
+        if delivered_ms.is_some() {
+            replay.process_held(delivered_ms)?;
+        }
     }
+    replay.process_held(None)?;
     for head in replay.shards.sign_audit_heads() {
-        replay.sinks.publish(&head)?;
+        replay.publish(&head)?;
     }
     replay.sinks.finish()?;
     if let Some(state) = &state {
@@ -192,36 +238,58 @@ pub fn replay(
     for (id, health) in replay.shards.health() {
         replay.summary.add_health(id, &health);
     }
-    Ok(replay.summary)
+    Ok((replay.summary, replay.shards))
 }
 
 impl Replay {
-    /// Processes a part of a document whose first record has the number `first`; returns its number of
-    /// records.
-    fn part(
+    /// Processes a record at a position of all inputs, or holds it back until its time.
+    fn take(
         &mut self,
-        path: &Path,
-        part: &[u8],
-        format: Format,
-        first: usize,
-    ) -> Result<usize, ReplayError> {
-        let name = path.display().to_string();
-        let mut verdicts = Vec::new();
-        let items = expand(part, format);
-        let records = items.len();
-        for mut item in items {
-            item.index += first;
-            let index = item.index;
-            if let Some(line) = self.item(&name, &item)? {
-                verdicts.push((index, line));
-            }
+        file: &Arc<str>,
+        position: usize,
+        item: ExpandedRecord<'_>,
+        is_held: bool,
+    ) -> Result<(), ReplayError> {
+        if is_held && item.outcome.is_ok() {
+            self.reordering.hold(PlacedRecord {
+                file: Arc::clone(file),
+                position,
+                item: item.into_owned(),
+            });
+            return Ok(());
         }
-        // A bag is processed in order of time; its verdicts are written in input order.
-        verdicts.sort_by_key(|(index, _)| *index);
-        for (_, line) in &verdicts {
+        let line = self.item(file, &item)?;
+        self.keep_verdict(position, line);
+        Ok(())
+    }
+
+    /// Processes what was held back and is due, where the present file was delivered at `delivered_ms`.
+    fn process_held(&mut self, delivered_ms: Option<i64>) -> Result<(), ReplayError> {
+        while let Some(record) = self.reordering.next(delivered_ms) {
+            let line = self.item(&record.file, &record.item)?;
+            self.keep_verdict(record.position, line);
+        }
+        self.write_verdicts()
+    }
+
+    /// Keeps a verdict until those of earlier records are there.
+    fn keep_verdict(&mut self, position: usize, line: Option<Vec<u8>>) {
+        if let Some(line) = line {
+            self.verdicts.entry(position).or_default().push(line);
+        }
+    }
+
+    /// Writes the verdicts before the first record that is held back: they stand in the order of the inputs.
+    fn write_verdicts(&mut self) -> Result<(), ReplayError> {
+        let first_held = self.reordering.first_position().unwrap_or(usize::MAX);
+        let later = self.verdicts.split_off(&first_held);
+        for line in std::mem::replace(&mut self.verdicts, later)
+            .values()
+            .flatten()
+        {
             self.sinks.verdicts.write(line)?;
         }
-        Ok(records)
+        Ok(())
     }
 
     /// Processes one record; returns its verdict line if requested.
@@ -253,10 +321,23 @@ impl Replay {
         scored
             .alerts()
             .for_each(|alert| self.summary.add_alert(alert));
-        for outgoing in &scored.outputs {
-            self.sinks.publish(outgoing)?;
+        if let Some((console, events)) = &self.console {
+            let event = &scored.handled.event;
+            events.add(event, &native.json, scored.handled.step.event_nats);
+            console.set_latest_event(event.time.epoch_ms());
+        }
+        let outputs = scored.outputs;
+        for outgoing in &outputs {
+            self.publish(outgoing)?;
         }
         Ok(line)
+    }
+
+    fn publish(&mut self, output: &OutputRecord) -> Result<(), ReplayError> {
+        if let Some((console, _)) = &self.console {
+            console.take_output(output);
+        }
+        self.sinks.publish(output)
     }
 
     fn reject(
@@ -266,7 +347,7 @@ impl Replay {
         reason: &str,
     ) -> Result<(), ReplayError> {
         let coordinates = (name, -1, item.index as i64);
-        let dead_letter = DeadLetter::new(reason, "replay", coordinates, item.raw);
+        let dead_letter = DeadLetter::new(reason, "replay", coordinates, &item.raw);
         self.summary.add_dead(name, item.index, reason);
         self.sinks.publish(&OutputRecord::dead_letter(&dead_letter))
     }

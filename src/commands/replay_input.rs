@@ -1,13 +1,15 @@
 //! Processes inputs with the shards of a configuration, for commands that only use the results.
 
 use crate::commands::local_shards::{LocalShards, LocalShardsError, ShardOutput};
+use crate::commands::read_records::read_records;
 use crate::config::Config;
-use crate::files;
+use crate::enrichment::{DatabaseError, Enricher};
 use crate::files::InputError;
-use crate::ingest::expand;
-use crate::sources::source_format::{head, recognise};
+use crate::ingest::RecordMapper;
+use crate::sources::source_format::Format;
 use credwatch_core::engine::Detail;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Why inputs could not be processed.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +17,9 @@ pub enum ReplayInputError {
     /// An input cannot be read.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// A database cannot be read.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The shards cannot be created.
     #[error(transparent)]
     Lanes(#[from] LocalShardsError),
@@ -34,18 +39,16 @@ pub(super) fn read_inputs(
     mut look: impl FnMut(&ShardOutput<'_>),
 ) -> Result<(), ReplayInputError> {
     let mut shards = LocalShards::open(config, partitions, None)?;
-    for path in files::list(inputs)? {
-        let (mut parts, mut format) = (files::open(&path)?, None);
-        while let Some(part) = parts.next_part()? {
-            let format = *format.get_or_insert_with(|| recognise(head(&part)));
-            for item in expand(&part, format) {
-                let Ok(native) = item.outcome else { continue };
-                if let Ok(scored) = shards.process(&native, detail) {
-                    look(&scored);
-                }
+    let enricher = Enricher::open(&config.enrichment)?.map(Arc::new);
+    let mapper = RecordMapper::of_format(Format::Auto).with_enricher(enricher);
+    read_records(inputs, &mapper, |path, bytes, expanded| {
+        for item in expanded.records {
+            let Ok(native) = item.outcome else { continue };
+            if let Ok(scored) = shards.process(&native, detail) {
+                look(&scored);
             }
-            progress(&path, part.len() as u64);
         }
-    }
-    Ok(())
+        progress(path, bytes);
+        Ok(())
+    })
 }

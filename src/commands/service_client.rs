@@ -21,6 +21,26 @@ struct Refusal {
     error: String,
 }
 
+/// Opens the stream at `path` of the service at `url` with the configured token.
+///
+/// # Errors
+/// It does not respond, or reports an error.
+pub fn open_stream(
+    config: &Config,
+    url: &str,
+    path: &str,
+) -> Result<impl std::io::BufRead, ServiceError> {
+    let failed = |why: String| ServiceError {
+        url: url.to_owned(),
+        why,
+    };
+    let bearer = format!("Bearer {}", config.http.token.reveal());
+    let page = format!("{}{path}", url.trim_end_matches('/'));
+    let response = ureq::get(page).header("authorization", bearer).call();
+    let response = response.map_err(|error| failed(error.to_string()))?;
+    Ok(std::io::BufReader::new(response.into_body().into_reader()))
+}
+
 /// Requests `path` of the service at `url` with the configured token; with a body the request is a POST.
 ///
 /// # Errors

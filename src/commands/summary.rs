@@ -307,7 +307,7 @@ pub fn incident_text(place: usize, incident: &AlertState) -> String {
         incident.alert_id
     );
     for signal in incident.signals.iter().take(REASONS_SHOWN) {
-        let nats = signal.reading.surprise_nats();
+        let nats = signal.nats;
         let _ = writeln!(
             text,
             "     • {}: {} [{nats:.1} nats]",

@@ -3,7 +3,9 @@
 //! The embedded, commented default defines the schema: a key that it does not contain is
 //! unknown.
 
+mod console;
 mod containment;
+mod ingest;
 mod merge;
 mod ranged;
 mod raw;
@@ -11,12 +13,13 @@ mod receivers;
 mod secret;
 mod validate;
 
+pub use console::{ConsoleOidc, ConsolePerson, ConsoleProxy, ConsoleSettings, Role};
+pub use ingest::{Encoding, Enrichment, Ingest, KnownNetwork, SchemaRegistrySettings};
 pub use merge::Sources;
 pub use receivers::{Deliver, Endpoint, Feedback, Realm, Receiver, ReceiverKind};
 pub use secret::Secret;
 
 use crate::crypto::Signer;
-use crate::sources::source_format::Format;
 use credwatch_core::containment::guardrail::Guardrails;
 use credwatch_core::containment::policy::Policy;
 use credwatch_core::verdict::{EntityView, SignalName};
@@ -27,6 +30,9 @@ use std::time::Duration;
 
 /// The commented default configuration.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
+
+/// Problems found so far, one line each.
+type Problems = Vec<String>;
 
 /// All problems of the settings.
 #[derive(Debug, thiserror::Error)]
@@ -89,15 +95,6 @@ impl Topics {
     }
 }
 
-/// A raw topic, mapped to events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ingest {
-    /// Topic.
-    pub topic: String,
-    /// Its format.
-    pub format: Format,
-}
-
 /// Detection.
 #[derive(Clone, Debug)]
 pub struct Detect {
@@ -131,10 +128,16 @@ pub struct Config {
     pub topics: Topics,
     /// Raw topics.
     pub ingest: Vec<Ingest>,
+    /// Where schemas of records are.
+    pub schema_registry: SchemaRegistrySettings,
+    /// What is known of networks.
+    pub enrichment: Enrichment,
     /// Detection.
     pub detect: Detect,
     /// Interval between checkpoints.
     pub checkpoint_interval: Duration,
+    /// Secret that authenticates stored baselines; empty: none.
+    pub state_secret: Secret,
     /// Containment policy.
     pub policy: Arc<Policy>,
     /// Limits on containment, over all partitions.
@@ -149,6 +152,10 @@ pub struct Config {
     pub realms: Vec<Realm>,
     /// The HTTP server.
     pub http: Http,
+    /// The console.
+    pub console: ConsoleSettings,
+    /// All settings as lines of key and value, without secrets.
+    pub listed: Vec<(String, String)>,
     /// Hash of all settings that affect decisions.
     pub hash: String,
 }
@@ -161,7 +168,8 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let (raw, table, mut problems) = Merged::new(DEFAULT, sources).into_typed();
         let hash = validate::configuration_hash(&table);
-        let config = raw.map(|raw| validate::validate(raw, hash, &mut problems));
+        let config =
+            raw.map(|raw| validate::validate(raw, hash, console::listed(&table), &mut problems));
         match config {
             Some(config) if problems.is_empty() => Ok(config),
             _ => Err(ConfigError { problems }),

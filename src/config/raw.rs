@@ -1,10 +1,11 @@
 //! The configuration file: one struct per section, each key with its type and range.
 
+use super::console::Role;
 use super::ranged::{NonEmpty, Positive, Whole, Word};
 use crate::feedback::signed_feedback::SignerRole;
 use crate::sources::source_format::Format;
 use credwatch_core::containment::{Action, Mode};
-use credwatch_core::event::IdentityKind;
+use credwatch_core::event::{IdentityKind, NetworkKind};
 use credwatch_core::verdict::{Severity, SignalName};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -15,6 +16,8 @@ pub(super) struct RawConfig {
     pub(super) kafka: RawKafka,
     pub(super) topics: RawTopics,
     pub(super) ingest: Vec<RawIngest>,
+    pub(super) schema_registry: RawSchemaRegistry,
+    pub(super) enrichment: RawEnrichment,
     pub(super) detect: RawDetect,
     pub(super) state: RawState,
     pub(super) containment: RawContainment,
@@ -23,6 +26,7 @@ pub(super) struct RawConfig {
     pub(super) deliver: RawDeliver,
     pub(super) keycloak: RawKeycloak,
     pub(super) http: RawHttp,
+    pub(super) console: RawConsole,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +60,48 @@ pub(super) struct RawTopics {
 pub(super) struct RawIngest {
     pub(super) topic: NonEmpty,
     pub(super) format: Word<Format>,
+    #[serde(default)]
+    pub(super) program: String,
+    #[serde(default)]
+    pub(super) encoding: RawEncoding,
+    #[serde(default)]
+    pub(super) schema_file: String,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawEncoding {
+    #[default]
+    Json,
+    SchemaRegistry,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSchemaRegistry {
+    pub(super) url: String,
+    pub(super) username: String,
+    pub(super) secret_file: String,
+    pub(super) ca_file: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEnrichment {
+    pub(super) databases: Vec<String>,
+    pub(super) networks: Vec<RawNetwork>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawNetwork {
+    #[serde(default)]
+    pub(super) name: String,
+    pub(super) kind: Word<NetworkKind>,
+    #[serde(default)]
+    pub(super) ranges: Vec<String>,
+    #[serde(default)]
+    pub(super) file: String,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +118,7 @@ pub(super) struct RawDetect {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawState {
     pub(super) checkpoint_secs: Whole<1, 3_600>,
+    pub(super) key_file: String,
 }
 
 #[derive(Deserialize)]
@@ -236,4 +283,28 @@ pub(super) struct RawHttp {
     pub(super) listen: std::net::SocketAddr,
     pub(super) token_file: String,
     pub(super) token: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConsole {
+    pub(super) max_incidents: Whole<1, 1_000_000>,
+    pub(super) session_hours: Whole<1, 720>,
+    pub(super) people: Vec<RawPerson>,
+    pub(super) proxy_user_header: String,
+    pub(super) proxy_secret_file: String,
+    pub(super) oidc_issuer: String,
+    pub(super) oidc_client_id: String,
+    pub(super) oidc_secret_file: String,
+    pub(super) oidc_public_url: String,
+    pub(super) oidc_roles_claim: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPerson {
+    pub(super) name: NonEmpty,
+    pub(super) roles: Vec<Role>,
+    #[serde(default)]
+    pub(super) token_file: String,
 }

@@ -306,7 +306,8 @@ mod tests {
     fn all_problems_of_all_receivers_are_reported_at_once() {
         let found = problems(
             "[[deliver.receivers]]\nname = \"a\"\nkind = \"pigeon\"\ncolour = 1\n\
-             [[deliver.receivers]]\nname = \"a\"\nkind = \"webhook\"\nurl = \"ftp://x\"\nstreams = [\"pie\"]\n\
+             [[deliver.receivers]]\nname = \"a\"\nkind = \"webhook\"\nurl = \"ftp://x\"\n\
+             streams = [\"pie\"]\n\
              [[deliver.receivers]]\nname = \"a\"\nkind = \"command\"\nargv = []\n\
              [feedback]\nrequire_signature = true\n",
         );

@@ -1,11 +1,10 @@
 //! Raw settings → validated ones. Types and ranges were checked by deserialization; this checks rules across
 //! keys and reads the files that settings name.
 
-use super::raw::{RawConfig, RawHttp, RawIngest, RawKafka, RawRetiredKeys, RawSigning, RawTopics};
+use super::raw::{RawConfig, RawHttp, RawKafka, RawRetiredKeys, RawSigning, RawTopics};
 use super::secret::{read_secret, warn_if_exposed};
-use super::{Config, Detect, Http, Ingest, Kafka, Realm, Secret, Topics, containment, receivers};
+use super::{Config, Detect, Http, Kafka, Secret, Topics, console, containment, ingest, receivers};
 use crate::crypto::{KeySet, PublicKey, Signer};
-use crate::sources::source_format::Format;
 use crate::sources::time::parse_rfc3339;
 use credwatch_core::units::MS_PER_SEC;
 use std::collections::BTreeSet;
@@ -17,11 +16,20 @@ use toml::{Table, Value};
 /// Sections that affect decisions; their text is part of the configuration hash.
 const HASHED_SECTIONS: [&str; 2] = ["detect", "containment"];
 
-pub(super) fn validate(mut raw: RawConfig, hash: String, problems: &mut Vec<String>) -> Config {
+pub(super) fn validate(
+    mut raw: RawConfig,
+    hash: String,
+    listed: Vec<(String, String)>,
+    problems: &mut Vec<String>,
+) -> Config {
     let realms = receivers::realms(raw.keycloak.realms, problems);
     let topics = topics(raw.topics, problems);
-    let ingest = ingest(raw.ingest, &realms);
-    if ingest.iter().any(|ingest| ingest.topic == topics.events) {
+    let has_registry = !raw.schema_registry.url.is_empty();
+    let topics_to_map = ingest::ingest(raw.ingest, &realms, has_registry, problems);
+    if topics_to_map
+        .iter()
+        .any(|ingest| ingest.topic == topics.events)
+    {
         let topic = &topics.events;
         problems.push(format!(
             "`ingest` must not read `topics.events` (\"{topic}\")"
@@ -32,7 +40,9 @@ pub(super) fn validate(mut raw: RawConfig, hash: String, problems: &mut Vec<Stri
     Config {
         kafka: kafka(raw.kafka),
         topics,
-        ingest,
+        ingest: topics_to_map,
+        schema_registry: ingest::schema_registry(raw.schema_registry, problems),
+        enrichment: ingest::enrichment(raw.enrichment, problems),
         detect: Detect {
             alerts_per_day: raw.detect.alerts_per_day.0,
             max_identities: raw.detect.max_identities.as_usize(),
@@ -44,6 +54,7 @@ pub(super) fn validate(mut raw: RawConfig, hash: String, problems: &mut Vec<Stri
             model_file: Some(raw.detect.model_file).filter(|file| !file.is_empty()),
         },
         checkpoint_interval: Duration::from_secs(raw.state.checkpoint_secs.as_u64()),
+        state_secret: read_secret("state.key_file", &raw.state.key_file, problems),
         guardrails: containment::guardrails(&mut raw.containment, is_signed, problems),
         policy: Arc::new(containment::policy(raw.containment.policy, problems)),
         feedback: receivers::feedback(raw.feedback, signer.as_deref(), problems),
@@ -51,6 +62,8 @@ pub(super) fn validate(mut raw: RawConfig, hash: String, problems: &mut Vec<Stri
         signer,
         realms,
         http: http(raw.http, problems),
+        console: console::console(raw.console, problems),
+        listed,
         hash,
     }
 }
@@ -126,24 +139,6 @@ fn topics(raw: RawTopics, problems: &mut Vec<String>) -> Topics {
         }
     }
     topics
-}
-
-/// The named topics, and those to which Keycloak events are published.
-fn ingest(raw: Vec<RawIngest>, realms: &[Realm]) -> Vec<Ingest> {
-    let named = raw.into_iter().map(|raw| Ingest {
-        topic: raw.topic.0,
-        format: raw.format.0,
-    });
-    let mut ingest: Vec<Ingest> = named.collect();
-    for realm in realms.iter().filter(|realm| !realm.topic.is_empty()) {
-        if ingest.iter().all(|known| known.topic != realm.topic) {
-            ingest.push(Ingest {
-                topic: realm.topic.clone(),
-                format: Format::Keycloak,
-            });
-        }
-    }
-    ingest
 }
 
 fn signer(raw: &RawSigning, problems: &mut Vec<String>) -> Option<Arc<Signer>> {

@@ -191,6 +191,12 @@ impl SigningKey {
 }
 
 impl KeySet {
+    /// Ids of the keys.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        self.keys.iter().map(|key| key.kid.clone()).collect()
+    }
+
     /// Reads a key set from a file.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use crate::sources::json_object::JsonFault;
 use crate::string_enum_serde;
 use credwatch_core::containment::issued_orders::OrderOutcome;
 use credwatch_core::engine::SignerKey;
+use credwatch_core::units::EventTime;
 use credwatch_core::verdict::AlertVerdict;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,9 @@ pub struct Feedback {
     /// Signature, where it was signed.
     #[serde(skip)]
     pub signature: Option<SignatureInfo>,
+    /// Time stamp of its record, where it was read from the topic.
+    #[serde(skip)]
+    pub sent_at: Option<EventTime>,
 }
 
 /// A verified signature.

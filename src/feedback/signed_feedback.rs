@@ -99,12 +99,25 @@ pub fn sign(feedback: &Feedback, key: &SigningKey, now: EventTime) -> Option<Vec
 }
 
 impl FeedbackVerifier {
-    /// Parses and verifies one record, sent at `sent_secs` if that is known.
+    /// Parses and verifies one record, sent at `sent_at` if that is known.
     ///
     /// # Errors
     /// The record is rejected.
-    pub fn verify(&self, record: &[u8], sent_secs: Option<i64>) -> Result<Feedback, FeedbackError> {
-        let record = record.trim_ascii();
+    pub fn verify(
+        &self,
+        record: &[u8],
+        sent_at: Option<EventTime>,
+    ) -> Result<Feedback, FeedbackError> {
+        let mut feedback = self.verify_content(record.trim_ascii(), sent_at)?;
+        feedback.sent_at = sent_at;
+        Ok(feedback)
+    }
+
+    fn verify_content(
+        &self,
+        record: &[u8],
+        sent_at: Option<EventTime>,
+    ) -> Result<Feedback, FeedbackError> {
         if !record.starts_with(b"eyJ") {
             let feedback = Feedback::parse(record)?;
             return if self.requires_signature {
@@ -117,6 +130,7 @@ impl FeedbackVerifier {
         let (signer, opened) = self.verify_signature(token)?;
         let statement: FeedbackClaims =
             serde_json::from_slice(&opened.payload).map_err(JsonFault::from)?;
+        let sent_secs = sent_at.map(|sent| sent.epoch_ms().div_euclid(MS_PER_SEC));
         if sent_secs.is_some_and(|sent| statement.iat > sent.saturating_add(MAX_CLOCK_SKEW_SECS)) {
             return Err(FeedbackError::IssuedInFuture);
         }
@@ -231,11 +245,7 @@ mod tests {
         );
         assert!(rejection(b"eyJ.x").contains("not a JWS"));
         let future = sign(&feedback("ada"), &key, NOW.saturating_add_ms(3_600_000)).unwrap();
-        let sent = NOW.epoch_ms() / 1_000;
-        let early = verifier
-            .verify(&future, Some(sent))
-            .unwrap_err()
-            .to_string();
+        let early = verifier.verify(&future, Some(NOW)).unwrap_err().to_string();
         assert!(early.contains("later than it was sent"), "{early}");
     }
 }

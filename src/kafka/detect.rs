@@ -8,9 +8,11 @@ use crate::kafka::checkpoint::{CheckpointSource, Scope, StateRecordSink};
 use crate::kafka::feedback_consumer::FeedbackConsumer;
 use crate::kafka::shard_handoff::ShardHandoff;
 use crate::kafka::shard_recovery::ShardRecovery;
-use crate::kafka::worker::{MAX_BATCH, Processed, Record, Shared, Stage};
+use crate::kafka::stage::{Processed, Record, Shared, Stage};
+use crate::kafka::worker::MAX_BATCH;
 use crate::metrics::Metrics;
 use crate::outputs::dead_letter::DeadLetter;
+use crate::outputs::retention_gap::RetentionGap;
 use crate::query_router::{QueryRouter, ShardQuery};
 use crate::shard::{OutputRecord, PendingRecord, Shard, ShardFactory, ShardId};
 use arrayvec::ArrayVec;
@@ -27,8 +29,6 @@ use tracing::{info, warn};
 
 /// Reason for a record of a partition that was never assigned, which the client rules out.
 const NOT_ASSIGNED: &str = "record of a partition that this worker does not own";
-/// Reason for a record without value.
-const NO_VALUE: &str = "record without value";
 
 /// Shards of one worker.
 pub struct Detect {
@@ -105,9 +105,6 @@ impl Detect {
     }
 
     fn decode<'r>(&self, record: &Record<'r>) -> Result<PendingRecord<'r>, String> {
-        if record.payload.is_empty() {
-            return Err(NO_VALUE.to_owned());
-        }
         let shard = self.shard_of(record).ok_or(NOT_ASSIGNED)?;
         let read = shard.decode(record.payload, record.offset, record.appended_at);
         read.map_err(|error| error.to_string())
@@ -173,11 +170,14 @@ impl Detect {
         processed.outputs.extend(outputs);
     }
 
-    /// Audits upgrades of shards, and applies feedback.
-    fn apply_feedback(&mut self) -> Vec<OutputRecord> {
+    /// Audits upgrades of shards and deleted events, and applies feedback.
+    fn apply_unlogged_changes(&mut self) -> Vec<OutputRecord> {
         self.has_feedback = false;
-        let upgrades = self.shards.values_mut().filter_map(Shard::audit_upgrade);
-        let mut outputs: Vec<OutputRecord> = upgrades.collect();
+        let mut outputs = Vec::new();
+        for shard in self.shards.values_mut() {
+            outputs.extend(shard.audit_upgrade());
+            outputs.extend(shard.audit_retention_gaps());
+        }
         if let Some(feedback) = &self.feedback {
             outputs.extend(feedback.drain_into(&mut self.shards));
         }
@@ -242,7 +242,7 @@ impl Stage for Detect {
         vec![topics.events.clone(), topics.sightings.clone()]
     }
 
-    fn process(&mut self, records: &[Record<'_>]) -> Processed {
+    fn process(&mut self, records: &[Record<'_>]) -> Result<Processed, KafkaError> {
         let records: ArrayVec<Record<'_>, MAX_BATCH> = records
             .iter()
             .filter(|record| !self.is_known(record))
@@ -257,7 +257,7 @@ impl Stage for Detect {
                 Err(reason) => processed.outputs.push(self.dead_letter(record, &reason)),
             }
         }
-        processed
+        Ok(processed)
     }
 
     fn assign(&mut self, topic: &str, partition: i32) -> Result<(), KafkaError> {
@@ -285,6 +285,20 @@ impl Stage for Detect {
             self.handoff.hand_off(shard);
         }
         self.metrics.remove_shard(id);
+    }
+
+    fn pass_over(&mut self, tombstone: &Record<'_>) {
+        let id = self.id_of(tombstone.topic, tombstone.partition);
+        if let Some(shard) = self.shards.get_mut(&id) {
+            shard.skip(tombstone.offset);
+        }
+    }
+
+    fn skip_deleted(&mut self, gap: &RetentionGap) {
+        let id = self.id_of(&gap.topic, gap.partition);
+        if let Some(shard) = self.shards.get_mut(&id) {
+            shard.skip_deleted(gap.clone());
+        }
     }
 
     fn serve_queries(&mut self) {
@@ -320,7 +334,7 @@ impl CheckpointSource for Detect {
     fn select(&mut self, scope: Scope) -> (Vec<OutputRecord>, bool) {
         let mut outputs = match scope {
             Scope::Scheduled => Vec::new(),
-            Scope::Urgent => self.apply_feedback(),
+            Scope::Urgent => self.apply_unlogged_changes(),
         };
         self.select_shards(scope);
         let heads = self.selected_shards();
@@ -385,6 +399,7 @@ mod tests {
     use super::*;
     use crate::config::Sources;
     use crate::feedback::model::{ContainmentCommand, Feedback};
+    use crate::kafka::shard_handoff::ColdStart;
     use crate::shard::load_model;
 
     fn of_three_shards() -> Detect {
@@ -396,7 +411,12 @@ mod tests {
             (id, factory.shard(id))
         });
         let shards = made.collect();
-        let mut detect = Detect::new(factory, "test", Arc::new(ShardHandoff::new(true)), &shared);
+        let mut detect = Detect::new(
+            factory,
+            "test",
+            Arc::new(ShardHandoff::new(ColdStart::All)),
+            &shared,
+        );
         detect.shards = shards;
         detect
     }

@@ -11,9 +11,10 @@ use crate::kafka::client::Reader;
 use crate::kafka::topic_reader::consume_until;
 use crate::metrics::Metrics;
 use crate::shard::{OutputRecord, Shard, ShardId};
+use credwatch_core::units::EventTime;
 use rdkafka::Offset;
 use rdkafka::consumer::Consumer;
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tracing::{info, warn};
@@ -23,6 +24,12 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time limit of one read of feedback.
 const WATERMARK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Time stamp of a feedback record, at most the present: a later one would outrank every later command.
+pub fn sent_at(message: &BorrowedMessage<'_>) -> Option<EventTime> {
+    let stamped = EventTime::from_epoch_ms(message.timestamp().to_millis()?)?;
+    Some(stamped.min(wall_time()))
+}
 
 /// A reader of the feedback topic.
 pub struct FeedbackConsumer {
@@ -127,9 +134,21 @@ impl FeedbackConsumer {
         }
         let start = Offset::Offset(next.max(first));
         consume_until(&self.reader, &self.topic, partition, start, |message| {
-            let (record, offset) = (message.payload().unwrap_or_default(), message.offset());
-            let sent_secs = message.timestamp().to_millis().map(|ms| ms / 1_000);
-            match self.verifier.verify(record, sent_secs) {
+            let offset = message.offset();
+            let mut skip = || {
+                shards
+                    .values_mut()
+                    .for_each(|shard| shard.skip_feedback((partition, offset)));
+            };
+            let Some(record) = message.payload() else {
+                self.metrics
+                    .tombstones
+                    .with_label_values(&["feedback"])
+                    .inc();
+                skip();
+                return Ok(offset + 1 < end);
+            };
+            match self.verifier.verify(record, sent_at(message)) {
                 Ok(feedback) => {
                     let taken = shards.values_mut().filter_map(|shard| {
                         shard.apply_feedback(&feedback, (partition, offset), Some(wall_time()))
@@ -139,6 +158,7 @@ impl FeedbackConsumer {
                     published.extend(outputs.into_iter().flatten());
                 }
                 Err(why) => {
+                    skip();
                     self.metrics.feedback.with_label_values(&["refused"]).inc();
                     warn!(
                         partition,

@@ -1,18 +1,23 @@
 //! Kafka transport: clients ([`client`]), topics ([`topics`]), transactions of outputs and offsets
 //! (`transaction`) and of checkpoints ([`checkpoint`]), the consumer loop ([`worker`]), the stages that it
-//! runs ([`ingest`], [`detect`]), the handoff of shards within a process ([`shard_handoff`]) and their
-//! recovery ([`shard_recovery`]).
+//! runs ([`ingest`], [`detect`]), their restart ([`supervisor`]), the handoff of shards within a process
+//! ([`shard_handoff`]) and their recovery ([`shard_recovery`]).
 
 pub mod checkpoint;
 pub mod client;
+pub mod console_reader;
 pub mod detect;
+pub mod event_reader;
 pub mod feedback_consumer;
 pub mod feedback_producer;
 pub mod ingest;
 mod producer;
 mod rebalance;
+mod retention_watch;
 pub mod shard_handoff;
 pub mod shard_recovery;
+pub mod stage;
+pub mod supervisor;
 pub mod topic_reader;
 pub mod topics;
 mod transaction;
@@ -26,6 +31,12 @@ pub enum KafkaError {
     /// A client cannot be created: a property is invalid.
     #[error("kafka.properties: {}", client_fault(.0))]
     Client(rdkafka::error::KafkaError),
+    /// An enrichment database cannot be read.
+    #[error(transparent)]
+    Database(#[from] crate::enrichment::DatabaseError),
+    /// Schemas are not available.
+    #[error(transparent)]
+    SchemaRegistry(#[from] crate::schema_registry::RegistryError),
     /// No broker is reachable.
     #[error(
         "no broker is reachable at {servers} ({why}): check kafka.bootstrap_servers, and that Kafka runs"

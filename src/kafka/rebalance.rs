@@ -8,6 +8,7 @@ use crate::mutex::lock;
 use crate::status::Status;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::{ClientContext, Statistics, TopicPartitionList};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 /// A partition assigned or revoked inside `poll`.
@@ -22,8 +23,24 @@ pub(super) struct RebalanceState {
     pub(super) transaction: Mutex<Transaction>,
     pub(super) changes: Mutex<Vec<PartitionChange>>,
     pub(super) failed: Mutex<Option<KafkaError>>,
+    /// Assigned partitions whose state cannot be restored: they are not consumed.
+    pub(super) halted: Mutex<BTreeSet<(String, i32)>>,
     pub(super) status: Arc<Status>,
     pub(super) metrics: Metrics,
+}
+
+impl RebalanceState {
+    pub(super) fn is_halted(&self, topic: &str, partition: i32) -> bool {
+        let halted = lock(&self.halted);
+        halted
+            .iter()
+            .any(|(name, number)| name == topic && *number == partition)
+    }
+
+    pub(super) fn halt(&self, topic: &str, partition: i32, why: &str) {
+        lock(&self.halted).insert((topic.to_owned(), partition));
+        self.status.halt(topic, partition, why);
+    }
 }
 
 /// Callbacks of the client.
@@ -76,6 +93,7 @@ impl ConsumerContext for Context {
         let mut moves = lock(&self.0.changes);
         for (topic, partition) in names(partitions) {
             self.0.status.revoke(&topic, partition);
+            lock(&self.0.halted).remove(&(topic.clone(), partition));
             let _ = self
                 .0
                 .metrics

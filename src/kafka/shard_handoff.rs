@@ -7,12 +7,35 @@
 use crate::clock::Stopwatch;
 use crate::shard::{Shard, ShardId};
 use dashmap::DashMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A shard that no worker claims is dropped after this time.
 const PARKED_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time limit for a worker to release a shard after its partition was revoked.
 const HANDOFF_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Partitions whose stored baselines are ignored at the start of the process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ColdStart {
+    /// None: each shard is restored.
+    #[default]
+    None,
+    /// These.
+    Partitions(BTreeSet<i32>),
+    /// All.
+    All,
+}
+
+impl ColdStart {
+    fn contains(&self, partition: i32) -> bool {
+        match self {
+            Self::None => false,
+            Self::Partitions(partitions) => partitions.contains(&partition),
+            Self::All => true,
+        }
+    }
+}
 
 enum Slot {
     /// Owned by a worker.
@@ -24,17 +47,17 @@ enum Slot {
 /// The shards of a process.
 pub struct ShardHandoff {
     slots: DashMap<ShardId, Slot>,
-    is_cold: bool,
+    cold_start: ColdStart,
     begun: DashMap<ShardId, ()>,
 }
 
 impl ShardHandoff {
-    /// No shards yet; with `is_cold` each shard starts without its baselines.
+    /// No shards yet; those of `cold_start` start without their baselines.
     #[must_use]
-    pub fn new(is_cold: bool) -> Self {
+    pub fn new(cold_start: ColdStart) -> Self {
         Self {
             slots: DashMap::new(),
-            is_cold,
+            cold_start,
             begun: DashMap::new(),
         }
     }
@@ -42,7 +65,7 @@ impl ShardHandoff {
     /// Whether the shard `id` ignores its stored baselines: once, when it starts.
     #[must_use]
     pub fn starts_cold(&self, id: ShardId) -> bool {
-        self.is_cold && self.begun.insert(id, ()).is_none()
+        self.cold_start.contains(id.partition) && self.begun.insert(id, ()).is_none()
     }
 
     /// Takes the shard `id` if it was in this process before; `None` where it starts

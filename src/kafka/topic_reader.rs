@@ -32,7 +32,7 @@ pub fn read_all(config: &Config, topic: &String) -> Result<Vec<Vec<u8>>, KafkaEr
             continue;
         }
         consume_until(&reader, topic, partition, Offset::Beginning, |message| {
-            values.push(message.payload().unwrap_or_default().to_vec());
+            values.extend(message.payload().map(<[u8]>::to_vec));
             Ok(message.offset() + 1 < end)
         })?;
     }

@@ -11,6 +11,8 @@ use std::time::Duration;
 const CLEANUP_POLICY: &str = "cleanup.policy";
 const COMPACT: &str = "compact";
 const TIMESTAMP_TYPE: &str = "message.timestamp.type";
+/// Ninety days: incidents of a quarter.
+const CONSOLE_RETENTION_MS: &str = "7776000000";
 const APPEND_TIME: &str = "LogAppendTime";
 /// How long a broker may take to answer.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(8);
@@ -28,6 +30,8 @@ pub struct RequiredTopic {
     pub co_partitioned: bool,
     /// Whether the broker states the time of its records, so that nobody who writes to it can.
     pub has_append_time: bool,
+    /// Whether the console rebuilds its incidents from it.
+    pub is_read_by_console: bool,
 }
 
 /// All topics that `topics create` creates.
@@ -52,6 +56,13 @@ pub fn required_topics(config: &Config) -> Vec<RequiredTopic> {
             partitions: topics.partitions,
             co_partitioned,
             has_append_time: [&topics.events, &topics.sightings, &topics.feedback].contains(&name),
+            is_read_by_console: [
+                &topics.alerts,
+                &topics.revocations,
+                &topics.decisions,
+                &topics.feedback,
+            ]
+            .contains(&name),
         });
     // A log has an order, which only a single partition keeps.
     let raw = config.ingest.iter().map(|ingest| RequiredTopic {
@@ -60,6 +71,7 @@ pub fn required_topics(config: &Config) -> Vec<RequiredTopic> {
         partitions: 1,
         co_partitioned: false,
         has_append_time: false,
+        is_read_by_console: false,
     });
     own.chain(raw).collect()
 }
@@ -214,6 +226,9 @@ async fn create_topic(
         NewTopic::new(&topic.name, partitions, replication).set(CLEANUP_POLICY, topic.cleanup);
     if topic.has_append_time {
         new = new.set(TIMESTAMP_TYPE, APPEND_TIME);
+    }
+    if topic.is_read_by_console {
+        new = new.set("retention.ms", CONSOLE_RETENTION_MS);
     }
     if topic.cleanup == COMPACT {
         // Uncompacted records are read at every restore: segments are closed early, and cleaned early.

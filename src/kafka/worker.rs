@@ -8,31 +8,24 @@
 
 use crate::checkpointing::duty_cycle::DutyCycle;
 use crate::clock::{ClockJumpDetector, Stopwatch, wall_time};
-use crate::config::Config;
-use crate::kafka::checkpoint::{CheckpointSource, Checkpoints, Scope};
+use crate::kafka::checkpoint::{Checkpoints, Scope};
 use crate::kafka::producer::TransactionalProducer;
 use crate::kafka::rebalance::{Context, PartitionChange, RebalanceState, names};
+use crate::kafka::retention_watch::RetentionWatch;
+use crate::kafka::stage::{Processed, Record, Shared, Stage, record};
 use crate::kafka::transaction::Transaction;
 use crate::kafka::{KafkaError, client};
 use crate::metrics::Metrics;
 use crate::mutex::lock;
-use crate::query_router::QueryRouter;
-use crate::retry::backoff::Backoff;
-use crate::shard::OutputRecord;
-use crate::status::Status;
-use credwatch_core::units::EventTime;
+use crate::outputs::retention_gap::RetentionGap;
+use crate::shard::RestoreError;
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{BorrowedMessage, Message, Timestamp};
-use std::sync::atomic::{AtomicBool, Ordering};
+use rdkafka::message::{BorrowedMessage, Message};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tracing::{error, info, info_span, warn};
 
-/// Delay before a failed stage is restarted.
-const RESTART_BACKOFF: Backoff =
-    Backoff::new(Duration::from_millis(500), Duration::from_secs(30), 0.2);
-/// A stage that ran this long restarts at the shortest delay.
-const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// Number of outputs that forces a commit.
 const MAX_OUTPUTS: usize = 20_000;
 /// Available records are processed in batches of up to this many.
@@ -45,99 +38,6 @@ const URGENT_ALLOWANCE: Duration = Duration::from_millis(50);
 const POLL_TIMEOUT: Duration = Duration::from_millis(20);
 /// Timeout while a checkpoint is sent between polls: without events the worker would wait instead of sending.
 const POLL_TIMEOUT_CHECKPOINTING: Duration = Duration::from_millis(1);
-
-/// One record as a stage receives it.
-#[derive(Clone, Copy)]
-pub struct Record<'m> {
-    /// Topic.
-    pub topic: &'m str,
-    /// Partition.
-    pub partition: i32,
-    /// Offset.
-    pub offset: i64,
-    /// Time at which the broker appended it; `None` where its producer states the time.
-    pub appended_at: Option<EventTime>,
-    /// Key; empty where there is none.
-    pub key: &'m [u8],
-    /// Value; empty where there is none.
-    pub payload: &'m [u8],
-}
-
-/// Result of a stage for some records.
-#[derive(Default)]
-pub struct Processed {
-    /// Outputs to publish.
-    pub outputs: Vec<OutputRecord>,
-    /// Whether to commit at once.
-    pub urgent: bool,
-}
-
-/// A stage of the pipeline: records in, outputs out.
-pub trait Stage {
-    /// Name in metrics and logs.
-    fn name(&self) -> &'static str;
-
-    /// Topics to read.
-    fn topics(&self) -> Vec<String>;
-
-    /// Processes records, in order. Nothing is an error: a malformed record becomes a dead letter.
-    fn process(&mut self, records: &[Record<'_>]) -> Processed;
-
-    /// A partition was assigned.
-    ///
-    /// # Errors
-    /// Its state cannot be restored.
-    fn assign(&mut self, topic: &str, partition: i32) -> Result<(), KafkaError>;
-
-    /// A partition was revoked.
-    fn revoke(&mut self, topic: &str, partition: i32);
-
-    /// State that is checkpointed; `None` for a stateless stage.
-    fn state(&mut self) -> Option<&mut dyn CheckpointSource> {
-        None
-    }
-
-    /// Called between batches, to serve queries.
-    fn serve_queries(&mut self);
-
-    /// Called about once a second, for work that is too expensive for every record.
-    fn tick(&mut self);
-}
-
-/// State shared by all workers of a process.
-#[derive(Clone)]
-pub struct Shared {
-    /// Settings.
-    pub config: Arc<Config>,
-    /// Metrics.
-    pub metrics: Metrics,
-    /// Progress of partitions.
-    pub status: Arc<Status>,
-    /// Routes queries to shards.
-    pub query_router: Arc<QueryRouter>,
-    /// Set when shutdown is requested.
-    pub stop: Arc<AtomicBool>,
-}
-
-impl Shared {
-    /// The initial shared state of workers under `config`.
-    #[must_use]
-    pub fn new(config: Config, metrics: Metrics) -> Self {
-        Self {
-            config: Arc::new(config),
-            metrics,
-            status: Arc::default(),
-            query_router: Arc::default(),
-            stop: Arc::default(),
-        }
-    }
-
-    /// Whether shutdown is requested.
-    #[must_use]
-    pub fn stopping(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-}
 
 /// Runs `stage` until shutdown is requested.
 ///
@@ -165,6 +65,7 @@ pub fn run(
         transaction: Mutex::new(transaction),
         changes: Mutex::default(),
         failed: Mutex::default(),
+        halted: Mutex::default(),
         status: Arc::clone(&shared.status),
         metrics: shared.metrics.clone(),
     });
@@ -189,6 +90,7 @@ pub fn run(
         clock: ClockJumpDetector::start(),
         topic_name: Arc::from(""),
         oldest_ms: None,
+        retention: RetentionWatch::default(),
         shared,
         taken: 0,
     };
@@ -208,27 +110,9 @@ struct Worker<'w> {
     clock: ClockJumpDetector,
     topic_name: Arc<str>,
     oldest_ms: Option<i64>,
+    retention: RetentionWatch,
     shared: &'w Shared,
     taken: u64,
-}
-
-/// The broker's own time of a record: only that cannot be set by whoever writes to the topic.
-pub(super) fn appended_at(message: &BorrowedMessage<'_>) -> Option<EventTime> {
-    match message.timestamp() {
-        Timestamp::LogAppendTime(ms) => EventTime::from_epoch_ms(ms),
-        Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
-    }
-}
-
-fn record<'m>(message: &'m BorrowedMessage<'_>) -> Record<'m> {
-    Record {
-        topic: message.topic(),
-        partition: message.partition(),
-        offset: message.offset(),
-        appended_at: appended_at(message),
-        key: message.key().unwrap_or_default(),
-        payload: message.payload().unwrap_or_default(),
-    }
 }
 
 impl Worker<'_> {
@@ -311,18 +195,27 @@ impl Worker<'_> {
             }
             within = Duration::ZERO;
         }
-        Self::apply_rebalance(&self.owner, self.stage, self.checkpoints.as_mut())?;
+        Self::apply_rebalance(
+            &self.owner,
+            &self.consumer,
+            self.stage,
+            self.checkpoints.as_mut(),
+            &mut self.retention,
+        )?;
+        messages.retain(|message| !self.owner.is_halted(message.topic(), message.partition()));
         if messages.is_empty() {
             return Ok(false);
         }
         let records: Vec<Record<'_>> = messages.iter().map(record).collect();
-        let processed = self.stage.process(&records);
+        let processed = Self::process(self.stage, &self.shared.metrics, &records)?;
         let mut transaction = lock(&self.owner.transaction);
         for record in &records {
             if *self.topic_name != *record.topic {
                 self.topic_name = Arc::from(record.topic);
             }
             transaction.advance(&self.topic_name, record.partition, record.offset + 1);
+            self.retention
+                .advance(&self.topic_name, record.partition, record.offset);
         }
         transaction.push(processed.outputs);
         let first_ms = messages.first().and_then(|m| m.timestamp().to_millis());
@@ -331,16 +224,43 @@ impl Worker<'_> {
         Ok(processed.urgent || transaction.len() >= MAX_OUTPUTS)
     }
 
+    fn process(
+        stage: &mut dyn Stage,
+        metrics: &Metrics,
+        records: &[Record<'_>],
+    ) -> Result<Processed, KafkaError> {
+        if !records.iter().any(|record| record.is_tombstone) {
+            return stage.process(records);
+        }
+        let (tombstones, records): (Vec<Record<'_>>, _) =
+            records.iter().partition(|record| record.is_tombstone);
+        let processed = stage.process(&records)?;
+        tombstones
+            .iter()
+            .for_each(|tombstone| stage.pass_over(tombstone));
+        let counter = metrics.tombstones.with_label_values(&[stage.name()]);
+        counter.inc_by(tombstones.len() as u64);
+        Ok(processed)
+    }
+
     fn settle_rebalance(&mut self) -> Result<(), KafkaError> {
-        Self::apply_rebalance(&self.owner, self.stage, self.checkpoints.as_mut())
+        Self::apply_rebalance(
+            &self.owner,
+            &self.consumer,
+            self.stage,
+            self.checkpoints.as_mut(),
+            &mut self.retention,
+        )
     }
 
     /// Completes a rebalance that happened inside `poll`. Where its commit failed, the stage has processed
     /// more than is committed and must stop.
     fn apply_rebalance(
         owner: &RebalanceState,
+        consumer: &BaseConsumer<Context>,
         stage: &mut dyn Stage,
         checkpoints: Option<&mut Checkpoints<'_>>,
+        retention: &mut RetentionWatch,
     ) -> Result<(), KafkaError> {
         if let Some(error) = lock(&owner.failed).take() {
             return Err(error);
@@ -356,15 +276,53 @@ impl Worker<'_> {
             let stage_name = stage.name();
             if moved.is_assigned {
                 info!(topic, partition, stage = stage_name, "partition assigned");
-                stage.assign(topic, partition)?;
-                owner.status.assign(topic, partition);
+                match stage.assign(topic, partition) {
+                    Err(KafkaError::Restore(why)) => {
+                        Self::halt(owner, consumer, (topic, partition), &why)?;
+                    }
+                    assigned => {
+                        assigned?;
+                        owner.status.assign(topic, partition);
+                        if let Some(gap) = retention.assign(consumer, topic, partition)? {
+                            Self::skip_deleted(owner, stage, &gap);
+                        }
+                    }
+                }
                 owner.status.recover(stage_name);
             } else {
                 info!(topic, partition, stage = stage_name, "partition revoked");
                 stage.revoke(topic, partition);
+                retention.revoke(topic, partition);
             }
         }
         Ok(())
+    }
+
+    /// Reports offsets that were deleted before they were read, and continues after them.
+    fn skip_deleted(owner: &RebalanceState, stage: &mut dyn Stage, gap: &RetentionGap) {
+        warn!("{gap}; lengthen the topic's retention, or add capacity");
+        let labels = [gap.topic.as_str(), &gap.partition.to_string()];
+        let deleted = owner
+            .metrics
+            .records_deleted_unread
+            .with_label_values(&labels);
+        deleted.inc_by(gap.records());
+        stage.skip_deleted(gap);
+    }
+
+    /// Stops consuming a partition whose state cannot be restored. The others continue; its events stay in
+    /// Kafka until a person decides.
+    fn halt(
+        owner: &RebalanceState,
+        consumer: &BaseConsumer<Context>,
+        (topic, partition): (&str, i32),
+        why: &RestoreError,
+    ) -> Result<(), KafkaError> {
+        error!(topic, partition, "shard halted: {why}");
+        owner.halt(topic, partition, &why.to_string());
+        let mut paused = TopicPartitionList::new();
+        paused.add_partition(topic, partition);
+        consumer.pause(&paused).map_err(KafkaError::Consumer)
     }
 
     /// Logs transient errors; others stop the worker.
@@ -409,7 +367,17 @@ impl Worker<'_> {
         if self.since_tick.elapsed() >= Duration::from_secs(1) {
             self.since_tick = Stopwatch::start();
             self.watch_clock();
+            self.watch_retention();
             self.stage.tick();
+        }
+    }
+
+    fn watch_retention(&mut self) {
+        match self.retention.check(&self.consumer) {
+            Ok(gaps) => gaps
+                .iter()
+                .for_each(|gap| Self::skip_deleted(&self.owner, self.stage, gap)),
+            Err(error) => warn!(%error, "checking the start of the log"),
         }
     }
 
@@ -429,38 +397,5 @@ impl Worker<'_> {
         }
         self.consumer.unsubscribe();
         lock(&self.owner.transaction).discard();
-    }
-}
-
-/// Runs `work` and restarts it after each failure, with back-off, until shutdown is requested.
-pub fn supervise<E: std::fmt::Display>(
-    stage: &str,
-    shared: &Shared,
-    mut work: impl FnMut() -> Result<(), E>,
-) {
-    let mut failures = 0;
-    while !shared.stopping() {
-        let since = Stopwatch::start();
-        match work() {
-            Ok(()) => return,
-            Err(error) => {
-                failures = if since.elapsed() > HEALTHY_AFTER {
-                    1
-                } else {
-                    failures + 1
-                };
-                let delay = RESTART_BACKOFF.delay(failures, stage);
-                shared.status.fail(stage, &error.to_string());
-                error!(stage, "{error}; retrying in {:.1} s", delay.as_secs_f64());
-                wait_unless_stopping(shared, delay);
-            }
-        }
-    }
-}
-
-fn wait_unless_stopping(shared: &Shared, delay: Duration) {
-    let waiting = Stopwatch::start();
-    while waiting.elapsed() < delay && !shared.stopping() {
-        std::thread::sleep(Duration::from_millis(50));
     }
 }

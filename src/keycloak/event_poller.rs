@@ -4,8 +4,8 @@
 
 use crate::config::Realm;
 use crate::kafka::feedback_producer::RecordProducer;
+use crate::kafka::stage::Shared;
 use crate::kafka::topic_reader::consume_until;
-use crate::kafka::worker::Shared;
 use crate::kafka::{KafkaError, client};
 use crate::keycloak::admin_client::{AdminClient, EventKind, KeycloakError};
 use rdkafka::Offset;

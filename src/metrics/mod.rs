@@ -130,6 +130,14 @@ metrics! {
         "Records processed.";
     pub dead_letters: IntCounterVec = "credwatch_dead_letters_total" ["stage"]
         "Records routed to the dead-letter topic.";
+    pub tombstones: IntCounterVec = "credwatch_tombstones_total" ["stage"]
+        "Records without value, which are passed over.";
+    pub records_deleted_unread: IntCounterVec =
+        "credwatch_records_deleted_unread_total" ["topic", "partition"]
+        "Offsets that the broker deleted before they were read: events that were not judged.";
+    pub enrichment_database_build_seconds: GaugeVec =
+        "credwatch_enrichment_database_build_timestamp_seconds" ["database", "hash"]
+        "Time at which an enrichment database in use was built.";
     pub unknown_fields: IntCounter = "credwatch_unknown_fields_total" []
         "Fields of native events that this version does not know.";
     pub unparsed_expiries: IntCounter = "credwatch_unparsed_expiries_total" []
@@ -168,6 +176,10 @@ metrics! {
         "Consumer lag in records.";
     pub assigned_partitions: Gauge = "credwatch_assigned_partitions" []
         "Partitions assigned to this process.";
+    pub records_left_out: IntCounterVec = "credwatch_records_left_out_total" ["format", "reason"]
+        "Raw records left out on purpose; format `envelope`: control messages, digests.";
+    pub halted_partitions: IntGauge = "credwatch_halted_partitions" []
+        "Assigned partitions whose baselines cannot be restored: they are not consumed.";
     pub commit_seconds: Histogram = "credwatch_commit_seconds" []
         "Duration of a transaction commit.";
     pub commit_retries: IntCounter = "credwatch_commit_retries_total" []
@@ -313,6 +325,28 @@ impl Metrics {
         ] {
             let _ = gauge.remove_label_values(&labels);
         }
+    }
+
+    /// Sum of the samples of a metric that have all of `labels`; 0 where there is none.
+    #[must_use]
+    pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        self.samples(name, labels).iter().sum()
+    }
+
+    /// Values of these samples.
+    #[must_use]
+    pub fn samples(&self, name: &str, labels: &[(&str, &str)]) -> Vec<f64> {
+        let families = self.registry.gather().into_iter();
+        let family = families.filter(|family| family.name() == name);
+        let samples = family.flat_map(|family| family.get_metric().to_vec());
+        let has = |sample: &prometheus::proto::Metric, (label, value): &(&str, &str)| {
+            let mut pairs = sample.get_label().iter();
+            pairs.any(|pair| pair.name() == *label && pair.value() == *value)
+        };
+        samples
+            .filter(|sample| labels.iter().all(|label| has(sample, label)))
+            .map(|sample| sample.get_counter().get_value() + sample.get_gauge().get_value())
+            .collect()
     }
 
     /// All metrics in Prometheus' text format.

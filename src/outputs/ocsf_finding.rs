@@ -6,6 +6,7 @@ use crate::outputs::verdict_line::SignalLine;
 use crate::reports::runbook;
 use crate::sources::time::format_rfc3339;
 use credwatch_core::engine::{Alert, Phase};
+use credwatch_core::event::IdentityKind;
 use credwatch_core::score::subject::Subject;
 use credwatch_core::verdict::{
     EntityView, Level, ObservedTechnique, Severity, SignalName, SignalVerdict,
@@ -28,13 +29,22 @@ pub struct Hashes<'a> {
     pub configuration: &'a str,
 }
 
-fn severity_id(severity: Severity) -> u8 {
+/// Id and caption of a severity.
+fn severity(severity: Severity) -> (u8, &'static str) {
     match severity {
-        Severity::Informational => 1,
-        Severity::Low => 2,
-        Severity::Medium => 3,
-        Severity::High => 4,
-        Severity::Critical => 5,
+        Severity::Informational => (1, "Informational"),
+        Severity::Low => (2, "Low"),
+        Severity::Medium => (3, "Medium"),
+        Severity::High => (4, "High"),
+        Severity::Critical => (5, "Critical"),
+    }
+}
+
+/// Id and caption of the type of user that an identity is.
+fn user_type(kind: IdentityKind) -> (u8, &'static str) {
+    match kind {
+        IdentityKind::Human => (1, "User"),
+        IdentityKind::Service | IdentityKind::Workload | IdentityKind::Automation => (3, "System"),
     }
 }
 
@@ -110,6 +120,7 @@ fn title(alert: &Alert) -> String {
 pub fn to_json(alert: &Alert, hashes: Hashes<'_>) -> Vec<u8> {
     let incident = &alert.incident;
     let (activity_id, activity_name, status_id, status) = activity(alert.phase);
+    let (severity_id, severity) = severity(incident.severity);
     let signals = &incident.signals[..incident.signals.len().min(SIGNALS_NAMED)];
     let analyses: Vec<Value> = signals.iter().map(|s| anomaly_analysis(alert, s)).collect();
     let finding = json!({
@@ -123,8 +134,8 @@ pub fn to_json(alert: &Alert, hashes: Hashes<'_>) -> Vec<u8> {
         "time": alert.time.epoch_ms(),
         "start_time": incident.opened.epoch_ms(),
         "end_time": alert.time.epoch_ms(),
-        "severity_id": severity_id(incident.severity),
-        "severity": incident.severity.as_str(),
+        "severity_id": severity_id,
+        "severity": severity,
         "status_id": status_id,
         "status": status,
         "is_alert": true,
@@ -166,7 +177,10 @@ fn evidences(alert: &Alert) -> Vec<Value> {
     }
     if let (EntityView::Identity, Some(context)) = (alert.entity, &alert.context) {
         if context.host.is_some() || context.ip.is_some() {
-            of_event["src_endpoint"] = json!({"hostname": context.host, "ip": context.ip});
+            let country = context.country.as_ref();
+            let location = country.map(|country| json!({"country": country}));
+            of_event["src_endpoint"] =
+                json!({"hostname": context.host, "ip": context.ip, "location": location});
             of_event["src_endpoint"]
                 .as_object_mut()
                 .into_iter()
@@ -186,7 +200,9 @@ fn without_nulls(members: &mut Map<String, Value>) {
 }
 
 fn user(subject: &Subject) -> Value {
-    let mut user = json!({"uid": subject.id, "name": subject.id, "type": subject.kind.as_str()});
+    let (type_id, caption) = user_type(subject.kind);
+    let mut user =
+        json!({"uid": subject.id, "name": subject.id, "type_id": type_id, "type": caption});
     if let Some(credential) = &subject.credential {
         user["credential_uid"] = json!(credential.id);
     }
@@ -218,6 +234,10 @@ fn details(alert: &Alert, signals: &[SignalVerdict], hashes: Hashes<'_>) -> Valu
             details["identity"] = json!({"id": incident.subject.id, "kind": incident.subject.kind.as_str(),
                 "group": incident.subject.group, "owner": incident.subject.owner});
             details["decision"] = json!(alert.decisions.first().map(decision));
+            if let Some(context) = &alert.context {
+                details["network"] = json!(context.network);
+                details["network_databases"] = json!(context.databases);
+            }
         }
         EntityView::Source => {
             let reached = |subject: &Subject| {

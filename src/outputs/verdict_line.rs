@@ -11,7 +11,11 @@ struct Line<'a> {
     event_id: &'a str,
     time: String,
     identity: &'a str,
+    /// The larger of both views.
     score_nats: f64,
+    /// That of the view by source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_nats: Option<f64>,
     event_nats: f64,
     alert_id: Option<&'a str>,
     signals: Vec<SignalLine<'a>>,
@@ -61,11 +65,13 @@ impl<'a> SignalLine<'a> {
 /// sighting.
 #[must_use]
 pub fn to_json(event: &Event<'_>, verdict: &Verdict, at_source: Option<&Verdict>) -> Vec<u8> {
+    let source_nats = at_source.map(|verdict| verdict.score_nats);
     let line = Line {
         event_id: &event.event_id,
         time: format_rfc3339(event.time),
         identity: &event.identity.id,
-        score_nats: verdict.score_nats,
+        score_nats: source_nats.unwrap_or(0.0).max(verdict.score_nats),
+        source_nats,
         event_nats: verdict.event_nats,
         alert_id: verdict.alert_id.as_deref(),
         signals: verdict.signals.iter().map(SignalLine::new).collect(),

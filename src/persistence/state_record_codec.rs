@@ -3,18 +3,18 @@
 //! # Format
 //! The Kafka key is the record's key and the part number, as [borsh](https://borsh.io); the marker, which
 //! holds the position of the checkpoint in the log, has the key `marker`. The value is the version (1 byte),
-//! the number of parts (2), XXH3-64 over key, number and content (8), and the content. A state record is
+//! the number of parts (2), a checksum over key, number and content (8), and the content. A state record is
 //! split into parts of at most `PART_BYTES`; parts beyond the stated number are left over from a longer one.
 //! A deleted state record is a Kafka record without value.
 
+use crate::persistence::record_checksum::RecordChecksum;
 use crate::persistence::snapshot::Header;
 use borsh::{BorshDeserialize, to_vec};
 use credwatch_core::engine::RecordKey;
 use std::io;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// Version of the format, and of the state records.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 /// Maximum size of a part.
 pub const PART_BYTES: usize = 512 * 1024;
 const MARKER: &[u8] = b"marker";
@@ -24,19 +24,19 @@ const HEAD_BYTES: usize = 11;
 #[derive(Debug, thiserror::Error)]
 pub enum StateRecordError {
     /// Another version.
-    #[error(
-        "format {decoded}, and this version reads {VERSION}; run the version that wrote it, \
-         or start once with `credwatch run --cold`, which learns again from the events that Kafka \
-         still holds"
-    )]
+    #[error("of format {decoded}, and this version reads {VERSION}: run the version that wrote it")]
     Version {
         /// Its version.
         decoded: u8,
     },
+    /// Written without the secret of `state.key_file`.
+    #[error(
+        "not authenticated by the key of `state.key_file`: it was written before the key was set, or forged"
+    )]
+    Unauthenticated,
     /// Damaged.
     #[error(
-        "damaged: {0}; start once with `credwatch run --cold`, which learns again from the events that \
-         Kafka still holds"
+        "damaged, or written under another key of `state.key_file` ({0}): restore the topic from a backup"
     )]
     Broken(String),
 }
@@ -57,6 +57,7 @@ pub type RecordSink<'s> = dyn FnMut(&[u8], Option<&[u8]>) -> io::Result<()> + 's
 /// # Errors
 /// `send` fails.
 pub fn write(
+    checksum: &RecordChecksum,
     key: RecordKey,
     content: Option<&[u8]>,
     value: &mut Vec<u8>,
@@ -69,7 +70,13 @@ pub fn write(
     let mut chunks = content.chunks(PART_BYTES);
     for part in 0..parts {
         let key = to_vec(&(key, part as u16))?;
-        encode_value(value, &key, parts as u16, chunks.next().unwrap_or_default());
+        encode_value(
+            value,
+            checksum,
+            &key,
+            parts as u16,
+            chunks.next().unwrap_or_default(),
+        );
         send(&key, Some(value))?;
     }
     Ok(())
@@ -79,22 +86,28 @@ pub fn write(
 ///
 /// # Errors
 /// `send` fails.
-pub fn write_marker(header: &Header, send: &mut RecordSink<'_>) -> io::Result<()> {
+pub fn write_marker(
+    checksum: &RecordChecksum,
+    header: &Header,
+    send: &mut RecordSink<'_>,
+) -> io::Result<()> {
     let mut value = Vec::new();
-    encode_value(&mut value, MARKER, 1, &to_vec(header)?);
+    encode_value(&mut value, checksum, MARKER, 1, &to_vec(header)?);
     send(MARKER, Some(&value))
 }
 
-fn checksum(key: &[u8], parts: u16, content: &[u8]) -> u64 {
-    xxh3_64_with_seed(content, xxh3_64(key) ^ u64::from(parts))
-}
-
 /// Frames `content` as a record value.
-fn encode_value(value: &mut Vec<u8>, key: &[u8], parts: u16, content: &[u8]) {
+fn encode_value(
+    value: &mut Vec<u8>,
+    checksum: &RecordChecksum,
+    key: &[u8],
+    parts: u16,
+    content: &[u8],
+) {
     value.clear();
     value.push(VERSION);
     value.extend_from_slice(&parts.to_le_bytes());
-    value.extend_from_slice(&checksum(key, parts, content).to_le_bytes());
+    value.extend_from_slice(&checksum.of(key, parts, content).to_le_bytes());
     value.extend_from_slice(content);
 }
 
@@ -112,10 +125,38 @@ pub enum DecodedRecord {
 /// Reads records in order, and joins their parts.
 #[derive(Debug, Default)]
 pub struct StateRecordReader {
+    checksum: RecordChecksum,
     open: Option<(RecordKey, u16, Vec<u8>)>,
 }
 
 impl StateRecordReader {
+    /// A reader of records with such a checksum.
+    #[must_use]
+    pub fn new(checksum: RecordChecksum) -> Self {
+        Self {
+            checksum,
+            open: None,
+        }
+    }
+
+    fn check(
+        &self,
+        key: &[u8],
+        parts: u16,
+        content: &[u8],
+        stated: &[u8],
+    ) -> Result<(), StateRecordError> {
+        let is_valid =
+            |checksum: &RecordChecksum| checksum.of(key, parts, content).to_le_bytes() == *stated;
+        if is_valid(&self.checksum) {
+            return Ok(());
+        }
+        if self.checksum.is_keyed() && is_valid(&RecordChecksum::default()) {
+            return Err(StateRecordError::Unauthenticated);
+        }
+        Err(damaged("a checksum does not match"))
+    }
+
     /// Reads the next record.
     ///
     /// # Errors
@@ -135,9 +176,7 @@ impl StateRecordReader {
             return Err(StateRecordError::Version { decoded: head[0] });
         }
         let parts = u16::from_le_bytes([head[1], head[2]]);
-        if checksum(key, parts, content).to_le_bytes() != head[3..] {
-            return Err(damaged("a checksum does not match"));
-        }
+        self.check(key, parts, content, &head[3..])?;
         if key == MARKER {
             let header = Header::try_from_slice(content).map_err(|why| undecodable(&why))?;
             return Ok(DecodedRecord::Marker(Box::new(header)));
@@ -181,7 +220,9 @@ mod tests {
                 records.push((key.to_vec(), value.map(<[u8]>::to_vec)));
                 Ok(())
             };
-            write(*key, content.as_deref(), &mut Vec::new(), &mut send).unwrap();
+            let checksum = RecordChecksum::default();
+            let content = content.as_deref();
+            write(&checksum, *key, content, &mut Vec::new(), &mut send).unwrap();
         }
         records
     }
@@ -226,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_record_is_rejected_with_the_remedy() {
+    fn a_damaged_record_is_rejected() {
         let good = records(&[(RecordKey::EventIds, Some(vec![5; 40]))]).remove(0);
         let (key, value) = (good.0, good.1.unwrap());
         let error = |key: &[u8], value: &[u8]| {
@@ -236,7 +277,7 @@ mod tests {
         for at in 1..value.len() {
             let mut damaged = value.clone();
             damaged[at] ^= 4;
-            assert!(error(&key, &damaged).contains("--cold"), "{at}");
+            assert!(error(&key, &damaged).contains("damaged"), "{at}");
         }
         let mut newer = value.clone();
         newer[0] = 9;
@@ -245,5 +286,42 @@ mod tests {
         let mut elsewhere = key.clone();
         elsewhere[0] ^= 1;
         assert!(error(&elsewhere, &value).contains("checksum does not match"));
+    }
+
+    #[test]
+    fn with_a_key_only_its_holder_writes_what_is_restored() {
+        let keyed = |secret, shard| RecordChecksum::new(secret).for_shard(shard);
+        let records_of = |checksum: &RecordChecksum| {
+            let mut records = Vec::new();
+            let mut send = |key: &[u8], value: Option<&[u8]>| {
+                records.push((key.to_vec(), value.unwrap().to_vec()));
+                Ok(())
+            };
+            write(
+                checksum,
+                RecordKey::Engine,
+                Some(&[7; 9]),
+                &mut Vec::new(),
+                &mut send,
+            )
+            .unwrap();
+            records.remove(0)
+        };
+        let rejection = |checksum: RecordChecksum, (key, value): &(Vec<u8>, Vec<u8>)| {
+            let read = StateRecordReader::new(checksum).read(key, Some(value));
+            read.err().map(|why| why.to_string()).unwrap_or_default()
+        };
+        let own = keyed("a secret of the deployment", "identity/0");
+        let record = records_of(&own);
+        assert_eq!(rejection(own.clone(), &record), "");
+        let plain = records_of(&RecordChecksum::default());
+        assert!(rejection(own.clone(), &plain).contains("not authenticated"));
+        for other in [
+            keyed("another secret", "identity/0"),
+            keyed("a secret of the deployment", "identity/1"),
+            RecordChecksum::default(),
+        ] {
+            assert!(rejection(other, &record).contains("another key"));
+        }
     }
 }

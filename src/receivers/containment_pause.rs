@@ -7,8 +7,10 @@ use crate::feedback::model::{ContainmentCommand, Feedback, FeedbackCommand};
 use crate::kafka::KafkaError;
 use crate::kafka::client;
 use crate::kafka::client::Reader;
+use crate::kafka::feedback_consumer::sent_at;
 use crate::orders::model::Order;
 use crate::receivers::admission::{Admission, admit};
+use credwatch_core::containment::containment_switch::ContainmentSwitch;
 use credwatch_core::units::{MS_PER_DAY, MS_PER_SEC};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError as ClientError;
@@ -28,7 +30,9 @@ const LOOKBACK_MS: i64 = MS_PER_DAY;
 pub struct PauseTracker {
     reader: Reader,
     config: Arc<Config>,
-    paused_by: Option<String>,
+    switch: ContainmentSwitch,
+    /// Author of the latest command.
+    commanded_by: String,
     /// Signed messages that were accepted: replays are rejected.
     accepted: BTreeSet<[u8; 16]>,
     /// Partitions that have not been read to their end.
@@ -60,7 +64,8 @@ impl PauseTracker {
         Ok(Self {
             reader,
             config,
-            paused_by: None,
+            switch: ContainmentSwitch::default(),
+            commanded_by: String::new(),
             accepted: BTreeSet::new(),
             behind: (0..partitions).collect(),
         })
@@ -76,7 +81,7 @@ impl PauseTracker {
             if self.behind.is_empty() {
                 within = Duration::ZERO;
             }
-            let budget_alert = match self.reader.poll(within) {
+            let verified = match self.reader.poll(within) {
                 None if self.behind.is_empty() => break,
                 None => return Err(KafkaError::Consumer(ClientError::NoMessageReceived)),
                 Some(Err(ClientError::PartitionEOF(partition))) => {
@@ -85,16 +90,17 @@ impl PauseTracker {
                 }
                 Some(Err(why)) => return Err(KafkaError::Consumer(why)),
                 Some(Ok(message)) => {
-                    let sent = message.timestamp().to_millis().map(|ms| ms / 1_000);
                     let record = message.payload().unwrap_or_default();
-                    self.config.feedback.verifier.verify(record, sent).ok()
+                    let verifier = &self.config.feedback.verifier;
+                    verifier.verify(record, sent_at(&message)).ok()
                 }
             };
-            if let Some(feedback) = budget_alert {
+            if let Some(feedback) = verified {
                 self.apply(&feedback);
             }
         }
-        Ok(self.paused_by.clone())
+        let is_paused = self.switch.is_paused();
+        Ok(is_paused.then(|| self.commanded_by.clone()))
     }
 
     /// Admission of `order`, parsed from `record`, at this time.
@@ -125,15 +131,14 @@ impl PauseTracker {
             }
         }
         let by = &feedback.by;
-        self.paused_by = match command {
-            ContainmentCommand::Pause => {
-                warn!(by, "containment paused: no order is executed");
-                Some(by.clone())
-            }
-            ContainmentCommand::Resume => {
-                info!(by, "containment resumed");
-                None
-            }
-        };
+        let is_pause = command == ContainmentCommand::Pause;
+        if !self.switch.command(is_pause, feedback.sent_at) {
+            return;
+        }
+        match command {
+            ContainmentCommand::Pause => warn!(by, "containment paused: no order is executed"),
+            ContainmentCommand::Resume => info!(by, "containment resumed"),
+        }
+        self.commanded_by.clone_from(by);
     }
 }

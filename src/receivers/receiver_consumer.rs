@@ -9,7 +9,7 @@ use crate::config::{Receiver, ReceiverKind};
 use crate::feedback::model::Feedback;
 use crate::kafka::KafkaError;
 use crate::kafka::feedback_producer::RecordProducer;
-use crate::kafka::worker::Shared;
+use crate::kafka::stage::Shared;
 use crate::orders::model::Order;
 use crate::outputs::dead_letter::DeadLetter;
 use crate::receivers::admission::Admission;
@@ -132,7 +132,11 @@ impl<'l> ReceiverWorker<'l> {
 
     /// Delivers one record, and reports the outcome.
     fn process(&mut self, message: &OwnedMessage) -> Result<DeliveryOutcome, KafkaError> {
-        let json = message.payload().unwrap_or_default();
+        let Some(json) = message.payload() else {
+            let tombstones = &self.shared.metrics.tombstones;
+            tombstones.with_label_values(&["deliver"]).inc();
+            return Ok(DeliveryOutcome::Skipped);
+        };
         let is_order = message.topic() == self.shared.config.topics.revocations;
         let order: Option<Order> = is_order
             .then(|| serde_json::from_slice(json).ok())

@@ -6,7 +6,7 @@ use super::receiver_partitions::{POLL_TIMEOUT, ReceiverContext, partition_consum
 use crate::clock::wall_time;
 use crate::config::Receiver;
 use crate::kafka::KafkaError;
-use crate::kafka::worker::Shared;
+use crate::kafka::stage::Shared;
 use crate::orders::model::Order;
 use crate::receivers::admission::Admission;
 use crate::receivers::containment_pause::PauseTracker;
@@ -124,6 +124,10 @@ impl<'p> PollQueueFeeder<'p> {
                 let token = order.set.as_deref().unwrap_or_default();
                 let ticket = self.queue.put(&order.order_id, token);
                 entry = Some(QueuedOrder { ticket, expires_ms });
+            }
+            _ if message.payload().is_none() => {
+                let tombstones = &self.shared.metrics.tombstones;
+                tombstones.with_label_values(&["deliver"]).inc();
             }
             (_, Admission::Rejected(why) | Admission::Expired(why)) => self.reject(&why),
             _ => self.count("skipped"),

@@ -97,8 +97,9 @@ mod tests {
             classify_response(&reply(503, "")),
             Err(DeliveryError::Retryable(_))
         ));
+        let redirected = classify_response(&reply(302, ""));
         assert!(
-            matches!(classify_response(&reply(302, "")), Err(DeliveryError::Permanent(why)) if why.contains("redirects"))
+            matches!(redirected, Err(DeliveryError::Permanent(why)) if why.contains("redirects"))
         );
     }
 }

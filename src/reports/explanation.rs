@@ -72,6 +72,20 @@ pub struct SignalExplanation {
     pub sentence: String,
 }
 
+impl BaselineExplanation {
+    /// Of an identity without baseline.
+    #[must_use]
+    pub fn nothing(identity: &str) -> Self {
+        Self {
+            identity: identity.to_owned(),
+            known: None,
+            threshold_nats: 0.0,
+            threshold_learned_share: 0.0,
+            events: Vec::new(),
+        }
+    }
+}
+
 impl ProfileSummary {
     /// From a profile report.
     #[must_use]

@@ -67,7 +67,7 @@ impl IncidentReport {
         let mut incident = Self {
             alert_id: alert_id.to_owned(),
             title: text(&last["message"]).to_owned(),
-            severity: text(&last["severity"]).to_owned(),
+            severity: text(&last["severity"]).to_lowercase(),
             status: text(&last["status"]).to_owned(),
             timeline: Vec::new(),
             reasons: texts(&details["reasons"]),
@@ -98,7 +98,8 @@ impl IncidentReport {
         let time = time.map(format_rfc3339).unwrap_or_default();
         let details = &alert["unmapped"]["credwatch"];
         let score = details["score_nats"].as_f64().unwrap_or(0.0);
-        let (what, severity) = (text(&alert["activity_name"]), text(&alert["severity"]));
+        let what = text(&alert["activity_name"]);
+        let severity = text(&alert["severity"]).to_lowercase();
         let what = match what {
             "Create" => format!(
                 "alert opened, {severity}, {score:.1} nats: {}",
@@ -288,14 +289,17 @@ mod tests {
         let audit = [
             json!({"entry": {"type": "decision", "time": "2026-03-02T08:00:00Z", "alert_id": "a1",
                 "identity": "svc", "event_id": "e1",
-                "event": {"action": "iam:CreateAccessKey", "host": "vps-1", "ip": "203.0.113.9", "purpose": null}, "source": ["t", 0, 7], "record_hash": "blake3:aa",
-                "decision": {"action": "revoke", "requested_action": "suspend", "mode": "enforce", "policy": "p",
+                "event": {"action": "iam:CreateAccessKey", "host": "vps-1", "ip": "203.0.113.9",
+                    "purpose": null},
+                "source": ["t", 0, 7], "record_hash": "blake3:aa",
+                "decision": {"action": "revoke", "requested_action": "suspend", "mode": "enforce",
+                    "policy": "p",
                     "weakened_by": ["exception"], "order_id": "o1"}}}),
             json!({"entry": {"type": "containment_done", "time": "2026-03-02T08:00:01Z", "order_id": "o1",
                 "by": "idp", "took_ms": 340, "reason": "ended"}}),
             json!({"entry": {"type": "containment_done", "time": "2026-03-02T08:00:01Z", "order_id": "o9"}}),
-            json!({"entry": {"type": "feedback", "time": "2026-03-02T08:01:00Z", "alert_id": "a1", "by": "ada",
-                "verdict": "true_positive"}}),
+            json!({"entry": {"type": "feedback", "time": "2026-03-02T08:01:00Z", "alert_id": "a1",
+                "by": "ada", "verdict": "true_positive"}}),
         ];
         let incident = IncidentReport::collect("a1", &alerts, &audit).unwrap();
         assert_eq!(

@@ -1,14 +1,19 @@
 //! `credwatch run`: the stages on Kafka, the HTTP server, and an orderly shutdown.
 
+use crate::commands::console_setup::with_log_in;
 use crate::commands::publish_feedback;
 use crate::config::{Config, Realm, Receiver, ReceiverKind};
+use crate::console::Console;
 use crate::http::{AppState, HttpError, Server};
+use crate::kafka::console_reader::feed;
 use crate::kafka::detect::Detect;
+use crate::kafka::event_reader::KafkaEvents;
 use crate::kafka::feedback_consumer::FeedbackConsumer;
 use crate::kafka::ingest::Ingest;
-use crate::kafka::shard_handoff::ShardHandoff;
+use crate::kafka::shard_handoff::{ColdStart, ShardHandoff};
+use crate::kafka::stage::Shared;
+use crate::kafka::supervisor;
 use crate::kafka::worker;
-use crate::kafka::worker::Shared;
 use crate::kafka::{KafkaError, client, topics};
 use crate::keycloak::event_poller::{PollError, Poller};
 use crate::metrics::{Metrics, MetricsError};
@@ -21,14 +26,16 @@ use crate::shard::{LoadModelError, ShardFactory, load_model, model_hash};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
 /// Feedback requests that may wait to be published.
 const MAX_PENDING_REQUESTS: usize = 64;
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Stages that this process runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Stages {
     /// Raw logs to events.
     pub ingest: bool,
@@ -36,8 +43,10 @@ pub struct Stages {
     pub detect: bool,
     /// Alerts and orders to receivers.
     pub deliver: bool,
-    /// Whether shards start without their baselines.
-    pub is_cold: bool,
+    /// The console, where somebody may log in.
+    pub console: bool,
+    /// Shards that start without their baselines.
+    pub cold_start: ColdStart,
 }
 
 /// Why the service did not start.
@@ -75,6 +84,12 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
     let config = &shared.config;
     let receivers = config.deliver.receivers.iter();
     let poll_queues: Vec<Arc<PollQueue>> = receivers.filter_map(poll_queue_of).collect();
+    let has_console =
+        stages.console && (config.console.has_people() || !config.http.token.is_empty());
+    let console = has_console.then(|| {
+        let events = Arc::new(KafkaEvents::new(Arc::clone(config)));
+        with_log_in(config, &model_hash, events)
+    });
     let (feedback_requests, wished) = tokio::sync::mpsc::channel(MAX_PENDING_REQUESTS);
     let pages = AppState {
         feedback_requests: Some(feedback_requests),
@@ -85,6 +100,8 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
         poll_queues: poll_queues.clone(),
         token: Some(config.http.token.clone()),
         is_loopback: listen.ip().is_loopback(),
+        console: console.clone(),
+        process_id: u64::from(std::process::id()),
     };
     let server = runtime.block_on(Server::bind(listen, pages))?;
     info!("HTTP listening on http://{}", server.address()?);
@@ -92,7 +109,14 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
     runtime.spawn(publish_feedback::serve(Arc::clone(config), wished));
     let (mode, hash) = (config.guardrails.mode, &config.hash);
     info!("model {model_hash}, configuration {hash}, containment {mode}");
-    let threads = start(&shared, &model, stages, &poll_queues, runtime.handle())?;
+    let mut threads = start(&shared, &model, stages, &poll_queues, runtime.handle())?;
+    if let Some(console) = console {
+        let model = Arc::clone(&console.model);
+        threads.push(spawn("console", 0, &shared, move |shared, _| {
+            feed(shared, &model)
+        })?);
+        runtime.spawn(sample_throughput(console.model, shared.metrics.clone()));
+    }
     runtime.block_on(shutdown_requested());
     info!("shutdown requested, draining");
     shared.stop.store(true, Ordering::Relaxed);
@@ -134,7 +158,7 @@ fn start(
         }
     }
     if stages.detect {
-        let handoff = Arc::new(ShardHandoff::new(stages.is_cold));
+        let handoff = Arc::new(ShardHandoff::new(stages.cold_start));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let configured = shared.config.kafka.workers;
         let workers = if configured == 0 { cores } else { configured };
@@ -158,14 +182,14 @@ fn spawn<E: std::fmt::Display>(
 ) -> Result<JoinHandle<()>, RunError> {
     let shared = shared.clone();
     let thread = std::thread::Builder::new().name(format!("{name}-{worker}"));
-    let body = move || worker::supervise(name, &shared, || work(&shared, worker));
+    let body = move || supervisor::supervise(name, &shared, || work(&shared, worker));
     Ok(thread.spawn(body)?)
 }
 
 fn ingest_once(shared: &Shared, worker: usize) -> Result<(), KafkaError> {
     let config = &shared.config;
     topics::require(config, &topics::needed(&config.topics, config, true, false))?;
-    let mut stage = Ingest::new(config.ingest.clone(), shared.metrics.clone());
+    let mut stage = Ingest::new(config, shared.metrics.clone())?;
     let group = format!("{}-ingest", config.kafka.group_id);
     let id = client::transactional_id(&config.kafka, "ingest", worker);
     worker::run(&mut stage, &group, &id, shared)
@@ -227,6 +251,16 @@ fn detect_once(
     let mut stage = stage.with_feedback(feedback_consumer);
     let id = client::transactional_id(&config.kafka, "detect", worker);
     worker::run(&mut stage, &group, &id, shared)
+}
+
+/// Samples the number of processed events, once a second.
+async fn sample_throughput(console: Arc<Console>, metrics: Metrics) {
+    let processed = metrics.records.with_label_values(&["detect"]);
+    let mut tick = tokio::time::interval(SAMPLE_INTERVAL);
+    loop {
+        tick.tick().await;
+        console.sample_throughput(processed.get());
+    }
 }
 
 /// Waits for SIGTERM or SIGINT.

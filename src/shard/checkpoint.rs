@@ -1,6 +1,8 @@
 //! Checkpoint and restore of a shard's state.
 
 use super::{OutputRecord, Shard, ShardFactory, ShardId, Stream};
+use crate::outputs::retention_gap::RetentionGap;
+use crate::persistence::record_checksum::RecordChecksum;
 use crate::persistence::snapshot;
 use crate::persistence::snapshot::Header;
 use crate::persistence::state_record_codec;
@@ -21,7 +23,10 @@ const SOURCE_KEY_PREFIX: &[u8] = b"source/";
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// A record is invalid.
-    #[error("partition {partition}: a baseline is {why}")]
+    #[error(
+        "partition {partition}: a baseline is {why}, or start once with `credwatch run --cold={partition}`, \
+         which learns this partition again from the events that Kafka still holds"
+    )]
     Record {
         /// Partition.
         partition: i32,
@@ -31,7 +36,7 @@ pub enum RestoreError {
     /// The records are inconsistent.
     #[error(
         "partition {partition}: the baselines do not fit together: {why}; start once with `credwatch run \
-         --cold`, which learns again from the events that Kafka still holds"
+         --cold={partition}`, which learns this partition again from the events that Kafka still holds"
     )]
     Inconsistent {
         /// Partition.
@@ -94,7 +99,7 @@ impl Shard {
     /// Whether some changes cannot be recovered from events, and must be stored before the next one.
     #[must_use]
     pub fn is_urgent(&self) -> bool {
-        self.has_upgrade() || self.has_feedback
+        self.has_upgrade() || self.has_unlogged_change || !self.retention_gaps.is_empty()
     }
 
     /// Audits a change of model or configuration, once: the state is to be stored in the same
@@ -110,6 +115,21 @@ impl Shard {
         let stream = Stream::Decisions;
         let record = OutputRecord::cloud_event(stream, "", "upgrade.v1", id, time, payload);
         Some(record.in_partition(self.position.partition))
+    }
+
+    /// Audits deleted events, once: the state is to be stored in the same transaction.
+    pub fn audit_retention_gaps(&mut self) -> Vec<OutputRecord> {
+        let gaps = std::mem::take(&mut self.retention_gaps);
+        self.has_unlogged_change |= !gaps.is_empty();
+        let (view, partition, time) = (self.entity, self.position.partition, self.engine.now());
+        let audit = |gap: &RetentionGap| {
+            let payload = self.audit.retention_gap(time, gap);
+            let id = format!("retention-gap-{view}-{partition}-{}", gap.first_offset);
+            let stream = Stream::Decisions;
+            OutputRecord::cloud_event(stream, "", "retention_gap.v1", id, time, payload)
+                .in_partition(partition)
+        };
+        gaps.iter().map(audit).collect()
     }
 
     /// The time of its events.
@@ -146,11 +166,13 @@ impl Shard {
     pub fn begin_checkpoint(&mut self, send: &mut RecordSink<'_>) -> io::Result<usize> {
         self.checkpoint_offset = self.next_offset();
         let entity = self.entity;
-        state_record_codec::write_marker(&self.header(), &mut |key, value| {
+        state_record_codec::write_marker(&self.checksum, &self.header(), &mut |key, value| {
             send_record(entity, key, value, send)
         })?;
         let engine = &mut self.engine;
-        write_records(entity, send, |keep| engine.begin_checkpoint(keep))
+        write_records(entity, &self.checksum, send, |keep| {
+            engine.begin_checkpoint(keep)
+        })
     }
 
     /// Sends about `max_bytes` more of the checkpoint; returns whether it is complete.
@@ -163,7 +185,7 @@ impl Shard {
         send: &mut RecordSink<'_>,
     ) -> io::Result<bool> {
         let engine = &mut self.engine;
-        write_records(self.entity, send, |keep| {
+        write_records(self.entity, &self.checksum, send, |keep| {
             engine.write_checkpoint_chunk(most_bytes, keep)
         })
     }
@@ -173,7 +195,7 @@ impl Shard {
         self.engine.commit_checkpoint();
         self.checkpointed_offset = self.checkpoint_offset;
         self.upgrade = None;
-        self.has_feedback = false;
+        self.has_unlogged_change = false;
     }
 
     /// The checkpoint was not committed: its content is dirty again.
@@ -198,12 +220,15 @@ fn send_record(
 /// Calls `save` with a sink that sends state records.
 fn write_records<T>(
     entity: EntityView,
+    checksum: &RecordChecksum,
     send: &mut RecordSink<'_>,
     save: impl FnOnce(&mut StateSink<'_>) -> io::Result<T>,
 ) -> io::Result<T> {
     let mut value = Vec::new();
     let mut send = |key: &[u8], value: Option<&[u8]>| send_record(entity, key, value, send);
-    save(&mut |key, content| state_record_codec::write(key, content, &mut value, &mut send))
+    save(&mut |key, content| {
+        state_record_codec::write(checksum, key, content, &mut value, &mut send)
+    })
 }
 
 /// A shard that is being restored from its records, in order.
@@ -224,7 +249,7 @@ impl<'b> ShardRestore<'b> {
         Self {
             factory,
             id,
-            reader: StateRecordReader::default(),
+            reader: StateRecordReader::new(factory.checksum_of(id)),
             engine: Engine::restore(factory.settings_of(id)),
             marker: None,
             undecodable: BTreeMap::new(),

@@ -14,6 +14,12 @@ impl Shard {
         self.feedback_offsets.get(&partition).copied().unwrap_or(0)
     }
 
+    /// Continues after the feedback record at `offset`, which is none that can be applied.
+    pub fn skip_feedback(&mut self, (partition, offset): (i32, i64)) {
+        let next = self.feedback_offsets.entry(partition).or_default();
+        *next = (*next).max(offset + 1);
+    }
+
     /// Applies the feedback record at `offset`; returns the records to publish, or `None` where the
     /// feedback concerns another shard, is a replay, or was applied before. Follow-up orders are issued
     /// at `wall`.
@@ -53,8 +59,15 @@ impl Shard {
             FeedbackCommand::Forget(identity) if engine.forget(identity) => FeedbackEffect::Applied,
             FeedbackCommand::Forget(_) => FeedbackEffect::NotFound,
             FeedbackCommand::Containment(command) => {
-                engine.pause(command == ContainmentCommand::Pause);
-                FeedbackEffect::Applied
+                if engine.pause(command == ContainmentCommand::Pause, feedback.sent_at) {
+                    FeedbackEffect::Applied
+                } else {
+                    warn!(
+                        partition,
+                        offset, "command superseded: a later one was applied before"
+                    );
+                    FeedbackEffect::NotFound
+                }
             }
         };
         if matches!(effect, FeedbackEffect::NotFound) {
@@ -72,7 +85,7 @@ impl Shard {
         id: String,
         wall: Option<EventTime>,
     ) -> Vec<OutputRecord> {
-        self.has_feedback = true;
+        self.has_unlogged_change = true;
         let mut records = vec![self.emit_audit(feedback, id)];
         records.extend(self.output_records(alert.map_or(&[], std::slice::from_ref), wall, None));
         records

@@ -18,8 +18,10 @@ use crate::crypto::Signer;
 use crate::orders::model::Order;
 use crate::outputs::ocsf_finding;
 use crate::outputs::ocsf_finding::Hashes;
+use crate::outputs::retention_gap::RetentionGap;
 use crate::outputs::sighting_record;
 use crate::outputs::sighting_record::SightingError;
+use crate::persistence::record_checksum::RecordChecksum;
 use crate::sources::native;
 use crate::sources::native::NativeError;
 use credwatch_core::engine::{
@@ -80,13 +82,16 @@ pub struct Shard {
     first_record_offset: i64,
     /// Offsets of the next feedback, by partition of the feedback topic.
     feedback_offsets: BTreeMap<i32, i64>,
-    /// Whether feedback was applied since the last checkpoint.
-    has_feedback: bool,
+    /// Whether the state was changed by what is not in its log since the last checkpoint.
+    has_unlogged_change: bool,
+    /// Deleted events that are still to be audited.
+    retention_gaps: Vec<RetentionGap>,
     /// Model and configuration of the restored state, where they differ from the present ones.
     upgrade: Option<Upgrade>,
     configuration_hash: Arc<str>,
     partitions: u32,
     signer: Option<Arc<Signer>>,
+    checksum: RecordChecksum,
 }
 
 /// Model and configuration of a restored state.
@@ -205,7 +210,14 @@ impl Shard {
 
     /// Skips the record at `offset`, which is not an event.
     pub fn skip(&mut self, offset: i64) {
-        self.position.offset = offset;
+        self.position.offset = self.position.offset.max(offset);
+    }
+
+    /// Continues after events that were deleted before they were read. They are no part of the log, so that
+    /// the state is to be stored before the next event.
+    pub fn skip_deleted(&mut self, gap: RetentionGap) {
+        self.skip(gap.last_offset);
+        self.retention_gaps.push(gap);
     }
 
     /// Processes one record.

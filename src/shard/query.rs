@@ -3,7 +3,8 @@
 use super::Shard;
 use crate::ingest::expand;
 use crate::reports::explanation::{BaselineExplanation, ProfileSummary, ScoredEvent};
-use crate::sources::source_format::{head, recognise};
+use crate::sources::source_format::Format;
+use credwatch_core::engine::Portrait;
 
 /// Why a query has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,8 +63,15 @@ impl Shard {
         })
     }
 
+    /// The baseline of `identity` in numbers; `None` where it has none.
+    #[must_use]
+    pub fn portrait(&self, identity: &str) -> Option<Portrait> {
+        self.engine.portrait(identity)
+    }
+
     fn score_events(&self, identity: &str, document: &[u8]) -> Vec<ScoredEvent> {
-        expand(document, recognise(head(document)))
+        expand(document, Format::Auto)
+            .records
             .into_iter()
             .filter_map(|record| record.outcome.ok())
             .filter(|native| native.key().is_ok_and(|key| key == identity))

@@ -5,6 +5,7 @@ use crate::audit::record::AuditChain;
 use crate::config::{Config, Detect};
 use crate::crypto::Signer;
 use crate::model::{Model, ModelError};
+use crate::persistence::record_checksum::RecordChecksum;
 use crate::persistence::snapshot;
 use crate::persistence::snapshot::{Header, SnapshotError};
 use credwatch_core::engine::{Engine, Settings, SourcePosition};
@@ -26,6 +27,7 @@ pub struct ShardFactory {
     events_topic: Arc<str>,
     partitions: u32,
     signer: Option<Arc<Signer>>,
+    checksum: RecordChecksum,
     /// Secret from which each new shard derives that of its keys; `None`: keys are not secret.
     hash_secret: Option<[u8; 32]>,
 }
@@ -59,6 +61,7 @@ impl ShardFactory {
             events_topic: config.topics.events.as_str().into(),
             partitions,
             signer: config.signer.clone(),
+            checksum: RecordChecksum::new(config.state_secret.reveal()),
             hash_secret: config.signer.as_deref().and_then(Signer::derive_secret),
         }
     }
@@ -106,6 +109,8 @@ impl ShardFactory {
 
     pub(super) fn assemble(&self, entity: EntityView, engine: Engine, header: Header) -> Shard {
         let hash = &self.configuration_hash;
+        let partition = header.partition;
+        let checksum = self.checksum_of(ShardId { entity, partition });
         let has_news =
             header.model_hash != self.model_hash() || header.configuration_hash != **hash;
         let upgrade = has_news.then_some(Upgrade {
@@ -126,12 +131,20 @@ impl ShardFactory {
             checkpoint_offset: header.next_offset,
             first_record_offset: header.first_record_offset,
             feedback_offsets: header.feedback_offsets,
-            has_feedback: false,
+            has_unlogged_change: false,
+            retention_gaps: Vec::new(),
             upgrade,
             configuration_hash: Arc::clone(hash),
             signer: self.signer.clone(),
+            checksum,
             partitions: self.partitions,
         }
+    }
+
+    /// Checksum of the stored records of one shard.
+    pub(super) fn checksum_of(&self, id: ShardId) -> RecordChecksum {
+        self.checksum
+            .for_shard(&format!("{}/{}", id.entity, id.partition))
     }
 
     /// Header of a shard without state.

@@ -10,12 +10,13 @@ use crate::sources::time::format_rfc3339;
 use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
 
 /// The scenarios, in the order in which a demonstration shows them.
-pub const SCENARIOS: [&str; 27] = [
+pub const SCENARIOS: [&str; 28] = [
     "stolen_session",
     "service_key_abroad",
     "guessed_password",
     "self_promotion",
     "forged_token",
+    "forged_issuer",
     "cover_tracks",
     "token_on_colleagues_host",
     "session_in_same_country",
@@ -47,10 +48,9 @@ pub fn campaign(
     start: EventTime,
 ) -> Vec<SimulatedEvent> {
     let requested = match scenario {
-        "service_key_abroad" | "forged_token" | "cover_tracks" | "short_lived_token"
-        | "expired_token" | "revoked_credential" | "rotated_key" | "no_purpose" | "bulk_read" => {
-            Work::Service
-        }
+        "service_key_abroad" | "forged_token" | "forged_issuer" | "cover_tracks"
+        | "short_lived_token" | "expired_token" | "revoked_credential" | "rotated_key"
+        | "no_purpose" | "bulk_read" => Work::Service,
         _ => Work::Person,
     };
     let victims: Vec<Member> = organisation
@@ -74,6 +74,7 @@ pub fn campaign(
         "guessed_password" => script.guessed_password(),
         "self_promotion" => script.self_promotion(),
         "forged_token" => script.forged_token(),
+        "forged_issuer" => script.forged_issuer(),
         "cover_tracks" => script.cover_tracks(),
         "token_on_colleagues_host" => script.token_on_colleagues_host(),
         "session_in_same_country" => script.session_in_same_country(),
@@ -163,6 +164,20 @@ impl CampaignScript<'_> {
                 if let Some(credential) = &mut event.credential {
                     credential.id = "forged".to_owned();
                     credential.expires_at = Some(expires);
+                }
+            });
+        }
+    }
+
+    /// A token as the victim's, signed by an issuer that somebody added.
+    fn forged_issuer(&mut self) {
+        let site = self.victim.sites[0].clone();
+        let action = self.victim.actions[0];
+        for _ in 0..3 {
+            self.act(&site, action, |event| {
+                if let Some(credential) = &mut event.credential {
+                    credential.id = "forged-by-another".to_owned();
+                    credential.issuer = Some("sts-shadow".to_owned());
                 }
             });
         }

@@ -284,8 +284,9 @@ impl Organisation {
         let last = 10 + self.serial % 40;
         let place = &site.place;
         NativeEvent {
+            time_source: None,
             event_id: Some(format!("sim-{:08}", self.serial)),
-            time: format_rfc3339(time),
+            time: Some(format_rfc3339(time)),
             identity: NativeIdentity {
                 id: member.id.clone(),
                 kind,
@@ -316,6 +317,7 @@ impl Organisation {
                 asn: Some(place.asn),
                 latitude: Some(place.position.0),
                 longitude: Some(place.position.1),
+                ..NativeSource::default()
             }),
             purpose: (member.work != Work::Person).then(|| format!("job/{}", member.group)),
             outcome: "success",

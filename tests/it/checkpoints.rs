@@ -1,5 +1,5 @@
-//! A checkpoint is the state at its begin, whatever is learned, evicted or erased while it is being written; an
-//! aborted one loses nothing for the next.
+//! A checkpoint is the state at its begin, whatever is learned, evicted or erased while it is being
+//! written; an aborted one loses nothing for the next.
 
 use credwatch::config::{Config, Sources};
 use credwatch::feedback::model::Feedback;

@@ -447,7 +447,7 @@ fn the_demo_shows_attacks() {
     assert!(output.status.success(), "{output:?}");
     let output_text = text(&output.stdout);
     assert!(
-        output_text.contains("metrics on http://127.0.0.1:"),
+        output_text.contains("console   http://127.0.0.1:"),
         "{output_text}"
     );
     assert!(

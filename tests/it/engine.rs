@@ -86,7 +86,7 @@ fn late_events_do_not_move_time_back() {
     for (at, simulated) in events.iter().rev().take(50).enumerate() {
         let mut late = simulated.event.clone();
         late.event_id = Some(format!("late-{at}"));
-        late.time = "2026-01-06T03:00:00Z".to_owned();
+        late.time = Some("2026-01-06T03:00:00Z".to_owned());
         assert!(
             judge(&mut disturbed, &late.to_json())
                 .score_nats
@@ -177,7 +177,8 @@ proptest! {
                 "credential": {"id": format!("c{}", who % 2), "kind": "session", "issued_at": now,
                     "expires_at": now - 1_000_000 + life},
                 "action": format!("a{}", address % 50), "resource": format!("r{address}"),
-                "source": {"ip": std::net::Ipv4Addr::from(address).to_string(), "host": format!("h{}", address % 9),
+                "source": {"ip": std::net::Ipv4Addr::from(address).to_string(),
+                    "host": format!("h{}", address % 9),
                     "latitude": latitude, "longitude": 2.0 * latitude},
                 "outcome": outcome_text,
             });

@@ -74,9 +74,9 @@ fn a_spray_is_one_alert_that_names_whom_it_tried_and_who_logged_in() {
         .map(|order| order["identity"]["id"].as_str().unwrap());
     let mut ordered: Vec<&str> = ordered.collect();
     ordered.dedup();
-    assert_eq!(
-        ordered, SPRAYED_SUCCESSES,
-        "each of them is decided on, by its own evidence"
+    assert!(
+        !ordered.is_empty() && ordered.iter().all(|one| SPRAYED_SUCCESSES.contains(one)),
+        "those are decided on whose own evidence reaches the threshold: {ordered:?}"
     );
     let attempted = details["attempted"].as_array().unwrap();
     assert!(attempted.len() == 20 && details["has_more_attempted"] == true);
@@ -130,12 +130,16 @@ fn a_protected_identity_with_a_login_from_the_source_is_only_alerted_on() {
             .map(|order| order["identity"]["id"].as_str().unwrap().to_owned())
             .collect()
     };
-    let (_, orders) = replay(&events, &[]);
-    let unprotected = contained(&orders);
+    let orders_under = |protected: &[&String]| {
+        let policy = "[[containment.policy]]\nname = \"all\"\naction = \"step_up\"\n";
+        let settings = format!("[containment]\nprotected = {protected:?}\n{policy}");
+        std::fs::write(&config, settings).unwrap();
+        replay(&events, &["--config", config.to_str().unwrap()]).1
+    };
+    let unprotected = contained(&orders_under(&[]));
     assert!(!unprotected.is_empty());
     let names: Vec<&String> = unprotected.iter().collect();
-    std::fs::write(&config, format!("[containment]\nprotected = {names:?}\n")).unwrap();
-    let (_, orders) = replay(&events, &["--config", config.to_str().unwrap()]);
+    let orders = orders_under(&names);
     assert!(contained(&orders).is_empty());
     let kept = orders
         .iter()

@@ -104,7 +104,7 @@ fn state_of_another_format_version_is_refused_with_the_remedy() {
     let refused = replay();
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     let message = text(&refused.stderr);
-    for part in ["format 4", "reads 5", "replay from the start"] {
+    for part in ["format 5", "reads 6", "replay from the start"] {
         assert!(message.contains(part), "{message}");
     }
 }
@@ -115,7 +115,8 @@ fn unused_privileges_are_reported_with_a_suggestion() {
     let path = |name: &str| folder.path().join(name).display().to_string();
     let mut events = String::new();
     let mut event = |day: i64, who: &str, action: &str| {
-        let event = json!({"event_id": format!("{day}-{who}-{action}"), "time": crate::common::START_MS + day * 86_400_000,
+        let event = json!({"event_id": format!("{day}-{who}-{action}"),
+            "time": crate::common::START_MS + day * 86_400_000,
             "identity": {"id": who}, "activity": "use", "action": action,
             "credential": {"id": "k", "kind": "api_key", "scopes": ["s3:GetObject", "iam:PassRole"]}});
         events += &format!("{event}\n");

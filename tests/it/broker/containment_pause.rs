@@ -1,5 +1,5 @@
-//! Pausing containment: enforcement stops within seconds, stays paused across a kill, resumes on command, and all
-//! of it is in the audit trail.
+//! Pausing containment: enforcement stops within seconds, stays paused across a kill, resumes on command,
+//! and all of it is in the audit trail.
 
 use crate::broker::support::{Running, Setup, TOKEN, wait_until};
 use crate::common::{START_MS, credwatch, native};

@@ -1,5 +1,5 @@
-//! Delivery under adverse conditions: receivers that hang, fail, redirect or never end; orders that were altered,
-//! have expired or are repeated; feedback that is forged or replayed; a pause during delivery.
+//! Delivery under adverse conditions: receivers that hang, fail, redirect or never end; orders that were
+//! altered, have expired or are repeated; feedback that is forged or replayed; a pause during delivery.
 
 use crate::broker::receivers::{Request, Server};
 use crate::broker::support::{Running, Setup, wait_until};
@@ -12,18 +12,18 @@ use credwatch::feedback::signed_feedback::sign;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::Command;
 
 const HOOK_SECRET: &str = "planted-hook-secret-81c2";
 const PUSH_TOKEN: &str = "planted-push-token-9d07";
 
-struct World {
-    setup: Setup,
+/// A deployment that enforces and signs, with its receivers.
+pub(super) struct World {
+    pub(super) setup: Setup,
 }
 
 impl World {
     /// Settings that enforce and sign, and a program that records the orders it gets.
-    fn new(name: &str, more: &str) -> Self {
+    pub(super) fn new(name: &str, more: &str) -> Self {
         let setup = Setup::new(name, 2, "native");
         let world = Self { setup };
         let script = format!(
@@ -38,15 +38,15 @@ impl World {
         world
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.setup.folder.path().join(name)
     }
 
-    fn append(&self, text: &str) {
+    pub(super) fn append(&self, text: &str) {
         self.setup.append(text);
     }
 
-    fn program(&self) -> String {
+    pub(super) fn program(&self) -> String {
         format!(
             "[[deliver.receivers]]\nname = \"script\"\nkind = \"command\"\nargv = [\"{}\"]\n",
             self.path("contain").display()
@@ -54,7 +54,7 @@ impl World {
     }
 
     /// Ordinary days, and then a theft.
-    fn theft(&self) {
+    pub(super) fn theft(&self) {
         let events = native_log(20, 9);
         let keyed = |event: &Value| {
             let key = event["identity"]["id"].as_str().unwrap().to_owned();
@@ -64,7 +64,7 @@ impl World {
     }
 
     /// Published orders to be executed.
-    fn orders(&self) -> Vec<Value> {
+    pub(super) fn orders(&self) -> Vec<Value> {
         let orders = self
             .setup
             .read("revocations")
@@ -74,7 +74,7 @@ impl World {
     }
 
     /// Orders of a theft months ago, validly signed and expired.
-    fn void_orders(&self) -> Vec<Value> {
+    pub(super) fn void_orders(&self) -> Vec<Value> {
         let file = self.path("old.jsonl");
         let events: String = native_log(20, 8)
             .iter()
@@ -91,7 +91,7 @@ impl World {
     }
 
     /// A signed resume that was recorded two days ago.
-    fn stale_resume(&self) -> Vec<u8> {
+    pub(super) fn stale_resume(&self) -> Vec<u8> {
         let key = SigningKey::read(&self.path("order.pem").display().to_string()).unwrap();
         let answer = Feedback {
             containment: Some(ContainmentCommand::Resume),
@@ -103,7 +103,7 @@ impl World {
     }
 
     /// Ids of orders that the program was asked to execute.
-    fn done(&self) -> Vec<String> {
+    pub(super) fn done(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.path("done")).unwrap_or_default();
         let lines = text.lines().filter(|line| !line.is_empty());
         let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()["order_id"].clone();
@@ -113,13 +113,13 @@ impl World {
     }
 
     /// Audit records of this type.
-    fn said(&self, what: &str) -> Vec<Value> {
+    pub(super) fn said(&self, what: &str) -> Vec<Value> {
         let decisions = self.setup.read("decisions").into_iter();
         let entries = decisions.map(|record| record.value["entry"].clone());
         entries.filter(|entry| entry["type"] == what).collect()
     }
 
-    fn command(&self, arguments: &[&str]) {
+    pub(super) fn command(&self, arguments: &[&str]) {
         let output = credwatch()
             .args(arguments)
             .arg("--config")
@@ -467,110 +467,4 @@ fn a_polling_receiver_gets_each_token_until_it_acknowledges() {
         "nothing came in 20 s"
     );
     assert_eq!(third.terminate(), Some(0));
-}
-
-/// A server with a self-signed certificate, until the test ends.
-struct Tls(std::process::Child);
-
-impl Drop for Tls {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-const TLS_SERVER: &str = r#"
-import http.server, ssl, sys
-class Taker(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
-        open(sys.argv[3], "ab").write(body + b"\n")
-        self.send_response(202); self.send_header("content-length", "0"); self.end_headers()
-    def log_message(self, *_): pass
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Taker)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(sys.argv[1], sys.argv[2])
-server.socket = context.wrap_socket(server.socket, server_side=True)
-print(server.server_address[1], flush=True)
-server.serve_forever()
-"#;
-
-#[test]
-fn a_receiver_with_an_untrusted_certificate_gets_nothing() {
-    use std::io::BufRead;
-    let world = World::new("tls", "");
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=localhost",
-        ])
-        .args([
-            "-addext",
-            "subjectAltName=DNS:localhost",
-            "-addext",
-            "basicConstraints=critical,CA:FALSE",
-        ])
-        .arg("-keyout")
-        .arg(world.path("tls.key"))
-        .arg("-out")
-        .arg(world.path("tls.pem"))
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
-    let mut child = Command::new("python3")
-        .args(["-c", TLS_SERVER])
-        .args([
-            world.path("tls.pem"),
-            world.path("tls.key"),
-            world.path("taken"),
-        ])
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut port = String::new();
-    std::io::BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut port)
-        .unwrap();
-    let _server = Tls(child);
-    let receiver = |name: &str, more: &str| {
-        format!(
-            "[[deliver.receivers]]\nname = \"{name}\"\nkind = \"webhook\"\nallow_private_addresses = true\n\
-             url = \"https://localhost:{}/{name}\"\n{more}",
-            port.trim()
-        )
-    };
-    let known = format!("ca_file = \"{}\"\n", world.path("tls.pem").display());
-    world.append("[deliver]\nattempts = 2\n");
-    world.append(&receiver("stranger", ""));
-    world.append(&receiver("known", &known));
-    let running = world.setup.start("one");
-    world.theft();
-    wait_until("an order", || !world.orders().is_empty());
-    let alerts = world.setup.read("alerts").len();
-    let result = |receiver: &str, outcome: &str| {
-        let labels = format!("outcome=\"{outcome}\",receiver=\"{receiver}\"");
-        running.metric("credwatch_deliveries_total", &labels) as usize
-    };
-    wait_until(
-        "the receiver with a trusted certificate has its alerts",
-        || result("known", "done") >= alerts,
-    );
-    wait_until("the stranger is given up", || {
-        result("stranger", "failed") >= alerts
-    });
-    let taken = std::fs::read_to_string(world.path("taken")).unwrap();
-    assert_eq!(taken.lines().count(), result("known", "done"));
-    assert_eq!(result("stranger", "done"), 0);
-    assert!(
-        running.log_text().contains("certificate"),
-        "the reason is logged"
-    );
-    assert_eq!(running.terminate(), Some(0));
 }

@@ -1,5 +1,5 @@
-//! Feedback to a running service: applied at a checkpoint, recorded in the audit trail, and still effective after
-//! a kill.
+//! Feedback to a running service: applied at a checkpoint, recorded in the audit trail, and still effective
+//! after a kill.
 
 use crate::broker::support::{Setup, wait_until};
 use crate::common::{START_MS, credwatch, native, native_log, text};

@@ -4,6 +4,7 @@ use crate::broker::support::{Setup, wait_until};
 use crate::common::{get, native_log};
 use credwatch::metrics::Metrics;
 use serde_json::Value;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -80,6 +81,7 @@ fn prometheus_scrapes_the_metrics() {
     wait_until("a rate over two scrapes", || {
         value_of(&address, quantile).is_some()
     });
+    check_metrics(&get(&running.address, "/metrics").1);
     // A metric with labels is exposed once it has a value, so names are compared with the declarations.
     let descriptions = Metrics::descriptions();
     for query in queries() {
@@ -97,19 +99,46 @@ fn prometheus_scrapes_the_metrics() {
     }
 }
 
-/// Every query of the dashboard.
+/// Names, units and types follow the conventions of Prometheus.
+fn check_metrics(exposed: &str) {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = promtool.stdin.take().unwrap();
+    input.write_all(exposed.as_bytes()).unwrap();
+    drop(input);
+    let checked = promtool.wait_with_output().unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+/// Every query of the dashboards, with all instances, and of the alert rules.
 fn queries() -> Vec<String> {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("config/grafana/dashboards/credwatch.json");
-    let dashboard: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let panels = dashboard["panels"].as_array().unwrap();
-    let targets = panels
-        .iter()
-        .flat_map(|panel| panel["targets"].as_array().unwrap());
-    let queries: Vec<String> = targets
-        .map(|target| target["expr"].as_str().unwrap().to_owned())
-        .collect();
-    assert!(queries.len() > 20);
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let mut queries = Vec::new();
+    for entry in std::fs::read_dir(config.join("grafana/dashboards")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let dashboard: Value = serde_json::from_str(&text).unwrap();
+        for panel in dashboard["panels"].as_array().unwrap() {
+            assert!(panel["description"].is_string(), "{panel}");
+            assert!(
+                panel["fieldConfig"]["defaults"]["unit"].is_string(),
+                "{panel}"
+            );
+            for target in panel["targets"].as_array().unwrap() {
+                queries.push(target["expr"].as_str().unwrap().replace("$instance", ".*"));
+            }
+        }
+    }
+    let rules = std::fs::read_to_string(config.join("prometheus/alerts.yml")).unwrap();
+    let expressions = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("expr: '"));
+    queries.extend(expressions.map(|rule| rule.trim_end_matches('\'').to_owned()));
+    assert!(queries.len() > 50);
     queries
 }
 

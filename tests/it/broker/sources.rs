@@ -1,5 +1,5 @@
-//! The source view over all partitions: every authentication has exactly one sighting, and a spray is one alert,
-//! even when the service is killed.
+//! The source view over all partitions: every authentication has exactly one sighting, and a spray is one
+//! alert, even when the service is killed.
 
 use crate::broker::support::{Setup, wait_until};
 use crate::common::credwatch;
@@ -18,16 +18,17 @@ fn keyed(event: &Value) -> (String, Vec<u8>) {
 fn a_spray_over_all_partitions_is_one_alert_across_a_kill() {
     let setup = Setup::new("spray", PARTITIONS, "native");
     let mut logins = Logins::new(9);
-    let mut events = logins.ordinary_days(5);
+    let mut events = logins.ordinary_days(12);
+    let before = events.len();
     events.extend(logins.spray());
-    setup.produce("events", events[..6_000].iter().map(keyed));
+    setup.produce("events", events[..before].iter().map(keyed));
     let running = setup.start("one");
     wait_until("it has begun", || !setup.read("sightings").is_empty());
     running.kill();
     let running = setup.start("one");
-    setup.produce("events", events[6_000..].iter().map(keyed));
+    setup.produce("events", events[before..].iter().map(keyed));
     wait_until("part of the spray is read", || {
-        setup.read("sightings").len() > 6_500
+        setup.read("sightings").len() > before + 500
     });
     running.kill();
     let running = setup.start("two");
@@ -67,7 +68,7 @@ fn a_spray_over_all_partitions_is_one_alert_across_a_kill() {
     assert_eq!(reached, BTreeSet::from(SPRAYED_SUCCESSES));
     let orders = setup.read("revocations");
     let ordered: BTreeSet<&str> = orders.iter().map(|order| order.key.as_str()).collect();
-    // Each is decided on by its own evidence, which after five days not every one has.
+    // Each is decided on by its own evidence, which after twelve days not every one has.
     assert!(!ordered.is_empty() && ordered.is_subset(&BTreeSet::from(SPRAYED_SUCCESSES)));
     let ids: Vec<String> = orders
         .iter()

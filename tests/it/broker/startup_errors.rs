@@ -1,23 +1,9 @@
-//! Refusals at startup with their remedy: topics that cannot store baselines, changed partition counts, damaged
-//! records.
+//! Refusals at startup with their remedy: topics that cannot store baselines, changed partition counts,
+//! damaged or forged records.
 
-use crate::broker::support::{Running, Setup, broker, wait_until};
+use crate::broker::support::{Running, Setup, admin, block_on, wait_until};
 use crate::common::{START_MS, credwatch, get, native, text};
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
-
-fn admin() -> AdminClient<DefaultClientContext> {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", broker()).create().unwrap()
-}
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.unwrap().block_on(work)
-}
+use rdkafka::admin::{AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
 
 fn events(count: usize) -> impl Iterator<Item = (String, Vec<u8>)> {
     (0..count).map(|index| {
@@ -109,24 +95,74 @@ fn a_changed_partition_count_is_refused() {
     assert_eq!(running.terminate(), Some(0));
 }
 
-#[test]
-fn a_damaged_baseline_is_refused_with_the_remedy() {
-    let setup = Setup::new("damaged", 1, "native");
-    learn(&setup);
+fn damage(setup: &Setup) {
     let value = b"\x01\x01\x00not what was written, but long enough".to_vec();
     setup.produce("baselines", [("marker".to_owned(), value)]);
-    let running = setup.start("one");
-    refuses(&running, &["damaged", "run --cold"]);
+}
+
+/// The partition of the halted shard, once its halt is logged.
+fn halted_partition(running: &Running) -> String {
+    let remedy = "run --cold=";
+    wait_until("the remedy", || running.log_text().contains(remedy));
+    let log = running.log_text();
+    let after = log.split_once(remedy).unwrap().1;
+    after.chars().take_while(char::is_ascii_digit).collect()
+}
+
+#[test]
+fn a_damaged_baseline_halts_its_shard_alone() {
+    let setup = Setup::new("damaged", 2, "native");
+    let of_many = |from: usize| {
+        (from..from + 100).map(|index| {
+            let name = format!("svc-{}", index % 10);
+            let event = native(index, &name, START_MS + index as i64 * 60_000);
+            (name, event.to_string().into_bytes())
+        })
+    };
+    setup.produce("events", of_many(0));
+    let running = setup.start("first");
+    running.wait_for("detect", 100);
     assert_eq!(running.terminate(), Some(0));
-    let running = setup.start_with("cold", &["--cold"]);
+    damage(&setup);
+    setup.produce("events", of_many(100));
+
+    let running = setup.start("one");
+    let partition = halted_partition(&running);
+    refuses(&running, &["shard halted", "damaged"]);
+    assert!(
+        get(&running.address, "/readyz")
+            .1
+            .contains("others continue")
+    );
+    let halted = || running.metric("credwatch_halted_partitions", "");
+    assert!((halted() - 1.0).abs() < 0.1);
+    running.wait_for("detect", 1);
+    assert_eq!(running.terminate(), Some(0));
+
+    let running = setup.start_with("cold", &[&format!("--cold={partition}")]);
     wait_until("it is ready", || get(&running.address, "/readyz").0 == 200);
-    setup.produce("events", events(210).skip(200));
-    running.wait_for("detect", 10);
+    setup.wait_until_committed(2);
     assert_eq!(running.terminate(), Some(0));
     // What it left is whole again.
     let running = setup.start("again");
-    wait_until("it is taken up", || {
-        running.log_text().contains("0 events replayed")
-    });
+    wait_until("it is ready", || get(&running.address, "/readyz").0 == 200);
+    assert_eq!(running.terminate(), Some(0));
+}
+
+#[test]
+fn a_baseline_without_the_key_of_the_deployment_is_not_restored() {
+    let setup = Setup::new("authentic", 1, "native");
+    learn(&setup);
+    let key = setup.folder.path().join("state.key");
+    std::fs::write(&key, "a secret of this deployment").unwrap();
+    setup.append(&format!("key_file = \"{}\"\n", key.display()));
+    let running = setup.start("keyed");
+    refuses(&running, &["not authenticated by the key", "run --cold=0"]);
+    assert_eq!(running.terminate(), Some(0));
+    let running = setup.start_with("cold", &["--cold"]);
+    wait_until("it is ready", || get(&running.address, "/readyz").0 == 200);
+    assert_eq!(running.terminate(), Some(0));
+    let running = setup.start("again");
+    wait_until("it is ready", || get(&running.address, "/readyz").0 == 200);
     assert_eq!(running.terminate(), Some(0));
 }

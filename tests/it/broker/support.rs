@@ -2,6 +2,8 @@
 
 use crate::common::{credwatch, get, make_key};
 use rdkafka::ClientConfig;
+use rdkafka::admin::AdminClient;
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
@@ -14,7 +16,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// Ends a test that hangs.
-const HANGS_AFTER: Duration = Duration::from_secs(120);
+pub(crate) const HANGS_AFTER: Duration = Duration::from_secs(120);
 
 /// Bearer token of a service under test.
 pub(crate) const TOKEN: &str = "only-for-tests";
@@ -23,6 +25,20 @@ pub(crate) const TOKEN: &str = "only-for-tests";
 pub(crate) fn broker() -> String {
     std::env::var("CREDWATCH_TEST_BROKER")
         .expect("CREDWATCH_TEST_BROKER is not set: run scripts/test, which starts a broker")
+}
+
+/// A client of the test broker that changes topics.
+pub(crate) fn admin() -> AdminClient<DefaultClientContext> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", broker()).create().unwrap()
+}
+
+/// Waits for an answer of [`admin`].
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(work)
 }
 
 #[allow(
@@ -123,7 +139,8 @@ impl Setup {
         .collect();
         let text = format!(
             "[kafka]\nbootstrap_servers = \"{}\"\ngroup_id = \"{prefix}\"\n[topics]\n{topics}\
-             partitions = {partitions}\nreplication = {}\n[[ingest]]\ntopic = \"{prefix}.raw\"\nformat = \"{format}\"\n\
+             partitions = {partitions}\nreplication = {}\n[[ingest]]\n\
+             topic = \"{prefix}.raw\"\nformat = \"{format}\"\n\
              [http]\nlisten = \"127.0.0.1:0\"\n[state]\ncheckpoint_secs = 1\n",
             servers,
             std::env::var("CREDWATCH_TEST_REPLICATION").unwrap_or_else(|_| "1".to_owned()),
@@ -148,6 +165,11 @@ impl Setup {
 
     /// The same with more arguments.
     pub(crate) fn start_with(&self, instance: &str, more: &[&str]) -> Running {
+        self.start_at(instance, more, "127.0.0.1:0")
+    }
+
+    /// The same on a given address.
+    pub(crate) fn start_at(&self, instance: &str, more: &[&str], listen: &str) -> Running {
         let log = self.folder.path().join(format!("{instance}.log"));
         let child = credwatch()
             .args(["run", "--config"])
@@ -155,6 +177,7 @@ impl Setup {
             .args(more)
             .env("CREDWATCH_KAFKA__INSTANCE_ID", instance)
             .env("CREDWATCH_HTTP__TOKEN", TOKEN)
+            .env("CREDWATCH_HTTP__LISTEN", listen)
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())
             .spawn()
@@ -183,6 +206,16 @@ impl Setup {
         topic: &str,
         records: impl IntoIterator<Item = (String, Vec<u8>)>,
     ) {
+        let records = records.into_iter();
+        self.produce_optional(topic, records.map(|(key, value)| (key, Some(value))));
+    }
+
+    /// Sends records to a topic, in order; those without value are tombstones.
+    pub(crate) fn produce_optional(
+        &self,
+        topic: &str,
+        records: impl IntoIterator<Item = (String, Option<Vec<u8>>)>,
+    ) {
         let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
             .set("bootstrap.servers", &self.servers)
             .set("message.max.bytes", "15000000")
@@ -193,7 +226,8 @@ impl Setup {
             .unwrap();
         let topic = self.topic(topic);
         for (key, payload) in records {
-            let mut record = BaseRecord::to(&topic).key(&key).payload(&payload);
+            let mut record = BaseRecord::to(&topic).key(&key);
+            record.payload = payload.as_ref();
             while let Err((error, again)) = producer.send(record) {
                 assert_eq!(
                     error.rdkafka_error_code(),

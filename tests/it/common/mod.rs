@@ -3,6 +3,8 @@
 
 pub(crate) mod logins;
 
+pub(crate) mod mmdb;
+
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,5 +1,5 @@
-//! References are generated: the configuration from `config/default.toml`, the metrics from their declarations.
-//! `UPDATE_DOCS=1 cargo test -p credwatch --test it references` rewrites them.
+//! References are generated: the configuration from `config/default.toml`, the metrics from their
+//! declarations. `UPDATE_DOCS=1 cargo test -p credwatch --test it references` rewrites them.
 
 use super::{root, texts};
 use credwatch::metrics::Metrics;
@@ -26,8 +26,8 @@ fn section(lines: &[&str]) -> String {
 #[test]
 fn the_configuration_reference_is_the_default() {
     let mut page = String::from(
-        "# Configuration reference\n\nGenerated from `config/default.toml`; `credwatch config default` prints it. A key \
-         that is not listed is an\nerror.\n",
+        "# Configuration reference\n\nGenerated from `config/default.toml`; `credwatch config default` \
+         prints it. A key that is not listed is an\nerror.\n",
     );
     let default = fs::read_to_string(root().join("config/default.toml")).unwrap();
     for block in default.split("\n\n") {

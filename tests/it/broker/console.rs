@@ -1,0 +1,162 @@
+//! The console on a real Kafka: people log in by a token and by a real Keycloak, approve and answer in a real
+//! Chromium, and what they say reaches the topics.
+
+use crate::broker::keycloak_realm::Realm;
+use crate::broker::support::{Running, Setup, TOKEN, wait_until};
+use crate::browser::Driver;
+use crate::common::{START_MS, native, native_log};
+use crate::console::get;
+use serde_json::{Value, json};
+use std::net::TcpListener;
+
+fn theft(at: usize) -> Value {
+    let at_ms = START_MS + 20 * 86_400_000 + 3_600_000 + at as i64 * 20_000;
+    let mut event = native(800_000 + at, "svc-1", at_ms);
+    event["source"] = json!({"host": "vps-1", "ip": "203.0.113.9", "country": "RO", "asn": 9009,
+        "user_agent": "python-requests/2.31"});
+    event
+}
+
+/// A service whose orders await approval, with the people that `settings` name, and events of a theft.
+fn service(name: &str, settings: impl FnOnce(&Setup, u16) -> String) -> (Setup, Running) {
+    let setup = Setup::new(name, 2, "native");
+    setup.append(
+        "[containment]\nmode = \"enforce\"\nmax_per_hour = 1000\nmax_share = 1.0\n\
+         require_approval_from = \"step_up\"\n\
+         [[containment.policy]]\nname = \"everything: revoke\"\naction = \"revoke\"\n",
+    );
+    setup.sign_orders();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    setup.append(&settings(&setup, port));
+    let mut events = native_log(10, 20);
+    events.extend((0..6).map(theft));
+    let keyed = events.iter().map(|event| {
+        let key = event["identity"]["id"].as_str().unwrap().to_owned();
+        (key, event.to_string().into_bytes())
+    });
+    setup.produce("events", keyed);
+    let listen = format!("127.0.0.1:{port}");
+    let running = setup.start_at("one", &[], &listen);
+    running.wait_for("detect", events.len());
+    wait_until("an order that waits", || {
+        let approvals = get(
+            &format!("http://{}/v1/approvals", running.address),
+            &[("authorization", &format!("Bearer {TOKEN}"))],
+        );
+        approvals.status == 200 && !approvals.json()["orders"].as_array().unwrap().is_empty()
+    });
+    (setup, running)
+}
+
+/// What stands in the audit trail of type `what`.
+fn said(setup: &Setup, what: &str) -> Vec<Value> {
+    let decisions = setup.read("decisions").into_iter();
+    let entries = decisions.map(|record| record.value["entry"].clone());
+    entries.filter(|entry| entry["type"] == what).collect()
+}
+
+fn work(setup: &Setup, running: &Running, mode: &str, name: &str, secret: &str) {
+    let base = format!("http://{}", running.address);
+    let mut driver = Driver::start("session", &base, &[mode, name, secret]);
+    driver.wait_for("ANSWERED");
+    for what in ["approved", "feedback"] {
+        wait_until(what, || !said(setup, what).is_empty());
+        assert_eq!(said(setup, what)[0]["by"], name, "{what}");
+    }
+    wait_until("an order that is enforced", || {
+        setup
+            .read("revocations")
+            .iter()
+            .any(|order| order.value["mode"] == "enforce")
+    });
+    driver.go_on();
+    driver.finish();
+}
+
+#[test]
+fn a_person_with_a_token_approves_and_answers() {
+    let (setup, running) = service("console-token", |setup, _| {
+        let token = setup.folder.path().join("ada");
+        std::fs::write(&token, "token-of-ada-0123456789\n").unwrap();
+        format!(
+            "[[console.people]]\nname = \"ada\"\nroles = [\"analyst\", \"approver\"]\ntoken_file = \"{}\"\n",
+            token.display()
+        )
+    });
+    let bearer = format!("Bearer {TOKEN}");
+    let bearer = [("authorization", bearer.as_str())];
+    let url = |path: &str| format!("http://{}{path}", running.address);
+    let list = get(&url("/v1/incidents"), &bearer).json();
+    let incident = list["incidents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|i| i["subject"]["id"] == "svc-1");
+    let id = incident.unwrap()["id"].as_str().unwrap().to_owned();
+    let detail = get(&url(&format!("/v1/incidents/{id}")), &bearer).json();
+    let hosts: Vec<&Value> = detail["evidence"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| &row["host"])
+        .collect();
+    assert!(
+        hosts.contains(&&json!("vps-1")),
+        "evidence is read from the events topic: {detail}"
+    );
+    let timeline = get(
+        &url(&format!("/v1/incidents/{id}/timeline?before=72h")),
+        &bearer,
+    )
+    .json();
+    assert!(
+        timeline["events"].as_array().unwrap().len() > hosts.len(),
+        "{timeline}"
+    );
+    let identity = get(&url("/v1/identities/svc-1"), &bearer).json();
+    assert!(identity["portrait"]["hosts"][0]["share"].as_f64().unwrap() > 0.3);
+    assert!(identity["probes"].as_array().unwrap().len() > 5);
+    work(&setup, &running, "token", "ada", "token-of-ada-0123456789");
+}
+
+#[test]
+fn a_person_of_keycloak_approves_and_answers() {
+    let realm = Realm::new(format!("console-{}", std::process::id()));
+    let issuer = format!("{}/realms/{}", realm.base, realm.name);
+    let (setup, running) = service("console-oidc", |setup, port| {
+        let secret = setup.folder.path().join("client");
+        std::fs::write(&secret, "secret-of-the-console-client\n").unwrap();
+        let public = format!("http://127.0.0.1:{port}");
+        realm.client(&json!({"clientId": "console", "secret": "secret-of-the-console-client",
+            "enabled": true, "publicClient": false, "standardFlowEnabled": true,
+            "redirectUris": [format!("{public}/login/callback")],
+            "attributes": {"pkce.code.challenge.method": "S256"},
+            "protocolMappers": [{"name": "roles", "protocol": "openid-connect",
+                "protocolMapper": "oidc-usermodel-realm-role-mapper",
+                "config": {"claim.name": "roles", "multivalued": "true", "id.token.claim": "true"}}]}));
+        format!(
+            "[console]\noidc_issuer = \"{issuer}\"\noidc_client_id = \"console\"\n\
+             oidc_secret_file = \"{}\"\noidc_public_url = \"{public}\"\n",
+            secret.display()
+        )
+    });
+    let user = realm.user(1);
+    for role in ["analyst", "approver"] {
+        realm.of_realm("POST", "roles", Some(&json!({"name": role})));
+        let made = realm.of_realm("GET", &format!("roles/{role}"), None).body;
+        let path = format!("users/{}/role-mappings/realm", user.id);
+        assert_eq!(
+            realm.of_realm("POST", &path, Some(&json!([made]))).status,
+            204
+        );
+    }
+    work(
+        &setup,
+        &running,
+        "oidc",
+        &user.name,
+        crate::broker::keycloak_realm::PASSWORD,
+    );
+}
