@@ -6,6 +6,7 @@ use crate::shard::partitioner::partition_of;
 use crate::shard::{QueryError, Shard};
 use credwatch_core::engine::Portrait;
 use dashmap::DashMap;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
@@ -61,7 +62,13 @@ impl QueryRouter {
         self.owners.remove(&partition);
     }
 
-    /// Partitions that this process owns, and all of them.
+    /// Partitions that this process owns.
+    #[must_use]
+    pub fn owned(&self) -> BTreeSet<i32> {
+        self.owners.iter().map(|owner| *owner.key()).collect()
+    }
+
+    /// How many partitions this process owns, and how many there are.
     #[must_use]
     pub fn partitions(&self) -> (usize, usize) {
         let all = self.partitions.load(Ordering::Relaxed).max(1) as usize;
@@ -129,8 +136,7 @@ impl QueryRouter {
     /// # Errors
     /// A partition is moving.
     pub async fn unused_privileges(&self, days: u16) -> Result<UnusedPrivilegesReport, QueryError> {
-        let mut here: Vec<i32> = self.owners.iter().map(|owner| *owner.key()).collect();
-        here.sort_unstable();
+        let here = self.owned();
         let all = self.partitions.load(Ordering::Relaxed).max(1);
         let mut unused = UnusedPrivilegesReport::new(days, here.len(), all as usize);
         for partition in here {

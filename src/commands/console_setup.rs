@@ -59,6 +59,7 @@ pub fn without_log_in(
         access: Arc::new(AccessPolicy::Open(Person::new(ANYBODY, Role::ALL))),
         settings: Arc::new(shown_settings(config, model_hash)),
         is_read_only,
+        streamed_health: Arc::default(),
         introduction: Some(introduction),
     }
 }
@@ -94,6 +95,7 @@ pub fn with_log_in(
         access: Arc::new(access),
         settings: Arc::new(shown_settings(config, model_hash)),
         is_read_only: false,
+        streamed_health: Arc::default(),
         introduction: None,
     }
 }

@@ -2,13 +2,12 @@
 //! or a running service.
 
 use crate::commands::local_shards::{LocalShards, LocalShardsError};
-use crate::commands::service_client as service;
-use crate::commands::service_client::ServiceError;
 use crate::config::Config;
 use crate::files;
 use crate::files::InputError;
 use crate::files::state_directory::{StateError, StateFolder};
 use crate::reports::explanation::BaselineExplanation;
+use crate::service_client::{ServiceClient, ServiceError};
 use crate::shard::QueryError;
 use std::path::Path;
 
@@ -60,7 +59,8 @@ pub fn by_service(
 ) -> Result<BaselineExplanation, ExplainError> {
     let path = "/v1/explain";
     let query = [("identity", identity)];
-    service::ask(config, url, path, &query, Some(&document(events)?)).map_err(ExplainError::Service)
+    let service = ServiceClient::new(url, &config.http.token);
+    Ok(service.ask(path, &query, Some(&document(events)?))?)
 }
 
 fn document(events: Option<&Path>) -> Result<Vec<u8>, InputError> {

@@ -1,10 +1,10 @@
 //! `credwatch incidents` and `watch`: the incidents of a service, or of a file of alerts.
 
-use crate::commands::service_client::{ServiceError, ask, open_stream};
 use crate::config::Config;
 use crate::console::incident_index::{IncidentIndex, StoredIncident};
 use crate::files;
 use crate::files::InputError;
+use crate::service_client::{ServiceClient, ServiceError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::BufRead;
@@ -36,7 +36,8 @@ struct Page {
 pub fn of_service(config: &Config, url: &str, limit: usize) -> Result<Vec<Value>, IncidentsError> {
     let limit = limit.to_string();
     let query = [("state", "open"), ("limit", limit.as_str())];
-    let page: Page = ask(config, url, "/v1/incidents", &query, None)?;
+    let page: Page =
+        ServiceClient::new(url, &config.http.token).ask("/v1/incidents", &query, None)?;
     Ok(page.incidents)
 }
 
@@ -68,7 +69,8 @@ pub fn watch(
 ) -> Result<(), IncidentsError> {
     show(&of_service(config, url, limit)?);
     let mut kind = String::new();
-    for line in open_stream(config, url, "/v1/stream")?.lines() {
+    let service = ServiceClient::new(url, &config.http.token);
+    for line in service.open_stream("/v1/stream")?.lines() {
         let line = line?;
         if let Some(name) = line.strip_prefix("event: ") {
             name.clone_into(&mut kind);

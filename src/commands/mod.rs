@@ -19,7 +19,6 @@ mod reordering;
 pub mod replay;
 pub mod replay_input;
 pub mod review;
-pub mod service_client;
 pub mod simulate;
 pub mod summary;
 pub mod unused_privileges;

@@ -2,11 +2,10 @@
 //! service.
 
 use crate::commands::local_shards::{LocalShards, LocalShardsError};
-use crate::commands::service_client as service;
-use crate::commands::service_client::ServiceError;
 use crate::config::Config;
 use crate::files::state_directory::{StateError, StateFolder};
 use crate::reports::unused_privileges::UnusedPrivilegesReport;
+use crate::service_client::{ServiceClient, ServiceError};
 use std::path::Path;
 
 /// Why there is no report.
@@ -53,11 +52,6 @@ pub fn by_service(
     days: u16,
 ) -> Result<UnusedPrivilegesReport, DriftError> {
     let days = days.to_string();
-    Ok(service::ask(
-        config,
-        url,
-        "/v1/drift",
-        &[("days", &days)],
-        None,
-    )?)
+    let service = ServiceClient::new(url, &config.http.token);
+    Ok(service.ask("/v1/drift", &[("days", &days)], None)?)
 }

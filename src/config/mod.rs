@@ -78,6 +78,8 @@ pub struct Topics {
     pub baselines: String,
     /// Sightings: authentications keyed by source network.
     pub sightings: String,
+    /// Addresses of instances.
+    pub instances: String,
     /// Number of partitions of topics to create.
     pub partitions: i32,
     /// Replication factor of topics to create.
@@ -117,6 +119,8 @@ pub struct Http {
     pub listen: std::net::SocketAddr,
     /// Bearer token for `/v1`; empty: `/v1` is disabled.
     pub token: Secret,
+    /// Where other instances reach this one; empty: they do not.
+    pub advertised_url: String,
 }
 
 /// Validated settings.

@@ -51,6 +51,7 @@ pub(super) struct RawTopics {
     pub(super) deadletter: NonEmpty,
     pub(super) baselines: NonEmpty,
     pub(super) sightings: NonEmpty,
+    pub(super) instances: NonEmpty,
     pub(super) partitions: Whole<1, 10_000>,
     pub(super) replication: Whole<1, 16>,
 }
@@ -283,6 +284,7 @@ pub(super) struct RawHttp {
     pub(super) listen: std::net::SocketAddr,
     pub(super) token_file: String,
     pub(super) token: String,
+    pub(super) advertised_url: String,
 }
 
 #[derive(Deserialize)]

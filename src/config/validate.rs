@@ -88,9 +88,30 @@ fn http(raw: RawHttp, problems: &mut Vec<String>) -> Http {
         }
         read_secret("http.token_file", &raw.token_file, problems)
     };
+    check_advertised_url(&raw.advertised_url, token.is_empty(), problems);
     Http {
         listen: raw.listen,
         token,
+        advertised_url: raw.advertised_url.trim_end_matches('/').to_owned(),
+    }
+}
+
+/// The token is sent to the advertised addresses.
+fn check_advertised_url(url: &str, is_without_token: bool, problems: &mut Vec<String>) {
+    if url.is_empty() {
+        return;
+    }
+    if is_without_token {
+        let why = "`http.advertised_url` needs `http.token_file`: instances ask each other with the token";
+        problems.push(why.to_owned());
+    }
+    let is_loopback = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"]
+        .iter()
+        .any(|start| url.starts_with(start));
+    if !url.starts_with("https://") && !is_loopback {
+        let why = "`http.advertised_url` must begin with https://, unless it is a loopback address: the \
+                   token is sent to it";
+        problems.push(why.to_owned());
     }
 }
 
@@ -120,6 +141,7 @@ fn topics(raw: RawTopics, problems: &mut Vec<String>) -> Topics {
         deadletter: raw.deadletter.0,
         baselines: raw.baselines.0,
         sightings: raw.sightings.0,
+        instances: raw.instances.0,
         partitions: raw.partitions.0 as i32,
         replication: raw.replication.0 as i32,
     };
@@ -133,6 +155,7 @@ fn topics(raw: RawTopics, problems: &mut Vec<String>) -> Topics {
         &topics.deadletter,
         &topics.baselines,
         &topics.sightings,
+        &topics.instances,
     ] {
         if !seen.insert(name) {
             problems.push(format!("`topics`: \"{name}\" is named twice"));

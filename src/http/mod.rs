@@ -11,11 +11,12 @@ mod probes;
 mod problem;
 mod ssf;
 
-pub use api::{ConsoleService, ShownSettings};
+pub use api::{ConsoleService, ShownSettings, StreamedHealth};
 
 use crate::config::Secret;
 use crate::crypto::{KeySet, Signer};
 use crate::feedback::model::Feedback;
+use crate::instances::InstanceDirectory;
 use crate::metrics::Metrics;
 use crate::query_router::QueryRouter;
 use crate::receivers::poll_queue::PollQueue;
@@ -44,6 +45,8 @@ pub struct AppState {
     pub status: Option<Arc<Status>>,
     /// Router to running shards; `None` where there are none.
     pub query_router: Option<Arc<QueryRouter>>,
+    /// The other instances; `None` where this one is not announced.
+    pub instances: Option<Arc<InstanceDirectory>>,
     /// Key that orders are signed with; `None` where they are unsigned.
     pub signer: Option<Arc<Signer>>,
     /// Poll queues of SSF receivers.
@@ -74,6 +77,7 @@ impl AppState {
             metrics,
             status: None,
             query_router,
+            instances: None,
             signer: None,
             poll_queues: Vec::new(),
             feedback_requests,

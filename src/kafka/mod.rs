@@ -11,6 +11,7 @@ pub mod event_reader;
 pub mod feedback_consumer;
 pub mod feedback_producer;
 pub mod ingest;
+pub mod instance_announcer;
 mod producer;
 mod rebalance;
 mod retention_watch;

@@ -1,4 +1,4 @@
-//! Reads a partition or a whole topic from a given offset to its end.
+//! Reads a partition or a whole topic from a given offset to its end, or for ever.
 
 use crate::clock::Stopwatch;
 use crate::config::Config;
@@ -8,6 +8,7 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tracing::warn;
 
@@ -37,6 +38,52 @@ pub fn read_all(config: &Config, topic: &String) -> Result<Vec<Vec<u8>>, KafkaEr
         })?;
     }
     Ok(values)
+}
+
+/// A reader of all partitions of a topic from their beginning, without a group, and the partitions. It is
+/// assigned once.
+///
+/// # Errors
+/// No broker is reachable, or the topic is missing.
+pub(super) fn follow(
+    config: &Config,
+    purpose: &str,
+    topic: &String,
+) -> Result<(Reader, BTreeSet<i32>), KafkaError> {
+    let group = format!("{}-{purpose}", config.kafka.group_id);
+    let reader = client::open(&client::reader(&config.kafka, &group))?;
+    let partitions = 0..topics::require(config, std::slice::from_ref(topic))? as i32;
+    let mut assignment = TopicPartitionList::new();
+    for partition in partitions.clone() {
+        assignment
+            .add_partition_offset(topic, partition, Offset::Beginning)
+            .map_err(KafkaError::Consumer)?;
+    }
+    reader.assign(&assignment).map_err(KafkaError::Consumer)?;
+    Ok((reader, partitions.collect()))
+}
+
+/// Calls `take` with the value of what a poll returned, if it is a record.
+///
+/// # Errors
+/// The consumer failed permanently.
+pub(super) fn polled_record(
+    polled: Option<Result<BorrowedMessage<'_>, ClientError>>,
+    take: impl FnOnce(&[u8]),
+) -> Result<(), KafkaError> {
+    match polled {
+        Some(Ok(message)) => {
+            if let Some(record) = message.payload() {
+                take(record);
+            }
+        }
+        Some(Err(error @ ClientError::MessageConsumptionFatal(_))) => {
+            return Err(KafkaError::Consumer(error));
+        }
+        Some(Err(ClientError::PartitionEOF(_))) | None => {}
+        Some(Err(error)) => warn!(%error, "reader"),
+    }
+    Ok(())
 }
 
 /// Reads a partition from `start` to its end, or until `visit` returns `false`.

@@ -47,13 +47,18 @@ pub fn required_topics(config: &Config) -> Vec<RequiredTopic> {
         (&topics.deadletter, "delete", false),
         (&topics.baselines, COMPACT, true),
         (&topics.sightings, "delete", true),
+        (&topics.instances, COMPACT, false),
     ];
     let own = own
         .into_iter()
         .map(|(name, cleanup, co_partitioned)| RequiredTopic {
             name: name.clone(),
             cleanup,
-            partitions: topics.partitions,
+            partitions: if *name == topics.instances {
+                1
+            } else {
+                topics.partitions
+            },
             co_partitioned,
             has_append_time: [&topics.events, &topics.sightings, &topics.feedback].contains(&name),
             is_read_by_console: [

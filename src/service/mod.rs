@@ -5,11 +5,13 @@ use crate::commands::publish_feedback;
 use crate::config::{Config, Realm, Receiver, ReceiverKind};
 use crate::console::Console;
 use crate::http::{AppState, HttpError, Server};
+use crate::instances::InstanceDirectory;
 use crate::kafka::console_reader::feed;
 use crate::kafka::detect::Detect;
 use crate::kafka::event_reader::KafkaEvents;
 use crate::kafka::feedback_consumer::FeedbackConsumer;
 use crate::kafka::ingest::Ingest;
+use crate::kafka::instance_announcer;
 use crate::kafka::shard_handoff::{ColdStart, ShardHandoff};
 use crate::kafka::stage::Shared;
 use crate::kafka::supervisor;
@@ -91,7 +93,11 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
         with_log_in(config, &model_hash, events)
     });
     let (feedback_requests, wished) = tokio::sync::mpsc::channel(MAX_PENDING_REQUESTS);
+    let advertised = &config.http.advertised_url;
+    let instances = (!advertised.is_empty())
+        .then(|| Arc::new(InstanceDirectory::new(advertised, &config.http.token)));
     let pages = AppState {
+        instances: instances.clone(),
         feedback_requests: Some(feedback_requests),
         metrics,
         status: Some(Arc::clone(&shared.status)),
@@ -116,6 +122,12 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
             feed(shared, &model)
         })?);
         runtime.spawn(sample_throughput(console.model, shared.metrics.clone()));
+    }
+    if let Some(instances) = instances {
+        let handle = runtime.handle().clone();
+        threads.push(spawn("instances", 0, &shared, move |shared, _| {
+            instance_announcer::run(shared, &instances, &handle)
+        })?);
     }
     runtime.block_on(shutdown_requested());
     info!("shutdown requested, draining");

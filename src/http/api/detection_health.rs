@@ -1,6 +1,7 @@
 //! `GET /v1/health`: how detection and containment are, in one answer for the strip on every page.
 
 use super::ConsoleService;
+use crate::clock::wall_time;
 use crate::console::pause_json;
 use crate::http::AppState;
 use crate::metrics::Metrics;
@@ -25,7 +26,7 @@ pub(in crate::http) struct Rates {
 /// Partitions.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Partitions {
-    /// Those of this instance.
+    /// Those that an instance owns which announced itself, or else those of this instance.
     ready: usize,
     /// All.
     of: usize,
@@ -130,7 +131,9 @@ pub(in crate::http) fn health_of(state: &AppState, console: &ConsoleService) -> 
         .query_router
         .as_ref()
         .map(|router| router.partitions());
-    let (ready, of) = partitions.unwrap_or((0, 0));
+    let announced = state.instances.as_ref();
+    let announced = announced.map(|instances| instances.partitions(wall_time().epoch_ms()));
+    let (ready, of) = announced.or(partitions).unwrap_or((0, 0));
     Health {
         as_of: now,
         throughput: Rates {

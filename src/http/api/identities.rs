@@ -1,19 +1,15 @@
 //! `GET /v1/identities` and one of them: what is normal for it, and what would be unusual.
 
+use super::ConsoleService;
+use super::baselines::{Baseline, Baselines, Owner, query_problem};
 use super::incidents::read_events;
-use super::{ConsoleService, Shards};
 use crate::console::event_history::{EventPage, EventQuery, EventRow};
 use crate::console::incident::{IncidentSummary, Subject};
 use crate::http::extract::{Parameters, Segment};
 use crate::http::probes::probes;
-use crate::http::problem::problem;
-use crate::reports::explanation::BaselineExplanation;
-use crate::shard::QueryError;
 use crate::sources::time::parse_rfc3339;
 use axum::Json;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use credwatch_core::engine::{LogNormal, Portrait, ValueShare};
 use credwatch_core::units::MS_PER_DAY;
 use credwatch_core::verdict::EntityView;
 use serde::{Deserialize, Serialize};
@@ -88,6 +84,8 @@ pub(super) struct IdentityDetail {
     /// Its baseline in words; null where there is none.
     #[schema(value_type = Option<Object>)]
     known: Value,
+    /// Why it has no baseline; null where it has one.
+    baseline_missing: Option<String>,
     /// Its baseline in numbers; null where there is none.
     #[schema(value_type = Option<Object>)]
     portrait: Value,
@@ -143,17 +141,16 @@ pub(super) async fn list(
 pub(super) async fn identity(
     Segment(id): Segment,
     console: ConsoleService,
-    Shards(router): Shards,
+    baselines: Baselines,
 ) -> Response {
     let model = &console.model;
-    let explained = router.explain_identity(&id, b"").await;
-    let portrait = router.portrait(&id).await.ok().flatten();
     let history = model.with_index(|index| index.of_subject(&id));
-    let explained = match explained {
-        Ok(explained) => explained,
+    let (baseline, owner, missing) = match baselines.find(&id).await {
+        Ok((baseline, owner)) => (baseline, Some(owner), None),
         Err(error) if history.is_empty() => return query_problem(&error),
-        Err(_) => BaselineExplanation::nothing(&id),
+        Err(error) => (Baseline::nothing(&id), None, Some(error.to_string())),
     };
+    let explained = baseline.explained;
     let now = model.now_ms();
     let known = explained.known.as_ref();
     let last_seen = known.and_then(|known| parse_rfc3339(&known.last_seen));
@@ -175,12 +172,13 @@ pub(super) async fn identity(
             .flatten()
     });
     let made = made.unwrap_or_default();
-    let probes = score(&router, &id, made).await;
+    let probes = score(owner.as_ref(), &id, made).await;
     Json(IdentityDetail {
         as_of: now,
         identity: subject(&id, &history, &events),
         known: json!(explained.known),
-        portrait: portrait.as_ref().map_or(Value::Null, portrait_json),
+        baseline_missing: missing,
+        portrait: baseline.portrait,
         threshold_nats: explained.threshold_nats,
         credentials: credentials(&events),
         days: days(&events),
@@ -189,15 +187,6 @@ pub(super) async fn identity(
         probes,
     })
     .into_response()
-}
-
-pub(super) fn query_problem(error: &QueryError) -> Response {
-    let status = match error {
-        QueryError::Unknown(_) | QueryError::OtherInstance { .. } => StatusCode::NOT_FOUND,
-        QueryError::NoEvent(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        QueryError::Rebalancing => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    problem(status, &error.to_string())
 }
 
 /// What the latest event of the identity says of it, or else its latest incident.
@@ -254,20 +243,13 @@ fn days(events: &EventPage) -> Vec<(i64, usize)> {
 }
 
 /// The scores of `probes`, asked one by one: each as if it were the next event.
-async fn score(
-    router: &crate::query_router::QueryRouter,
-    id: &str,
-    probes: Vec<(&'static str, Value)>,
-) -> Vec<Probe> {
+async fn score(owner: Option<&Owner>, id: &str, probes: Vec<(&'static str, Value)>) -> Vec<Probe> {
     let mut scored = Vec::new();
+    let Some(owner) = owner else {
+        return scored;
+    };
     for (what, event) in probes {
-        let Ok(explained) = router
-            .explain_identity(id, event.to_string().as_bytes())
-            .await
-        else {
-            continue;
-        };
-        if let Some(found) = explained.events.into_iter().next() {
+        if let Some(found) = owner.score(id, &event).await {
             scored.push(Probe {
                 what,
                 event,
@@ -277,34 +259,4 @@ async fn score(
         }
     }
     scored
-}
-
-/// A portrait as JSON.
-pub(super) fn portrait_json(portrait: &Portrait) -> Value {
-    let shares = |values: &[ValueShare]| -> Value {
-        values
-            .iter()
-            .map(|value| json!({"name": value.name, "share": value.share}))
-            .collect()
-    };
-    let log_normal = |of: &LogNormal| {
-        let (n, mean, sd) = (of.observations, of.mean_log, of.sd_log);
-        json!({"n": n, "mean_log": mean, "sd_log": sd})
-    };
-    let optional = |of: &Option<LogNormal>| of.as_ref().map(log_normal);
-    json!({
-        "hosts": shares(&portrait.hosts),
-        "prefixes": shares(&portrait.prefixes),
-        "networks": shares(&portrait.networks),
-        "countries": shares(&portrait.countries),
-        "clients": shares(&portrait.clients),
-        "actions": shares(&portrait.actions),
-        "resources": shares(&portrait.resources),
-        "hours": portrait.hours.to_vec(),
-        "rate": optional(&portrait.events_per_hour),
-        "fan_out": optional(&portrait.distinct_per_hour),
-        "lifetimes": portrait.lifetimes_secs.iter().map(log_normal).collect::<Vec<_>>(),
-        "refresh": optional(&portrait.refresh_secs),
-        "failure_share": portrait.failure_share,
-    })
 }

@@ -1,6 +1,7 @@
 //! `GET /v1/incidents`, one of them, and its timeline.
 
 use super::ConsoleService;
+use super::baselines::Baselines;
 use crate::console::Console;
 use crate::console::event_history::{EventPage, EventQuery, EventRow};
 use crate::console::incident::{IncidentSummary, Publication, TrailEntry, signal_label};
@@ -219,18 +220,15 @@ pub(super) async fn incident(
     State(state): State<AppState>,
     Segment(id): Segment,
     console: ConsoleService,
+    baselines: Result<Baselines, Response>,
 ) -> Response {
     let model = &console.model;
     let Some(found) = model.with_index(|index| index.find(&id).cloned()) else {
         return not_found(&id);
     };
     let evidence = read_events(model, window(&found, 0)).await;
-    let portrait = match (&state.query_router, found.summary.view.as_str()) {
-        (Some(router), "identity") => router
-            .portrait(&found.summary.subject.id)
-            .await
-            .ok()
-            .flatten(),
+    let portrait = match (baselines, found.summary.view.as_str()) {
+        (Ok(baselines), "identity") => baselines.find(&found.summary.subject.id).await.ok(),
         _ => None,
     };
     let mut history = model.with_index(|index| index.of_subject(&found.summary.subject.id));
@@ -239,9 +237,7 @@ pub(super) async fn incident(
     let identities = state
         .metrics
         .sum("credwatch_identities", &[("view", "identity")]) as u64;
-    let portrait = portrait
-        .as_ref()
-        .map_or(Value::Null, super::identities::portrait_json);
+    let portrait = portrait.map_or(Value::Null, |(baseline, _)| baseline.portrait);
     Json(detail(
         &found,
         &evidence,

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod audit;
+mod baselines;
 mod detection_health;
 mod identities;
 mod incidents;
@@ -14,6 +15,7 @@ mod tuning;
 mod writes;
 
 pub(super) use detection_health::{Health, health_of};
+pub use stream::StreamedHealth;
 
 use super::AppState;
 use super::access::{AccessPolicy, authenticate};
@@ -60,6 +62,8 @@ pub struct ConsoleService {
     pub settings: Arc<ShownSettings>,
     /// Whether answers are refused: files cannot be answered.
     pub is_read_only: bool,
+    /// Health for viewers of the stream.
+    pub streamed_health: Arc<StreamedHealth>,
     /// What a newcomer should know of it, on the first page.
     pub introduction: Option<&'static str>,
 }
@@ -79,6 +83,7 @@ pub(super) fn routes(state: &AppState) -> Router<AppState> {
         .route("/v1/incidents/{id}/timeline", get(incidents::timeline))
         .route("/v1/identities", get(identities::list))
         .route("/v1/identities/{id}", get(identities::identity))
+        .route("/v1/identities/{id}/baseline", get(baselines::baseline))
         .route("/v1/sources/{network}", get(sources::source))
         .route("/v1/approvals", get(approvals::list))
         .route("/v1/hygiene", get(queries::hygiene))

@@ -1,8 +1,8 @@
 //! `GET /v1/openapi.json`: the API as an OpenAPI 3.1 document.
 
 use super::{
-    approvals, audit, detection_health, identities, incidents, queries, settings, sources, stream,
-    tuning, writes,
+    approvals, audit, baselines, detection_health, identities, incidents, queries, settings,
+    sources, stream, tuning, writes,
 };
 use crate::http::problem::Problem;
 use axum::Json;
@@ -24,6 +24,7 @@ use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, ResponseBuilder,
         incidents::timeline,
         identities::list,
         identities::identity,
+        baselines::baseline,
         sources::source,
         approvals::list,
         audit::records,

@@ -1,6 +1,6 @@
 //! Queries of the running shards: `POST /v1/explain`, `GET /v1/drift` and `GET /v1/hygiene`.
 
-use super::identities::query_problem;
+use super::baselines::query_problem;
 use super::{ConsoleService, Shards};
 use crate::console::sessions::Limited;
 use crate::http::AppState;

@@ -1,17 +1,19 @@
 //! `GET /v1/stream`: Server-Sent Events. `health` every two seconds; `incident`, `paused` as they change;
 //! `reset` where what was missed is not known any more. `id` is a cursor of this process.
 
-use super::{ConsoleService, health_of};
+use super::{ConsoleService, Health, health_of};
+use crate::clock::Stopwatch;
 use crate::console::live_updates::Update;
 use crate::http::AppState;
 use crate::http::problem::problem;
+use crate::mutex::lock;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -22,6 +24,24 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 const MAX_VIEWERS: usize = 256;
 /// Events that wait for a viewer's connection.
 const WAITING: usize = 64;
+
+/// The health that the stream states, computed once for all viewers.
+#[derive(Debug, Default)]
+pub struct StreamedHealth(Mutex<Option<(Stopwatch, Arc<str>)>>);
+
+impl StreamedHealth {
+    fn text(&self, compute: impl FnOnce() -> Health) -> Arc<str> {
+        let mut latest = lock(&self.0);
+        if let Some((since, text)) = &*latest
+            && since.elapsed() < HEALTH_INTERVAL / 2
+        {
+            return Arc::clone(text);
+        }
+        let text: Arc<str> = serde_json::to_string(&compute()).unwrap_or_default().into();
+        *latest = Some((Stopwatch::start(), Arc::clone(&text)));
+        text
+    }
+}
 
 static VIEWERS: AtomicUsize = AtomicUsize::new(0);
 
@@ -83,8 +103,8 @@ pub(super) async fn stream(
         loop {
             let next = tokio::select! {
                 _ = tick.tick() => {
-                    let health = serde_json::to_string(&health_of(&state, &console)).unwrap_or_default();
-                    Event::default().event("health").data(health)
+                    let health = console.streamed_health.text(|| health_of(&state, &console));
+                    Event::default().event("health").data(&*health)
                 }
                 update = updates.recv() => match update {
                     Ok(update) => event(&update),

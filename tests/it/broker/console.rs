@@ -50,6 +50,54 @@ fn service(name: &str, settings: impl FnOnce(&Setup, u16) -> String) -> (Setup, 
     (setup, running)
 }
 
+fn free_address() -> String {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap().to_string()
+}
+
+#[test]
+fn any_instance_shows_the_baselines_of_all() {
+    let setup = Setup::new("console-instances", 4, "native");
+    let running = ["one", "two"].map(|name| setup.start_at(name, &[], &free_address()));
+    let names: Vec<String> = (0..10).map(|n| format!("svc-{n}")).collect();
+    let bearer = format!("Bearer {TOKEN}");
+    let status = |running: &Running, name: &str, path: &str| {
+        let url = format!("http://{}/v1/identities/{name}{path}", running.address);
+        get(&url, &[("authorization", &bearer)])
+    };
+    let owns_some = |running: &Running| {
+        names
+            .iter()
+            .any(|name| status(running, name, "/baseline").status == 200)
+    };
+    let events = native_log(10, 20);
+    let keyed = events.iter().map(|event| {
+        let key = event["identity"]["id"].as_str().unwrap().to_owned();
+        (key, event.to_string().into_bytes())
+    });
+    setup.produce("events", keyed);
+    wait_until("both instances to own identities", || {
+        running.iter().all(owns_some)
+    });
+    for running in &running {
+        let owned = names
+            .iter()
+            .filter(|name| status(running, name, "/baseline").status == 200);
+        assert!(owned.count() < names.len(), "{} owns all", running.address);
+        wait_until("each identity on each instance", || {
+            names.iter().all(|name| {
+                let answer = status(running, name, "");
+                answer.status == 200 && answer.json()["portrait"].is_object()
+            })
+        });
+        let health = get(
+            &format!("http://{}/v1/health", running.address),
+            &[("authorization", &bearer)],
+        );
+        assert_eq!(health.json()["partitions"], json!({"ready": 4, "of": 4}));
+    }
+}
+
 /// What stands in the audit trail of type `what`.
 fn said(setup: &Setup, what: &str) -> Vec<Value> {
     let decisions = setup.read("decisions").into_iter();

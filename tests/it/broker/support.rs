@@ -133,6 +133,7 @@ impl Setup {
             "deadletter",
             "baselines",
             "sightings",
+            "instances",
         ]
         .iter()
         .map(|topic| format!("{topic} = \"{prefix}.{topic}\"\n"))
@@ -168,9 +169,11 @@ impl Setup {
         self.start_at(instance, more, "127.0.0.1:0")
     }
 
-    /// The same on a given address.
+    /// The same on a given address, which is announced to other instances unless its port is free to choose.
     pub(crate) fn start_at(&self, instance: &str, more: &[&str], listen: &str) -> Running {
         let log = self.folder.path().join(format!("{instance}.log"));
+        let advertised = format!("http://{listen}");
+        let is_known = !listen.ends_with(":0");
         let child = credwatch()
             .args(["run", "--config"])
             .arg(&self.config)
@@ -178,6 +181,7 @@ impl Setup {
             .env("CREDWATCH_KAFKA__INSTANCE_ID", instance)
             .env("CREDWATCH_HTTP__TOKEN", TOKEN)
             .env("CREDWATCH_HTTP__LISTEN", listen)
+            .envs(is_known.then_some(("CREDWATCH_HTTP__ADVERTISED_URL", advertised)))
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())
             .spawn()

@@ -51,6 +51,7 @@ pub(crate) fn serve(console: ConsoleService, token: Option<&str>) -> Served {
         metrics: Metrics::new("test").unwrap(),
         status: None,
         query_router: None,
+        instances: None,
         signer: None,
         poll_queues: Vec::new(),
         feedback_requests: Some(sender),

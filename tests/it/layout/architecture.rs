@@ -22,7 +22,7 @@ const CORE_ORDER: [&str; 14] = [
     "engine",
 ];
 /// Modules of `src` in order of dependency. The last four wire the others together.
-const SERVICE_ORDER: [&str; 35] = [
+const SERVICE_ORDER: [&str; 37] = [
     "string_enum_serde",
     "clock",
     "mutex",
@@ -40,6 +40,7 @@ const SERVICE_ORDER: [&str; 35] = [
     "simulation",
     "reports",
     "http_client",
+    "service_client",
     "schema_registry",
     "outputs",
     "audit",
@@ -50,6 +51,7 @@ const SERVICE_ORDER: [&str; 35] = [
     "status",
     "files",
     "query_router",
+    "instances",
     "console",
     "kafka",
     "keycloak",
