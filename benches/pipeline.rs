@@ -1,6 +1,7 @@
-//! The whole pipeline from Kafka against the same consumer that only decodes, both on one thread.
+//! The whole pipeline from Kafka against the same consumer that only decodes, both on one thread, and against
+//! itself with a console that has twenty viewers.
 //!
-//! `cargo bench --bench pipeline`; budget: 0.7 of the decode-only rate. A real broker is started by
+//! `cargo bench --bench pipeline`; budgets: 0.7 of the decode-only rate, and 0.99 with viewers. A real broker is started by
 //! `scripts/broker`, unless `CREDWATCH_TEST_BROKER` names one.
 #![allow(
     clippy::unwrap_used,
@@ -12,24 +13,30 @@
 
 #[path = "common/kafka.rs"]
 mod kafka;
+#[path = "common/viewers.rs"]
+mod viewers;
 
 use credwatch::config::Config;
 use credwatch::kafka::KafkaError;
+use credwatch::kafka::console_reader::feed;
 use credwatch::kafka::detect::Detect;
 use credwatch::kafka::shard_handoff::{ColdStart, ShardHandoff};
 use credwatch::kafka::stage::{Processed, Record, Shared, Stage};
 use credwatch::kafka::worker;
 use credwatch::metrics::Metrics;
+use credwatch::model::Model;
 use credwatch::shard::{ShardFactory, load_model};
 use credwatch::sources::native;
 use kafka::{Broker, config, fill};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use viewers::{Viewers, serve};
 
 const EVENTS: usize = 1_500_000;
 const ROUNDS: usize = 3;
 const PARTITIONS: usize = 4;
+const VIEWERS: usize = 20;
 
 /// The same loop with the same commits, and nothing done but decoding.
 struct DecodeOnly {
@@ -80,35 +87,60 @@ fn rate(config: &Config, group: &str, stage: impl FnOnce(&Shared) -> Box<dyn Sta
     rate
 }
 
+/// The whole pipeline without what an earlier round has kept; with `viewers` of a console that is fed from its
+/// outputs.
+fn whole_pipeline(config: &Config, model: &Model, group: &str, viewers: usize) -> f64 {
+    let mut watching = None;
+    let rate = rate(config, group, |shared| {
+        if viewers > 0 {
+            let router = Some(Arc::clone(&shared.query_router));
+            let served = serve(config, &shared.metrics, router);
+            let (feeding, console) = (shared.clone(), Arc::clone(&served.console));
+            let feeder = std::thread::spawn(move || feed(&feeding, &console));
+            let viewers = Viewers::open(served.address, viewers);
+            watching = Some((served, feeder, viewers));
+        }
+        let factory = ShardFactory::new(config, model.clone(), PARTITIONS as u32);
+        let handoff = Arc::new(ShardHandoff::new(ColdStart::All));
+        Box::new(Detect::new(factory, group, handoff, shared))
+    });
+    if let Some((_served, feeder, viewers)) = watching {
+        viewers.close();
+        feeder.join().unwrap().unwrap();
+    }
+    rate
+}
+
 fn main() {
     let broker = Broker::find();
     let prefix = format!("bench-{}", std::process::id());
     let config = config(&broker, &prefix, PARTITIONS);
     let (event_bytes, _) = fill(&config, EVENTS, 2_000);
     let model = load_model(&config).unwrap();
-    let (mut decode_only, mut whole) = (Vec::new(), Vec::new());
+    let (mut decode_only, mut whole, mut viewed) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let topic = config.topics.events.clone();
         decode_only.push(rate(&config, &format!("{prefix}-d{round}"), |_| {
             Box::new(DecodeOnly { topic })
         }));
-        let group = format!("{prefix}-w{round}");
-        whole.push(rate(&config, &group, |shared| {
-            let factory = ShardFactory::new(&config, model.clone(), PARTITIONS as u32);
-            // Each round begins without what the one before has kept.
-            let handoff = Arc::new(ShardHandoff::new(ColdStart::All));
-            Box::new(Detect::new(factory, &group, handoff, shared))
-        }));
+        let group = |kind: &str| format!("{prefix}-{kind}{round}");
+        whole.push(whole_pipeline(&config, &model, &group("w"), 0));
+        viewed.push(whole_pipeline(&config, &model, &group("v"), VIEWERS));
     }
     let median = |rates: &mut Vec<f64>| {
         rates.sort_by(f64::total_cmp);
         rates[rates.len() / 2]
     };
-    let (decode_only, whole) = (median(&mut decode_only), median(&mut whole));
+    let (decode_only, whole, viewed) = (
+        median(&mut decode_only),
+        median(&mut whole),
+        median(&mut viewed),
+    );
     println!(
         "{}",
         serde_json::json!({
             "bench": "pipeline", "ratio_to_decode_only": whole / decode_only,
+            "ratio_with_viewers": viewed / whole, "viewers": VIEWERS,
             "events_per_second": whole, "decode_only_events_per_second": decode_only,
             "events": EVENTS, "event_bytes": event_bytes, "partitions": PARTITIONS,
             "rounds": ROUNDS, "threads": 1,

@@ -4,7 +4,6 @@ use super::raw::{RawConsole, RawPerson};
 use super::secret::{Secret, read_secret};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use toml::{Table, Value};
 use utoipa::ToSchema;
 
 /// A role of a person.
@@ -140,69 +139,5 @@ fn person(at: usize, raw: RawPerson, problems: &mut Vec<String>) -> ConsolePerso
         name: raw.name.0,
         roles: raw.roles,
         token,
-    }
-}
-
-/// Names of keys whose values are not listed.
-const SECRET_WORDS: [&str; 5] = ["secret", "token", "password", "jaas", "credential"];
-
-/// The settings as lines of key and value, with `(set)` in place of what may be a secret.
-#[must_use]
-pub(super) fn listed(table: &Table) -> Vec<(String, String)> {
-    let mut lines = Vec::new();
-    list(&Value::Table(table.clone()), "", &mut lines);
-    lines
-}
-
-fn list(value: &Value, path: &str, lines: &mut Vec<(String, String)>) {
-    match value {
-        Value::Table(members) => {
-            for (name, member) in members {
-                let path = match path {
-                    "" => name.clone(),
-                    path => format!("{path}.{name}"),
-                };
-                list(member, &path, lines);
-            }
-        }
-        Value::Array(elements) if elements.iter().any(Value::is_table) => {
-            for (at, element) in elements.iter().enumerate() {
-                list(element, &format!("{path}[{at}]"), lines);
-            }
-        }
-        value => {
-            let name = path.to_ascii_lowercase();
-            let is_file = name.ends_with("_file");
-            let is_secret = !is_file && SECRET_WORDS.iter().any(|word| name.contains(word));
-            let shown = match value.as_str() {
-                Some("") => "\"\"".to_owned(),
-                Some(_) if is_secret => "(set)".to_owned(),
-                _ => value.to_string(),
-            };
-            lines.push((path.to_owned(), shown));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn listed_settings_hold_no_secret() {
-        let table: Table = toml::from_str(
-            "[http]\ntoken = \"hunter2\"\ntoken_file = \"/run/t\"\n[kafka.properties]\n\
-             \"sasl.password\" = \"pw1\"\n[[console.people]]\nname = \"ada\"\n",
-        )
-        .unwrap();
-        let lines = listed(&table);
-        let value = |key: &str| {
-            let found = lines.iter().find(|(known, _)| known == key);
-            found.map(|(_, value)| value.as_str())
-        };
-        assert_eq!(value("http.token"), Some("(set)"));
-        assert_eq!(value("http.token_file"), Some("\"/run/t\""));
-        assert_eq!(value("kafka.properties.sasl.password"), Some("(set)"));
-        assert_eq!(value("console.people[0].name"), Some("\"ada\""));
     }
 }

@@ -21,7 +21,7 @@ pub struct Sources {
 
 /// The merged settings.
 pub(super) struct Merged {
-    default: Table,
+    pub(super) default: Table,
     pub(super) table: Table,
     /// File or variable that set a path, in order of precedence.
     origins: Vec<(String, String)>,

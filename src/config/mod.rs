@@ -6,6 +6,7 @@
 mod console;
 mod containment;
 mod ingest;
+mod listed;
 mod merge;
 mod ranged;
 mod raw;
@@ -15,6 +16,7 @@ mod validate;
 
 pub use console::{ConsoleOidc, ConsolePerson, ConsoleProxy, ConsoleSettings, Role};
 pub use ingest::{Encoding, Enrichment, Ingest, KnownNetwork, SchemaRegistrySettings};
+pub use listed::ListedSetting;
 pub use merge::Sources;
 pub use receivers::{Deliver, Endpoint, Feedback, Realm, Receiver, ReceiverKind};
 pub use secret::Secret;
@@ -158,8 +160,8 @@ pub struct Config {
     pub http: Http,
     /// The console.
     pub console: ConsoleSettings,
-    /// All settings as lines of key and value, without secrets.
-    pub listed: Vec<(String, String)>,
+    /// All settings, without secrets.
+    pub listed: Vec<ListedSetting>,
     /// Hash of all settings that affect decisions.
     pub hash: String,
 }
@@ -170,10 +172,12 @@ impl Config {
     /// # Errors
     /// All problems, at once.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let (raw, table, mut problems) = Merged::new(DEFAULT, sources).into_typed();
+        let merged = Merged::new(DEFAULT, sources);
+        let defaults = merged.default.clone();
+        let (raw, table, mut problems) = merged.into_typed();
+        let listed = listed::listed(&table, &defaults);
         let hash = validate::configuration_hash(&table);
-        let config =
-            raw.map(|raw| validate::validate(raw, hash, console::listed(&table), &mut problems));
+        let config = raw.map(|raw| validate::validate(raw, hash, listed, &mut problems));
         match config {
             Some(config) if problems.is_empty() => Ok(config),
             _ => Err(ConfigError { problems }),

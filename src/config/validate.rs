@@ -3,7 +3,10 @@
 
 use super::raw::{RawConfig, RawHttp, RawKafka, RawRetiredKeys, RawSigning, RawTopics};
 use super::secret::{read_secret, warn_if_exposed};
-use super::{Config, Detect, Http, Kafka, Secret, Topics, console, containment, ingest, receivers};
+use super::{
+    Config, Detect, Http, Kafka, ListedSetting, Secret, Topics, console, containment, ingest,
+    receivers,
+};
 use crate::crypto::{KeySet, PublicKey, Signer};
 use crate::sources::time::parse_rfc3339;
 use credwatch_core::units::MS_PER_SEC;
@@ -19,7 +22,7 @@ const HASHED_SECTIONS: [&str; 2] = ["detect", "containment"];
 pub(super) fn validate(
     mut raw: RawConfig,
     hash: String,
-    listed: Vec<(String, String)>,
+    listed: Vec<ListedSetting>,
     problems: &mut Vec<String>,
 ) -> Config {
     let realms = receivers::realms(raw.keycloak.realms, problems);

@@ -147,6 +147,9 @@ impl Detect {
             self.metrics.record_key_mismatches.inc();
         }
         let (activity, outcome) = (handled.event.activity, handled.event.outcome);
+        if !handled.step.duplicate && record.topic == self.config.topics.events {
+            self.metrics.observe_lifetime(&handled.event);
+        }
         if matches!(activity, Activity::Rotate | Activity::Refresh) && !handled.step.duplicate {
             let labels = [activity.as_str(), outcome.as_str()];
             self.metrics.rotations.with_label_values(&labels).inc();

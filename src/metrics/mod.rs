@@ -1,16 +1,22 @@
 //! All metrics, declared in one table. Handles are resolved at startup; no label holds an identity.
 
+mod initial_values;
+mod issued_lifetimes;
 mod shard_metrics;
 
 use crate::shard::ShardId;
-use credwatch_core::engine::{Alert, Health, Phase};
+use credwatch_core::engine::{Alert, Health};
 use credwatch_core::signal::SIGNALS;
+use initial_values::phase_name;
+use issued_lifetimes::LIFETIME_BUCKETS;
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use shard_metrics::{Kind, SHARD_LABELS, SHARD_METRICS};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 /// Upper bounds of the latency buckets, in seconds.
 const LATENCY_BUCKETS: [f64; 14] = [
@@ -66,6 +72,9 @@ declared! {
     Histogram: "histogram" = |opts, _| {
         Self::with_opts(HistogramOpts::from(opts).buckets(LATENCY_BUCKETS.to_vec()))
     };
+    HistogramVec: "histogram" = |opts, labels| {
+        Self::new(HistogramOpts::from(opts).buckets(LIFETIME_BUCKETS.to_vec()), labels)
+    };
 }
 
 fn register<T: Declared>(
@@ -89,6 +98,7 @@ macro_rules! metrics {
         pub struct Metrics {
             registry: Registry,
             readings: Vec<IntCounter>,
+            issuers: Arc<Mutex<BTreeSet<String>>>,
             /// In the order of [`SHARD_METRICS`].
             shards: Vec<ShardHandle>,
             $(#[doc = $help] $vis $field: $type),+
@@ -112,6 +122,7 @@ macro_rules! metrics {
                 $(let $field: $type = register(&registry, $name, $help, &[$($label),*])?;)+
                 let mut metrics = Self {
                     readings: Vec::new(),
+                    issuers: Arc::default(),
                     shards: shard_handles(&registry)?,
                     registry,
                     $($field),+
@@ -146,6 +157,8 @@ metrics! {
         "Events whose record key is not the identity.";
     pub rotations: IntCounterVec = "credwatch_rotations_total" ["activity", "outcome"]
         "Rotations and refreshes of credentials.";
+    issued_lifetime_seconds: HistogramVec = "credwatch_issued_lifetime_seconds" ["issuer"]
+        "Lifetimes of credentials when they are issued, refreshed or rotated, or at sign-in.";
     signal_readings: IntCounterVec = "credwatch_signal_readings_total" ["signal"]
         "Verdicts to which the signal contributed.";
     pub population_notices: IntCounter = "credwatch_population_notices_total" []
@@ -246,6 +259,7 @@ impl Metrics {
             .iter()
             .map(|signal| reading(signal.name().as_str()))
             .collect();
+        self.expose_zeros();
     }
 
     /// All metrics, for the reference.
@@ -274,11 +288,7 @@ impl Metrics {
 
     /// Counts an alert record and its decisions.
     pub fn add_alert(&self, alert: &Alert) {
-        let phase = match alert.phase {
-            Phase::Opened => "opened",
-            Phase::Updated => "updated",
-            Phase::Closed => "closed",
-        };
+        let phase = phase_name(alert.phase);
         let severity = alert.incident.severity.as_str();
         self.alerts.with_label_values(&[severity, phase]).inc();
         for decision in &alert.decisions {

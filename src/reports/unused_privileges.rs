@@ -54,6 +54,17 @@ impl UnusedPrivilegesReport {
                 proposed: of.still_used,
             }
         }));
+        self.sort();
+    }
+
+    /// Adds the report of another instance.
+    pub fn merge(&mut self, other: Self) {
+        self.partitions += other.partitions;
+        self.identities.extend(other.identities);
+        self.sort();
+    }
+
+    fn sort(&mut self) {
         self.identities.sort_by(|a, b| a.identity.cmp(&b.identity));
     }
 }

@@ -9,6 +9,7 @@ use crate::http::problem::problem;
 use crate::instances::InstanceDirectory;
 use crate::query_router::QueryRouter;
 use crate::reports::explanation::{BaselineExplanation, ScoredEvent};
+use crate::reports::unused_privileges::UnusedPrivilegesReport;
 use crate::service_client::{ServiceClient, ServiceError};
 use crate::shard::QueryError;
 use axum::Json;
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::debug;
+use tracing::{debug, warn};
 
 /// A page waits no longer than this for another instance.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -126,6 +127,32 @@ impl Baselines {
             }
         }
         Err(error)
+    }
+}
+
+impl Baselines {
+    /// Privileges unused for `days` days, of all instances that answer; the report says of how many
+    /// partitions.
+    ///
+    /// # Errors
+    /// A partition of this process is moving.
+    pub(super) async fn unused_privileges(
+        &self,
+        days: u16,
+    ) -> Result<UnusedPrivilegesReport, QueryError> {
+        let mut report = self.here.unused_privileges(days).await?;
+        let Some(instances) = &self.instances else {
+            return Ok(report);
+        };
+        let others = instances.others("", wall_time().epoch_ms());
+        for url in others.into_iter().take(MAX_ASKED) {
+            let query = vec![("days", days.to_string())];
+            match ask(instances, &url, "/v1/drift", query, None).await {
+                Ok(of_instance) => report.merge(of_instance),
+                Err(error) => warn!(%error, "unused privileges of another instance are missing"),
+            }
+        }
+        Ok(report)
     }
 }
 

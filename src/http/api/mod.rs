@@ -20,6 +20,7 @@ pub use stream::StreamedHealth;
 use super::AppState;
 use super::access::{AccessPolicy, authenticate};
 use super::problem::problem;
+use crate::config::ListedSetting;
 use crate::console::Console;
 use crate::query_router::QueryRouter;
 use axum::Router;
@@ -47,8 +48,8 @@ pub struct ShownSettings {
     pub model_hash: String,
     /// Exceptions from containment, as the configuration states them.
     pub exceptions: serde_json::Value,
-    /// The configuration without secrets, as lines of `key = value`.
-    pub configuration: Vec<(String, String)>,
+    /// The configuration without secrets.
+    pub configuration: Vec<ListedSetting>,
 }
 
 /// The console of a process.

@@ -1,6 +1,6 @@
 //! Queries of the running shards: `POST /v1/explain`, `GET /v1/drift` and `GET /v1/hygiene`.
 
-use super::baselines::query_problem;
+use super::baselines::{Baselines, query_problem};
 use super::{ConsoleService, Shards};
 use crate::console::sessions::Limited;
 use crate::http::AppState;
@@ -81,9 +81,9 @@ pub(super) async fn drift(
 pub(super) async fn hygiene(
     Parameters(since): Parameters<DriftQuery>,
     console: ConsoleService,
-    Shards(router): Shards,
+    baselines: Baselines,
 ) -> Response {
-    match router.unused_privileges(since.days).await {
+    match baselines.unused_privileges(since.days).await {
         Ok(unused) => Json(json!({
             "as_of": console.model.now_ms(),
             "unused": unused,

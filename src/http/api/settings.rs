@@ -1,6 +1,7 @@
 //! `GET /v1/settings`: the configuration without secrets, who asks, and versions.
 
 use super::ConsoleService;
+use crate::config::ListedSetting;
 use crate::console::access::Right;
 use crate::http::AppState;
 use crate::http::access::{Caller, Channel};
@@ -27,7 +28,7 @@ pub(super) struct Settings {
     version: &'static str,
     commit: &'static str,
     model_hash: String,
-    configuration: Vec<(String, String)>,
+    configuration: Vec<ListedSetting>,
     /// Ids of the keys that orders are signed with.
     keys: Vec<String>,
 }

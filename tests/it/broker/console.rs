@@ -95,6 +95,9 @@ fn any_instance_shows_the_baselines_of_all() {
             &[("authorization", &bearer)],
         );
         assert_eq!(health.json()["partitions"], json!({"ready": 4, "of": 4}));
+        let hygiene = format!("http://{}/v1/hygiene", running.address);
+        let unused = get(&hygiene, &[("authorization", &bearer)]).json()["unused"].clone();
+        assert_eq!(unused["partitions"], unused["of_partitions"], "{unused}");
     }
 }
 

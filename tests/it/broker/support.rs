@@ -172,8 +172,7 @@ impl Setup {
     /// The same on a given address, which is announced to other instances unless its port is free to choose.
     pub(crate) fn start_at(&self, instance: &str, more: &[&str], listen: &str) -> Running {
         let log = self.folder.path().join(format!("{instance}.log"));
-        let advertised = format!("http://{listen}");
-        let is_known = !listen.ends_with(":0");
+        let advertised = (!listen.ends_with(":0")).then(|| format!("http://{listen}"));
         let child = credwatch()
             .args(["run", "--config"])
             .arg(&self.config)
@@ -181,7 +180,7 @@ impl Setup {
             .env("CREDWATCH_KAFKA__INSTANCE_ID", instance)
             .env("CREDWATCH_HTTP__TOKEN", TOKEN)
             .env("CREDWATCH_HTTP__LISTEN", listen)
-            .envs(is_known.then_some(("CREDWATCH_HTTP__ADVERTISED_URL", advertised)))
+            .envs(advertised.map(|url| ("CREDWATCH_HTTP__ADVERTISED_URL", url)))
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())
             .spawn()
