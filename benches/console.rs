@@ -1,6 +1,6 @@
 //! The console: memory of an incident, the list of incidents under load, and how soon viewers see an alert.
 //!
-//! `cargo bench --bench console`; goals: p99 of a page of incidents 50 ms, published to listed 1 s.
+//! `cargo bench --bench console`; goals: p99 of a page of 10,000 incidents 20 ms, published to listed 1 s.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -43,7 +43,7 @@ fn alert(nth: u64) -> Vec<u8> {
         "evidences": [{"actor": {"user": {"name": identity, "credential_uid": format!("key-{nth}")}},
             "src_endpoint": {"ip": "203.0.113.9", "hostname": format!("vps-{nth}")}}],
         "unmapped": {"credwatch": {"view": "identity", "score_nats": 12.5, "peak_nats": 14.0, "events": 31,
-            "threshold_nats": 7.0, "reasons": signals.iter().map(|s| s["sentence"].clone()).collect::<Vec<_>>(),
+            "threshold_nats": 7.0, "reasons": signals.iter().map(|s| &s["sentence"]).collect::<Vec<_>>(),
             "identity": {"id": identity, "kind": "human", "group": "ops", "owner": "ada"},
             "signals": signals,
             "runbook": {"name": "general", "containment": ["ask the owner"], "preserve": ["the logs of the host"],
@@ -87,13 +87,19 @@ fn main() {
     let metrics = Metrics::new("bench").unwrap();
     let served = serve(&config, &metrics, None);
     let empty = resident_bytes();
-    for nth in 0..INCIDENTS {
-        served.console.take_alert(&alert(nth));
-    }
-    let bytes = (resident_bytes() - empty) / INCIDENTS;
     let viewers = Viewers::open(served.address, VIEWERS);
     let mut socket = BufReader::new(TcpStream::connect(served.address).unwrap());
-    let mut pages: Vec<Duration> = (0..REQUESTS).map(|_| read_page(&mut socket)).collect();
+    let mut fill = |held: std::ops::Range<u64>| {
+        held.for_each(|nth| served.console.take_alert(&alert(nth)));
+        let mut pages: Vec<Duration> = (0..REQUESTS).map(|_| read_page(&mut socket)).collect();
+        pages.sort();
+        (quantile(&pages, 0.5), quantile(&pages, 0.99))
+    };
+    let (half_p50, half_p99) = fill(0..INCIDENTS / 2);
+    let (full_p50, full_p99) = fill(INCIDENTS / 2..INCIDENTS);
+    viewers.close();
+    let bytes = (resident_bytes() - empty) / INCIDENTS;
+    let viewers = Viewers::open(served.address, VIEWERS);
     let mut published = Vec::new();
     for nth in 0..PUBLISHED {
         published.push(Instant::now());
@@ -106,13 +112,13 @@ fn main() {
         let pairs = published.iter().zip(times);
         seen.extend(pairs.map(|(sent, came)| came - *sent));
     }
-    pages.sort();
     seen.sort();
     println!(
         "{}",
         json!({
             "bench": "console", "incidents": INCIDENTS, "bytes_per_incident": bytes, "viewers": VIEWERS,
-            "page_ms_p50": quantile(&pages, 0.5), "page_ms_p99": quantile(&pages, 0.99),
+            "page_of_10000_ms_p50": half_p50, "page_of_10000_ms_p99": half_p99,
+            "page_of_20000_ms_p50": full_p50, "page_of_20000_ms_p99": full_p99,
             "seen_ms_p50": quantile(&seen, 0.5), "seen_ms_p99": quantile(&seen, 0.99),
             "seen": seen.len(), "published_to_all": PUBLISHED * VIEWERS,
         })

@@ -1,7 +1,7 @@
 //! `credwatch incidents` and `watch`: the incidents of a service, or of a file of alerts.
 
 use crate::config::Config;
-use crate::console::incident_index::{IncidentIndex, StoredIncident};
+use crate::console::incident_index::{IncidentIndex, StoredIncident, most_urgent};
 use crate::files;
 use crate::files::InputError;
 use crate::service_client::{ServiceClient, ServiceError};
@@ -52,8 +52,8 @@ pub fn of_file(path: &Path, limit: usize) -> Result<Vec<Value>, IncidentsError> 
         index.add_alert(line);
     }
     let mut incidents: Vec<&StoredIncident> = index.all().collect();
-    incidents.sort_by_key(|incident| std::cmp::Reverse(incident.rank()));
-    let incidents = incidents.into_iter().take(limit);
+    most_urgent(&mut incidents, limit);
+    let incidents = incidents.into_iter();
     Ok(incidents.map(|incident| json!(incident.summary)).collect())
 }
 

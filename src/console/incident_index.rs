@@ -1,7 +1,7 @@
 //! Incidents of all partitions in a bounded index, assembled from the alerts and the audit trail.
 //!
 //! # Memory
-//! The latest publication of each alert is kept compressed, and its summary as it is served: about 4 KB an
+//! The latest publication of each alert is kept compressed, and its summary as it is served: about 7 KB an
 //! incident. Beyond the capacity the incident with the oldest evidence goes.
 
 use super::incident::{IncidentSummary, OrderOutcome, OrderSummary, Publication, TrailEntry};
@@ -29,6 +29,8 @@ pub struct StoredIncident {
     pub publications: Vec<Publication>,
     /// What the audit trail says of it, in the order of the trail.
     pub trail: Vec<TrailEntry>,
+    /// Its place in lists: alerts that the engine holds open first, then by severity, then by score.
+    pub rank: Rank,
     search_text: String,
     alert: Vec<u8>,
 }
@@ -39,19 +41,6 @@ impl StoredIncident {
     pub fn alert(&self) -> Value {
         let alert = zstd::bulk::decompress(&self.alert, MAX_ALERT_BYTES).unwrap_or_default();
         serde_json::from_slice(&alert).unwrap_or_default()
-    }
-
-    /// Its place in lists: alerts that the engine holds open first, then by severity, then by score.
-    #[must_use]
-    pub fn rank(&self) -> Rank {
-        let mut severities = Severity::ALL.iter();
-        let severity = severities.position(|s| s.as_str() == self.summary.severity);
-        Rank {
-            is_active: self.summary.state == "active",
-            severity: severity.unwrap_or_default(),
-            millinats: (self.summary.nats * 1_000.0) as u64,
-            id: self.summary.id.clone(),
-        }
     }
 
     /// Whether nobody has answered it.
@@ -83,6 +72,17 @@ pub struct Rank {
 }
 
 impl Rank {
+    fn of(summary: &IncidentSummary) -> Self {
+        let mut severities = Severity::ALL.iter();
+        let severity = severities.position(|s| s.as_str() == summary.severity);
+        Self {
+            is_active: summary.state == "active",
+            severity: severity.unwrap_or_default(),
+            millinats: (summary.nats * 1_000.0) as u64,
+            id: summary.id.clone(),
+        }
+    }
+
     /// The place as an opaque text.
     #[must_use]
     pub fn to_cursor(&self) -> String {
@@ -101,6 +101,17 @@ impl Rank {
             id: parts.next()?.to_owned(),
         })
     }
+}
+
+/// Leaves the `limit` most urgent incidents, in order; returns whether there were more. O(n).
+pub fn most_urgent(found: &mut Vec<&StoredIncident>, limit: usize) -> bool {
+    let has_more = found.len() > limit;
+    if has_more {
+        found.select_nth_unstable_by(limit.saturating_sub(1), |a, b| b.rank.cmp(&a.rank));
+        found.truncate(limit);
+    }
+    found.sort_unstable_by(|a, b| b.rank.cmp(&a.rank));
+    has_more
 }
 
 /// The index.
@@ -144,11 +155,13 @@ impl IncidentIndex {
                 summary: latest.clone(),
                 publications: Vec::new(),
                 trail: Vec::new(),
+                rank: Rank::of(&latest),
                 search_text: String::new(),
                 alert: Vec::new(),
             });
         self.by_time.remove(&(known.summary.last, id.clone()));
         known.summary.update(latest);
+        known.rank = Rank::of(&known.summary);
         known.search_text = known.summary.search_text();
         known.alert = zstd::bulk::compress(record, COMPRESSION).unwrap_or_default();
         let publication = publication(&alert);

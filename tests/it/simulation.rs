@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 
 const START_MS: i64 = 1_767_571_200_000;
 const DAYS: i64 = 5;
-/// Histories; each is some hundred events with about ten faults.
-const SEEDS: u64 = 2_000;
+/// Histories; each is some hundred events with about ten faults. `CREDWATCH_TEST_SEEDS` runs more.
+const SEEDS: u64 = 800;
 
 type Records = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -231,16 +231,22 @@ fn disturbed(
 
 #[test]
 fn faults_do_not_change_what_is_committed() {
-    histories(0..SEEDS / 2);
+    histories(0..seeds() / 2);
 }
 
 #[test]
 fn source_shards_publish_what_an_undisturbed_run_publishes() {
-    histories(SEEDS / 2..SEEDS);
+    histories(seeds() / 2..seeds());
+}
+
+fn seeds() -> u64 {
+    let wanted = std::env::var("CREDWATCH_TEST_SEEDS");
+    wanted.map_or(SEEDS, |text| text.parse().unwrap())
 }
 
 fn histories(seeds: std::ops::Range<u64>) {
     let (mut crashes, mut published) = (0, 0);
+    let at_least = 2 * (seeds.end - seeds.start) as usize;
     for seed in seeds {
         // Now and then fewer places than identities, so that some give way and come back.
         let factory = factory(if seed % 4 == 3 { 20 } else { 1_000 });
@@ -252,11 +258,11 @@ fn histories(seeds: std::ops::Range<u64>) {
             "seed {seed}: other records were published"
         );
         assert!(calm == after, "seed {seed}: another state was left");
-        crashes += crashed;
+        crashes += crashed as usize;
         published += expected.len();
     }
     assert!(
-        crashes > 2_000 && published > 2_000,
+        crashes > at_least && published > at_least,
         "{crashes} crashes, {published} records"
     );
 }

@@ -5,7 +5,7 @@ use super::baselines::Baselines;
 use crate::console::Console;
 use crate::console::event_history::{EventPage, EventQuery, EventRow};
 use crate::console::incident::{IncidentSummary, Publication, TrailEntry, signal_label};
-use crate::console::incident_index::{Rank, StoredIncident};
+use crate::console::incident_index::{Rank, StoredIncident, most_urgent};
 use crate::http::AppState;
 use crate::http::extract::{Parameters, Segment};
 use crate::http::problem::problem;
@@ -45,6 +45,16 @@ pub(super) struct ListQuery {
     /// Most incidents to return.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<u16>,
+}
+
+impl ListQuery {
+    /// Whether an incident has the severity, the kind and the text, which is in lower case.
+    fn matches(&self, incident: &StoredIncident, text: &str) -> bool {
+        let summary = &incident.summary;
+        (self.severity.is_empty() || summary.severity == self.severity)
+            && (self.kind.is_empty() || summary.subject.kind == self.kind)
+            && incident.matches(text)
+    }
 }
 
 /// A page of incidents, most urgent first.
@@ -162,45 +172,37 @@ pub(super) fn page_limit(limit: Option<u16>) -> Result<usize, Box<Response>> {
 fn page(model: &Console, query: &ListQuery, after: Option<&Rank>, limit: usize) -> IncidentPage {
     let text = query.q.to_lowercase();
     model.with_index(|index| {
-        let waits = |incident: &StoredIncident| incident.waiting_orders().next().is_some();
-        let matches = |incident: &&StoredIncident| {
-            let summary = &incident.summary;
-            (match query.state.as_str() {
-                "open" => incident.is_open(),
-                "waits" => waits(incident),
-                "answered" => !incident.is_open(),
+        let (mut found, mut total, mut open, mut waits) = (Vec::new(), 0, 0, 0);
+        for incident in index.all() {
+            let is_open = incident.is_open();
+            let is_waiting = incident.waiting_orders().next().is_some();
+            open += usize::from(is_open);
+            waits += usize::from(is_waiting);
+            let has_state = match query.state.as_str() {
+                "open" => is_open,
+                "waits" => is_waiting,
+                "answered" => !is_open,
                 _ => true,
-            }) && (query.severity.is_empty() || summary.severity == query.severity)
-                && (query.kind.is_empty() || summary.subject.kind == query.kind)
-                && incident.matches(&text)
-        };
-        let found: Vec<(Rank, &StoredIncident)> = index
-            .all()
-            .filter(matches)
-            .map(|incident| (incident.rank(), incident))
-            .collect();
-        let total = found.len();
-        let mut rest: Vec<_> = found
-            .into_iter()
-            .filter(|(rank, _)| after.is_none_or(|after| rank < after))
-            .collect();
-        rest.sort_by(|a, b| b.0.cmp(&a.0));
-        let has_more = rest.len() > limit;
-        rest.truncate(limit);
-        let open = index.all().filter(|incident| incident.is_open()).count();
+            };
+            if has_state && query.matches(incident, &text) {
+                total += 1;
+                if after.is_none_or(|after| incident.rank < *after) {
+                    found.push(incident);
+                }
+            }
+        }
+        let has_more = most_urgent(&mut found, limit);
+        let next = found.last().filter(|_| has_more);
         IncidentPage {
             as_of: model.now_ms(),
-            next: rest
-                .last()
-                .filter(|_| has_more)
-                .map(|(rank, _)| rank.to_cursor()),
-            incidents: rest
+            next: next.map(|incident| incident.rank.to_cursor()),
+            incidents: found
                 .into_iter()
-                .map(|(_, incident)| incident.summary.clone())
+                .map(|incident| incident.summary.clone())
                 .collect(),
             total,
             open,
-            waits: index.all().filter(|incident| waits(incident)).count(),
+            waits,
             answered: index.len() - open,
         }
     })

@@ -2,7 +2,7 @@
 
 use super::Page;
 use crate::console::incident::IncidentSummary;
-use crate::console::incident_index::StoredIncident;
+use crate::console::incident_index::{StoredIncident, most_urgent};
 use crate::http::api::ConsoleService;
 use credwatch_core::units::EventTime;
 use maud::{Markup, html};
@@ -29,12 +29,10 @@ fn heading(title: &str) -> Markup {
 
 fn now(console: &ConsoleService) -> Markup {
     let mut open: Vec<StoredIncident> = console.model.with_index(|index| {
-        let mut open: Vec<&StoredIncident> = index
-            .all()
-            .filter(|incident| incident.summary.verdict.is_none())
-            .collect();
-        open.sort_by_key(|incident| std::cmp::Reverse(incident.rank()));
-        open.into_iter().take(LISTED).cloned().collect()
+        let mut open: Vec<&StoredIncident> =
+            index.all().filter(|incident| incident.is_open()).collect();
+        most_urgent(&mut open, LISTED);
+        open.into_iter().cloned().collect()
     });
     html! {
         section.panel aria-label="Incidents" {
