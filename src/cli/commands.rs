@@ -239,7 +239,7 @@ fn evaluate_labels(arguments: &EvaluateArguments, quiet: bool) -> u8 {
     with_config(&arguments.config, |config| {
         let report = evaluate::read_labels(&arguments.labels).and_then(|labels| {
             let (inputs, partitions) = (&arguments.inputs, arguments.partitions);
-            with_progress(quiet, |advance| {
+            with_progress(quiet, inputs, |advance| {
                 evaluate::evaluate(&config, &labels, inputs, partitions, advance)
             })
         });
@@ -264,7 +264,7 @@ fn compare_configurations(arguments: &BacktestArguments, quiet: bool) -> u8 {
     with_config(&of(&arguments.old), |old| {
         with_config(&of(&arguments.new), |new| {
             let (inputs, partitions) = (&arguments.inputs, arguments.partitions);
-            let result = with_progress(quiet, |advance| {
+            let result = with_progress(quiet, inputs, |advance| {
                 backtest::backtest(&old, &new, inputs, partitions, advance)
             });
             match result {

@@ -66,7 +66,7 @@ pub(super) fn map_files(arguments: &MapArguments) -> u8 {
 
 pub(super) fn inspect_files(arguments: &InspectArguments, quiet: bool) -> u8 {
     with_mapper(mapper(&arguments.mapper), |mapper| {
-        let inspected = with_progress(quiet, |advance| {
+        let inspected = with_progress(quiet, &arguments.inputs, |advance| {
             inspect(&arguments.inputs, &mapper, advance)
         });
         code_of(inspected.map(|report| {
@@ -94,7 +94,7 @@ pub(super) fn replay_files(arguments: &ReplayArguments, quiet: bool) -> u8 {
         };
         with_config(&arguments.config, |config| {
             if let Some(listen) = arguments.console {
-                let shown = with_progress(quiet, |advance| {
+                let shown = with_progress(quiet, &arguments.inputs, |advance| {
                     replay_with_console(&config, &options, listen, advance)
                 });
                 return match shown {
@@ -102,7 +102,9 @@ pub(super) fn replay_files(arguments: &ReplayArguments, quiet: bool) -> u8 {
                     Err(error) => code_of(Err(error)),
                 };
             }
-            match with_progress(quiet, |advance| replay(&config, &options, advance)) {
+            match with_progress(quiet, &arguments.inputs, |advance| {
+                replay(&config, &options, advance)
+            }) {
                 Ok(summary) => {
                     print(&summary.to_string());
                     code_of_rejections(arguments.strict, summary.dead)

@@ -1,5 +1,6 @@
 //! Terminal output: log lines, progress, results.
 
+use crate::files::list;
 use crate::reports::foreign_text;
 use clap::ValueEnum;
 use console::Term;
@@ -7,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::borrow::Cow;
 use std::env;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -91,32 +92,72 @@ fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Runs `work` with a spinner of the bytes read, on a terminal only. `work` calls its argument with each
-/// file and the size of each part that it read.
+/// Runs `work` over `inputs` with a bar of what was read and the time left, on a terminal only. `work` calls
+/// its argument with each file and the size of each part that it read.
 pub(super) fn with_progress<T>(
     quiet: bool,
+    inputs: &[PathBuf],
     work: impl FnOnce(&mut dyn FnMut(&Path, u64)) -> T,
 ) -> T {
-    let bar = spinner(quiet);
+    if quiet || !io::stderr().is_terminal() {
+        return work(&mut |_, _| {});
+    }
+    let bar = progress_bar(inputs);
+    let mut position = Position::default();
     let result = work(&mut |path, bytes| {
-        bar.inc(bytes);
+        bar.set_position(position.advance(path, bytes));
         bar.set_message(path.display().to_string());
     });
     bar.finish_and_clear();
     result
 }
 
-fn spinner(quiet: bool) -> ProgressBar {
-    if quiet || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
+/// A bar over the sizes of the files; without an end where one of them is standard input.
+fn progress_bar(inputs: &[PathBuf]) -> ProgressBar {
+    let files = list(inputs).unwrap_or_default();
+    let sizes: Option<u64> = files.iter().map(|path| size_on_disk(path)).sum();
     let bar = ProgressBar::new_spinner();
-    let template = "{spinner} {bytes} read, {bytes_per_sec}  {wide_msg}";
+    let template = match sizes {
+        Some(bytes) => {
+            bar.set_length(bytes);
+            "{spinner} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left  {wide_msg}"
+        }
+        None => "{spinner} {bytes} read, {bytes_per_sec}  {wide_msg}",
+    };
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
+}
+
+fn size_on_disk(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|file| file.len())
+}
+
+/// How much of the files was read, in bytes on disk: what was unpacked counts as at most the size of its
+/// file.
+#[derive(Default)]
+struct Position {
+    before: u64,
+    file: PathBuf,
+    file_bytes: Option<u64>,
+    read: u64,
+}
+
+impl Position {
+    fn advance(&mut self, path: &Path, bytes: u64) -> u64 {
+        if self.file != path {
+            self.before += self.file_bytes.unwrap_or(self.read);
+            (self.file, self.file_bytes) = (path.to_owned(), size_on_disk(path));
+            self.read = 0;
+        }
+        self.read += bytes;
+        self.before
+            + self
+                .file_bytes
+                .map_or(self.read, |size| self.read.min(size))
+    }
 }
 
 /// Parses `90s`, `2m`, `1h 30m`, or seconds.
@@ -138,6 +179,22 @@ mod tests {
         let shown = printable(hostile);
         assert_eq!(shown, "svc\u{fffd}[2J\u{fffd}\u{fffd}moc\u{fffd}\u{fffd}");
         assert_eq!(printable("a\n\tb — c"), "a\n\tb — c");
+    }
+
+    #[test]
+    fn what_was_unpacked_counts_as_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: usize| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, vec![b'x'; bytes]).unwrap();
+            path
+        };
+        let (packed, plain) = (file("a.gz", 10), file("b", 20));
+        let mut position = Position::default();
+        assert_eq!(position.advance(&packed, 7), 7);
+        assert_eq!(position.advance(&packed, 100), 10);
+        assert_eq!(position.advance(&plain, 5), 15);
+        assert_eq!(position.advance(Path::new("-"), 4), 34);
     }
 
     #[test]

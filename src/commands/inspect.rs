@@ -25,6 +25,8 @@ pub fn inspect(
             .left_out
             .iter()
             .for_each(|left_out| report.add_left_out(*left_out));
+        let kinds = expanded.envelopes.iter();
+        kinds.for_each(|kind| report.add_envelope(kind));
         for item in expanded.records {
             let outcome = item.outcome.and_then(|native| {
                 let decoded = native::decode(&native.json).map_err(|error| error.to_string())?;

@@ -78,6 +78,8 @@ pub struct Expanded<'d> {
     pub records: Vec<ExpandedRecord<'d>>,
     /// What was left out on purpose.
     pub left_out: Vec<LeftOut>,
+    /// Kinds of the envelopes that were opened.
+    pub envelopes: Vec<&'static str>,
     /// Number of records in the document, those left out included.
     pub count: usize,
 }
@@ -192,6 +194,7 @@ fn map<'d>(
     Expanded {
         records: items,
         left_out,
+        envelopes: document.envelopes,
         count,
     }
 }

@@ -136,6 +136,8 @@ pub struct InspectionReport {
     pub bytes: u64,
     /// By source.
     pub sources: BTreeMap<&'static str, SourceReport>,
+    /// Envelopes that were opened, by kind.
+    pub envelopes: BTreeMap<&'static str, u64>,
     /// Records left out on purpose, by source and reason.
     pub left_out: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     /// Rejected records by reason.
@@ -212,6 +214,11 @@ impl InspectionReport {
     /// Adds a part of a file.
     pub fn add_part(&mut self, bytes: u64) {
         self.bytes += bytes;
+    }
+
+    /// Adds an envelope that was opened.
+    pub fn add_envelope(&mut self, kind: &'static str) {
+        *self.envelopes.entry(kind).or_default() += 1;
     }
 
     /// Adds a record that is about no use of a credential.
@@ -334,6 +341,12 @@ impl fmt::Display for InspectionReport {
             self.write_sources(f)?;
             self.write_fields(f)?;
             self.write_signals(f)?;
+        }
+        if !self.envelopes.is_empty() {
+            writeln!(f, "\nenvelopes")?;
+        }
+        for (kind, opened) in &self.envelopes {
+            writeln!(f, "  {opened} × {kind}")?;
         }
         if !self.left_out.is_empty() {
             writeln!(f, "\nleft out on purpose")?;

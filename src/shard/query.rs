@@ -18,7 +18,7 @@ pub enum QueryError {
     /// The identity has no baseline in the partitions of this instance.
     #[error(
         "`{identity}` has no baseline in the {here} of {all} partitions that this instance owns; ask the \
-         other instances"
+         other instances, or set http.advertised_url on each"
     )]
     OtherInstance {
         /// The identity.

@@ -26,6 +26,8 @@ pub struct Document<'d> {
     pub is_truncated: bool,
     /// Reasons for documents that hold no record on purpose, such as control messages.
     pub left_out: Vec<&'static str>,
+    /// Kinds of the envelopes that were opened.
+    pub envelopes: Vec<&'static str>,
 }
 
 /// Splits a document into records.
@@ -85,6 +87,7 @@ pub fn split(document: &[u8]) -> Document<'_> {
         records: found.records,
         is_truncated,
         left_out: found.left_out,
+        envelopes: found.envelopes,
     }
 }
 

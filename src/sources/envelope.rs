@@ -14,14 +14,23 @@ const MAX_DEPTH: usize = 3;
 const MAX_MEMBERS: usize = 256;
 /// Members with which bare records begin: these are not searched for an envelope.
 const RECORD_BEGINNINGS: [&[u8]; 4] = [b"event_id", b"identity", b"eventVersion", b"realmId"];
-/// Lists of records under names that records may have as well, with a member that is beside the list only.
-const LISTS: [(&str, &str); 5] = [
-    ("value", "@odata.context"),
-    ("items", "apiVersion"),
-    ("items", "has_more"),
-    ("items", "cursor"),
-    ("items", "etag"),
+/// Names of lists that only envelopes have, and kinds of these.
+const LISTS: [(&str, &str); 3] = [
+    ("Records", "CloudTrail file"),
+    ("records", "Azure Event Hub"),
+    ("Events", "CloudTrail LookupEvents"),
 ];
+/// Lists of records under names that records may have as well, with a member that is beside the list only.
+const LISTS_WITH_MEMBER: [(&str, &str, &str); 5] = [
+    ("value", "@odata.context", "Microsoft Graph page"),
+    ("items", "apiVersion", "Kubernetes EventList"),
+    ("items", "has_more", "1Password page"),
+    ("items", "cursor", "1Password page"),
+    ("items", "etag", "Google Workspace page"),
+];
+
+/// An envelope that was opened: its kind, and what is in it.
+type Opened<'d> = (&'static str, Content<'d>);
 
 /// What is in an envelope.
 enum Content<'d> {
@@ -41,6 +50,8 @@ pub(super) struct Unwrapped<'d> {
     pub(super) records: Vec<Cow<'d, [u8]>>,
     /// Reasons for documents that hold no record on purpose.
     pub(super) left_out: Vec<&'static str>,
+    /// Kinds of the envelopes that were opened.
+    pub(super) envelopes: Vec<&'static str>,
     /// Whether a list was opened: its elements have no order.
     pub(super) is_list: bool,
 }
@@ -52,23 +63,26 @@ impl<'d> Unwrapped<'d> {
     }
 
     fn add_nested(&mut self, value: &'d [u8], depth: usize) {
-        let content = (depth < MAX_DEPTH).then(|| content(value)).flatten();
+        let Some((kind, content)) = (depth < MAX_DEPTH).then(|| open(value)).flatten() else {
+            self.records.push(Cow::Borrowed(value));
+            return;
+        };
+        self.envelopes.push(kind);
         match content {
-            None => self.records.push(Cow::Borrowed(value)),
-            Some(Content::Nothing(reason)) => self.left_out.push(reason),
-            Some(Content::Values(values)) => {
+            Content::Nothing(reason) => self.left_out.push(reason),
+            Content::Values(values) => {
                 self.is_list |= values.len() > 1;
                 for value in values {
                     self.add_nested(value, depth + 1);
                 }
             }
-            Some(Content::Texts(texts)) => {
+            Content::Texts(texts) => {
                 self.is_list |= texts.len() > 1;
                 for text in texts {
                     self.add_text(text, depth + 1);
                 }
             }
-            Some(Content::Encoded(text)) => self.add_encoded(text, depth + 1),
+            Content::Encoded(text) => self.add_encoded(text, depth + 1),
         }
     }
 
@@ -97,6 +111,7 @@ impl<'d> Unwrapped<'d> {
         let mut inner = Unwrapped::default();
         inner.add_nested(text.trim_ascii(), depth);
         self.left_out.extend(inner.left_out);
+        self.envelopes.extend(inner.envelopes);
         self.is_list |= inner.is_list;
         let owned = inner
             .records
@@ -106,9 +121,9 @@ impl<'d> Unwrapped<'d> {
     }
 }
 
-fn content(value: &[u8]) -> Option<Content<'_>> {
+fn open(value: &[u8]) -> Option<Opened<'_>> {
     match value.first()? {
-        b'"' => Some(Content::Texts(vec![value])),
+        b'"' => Some(("JSON as text", Content::Texts(vec![value]))),
         b'{' => of_object(value),
         _ => None,
     }
@@ -145,55 +160,86 @@ impl<'d> Envelope<'d> {
     }
 
     /// Its records in a list.
-    fn records(&self) -> Option<&'d [u8]> {
-        let beside = |(name, beside): &(&str, &str)| self.list(name).filter(|_| self.has(beside));
-        let found = ["Records", "records", "Events"];
-        let found = found.iter().find_map(|name| self.list(name));
-        found
-            .or_else(|| LISTS.iter().find_map(beside))
-            .or_else(|| {
-                let is_hook = self.member("eventType") == Some(b"\"com.okta.event_hook\"");
-                self.object("data").filter(|_| is_hook)?.list("events")
-            })
-            .or_else(|| self.object("response")?.list("authlogs"))
+    fn records(&self) -> Option<Opened<'d>> {
+        let listed = |(name, kind): &(&str, &'static str)| Some((*kind, self.list(name)?));
+        let beside = |(name, beside, kind): &(&str, &str, &'static str)| {
+            let list = self.list(name).filter(|_| self.has(beside));
+            list.map(|list| (*kind, list))
+        };
+        let found = LISTS.iter().find_map(listed);
+        let found = found.or_else(|| LISTS_WITH_MEMBER.iter().find_map(beside));
+        let found = found.or_else(|| {
+            let is_hook = self.member("eventType") == Some(b"\"com.okta.event_hook\"");
+            let events = self.object("data").filter(|_| is_hook)?.list("events")?;
+            Some(("Okta event hook", events))
+        });
+        let found = found.or_else(|| {
+            let page = self.object("response")?.list("authlogs")?;
+            Some(("Duo page", page))
+        });
+        found.map(|(kind, list)| (kind, Content::Values(elements(list).0)))
     }
 
     /// A value in one of its members.
-    fn inner(&self) -> Option<Content<'d>> {
+    fn inner(&self) -> Option<Opened<'d>> {
+        let opened = |kind, value| Some((kind, of_value(value)));
         if self.has("detail-type") {
-            return self.member("detail").map(of_value);
+            return opened("EventBridge", self.member("detail")?);
         }
         if self.member("Type") == Some(b"\"Notification\"") {
-            return self.text("Message").map(of_value);
+            return opened("SNS notification", self.text("Message")?);
         }
         if self.has("schema")
             && let Some(payload) = self.member("payload")
         {
-            return Some(of_value(payload));
+            return opened("Kafka Connect with schema", payload);
         }
         if let Some(event) = self.text("CloudTrailEvent") {
-            return Some(of_value(event));
+            return opened("CloudTrailEvent", event);
         }
         if self.has("subscription")
             && let Some(data) = self.object("message")?.text("data")
         {
-            return Some(Content::Encoded(data));
+            return Some(("Pub/Sub push", Content::Encoded(data)));
         }
         if self.member("category")?.starts_with(b"\"kube-audit") {
-            return self.object("properties")?.member("log").map(of_value);
+            let log = self.object("properties")?.member("log")?;
+            return opened("Azure diagnostic log", log);
         }
         None
     }
 
     /// A record that a collector put into its own.
-    fn collected(&self) -> Option<Content<'d>> {
+    fn collected(&self) -> Option<Opened<'d>> {
         let is_json = |text: &&[u8]| text.starts_with(b"\"{");
         let message = self.text("message").filter(is_json);
         if let Some(message) = message.filter(|_| self.has("@timestamp")) {
-            return Some(of_value(message));
+            return Some(("Logstash or Beats", of_value(message)));
         }
         let has_index = self.has("sourcetype") || self.has("index");
-        self.member("event").filter(|_| has_index).map(of_value)
+        let event = self.member("event").filter(|_| has_index)?;
+        Some(("Splunk", of_value(event)))
+    }
+
+    /// Log events of CloudWatch Logs, or its control message.
+    fn of_cloudwatch(&self) -> Option<Opened<'d>> {
+        let kind = self.member("messageType")?;
+        let events = self.list("logEvents")?;
+        let content = match kind == b"\"CONTROL_MESSAGE\"" {
+            true => Content::Nothing("control message of CloudWatch Logs"),
+            false => Content::Texts(messages(events)),
+        };
+        Some(("CloudWatch Logs", content))
+    }
+
+    /// A file that lies beside a log.
+    fn beside_log(&self) -> Option<Opened<'d>> {
+        let kinds = [
+            ("digestS3Object", "CloudTrail digest"),
+            ("insightDetails", "CloudTrail Insight"),
+        ];
+        let (_, kind) = kinds.into_iter().find(|(name, _)| self.has(name))?;
+        Some((kind, Content::Nothing(kind)))
     }
 }
 
@@ -204,7 +250,7 @@ fn of_value(value: &[u8]) -> Content<'_> {
     }
 }
 
-fn of_object(object: &[u8]) -> Option<Content<'_>> {
+fn of_object(object: &[u8]) -> Option<Opened<'_>> {
     let mut names = members(object).map(|(name, _)| name);
     let (first, second) = (names.next()?, names.next());
     let is_native = first == b"time" && second == Some(b"identity");
@@ -213,26 +259,13 @@ fn of_object(object: &[u8]) -> Option<Content<'_>> {
     }
     let envelope = Envelope::of(object);
     if let Some(records) = envelope.records() {
-        return Some(Content::Values(elements(records).0));
+        return Some(records);
     }
-    if let Some(kind) = envelope.member("messageType") {
-        return match envelope.list("logEvents") {
-            Some(_) if kind == b"\"CONTROL_MESSAGE\"" => {
-                Some(Content::Nothing("control message of CloudWatch Logs"))
-            }
-            Some(events) => Some(Content::Texts(messages(events))),
-            None => None,
-        };
+    if envelope.has("messageType") {
+        return envelope.of_cloudwatch();
     }
-    let beside_the_log = [
-        ("digestS3Object", "CloudTrail digest"),
-        ("insightDetails", "CloudTrail Insight"),
-    ];
-    let found = beside_the_log.iter().find(|(name, _)| envelope.has(name));
-    let nothing = found.map(|(_, reason)| Content::Nothing(reason));
-    nothing
-        .or_else(|| envelope.inner())
-        .or_else(|| envelope.collected())
+    let inner = envelope.beside_log().or_else(|| envelope.inner());
+    inner.or_else(|| envelope.collected())
 }
 
 /// The `message` of each log event.
@@ -301,6 +334,27 @@ mod tests {
                 (vec![RECORD.to_owned()], 0),
                 "{envelope}"
             );
+        }
+    }
+
+    #[test]
+    fn envelopes_are_named_from_the_outside() {
+        let quoted = serde_json::to_string(RECORD).unwrap();
+        let message = serde_json::to_string(&format!(r#"{{"Records":[{RECORD}]}}"#)).unwrap();
+        for (document, kinds) in [
+            (RECORD.to_owned(), vec![]),
+            (
+                format!(r#"{{"@timestamp":"x","message":{quoted}}}"#),
+                vec!["Logstash or Beats"],
+            ),
+            (
+                format!(r#"{{"Type":"Notification","Message":{message}}}"#),
+                vec!["SNS notification", "CloudTrail file"],
+            ),
+        ] {
+            let mut found = Unwrapped::default();
+            found.add(document.as_bytes());
+            assert_eq!(found.envelopes, kinds, "{document}");
         }
     }
 

@@ -103,7 +103,9 @@ impl Members<'_> {
             || (self.mentions("category", "AuditLogs\"")
                 && (self.mentions("properties", "activityDisplayName")
                     || self.mentions("properties", "loggedByService")))
+            || self.mentions("category", "ProvisioningLogs\"")
             || self.has_all(&["activityDisplayName", "initiatedBy"])
+            || self.has_all(&["provisioningSteps", "initiatedBy"])
             || self.has_all(&["userPrincipalName", "createdDateTime"])
     }
 
@@ -241,6 +243,14 @@ mod tests {
             ),
             (
                 r#"{"time":"x","category":"SignInLogs","properties":{}}"#,
+                Format::Entra,
+            ),
+            (
+                r#"{"time":"x","category":"ProvisioningLogs","properties":{}}"#,
+                Format::Entra,
+            ),
+            (
+                r#"{"id":"p","provisioningSteps":[],"initiatedBy":{}}"#,
                 Format::Entra,
             ),
             (

@@ -80,7 +80,8 @@ fn a_mixed_folder_is_inspected_by_source() {
     let limit = okta.replace("user.session.start", "system.org.rate_limit.warning");
     let github =
         r#"{"action":"git.clone","_document_id":"d","@timestamp":1795599600123,"actor":"ada"}"#;
-    let mixed = format!("{okta}\n{limit}\n{github}\n{{\"eventVersion\":\"1.08\"}}\n");
+    let indexed = format!(r#"{{"sourcetype":"github","event":{github}}}"#);
+    let mixed = format!("{okta}\n{limit}\n{github}\n{{\"eventVersion\":\"1.08\"}}\n{indexed}\n");
     let path = folder.path().join("mixed.json");
     std::fs::write(&path, &mixed).unwrap();
     let output = run(&["--quiet", "inspect", "--json", path.to_str().unwrap()]);
@@ -90,7 +91,8 @@ fn a_mixed_folder_is_inspected_by_source() {
         (source["events"].as_u64(), source["identities"].as_u64())
     };
     assert_eq!(of("okta"), (Some(1), Some(1)));
-    assert_eq!(of("github"), (Some(1), Some(1)));
+    assert_eq!(of("github"), (Some(2), Some(1)));
+    assert_eq!(report["envelopes"], serde_json::json!({"Splunk": 1}));
     let left_out = &report["left_out"]["okta"]["operation of the service itself"];
     assert_eq!(left_out, 1);
     let rejected = &report["rejected"]["CloudTrail record without `eventName`"];

@@ -30,6 +30,13 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Other instances that are asked for one identity.
 const MAX_ASKED: usize = 16;
 
+const EXPLAIN: &str = "/v1/explain";
+
+/// The other instance answers from its own shards.
+fn explain_query(id: &str) -> Vec<(&'static str, String)> {
+    vec![("identity", id.to_owned()), ("forward", "false".to_owned())]
+}
+
 /// The baseline of an identity.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Baseline {
@@ -131,6 +138,54 @@ impl Baselines {
 }
 
 impl Baselines {
+    /// The baseline of `id` and the scores of `events`, from the shards of this process.
+    ///
+    /// # Errors
+    /// As for [`QueryRouter::explain_identity`].
+    pub(super) async fn explain_here(
+        &self,
+        id: &str,
+        events: &[u8],
+    ) -> Result<BaselineExplanation, QueryError> {
+        self.here.explain_identity(id, events).await
+    }
+
+    /// The same, from the instance that knows it.
+    ///
+    /// # Errors
+    /// As for [`QueryRouter::explain_identity`].
+    pub(super) async fn explain(
+        &self,
+        id: &str,
+        events: &[u8],
+    ) -> Result<BaselineExplanation, QueryError> {
+        let here = self.explain_here(id, events).await;
+        let is_known = |explained: &BaselineExplanation| explained.known.is_some();
+        let Some(instances) = self
+            .instances
+            .as_ref()
+            .filter(|_| !here.as_ref().is_ok_and(is_known))
+        else {
+            return here;
+        };
+        let others = instances.others(id, wall_time().epoch_ms());
+        for url in others.into_iter().take(MAX_ASKED) {
+            let asked = ask(
+                instances,
+                &url,
+                EXPLAIN,
+                explain_query(id),
+                Some(events.to_vec()),
+            );
+            match asked.await {
+                Ok(found) if is_known(&found) => return Ok(found),
+                Ok(_) => {}
+                Err(error) => debug!(%error, "no baseline of {id}"),
+            }
+        }
+        here
+    }
+
     /// Privileges unused for `days` days, of all instances that answer; the report says of how many
     /// partitions.
     ///
@@ -163,9 +218,8 @@ impl Owner {
         let explained = match self {
             Self::Here(router) => router.explain_identity(id, &event).await.ok(),
             Self::Instance(instances, url) => {
-                let query = vec![("identity", id.to_owned())];
-                let asked = ask(instances, url, "/v1/explain", query, Some(event)).await;
-                asked.ok()
+                let asked = ask(instances, url, EXPLAIN, explain_query(id), Some(event));
+                asked.await.ok()
             }
         };
         explained.and_then(|explained: BaselineExplanation| explained.events.into_iter().next())

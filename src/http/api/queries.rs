@@ -22,6 +22,13 @@ use utoipa::IntoParams;
 pub(super) struct ExplainQuery {
     /// Its id.
     identity: String,
+    /// Whether other instances are asked where this one does not own it.
+    #[serde(default = "yes")]
+    forward: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Minimum time without use.
@@ -48,7 +55,7 @@ pub(super) async fn explain(
     State(state): State<AppState>,
     caller: Caller,
     Parameters(target): Parameters<ExplainQuery>,
-    Shards(router): Shards,
+    baselines: Baselines,
     events: Bytes,
 ) -> Response {
     let access = state.console.as_ref().map(|console| &console.access);
@@ -56,7 +63,11 @@ pub(super) async fn explain(
         let why = "too many explanations within a second: wait, and try again";
         return problem(StatusCode::TOO_MANY_REQUESTS, why);
     }
-    match router.explain_identity(&target.identity, &events).await {
+    let asked = match target.forward {
+        true => baselines.explain(&target.identity, &events).await,
+        false => baselines.explain_here(&target.identity, &events).await,
+    };
+    match asked {
         Ok(explained) => Json(explained).into_response(),
         Err(error) => query_problem(&error),
     }

@@ -1,9 +1,10 @@
-//! Microsoft Entra's sign-in and audit logs → native events, as Event Hub or Graph states them.
+//! Microsoft Entra's sign-in, audit and provisioning logs → native events, as Event Hub or Graph states them.
 //!
 //! Event Hub puts what Graph states into `properties`, which may be JSON as text, and the time of the export
 //! beside it. Values of modified properties are not copied, but for roles and key ids.
 
 mod audit;
+mod provisioning;
 mod sign_in;
 
 use super::fields::{SourceError, member, parse, text};
@@ -46,6 +47,9 @@ pub fn map(record: &[u8]) -> Result<NativeEvent, SourceError> {
         properties: stated.as_ref().or(nested).unwrap_or(&around),
         around: &around,
     };
+    if provisioning::is_one(&record) {
+        return provisioning::map(&record);
+    }
     let is_audit = text(record.around, "category") == Some("AuditLogs")
         || member(record.properties, "initiatedBy").is_some();
     if is_audit {
@@ -104,6 +108,49 @@ mod tests {
         );
         assert_eq!((event.activity, event.outcome), ("revoke", "denied"));
         assert_eq!(event.resource.as_deref(), Some("u-2"));
+    }
+
+    const PROVISIONED: &str = r#"{"time":"2026-11-23T10:00:09Z","category":"ProvisioningLogs",
+        "properties":{"id":"p-1","activityDateTime":"2026-11-23T10:00:00Z","provisioningAction":"ACTION",
+        "provisioningStatusInfo":{"status":"STATUS"},"provisioningSteps":[],
+        "servicePrincipal":{"id":"s-1","displayName":"Slack"},"targetSystem":{"displayName":"Slack"},
+        "initiatedBy":{"id":"","displayName":"Azure AD Provisioning Service","initiatorType":"system"},
+        "sourceIdentity":{"id":"u-1"},"targetIdentity":{"id":"U77"}}}"#;
+
+    #[test]
+    fn provisioning_is_of_the_application_and_about_the_account() {
+        for (action, status, activity, outcome) in [
+            ("create", "success", "grant", "success"),
+            ("disable", "success", "revoke", "success"),
+            ("update", "failure", "use", "error"),
+        ] {
+            let record = PROVISIONED
+                .replace("ACTION", action)
+                .replace("STATUS", status);
+            let event = mapped(&record);
+            assert_eq!((event.activity, event.outcome), (activity, outcome));
+            assert_eq!(event.identity.id, "sp/s-1");
+            assert_eq!(event.resource.as_deref(), Some("U77"));
+            assert_eq!(event.time.as_deref(), Some("2026-11-23T10:00:00.000Z"));
+        }
+        let skipped = PROVISIONED
+            .replace("ACTION", "other")
+            .replace("STATUS", "skipped");
+        let error = map(skipped.as_bytes()).unwrap_err();
+        assert!(matches!(error, SourceError::LeftOut(_)), "{error}");
+    }
+
+    #[test]
+    fn a_person_who_provisions_on_demand_is_the_identity() {
+        let record = PROVISIONED
+            .replace("ACTION", "create")
+            .replace(r#""id":"","#, r#""id":"u-9","#)
+            .replace("system", "user");
+        let event = mapped(&record);
+        assert_eq!(
+            (event.identity.id.as_str(), event.identity.kind),
+            ("u-9", "human")
+        );
     }
 
     proptest! {

@@ -4,7 +4,7 @@
 use crate::broker::keycloak_realm::Realm;
 use crate::broker::support::{Running, Setup, TOKEN, wait_until};
 use crate::browser::Driver;
-use crate::common::{START_MS, native, native_log};
+use crate::common::{START_MS, credwatch, native, native_log};
 use crate::console::get;
 use serde_json::{Value, json};
 use std::net::TcpListener;
@@ -90,6 +90,16 @@ fn any_instance_shows_the_baselines_of_all() {
                 answer.status == 200 && answer.json()["portrait"].is_object()
             })
         });
+        let explained = |name: &String| {
+            let url = format!("http://{}", running.address);
+            let mut explain = credwatch();
+            explain.args(["explain", "--url", &url, "--identity", name, "--config"]);
+            let asked = explain
+                .arg(&setup.config)
+                .env("CREDWATCH_HTTP__TOKEN", TOKEN);
+            asked.output().unwrap().status.success()
+        };
+        assert!(names.iter().all(explained), "explain asks the owner");
         let health = get(
             &format!("http://{}/v1/health", running.address),
             &[("authorization", &bearer)],
