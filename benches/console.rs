@@ -46,7 +46,7 @@ fn alert(nth: u64) -> Vec<u8> {
             "threshold_nats": 7.0, "reasons": signals.iter().map(|s| &s["sentence"]).collect::<Vec<_>>(),
             "identity": {"id": identity, "kind": "human", "group": "ops", "owner": "ada"},
             "signals": signals,
-            "runbook": {"name": "general", "containment": ["ask the owner"], "preserve": ["the logs of the host"],
+            "runbook": {"name": "general", "containment": ["ask the owner"], "preserve": [],
                 "review": ["what the credential may do"], "controls": ["shorter lifetimes"]}}}
     });
     alert.to_string().into_bytes()
