@@ -1,8 +1,8 @@
 //! The whole pipeline from Kafka against the same consumer that only decodes, both on one thread, and against
 //! itself with a console that has twenty viewers.
 //!
-//! `cargo bench --bench pipeline`; budgets: 0.7 of the decode-only rate, and 0.99 with viewers. A real broker is started by
-//! `scripts/broker`, unless `CREDWATCH_TEST_BROKER` names one.
+//! `cargo bench --bench pipeline`; budgets: 0.7 of the decode-only rate, and 0.99 with viewers. A real
+//! broker is started by `scripts/broker`, unless `CREDWATCH_TEST_BROKER` names one.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -87,8 +87,8 @@ fn rate(config: &Config, group: &str, stage: impl FnOnce(&Shared) -> Box<dyn Sta
     rate
 }
 
-/// The whole pipeline without what an earlier round has kept; with `viewers` of a console that is fed from its
-/// outputs.
+/// The whole pipeline without what an earlier round has kept; with `viewers` of a console that is fed from
+/// its outputs.
 fn whole_pipeline(config: &Config, model: &Model, group: &str, viewers: usize) -> f64 {
     let mut watching = None;
     let rate = rate(config, group, |shared| {
