@@ -99,6 +99,12 @@ pub fn configuration(mut config: Config) -> Config {
         },
     );
     config.policy = Arc::new(Policy(rules));
+    config.list("containment.mode", Mode::Enforce.as_str());
+    config.list(
+        "containment.require_approval_from",
+        Action::Suspend.as_str(),
+    );
+    config.list("containment.max_share", &MAX_SHARE.to_string());
     config
 }
 

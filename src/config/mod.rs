@@ -183,6 +183,13 @@ impl Config {
             _ => Err(ConfigError { problems }),
         }
     }
+
+    /// Lists the setting `key` with a value that it was given after loading.
+    pub fn list(&mut self, key: &str, value: &str) {
+        for line in self.listed.iter_mut().filter(|line| line.key == key) {
+            line.default = Some(std::mem::replace(&mut line.value, value.to_owned()));
+        }
+    }
 }
 
 #[cfg(test)]
