@@ -14,5 +14,5 @@ function page() {
 const step = d => () => { cur = Math.max(0, Math.min(orders.length - 1, cur + d)); page(); };
 setKeys({ j: step(1), k: step(-1), a: () => orders[cur] && approve(orders[cur]), d: () => orders[cur] && decline(orders[cur]), Enter: () => orders[cur] && go('/incident/' + encodeURIComponent(orders[cur].alert_id)) });
 const load = () => get('/v1/approvals').then(d => { setNow(d.as_of); orders = d.orders; page(); }).catch(e => box.replaceChildren(el('h1.sr', {}, 'Approvals'), failed(e.message, load)));
-on('incident', () => { if (!$('dialog[open]')) load(); });
+for (const kind of ['incident', 'opened', 'reset']) on(kind, () => { if (!$('dialog[open]')) load(); });
 load().finally(() => { document.body.dataset.ready = '1'; });

@@ -36,8 +36,9 @@ function take(kind, data) {
 }
 const KINDS = ['health', 'incident', 'paused', 'reset'];
 function open() {
-  const source = new EventSource('/v1/stream');
-  for (const kind of KINDS) source.addEventListener(kind, e => { const data = JSON.parse(e.data); backOff = 0; take(kind, data); channel.postMessage([kind, data]); });
+  const source = new EventSource('/v1/stream'), tell = (kind, data) => { take(kind, data); channel.postMessage([kind, data]); };
+  source.addEventListener('open', () => tell('opened', {})); // what changed between loading the page and this was not sent
+  for (const kind of KINDS) source.addEventListener(kind, e => { backOff = 0; tell(kind, JSON.parse(e.data)); });
   source.onerror = () => { if (source.readyState !== 2) return; setTimeout(open, [1000, 2000, 5000, 10000][Math.min(3, backOff++)]); fetch('/v1/settings').then(r => { if (r.status === 401) location.href = '/login'; }).catch(() => {}); };
 }
 channel.onmessage = e => take(...e.data);

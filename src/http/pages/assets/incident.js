@@ -57,5 +57,6 @@ async function load() {
     page(d, t.events.map(r => point(r, evidence)), list.incidents);
   } catch (e) { box.replaceChildren(el('h1.sr', {}, 'Incident'), failed(e.message, load)); }
 }
+on('reset', () => { if (!$('dialog[open]')) load(); });
 on('incident', i => { if (i.id === id && !$('dialog[open]')) load(); });
 load().finally(() => { document.body.dataset.ready = '1'; });

@@ -70,7 +70,7 @@ async function page() {
     if (tab !== 'open' || i.verdict) return;
     if (busy()) { waiting.set(i.id, i); news(); } else load(true);
   });
-  on('reset', () => load(true));
+  for (const kind of ['opened', 'reset']) on(kind, () => load(true));
   const open = n => { const i = items[n]; if (i) go(incidentUrl(i)); }, me = f => () => items[cur] && f(items[cur]);
   list.addEventListener('scroll', paint, { passive: true });
   list.addEventListener('click', e => { const r = e.target.closest('[data-n]'); if (r) { const n = +r.dataset.n; if (innerWidth <= 1020 || n === cur) open(n); else pick(n); } });
