@@ -2,9 +2,13 @@
 // containment is paused; by the keyboard alone.
 import { check, end, handOver, launch, open, soon, text, visit } from './browser.mjs';
 const browser = await launch(), page = await open(browser);
+let release; const held = new Promise(resolve => { release = resolve; });
+await page.setRequestInterception(true);
+page.on('request', async request => { if (request.url().endsWith('/v1/stream')) await held; request.continue(); });
 await visit(page, '/');
 check(/Nothing waits for you/.test(await text(page, '#list')), 'an empty list says so');
 await handOver('EMPTY');
+release(); // the stream opens only now: what came before it is shown all the same
 await soon(page, () => document.querySelectorAll('#list [data-n]').length === 2, 'two incidents arrive by themselves');
 await soon(page, () => /Approve order/.test(document.querySelector('.peek').textContent), 'the first waits for approval');
 await page.keyboard.press('a');
