@@ -124,9 +124,9 @@ impl InstanceDirectory {
         others.into_iter().map(|known| known.url.clone()).collect()
     }
 
-    /// Partitions that any instance owns, and all of them.
+    /// Partitions that any instance owns, and all of them; `None` where no announcement is known.
     #[must_use]
-    pub fn partitions(&self, now_ms: i64) -> (usize, usize) {
+    pub fn partitions(&self, now_ms: i64) -> Option<(usize, usize)> {
         let known = lock(&self.known);
         let live = known.values().filter(|known| is_live(known, now_ms));
         let (mut owned, mut all) = (BTreeSet::<i32>::new(), 0);
@@ -134,7 +134,8 @@ impl InstanceDirectory {
             owned.extend(announcement.partitions.iter().copied());
             all = all.max(announcement.of);
         }
-        (owned.len(), usize::try_from(all).unwrap_or(0))
+        let all = usize::try_from(all).ok().filter(|all| *all > 0);
+        all.map(|all| (owned.len(), all))
     }
 }
 
@@ -176,7 +177,7 @@ mod tests {
         assert!(here.take(&here.encode(&announcement("http://c", &[usual], 1_000))));
         assert!(here.take(&here.encode(&announcement("http://a", &[usual], 1_000))));
         assert_eq!(here.others("svc-deploy", 2_000), ["http://c", "http://b"]);
-        assert_eq!(here.partitions(2_000), (4, 4));
+        assert_eq!(here.partitions(2_000), Some((4, 4)));
     }
 
     #[test]
@@ -198,7 +199,8 @@ mod tests {
         let here = directory("http://a", "t");
         here.take(&here.encode(&announcement("http://b", &[0, 1], 5_000)));
         here.take(&here.encode(&announcement("http://b", &[0, 1, 2, 3], 4_000)));
-        assert_eq!(here.partitions(5_000), (2, 4));
+        assert_eq!(here.partitions(5_000), Some((2, 4)));
+        assert_eq!(here.partitions(5_000 + MAX_AGE_MS + 1), None);
         assert!(here.others("svc", 5_000 + MAX_AGE_MS + 1).is_empty());
     }
 }

@@ -53,8 +53,8 @@ pub fn of_file(path: &Path, limit: usize) -> Result<Vec<Value>, IncidentsError> 
     }
     let mut incidents: Vec<&StoredIncident> = index.all().collect();
     most_urgent(&mut incidents, limit);
-    let incidents = incidents.into_iter();
-    Ok(incidents.map(|incident| json!(incident.summary)).collect())
+    let shown = incidents.iter().map(|incident| json!(incident.summary));
+    Ok(shown.collect())
 }
 
 /// Calls `show` with the open incidents, at first and whenever one changes, until the stream ends.

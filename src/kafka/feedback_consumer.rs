@@ -9,7 +9,7 @@ use crate::kafka::KafkaError;
 use crate::kafka::client;
 use crate::kafka::client::Reader;
 use crate::kafka::topic_reader::consume_until;
-use crate::metrics::Metrics;
+use crate::metrics::{FeedbackKind, Metrics};
 use crate::shard::{OutputRecord, Shard, ShardId};
 use credwatch_core::units::EventTime;
 use rdkafka::Offset;
@@ -94,6 +94,11 @@ impl FeedbackConsumer {
         published
     }
 
+    fn count(&self, kind: FeedbackKind) {
+        let counter = self.metrics.feedback.with_label_values(&[kind.as_str()]);
+        counter.inc();
+    }
+
     /// Logs and counts feedback that `shards` shards applied.
     fn record_metrics(&self, feedback: &Feedback, shards: usize) {
         if shards == 0 {
@@ -101,14 +106,16 @@ impl FeedbackConsumer {
         }
         let by = &feedback.by;
         info!(by, "feedback applied");
-        let (what, verdict) = match feedback.command() {
-            Ok(FeedbackCommand::AlertVerdict(_, verdict)) => ("alert_verdict", Some(verdict)),
-            Ok(FeedbackCommand::OrderOutcome(..)) => ("outcome", None),
-            Ok(FeedbackCommand::Approve(_)) => ("approval", None),
-            Ok(FeedbackCommand::Forget(_)) => ("forget", None),
-            Ok(FeedbackCommand::Containment(_)) | Err(_) => ("switch", None),
+        let (kind, verdict) = match feedback.command() {
+            Ok(FeedbackCommand::AlertVerdict(_, verdict)) => {
+                (FeedbackKind::AlertVerdict, Some(verdict))
+            }
+            Ok(FeedbackCommand::OrderOutcome(..)) => (FeedbackKind::Outcome, None),
+            Ok(FeedbackCommand::Approve(_)) => (FeedbackKind::Approval, None),
+            Ok(FeedbackCommand::Forget(_)) => (FeedbackKind::Forget, None),
+            Ok(FeedbackCommand::Containment(_)) | Err(_) => (FeedbackKind::Switch, None),
         };
-        self.metrics.feedback.with_label_values(&[what]).inc();
+        self.count(kind);
         if let Some(verdict) = verdict {
             let verdict = verdict.as_str();
             self.metrics
@@ -159,7 +166,7 @@ impl FeedbackConsumer {
                 }
                 Err(why) => {
                     skip();
-                    self.metrics.feedback.with_label_values(&["refused"]).inc();
+                    self.count(FeedbackKind::Refused);
                     warn!(
                         partition,
                         offset, "feedback record rejected in {}: {why}", self.topic

@@ -4,17 +4,26 @@ use super::Metrics;
 use credwatch_core::containment::{Action, Mode, Restriction};
 use credwatch_core::engine::Phase;
 use credwatch_core::event::{Activity, Outcome};
+use credwatch_core::string_enum;
 use credwatch_core::verdict::{AlertVerdict, Severity};
 
-/// Kinds of feedback, and `refused`.
-const FEEDBACK_KINDS: [&str; 6] = [
-    "alert_verdict",
-    "outcome",
-    "approval",
-    "forget",
-    "switch",
-    "refused",
-];
+string_enum! {
+    /// What a feedback record was counted as.
+    FeedbackKind {
+        /// A verdict on an alert.
+        AlertVerdict = "alert_verdict",
+        /// The outcome of an order.
+        Outcome = "outcome",
+        /// The approval of an order.
+        Approval = "approval",
+        /// The erasure of an identity.
+        Forget = "forget",
+        /// A command for containment.
+        Switch = "switch",
+        /// It was rejected.
+        Refused = "refused",
+    }
+}
 /// Stages in labels.
 const STAGES: [&str; 4] = ["ingest", "detect", "feedback", "deliver"];
 const PHASES: [Phase; 3] = [Phase::Opened, Phase::Updated, Phase::Closed];
@@ -59,8 +68,8 @@ impl Metrics {
         for verdict in AlertVerdict::ALL {
             self.alert_verdicts.with_label_values(&[verdict.as_str()]);
         }
-        for kind in FEEDBACK_KINDS {
-            self.feedback.with_label_values(&[kind]);
+        for kind in FeedbackKind::ALL {
+            self.feedback.with_label_values(&[kind.as_str()]);
         }
     }
 }

@@ -7,6 +7,7 @@ mod shard_metrics;
 use crate::shard::ShardId;
 use credwatch_core::engine::{Alert, Health};
 use credwatch_core::signal::SIGNALS;
+pub use initial_values::FeedbackKind;
 use initial_values::phase_name;
 use issued_lifetimes::LIFETIME_BUCKETS;
 use prometheus::core::Collector;

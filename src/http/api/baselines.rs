@@ -18,6 +18,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use credwatch_core::engine::{LogNormal, Portrait, ValueShare};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -29,13 +30,6 @@ use tracing::{debug, warn};
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Other instances that are asked for one identity.
 const MAX_ASKED: usize = 16;
-
-const EXPLAIN: &str = "/v1/explain";
-
-/// The other instance answers from its own shards.
-fn explain_query(id: &str) -> Vec<(&'static str, String)> {
-    vec![("identity", id.to_owned()), ("forward", "false".to_owned())]
-}
 
 /// The baseline of an identity.
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,8 +56,15 @@ impl Baseline {
 pub(super) enum Owner {
     /// Of this process.
     Here(Arc<QueryRouter>),
-    /// Of the instance at an address.
-    Instance(Arc<InstanceDirectory>, String),
+    /// Of another one.
+    Other(Instance),
+}
+
+/// Another instance.
+#[derive(Debug)]
+pub(super) struct Instance {
+    directory: Arc<InstanceDirectory>,
+    url: String,
 }
 
 #[utoipa::path(get, path = "/v1/identities/{id}/baseline", tag = "identities",
@@ -112,32 +113,39 @@ impl FromRequestParts<AppState> for Baselines {
 }
 
 impl Baselines {
+    /// The other instances, most likely owner of `id` first.
+    fn others(&self, id: &str) -> Vec<Instance> {
+        let Some(directory) = &self.instances else {
+            return Vec::new();
+        };
+        let urls = directory.others(id, wall_time().epoch_ms());
+        let instance = |url| Instance {
+            directory: Arc::clone(directory),
+            url,
+        };
+        urls.into_iter().take(MAX_ASKED).map(instance).collect()
+    }
+
     /// The baseline of `id`, and where it is.
     ///
     /// # Errors
     /// No instance that could be asked has one.
     pub(super) async fn find(&self, id: &str) -> Result<(Baseline, Owner), QueryError> {
-        let here = read(&self.here, id).await;
-        let error = match here {
+        let error = match read(&self.here, id).await {
             Ok(found) => return Ok((found, Owner::Here(Arc::clone(&self.here)))),
             Err(error) => error,
         };
-        let Some(instances) = &self.instances else {
-            return Err(error);
-        };
-        let path = format!("/v1/identities/{}/baseline", percent_encoded(id));
-        let others = instances.others(id, wall_time().epoch_ms());
-        for url in others.into_iter().take(MAX_ASKED) {
-            match ask(instances, &url, &path, Vec::new(), None).await {
-                Ok(found) => return Ok((found, Owner::Instance(Arc::clone(instances), url))),
+        let segment = utf8_percent_encode(id, NON_ALPHANUMERIC);
+        let path = format!("/v1/identities/{segment}/baseline");
+        for other in self.others(id) {
+            match other.ask(&path, Vec::new(), None).await {
+                Ok(found) => return Ok((found, Owner::Other(other))),
                 Err(error) => debug!(%error, "no baseline of {id}"),
             }
         }
         Err(error)
     }
-}
 
-impl Baselines {
     /// The baseline of `id` and the scores of `events`, from the shards of this process.
     ///
     /// # Errors
@@ -161,23 +169,11 @@ impl Baselines {
     ) -> Result<BaselineExplanation, QueryError> {
         let here = self.explain_here(id, events).await;
         let is_known = |explained: &BaselineExplanation| explained.known.is_some();
-        let Some(instances) = self
-            .instances
-            .as_ref()
-            .filter(|_| !here.as_ref().is_ok_and(is_known))
-        else {
+        if here.as_ref().is_ok_and(is_known) {
             return here;
-        };
-        let others = instances.others(id, wall_time().epoch_ms());
-        for url in others.into_iter().take(MAX_ASKED) {
-            let asked = ask(
-                instances,
-                &url,
-                EXPLAIN,
-                explain_query(id),
-                Some(events.to_vec()),
-            );
-            match asked.await {
+        }
+        for other in self.others(id) {
+            match other.explain(id, events.to_vec()).await {
                 Ok(found) if is_known(&found) => return Ok(found),
                 Ok(_) => {}
                 Err(error) => debug!(%error, "no baseline of {id}"),
@@ -196,13 +192,9 @@ impl Baselines {
         days: u16,
     ) -> Result<UnusedPrivilegesReport, QueryError> {
         let mut report = self.here.unused_privileges(days).await?;
-        let Some(instances) = &self.instances else {
-            return Ok(report);
-        };
-        let others = instances.others("", wall_time().epoch_ms());
-        for url in others.into_iter().take(MAX_ASKED) {
+        for other in self.others("") {
             let query = vec![("days", days.to_string())];
-            match ask(instances, &url, "/v1/drift", query, None).await {
+            match other.ask("/v1/drift", query, None).await {
                 Ok(of_instance) => report.merge(of_instance),
                 Err(error) => warn!(%error, "unused privileges of another instance are missing"),
             }
@@ -217,43 +209,42 @@ impl Owner {
         let event = event.to_string().into_bytes();
         let explained = match self {
             Self::Here(router) => router.explain_identity(id, &event).await.ok(),
-            Self::Instance(instances, url) => {
-                let asked = ask(instances, url, EXPLAIN, explain_query(id), Some(event));
-                asked.await.ok()
-            }
+            Self::Other(instance) => instance.explain(id, event).await.ok(),
         };
-        explained.and_then(|explained: BaselineExplanation| explained.events.into_iter().next())
+        explained.and_then(|explained| explained.events.into_iter().next())
     }
 }
 
-/// Asks the instance at `url`, on a thread that may wait.
-async fn ask<T: DeserializeOwned + Send + 'static>(
-    instances: &Arc<InstanceDirectory>,
-    url: &str,
-    path: &str,
-    query: Vec<(&'static str, String)>,
-    body: Option<Vec<u8>>,
-) -> Result<T, ServiceError> {
-    let (instances, url, path) = (Arc::clone(instances), url.to_owned(), path.to_owned());
-    let asked = tokio::task::spawn_blocking(move || {
-        let query: Vec<(&str, &str)> = query.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        let service = ServiceClient::new(&url, instances.token()).with_timeout(RESPONSE_TIMEOUT);
-        service.ask(&path, &query, body.as_deref())
-    });
-    asked
-        .await
-        .unwrap_or_else(|error| Err(ServiceError::new("another instance", &error)))
-}
+impl Instance {
+    /// The baseline of `id` and the scores of `events`, from its own shards.
+    async fn explain(
+        &self,
+        id: &str,
+        events: Vec<u8>,
+    ) -> Result<BaselineExplanation, ServiceError> {
+        let query = vec![("identity", id.to_owned()), ("forward", "false".to_owned())];
+        self.ask("/v1/explain", query, Some(events)).await
+    }
 
-/// `text` as a segment of a path.
-fn percent_encoded(text: &str) -> String {
-    let encoded = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(encoded).collect()
+    /// Requests `path`, on a thread that may wait.
+    async fn ask<T: DeserializeOwned + Send + 'static>(
+        &self,
+        path: &str,
+        query: Vec<(&'static str, String)>,
+        body: Option<Vec<u8>>,
+    ) -> Result<T, ServiceError> {
+        let directory = Arc::clone(&self.directory);
+        let (url, path) = (self.url.clone(), path.to_owned());
+        let asked = tokio::task::spawn_blocking(move || {
+            let query: Vec<(&str, &str)> = query.iter().map(|(k, v)| (*k, v.as_str())).collect();
+            let service = ServiceClient::new(&url, directory.token());
+            let service = service.with_timeout(RESPONSE_TIMEOUT);
+            service.ask(&path, &query, body.as_deref())
+        });
+        asked
+            .await
+            .unwrap_or_else(|error| Err(ServiceError::new(&self.url, &error)))
+    }
 }
 
 /// A portrait as JSON.

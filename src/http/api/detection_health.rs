@@ -132,7 +132,7 @@ pub(in crate::http) fn health_of(state: &AppState, console: &ConsoleService) -> 
         .as_ref()
         .map(|router| router.partitions());
     let announced = state.instances.as_ref();
-    let announced = announced.map(|instances| instances.partitions(wall_time().epoch_ms()));
+    let announced = announced.and_then(|instances| instances.partitions(wall_time().epoch_ms()));
     let (ready, of) = announced.or(partitions).unwrap_or((0, 0));
     Health {
         as_of: now,
