@@ -8,21 +8,16 @@
     reason = "a bench prints its result"
 )]
 
+#[path = "common/resident.rs"]
+mod resident;
 #[path = "common/traffic.rs"]
 mod traffic;
 
 use credwatch_core::engine::Detail;
+use resident::status_bytes;
 use traffic::{Traffic, cold_engine, identities_wanted, origin};
 
 const EVENTS: usize = 3_000_000;
-
-/// Resident bytes of this process, `field` of /proc/self/status.
-fn status_bytes(field: &str) -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
-    let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kib * 1_024.0
-}
 
 fn main() {
     // The names of the traffic are made, and resident, before the engine is.

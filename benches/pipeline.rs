@@ -27,6 +27,7 @@ use credwatch::metrics::Metrics;
 use credwatch::model::Model;
 use credwatch::shard::{ShardFactory, load_model};
 use credwatch::sources::native;
+use credwatch::token_redaction::Redactor;
 use kafka::{Broker, config, fill};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -52,7 +53,7 @@ impl Stage for DecodeOnly {
     }
     fn process(&mut self, records: &[Record<'_>]) -> Result<Processed, KafkaError> {
         for record in records {
-            std::hint::black_box(native::decode(record.payload).unwrap());
+            std::hint::black_box(native::decode(record.payload, &Redactor::default()).unwrap());
         }
         Ok(Processed::default())
     }

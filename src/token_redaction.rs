@@ -4,6 +4,9 @@
 //! Recognised: JSON Web Tokens, however their header is spaced and their dots are encoded; PEM; AWS secret
 //! access keys; tokens with a vendor's prefix. A credential id that is opaque (long, of mixed characters, and
 //! neither a UUID nor a key id of AWS) is taken for the secret.
+//!
+//! Fingerprints are keyed by the secret of the deployment (`state.key_file`), so that nobody else can confirm a
+//! guess of a short secret.
 
 use credwatch_core::event::{CredentialKind, Event, Text};
 use std::borrow::Cow;
@@ -39,27 +42,115 @@ const SHORTEST_VENDOR_SECRET: usize = 16;
 /// Length of an AWS secret access key.
 const AWS_SECRET_LENGTH: usize = 40;
 
-/// Replacement of a secret: equal for equal secrets.
-pub fn fingerprint(secret: &str) -> String {
-    let key = blake3::derive_key("credwatch credential fingerprint v1", secret.as_bytes());
-    let hex = blake3::Hash::from_bytes(key).to_hex();
-    format!("fp-{}", &hex[..32])
+/// What every fingerprint begins with.
+const FINGERPRINT_BEGIN: &str = "fp-";
+const CONTEXT: &str = "credwatch credential fingerprint v1";
+
+/// Fingerprint without a secret of the deployment: equal for equal texts, everywhere.
+pub fn unkeyed_fingerprint(text: &str) -> String {
+    hexadecimal(blake3::derive_key(CONTEXT, text.as_bytes()))
 }
 
-/// The id of a credential, or the fingerprint of a secret in its place.
-pub(super) fn without_secret(id: Text<'_>, kind: Option<CredentialKind>) -> Text<'_> {
-    let is_public = matches!(kind, Some(CredentialKind::X509 | CredentialKind::SshKey));
-    if id.len() > LONGEST_PLAIN_CREDENTIAL_ID || (!is_public && is_opaque(&id)) {
-        Cow::Owned(fingerprint(&id))
-    } else {
-        id
+fn hexadecimal(hash: [u8; 32]) -> String {
+    let hex = blake3::Hash::from_bytes(hash).to_hex();
+    format!("{FINGERPRINT_BEGIN}{}", &hex[..32])
+}
+
+/// Replaces secrets by fingerprints, which are equal for equal secrets within a deployment.
+#[derive(Clone, Debug, Default)]
+pub struct Redactor {
+    key: Option<[u8; 32]>,
+}
+
+impl Redactor {
+    /// Keyed by `secret`; without a key where that is empty.
+    #[must_use]
+    pub fn new(secret: &str) -> Self {
+        let secret = Some(secret).filter(|secret| !secret.is_empty());
+        Self {
+            key: secret.map(|secret| blake3::derive_key(CONTEXT, secret.as_bytes())),
+        }
+    }
+
+    fn fingerprint(&self, secret: &str) -> String {
+        match &self.key {
+            None => unkeyed_fingerprint(secret),
+            Some(key) => hexadecimal(blake3::keyed_hash(key, secret.as_bytes()).into()),
+        }
+    }
+
+    /// `text` with the unkeyed fingerprint at its end, if there is one, keyed.
+    #[must_use]
+    pub fn with_keyed_fingerprint(&self, text: &str, begin: &str) -> Option<String> {
+        let unkeyed = text.strip_prefix(begin)?;
+        let is_keyed = self.key.is_some() && unkeyed.starts_with(FINGERPRINT_BEGIN);
+        is_keyed.then(|| format!("{begin}{}", self.fingerprint(unkeyed)))
+    }
+
+    /// The id of a credential, or the fingerprint of a secret in its place.
+    pub(super) fn credential_id<'r>(&self, id: Text<'r>, kind: Option<CredentialKind>) -> Text<'r> {
+        let is_public = matches!(kind, Some(CredentialKind::X509 | CredentialKind::SshKey));
+        if id.len() > LONGEST_PLAIN_CREDENTIAL_ID || (!is_public && is_opaque(&id)) {
+            Cow::Owned(self.fingerprint(&id))
+        } else {
+            id
+        }
+    }
+
+    /// `text` with each secret replaced by its fingerprint; `None` where it contains none.
+    #[must_use]
+    pub fn without_tokens(&self, text: &str) -> Option<String> {
+        let (mut clean, mut copied) = (String::new(), 0);
+        while let Some((start, end)) = next_secret(text, copied) {
+            clean.push_str(&text[copied..start]);
+            clean.push_str(&self.fingerprint(&text[start..end]));
+            copied = end;
+        }
+        (copied > 0).then(|| clean + &text[copied..])
+    }
+
+    /// Redacts the secrets in an event's texts, which are decoded already: no escape hides one.
+    pub(super) fn redact(&self, event: &mut Event<'_>) {
+        let Event {
+            event_id,
+            identity,
+            credential,
+            action,
+            resource,
+            source,
+            purpose,
+            ..
+        } = event;
+        let optional = [
+            &mut identity.group,
+            &mut identity.owner,
+            action,
+            resource,
+            purpose,
+            &mut source.host,
+            &mut source.user_agent,
+            &mut source.country,
+        ];
+        let optional = optional.into_iter().flatten();
+        let of_credential = credential.iter_mut().flat_map(|credential| {
+            let ids = [&mut credential.id]
+                .into_iter()
+                .chain(&mut credential.issuer);
+            ids.chain(&mut credential.scopes)
+        });
+        let all = [event_id, &mut identity.id].into_iter();
+        for text in all.chain(optional).chain(of_credential) {
+            if let Some(clean) = self.without_tokens(text) {
+                *text = Cow::Owned(clean);
+            }
+        }
     }
 }
 
 /// Whether an id looks like random characters rather than like a name.
 fn is_opaque(id: &str) -> bool {
     let bytes = id.as_bytes();
-    if bytes.len() < SHORTEST_OPAQUE_ID || is_uuid(bytes) || id.starts_with("fp-") {
+    if bytes.len() < SHORTEST_OPAQUE_ID || is_uuid(bytes) || id.starts_with(FINGERPRINT_BEGIN) {
         return false;
     }
     if bytes.len() >= SHORTEST_OPAQUE_HEX && bytes.iter().all(u8::is_ascii_hexdigit) {
@@ -196,55 +287,6 @@ fn aws_secret(bytes: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-/// `text` with each secret replaced by its fingerprint; `None` where it contains none.
-#[must_use]
-pub fn without_tokens(text: &str) -> Option<String> {
-    let (mut clean, mut copied) = (String::new(), 0);
-    while let Some((start, end)) = next_secret(text, copied) {
-        clean.push_str(&text[copied..start]);
-        clean.push_str(&fingerprint(&text[start..end]));
-        copied = end;
-    }
-    (copied > 0).then(|| clean + &text[copied..])
-}
-
-/// Redacts the secrets in an event's texts, which are decoded already: no escape hides one.
-pub(super) fn clean(event: &mut Event<'_>) {
-    let Event {
-        event_id,
-        identity,
-        credential,
-        action,
-        resource,
-        source,
-        purpose,
-        ..
-    } = event;
-    let optional = [
-        &mut identity.group,
-        &mut identity.owner,
-        action,
-        resource,
-        purpose,
-        &mut source.host,
-        &mut source.user_agent,
-        &mut source.country,
-    ];
-    let optional = optional.into_iter().flatten();
-    let of_credential = credential.iter_mut().flat_map(|credential| {
-        let ids = [&mut credential.id]
-            .into_iter()
-            .chain(&mut credential.issuer);
-        ids.chain(&mut credential.scopes)
-    });
-    let all = [event_id, &mut identity.id].into_iter();
-    for text in all.chain(optional).chain(of_credential) {
-        if let Some(clean) = without_tokens(text) {
-            *text = Cow::Owned(clean);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,10 +295,14 @@ mod tests {
 
     #[test]
     fn tokens_are_replaced_everywhere() {
-        let clean = without_tokens(&format!("https://x/?t={TOKEN}&u={TOKEN} ok")).unwrap();
-        let print = fingerprint(TOKEN);
+        let clean = Redactor::default()
+            .without_tokens(&format!("https://x/?t={TOKEN}&u={TOKEN} ok"))
+            .unwrap();
+        let print = unkeyed_fingerprint(TOKEN);
         assert_eq!(clean, format!("https://x/?t={print}&u={print} ok"));
-        let unsigned = without_tokens("eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.").unwrap();
+        let unsigned = Redactor::default()
+            .without_tokens("eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.")
+            .unwrap();
         assert!(!unsigned.contains("eyJ"), "{unsigned}");
     }
 
@@ -272,8 +318,14 @@ mod tests {
             "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----",
             "-----BEGIN RSA PRIVATE KEY-----\nMIIEvQ",
         ] {
-            let clean = without_tokens(&format!("key={secret}")).unwrap_or_default();
-            assert_eq!(clean, format!("key={}", fingerprint(secret)), "{secret}");
+            let clean = Redactor::default()
+                .without_tokens(&format!("key={secret}"))
+                .unwrap_or_default();
+            assert_eq!(
+                clean,
+                format!("key={}", unkeyed_fingerprint(secret)),
+                "{secret}"
+            );
         }
     }
 
@@ -292,13 +344,20 @@ mod tests {
             "task-0123456789abcdef01",
             "",
         ] {
-            assert_eq!(without_tokens(word).as_deref().unwrap_or(word), word);
+            assert_eq!(
+                Redactor::default()
+                    .without_tokens(word)
+                    .as_deref()
+                    .unwrap_or(word),
+                word
+            );
         }
     }
 
     #[test]
     fn opaque_credential_ids_are_fingerprinted_and_names_are_not() {
-        let kept = |id: &str, kind| *without_secret(Cow::Borrowed(id), kind) == *id;
+        let kept =
+            |id: &str, kind| *Redactor::default().credential_id(Cow::Borrowed(id), kind) == *id;
         for id in [
             "jti-83f1",
             "AKIAIOSFODNN7EXAMPLE",
@@ -315,5 +374,41 @@ mod tests {
             assert!(!kept(id, Some(CredentialKind::Session)), "{id}");
             assert!(kept(id, Some(CredentialKind::X509)), "{id}");
         }
+    }
+
+    #[test]
+    fn only_who_has_the_secret_of_the_deployment_can_confirm_a_guess() {
+        let keyed = Redactor::new("of the deployment");
+        let clean = |redactor: &Redactor| redactor.without_tokens(TOKEN).unwrap();
+        let print = clean(&keyed);
+        assert_eq!(
+            print,
+            clean(&Redactor::new("of the deployment")),
+            "a restart changes nothing"
+        );
+        assert_ne!(print, clean(&Redactor::default()));
+        assert_ne!(print, clean(&Redactor::new("of another one")));
+        assert_eq!(
+            keyed.without_tokens(&print),
+            None,
+            "a fingerprint is no secret"
+        );
+        let id = keyed.credential_id(Cow::Borrowed("k9Qw3rTz81LmN0pXy7Vb2Hd"), None);
+        assert_ne!(*id, unkeyed_fingerprint("k9Qw3rTz81LmN0pXy7Vb2Hd"));
+        assert_eq!(keyed.credential_id(id.clone(), None), id);
+    }
+
+    #[test]
+    fn the_fingerprint_of_an_unknown_name_is_keyed_and_a_name_stays() {
+        let unkeyed = format!("name/{}", unkeyed_fingerprint("hunter2 "));
+        let keyed = Redactor::new("of the deployment");
+        let id = keyed.with_keyed_fingerprint(&unkeyed, "name/").unwrap();
+        assert!(id.starts_with("name/fp-") && id != unkeyed, "{id}");
+        assert_eq!(keyed.with_keyed_fingerprint("name/ada", "name/"), None);
+        assert_eq!(keyed.with_keyed_fingerprint("svc-deploy", "name/"), None);
+        assert_eq!(
+            Redactor::default().with_keyed_fingerprint(&unkeyed, "name/"),
+            None
+        );
     }
 }

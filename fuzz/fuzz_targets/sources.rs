@@ -4,6 +4,7 @@
 use credwatch::ingest::expand;
 use credwatch::sources::native;
 use credwatch::sources::source_format::Format;
+use credwatch::token_redaction::Redactor;
 use libfuzzer_sys::fuzz_target;
 
 const FORMATS: [Format; 15] = [
@@ -33,7 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
         // A native line is decoded later, and may be anything until then.
         let mapped = item.outcome.ok().filter(|native| native.key.is_some());
         if let Some(mapped) = mapped {
-            let decoded = native::decode(&mapped.json);
+            let decoded = native::decode(&mapped.json, &Redactor::default());
             assert!(decoded.is_ok(), "{:?}", decoded.err());
         }
     }

@@ -6,6 +6,7 @@ use super::terminal::LogFormat;
 use crate::sources::source_format::Format;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use credwatch_core::units::EventTime;
 use credwatch_core::verdict::AlertVerdict;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -162,7 +163,9 @@ pub(super) enum TopicsCommand {
 #[derive(Subcommand)]
 pub(super) enum VerifyCommand {
     /// Check signatures, audience, times and repetitions of orders; reports the first violation.
-    #[command(after_help = "Example: credwatch verify orders orders.jsonl --keys jwks.json")]
+    #[command(
+        after_help = "Example: credwatch verify orders orders.jsonl --keys jwks.json --at now"
+    )]
     Orders(VerifyOrdersArguments),
     /// Verify the hash chain of the audit trail; reports the first violation.
     #[command(after_help = "Example: credwatch verify audit audit.jsonl --keys jwks.json")]
@@ -466,6 +469,10 @@ pub(super) struct VerifyOrdersArguments {
     /// Expected audience of the orders; that of signing.audience if omitted, any without either.
     #[arg(long, value_name = "NAME")]
     pub(super) audience: Option<String>,
+    /// Time at which the orders have to be valid, RFC 3339 or `now`, as an executor requires before it acts;
+    /// if omitted, expired ones verify too, as an auditor needs it.
+    #[arg(long, value_name = "TIME", value_parser = terminal::time)]
+    pub(super) at: Option<EventTime>,
     /// Orders, as `replay --orders` or a consumer of the topic writes them.
     #[arg(required = true, value_name = "FILE")]
     pub(super) orders: Vec<PathBuf>,

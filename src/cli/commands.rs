@@ -129,6 +129,7 @@ fn verify_orders(arguments: &VerifyOrdersArguments) -> u8 {
                 &arguments.orders,
                 &keys,
                 audience.as_deref(),
+                arguments.at,
             )),
             Err(why) => {
                 print_error(&why);

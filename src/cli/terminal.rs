@@ -1,9 +1,12 @@
 //! Terminal output: log lines, progress, results.
 
+use crate::clock::wall_time;
 use crate::files::list;
 use crate::reports::foreign_text;
+use crate::sources::time::parse_rfc3339;
 use clap::ValueEnum;
 use console::Term;
+use credwatch_core::units::EventTime;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::borrow::Cow;
 use std::env;
@@ -167,6 +170,16 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
     humantime::parse_duration(text)
         .map_err(|_| format!("\"{text}\" is not a duration; write 90s, 2m, 1h or 90d"))
+}
+
+/// Parses `now` or a time of RFC 3339.
+pub(super) fn time(text: &str) -> Result<EventTime, String> {
+    if text == "now" {
+        return Ok(wall_time());
+    }
+    parse_rfc3339(text)
+        .and_then(EventTime::from_epoch_ms)
+        .ok_or_else(|| format!("\"{text}\" is not a time; write now or 2026-01-31T08:00:00Z"))
 }
 
 #[cfg(test)]

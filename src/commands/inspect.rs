@@ -5,6 +5,7 @@ use crate::files::InputError;
 use crate::ingest::RecordMapper;
 use crate::reports::inspection::InspectionReport;
 use crate::sources::native;
+use crate::token_redaction::Redactor;
 use std::path::{Path, PathBuf};
 
 /// Reads `inputs` and reports formats, identities, filled fields, and what was left out or rejected; calls
@@ -29,7 +30,8 @@ pub fn inspect(
         kinds.for_each(|kind| report.add_envelope(kind));
         for item in expanded.records {
             let outcome = item.outcome.and_then(|native| {
-                let decoded = native::decode(&native.json).map_err(|error| error.to_string())?;
+                let decoded = native::decode(&native.json, &Redactor::default())
+                    .map_err(|error| error.to_string())?;
                 report.add_event(item.format, &decoded.event);
                 Ok(())
             });

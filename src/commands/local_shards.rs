@@ -13,6 +13,7 @@ use crate::shard::{
     LoadModelError, OutputRecord, ProcessedRecord, ReadError, Shard, ShardFactory, ShardId,
     load_model,
 };
+use crate::token_redaction::Redactor;
 use credwatch_core::engine::{Alert, Detail, Health, StepOutput, UnusedPrivileges};
 use credwatch_core::units::EventTime;
 
@@ -32,6 +33,7 @@ pub(crate) struct LocalShards {
     identities: Vec<Shard>,
     sources: Vec<Shard>,
     next_feedback: i64,
+    redactor: Redactor,
 }
 
 /// The result of one event.
@@ -83,6 +85,7 @@ impl LocalShards {
             identities: shards(ShardId::of_identities)?,
             sources: shards(ShardId::of_sources)?,
             next_feedback: 0,
+            redactor: config.redactor.clone(),
         })
     }
 
@@ -142,7 +145,7 @@ impl LocalShards {
     ) -> Result<ShardOutput<'n>, ReadError> {
         let at = match self.identities.len() {
             1 => 0,
-            _ => self.of(&native.key()?),
+            _ => self.of(&native.key(&self.redactor)?),
         };
         let shard = &mut self.identities[at];
         let handled = shard.handle(&native.json, shard.next_offset(), None, detail)?;

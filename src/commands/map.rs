@@ -4,6 +4,7 @@ use crate::commands::read_records::read_records;
 use crate::files::InputError;
 use crate::ingest::{LeftOut, RecordMapper};
 use crate::sources::native;
+use crate::token_redaction::Redactor;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
@@ -59,6 +60,7 @@ pub fn map_records(
     mapper: &RecordMapper,
     out: &mut impl Write,
 ) -> Result<MapSummary, MapError> {
+    let redactor = Redactor::default();
     let mut summary = MapSummary::default();
     read_records(inputs, mapper, |path, _, expanded| {
         for left_out in expanded.left_out {
@@ -66,8 +68,8 @@ pub fn map_records(
         }
         for item in expanded.records {
             let decoded = item.outcome.and_then(|native| {
-                native::decode(&native.json).map_err(|error| error.to_string())?;
-                Ok(native.into_published())
+                native::decode(&native.json, &redactor).map_err(|error| error.to_string())?;
+                Ok(native.into_published(&redactor))
             });
             match decoded {
                 Ok(event) => {

@@ -195,7 +195,11 @@ pub(crate) fn replay_into(
     let mut replay = Replay {
         reordering: Reordering::default(),
         verdicts: BTreeMap::new(),
-        mapper: options.mapper.clone().with_enricher(enricher),
+        mapper: options
+            .mapper
+            .clone()
+            .with_enricher(enricher)
+            .with_redactor(config.redactor.clone()),
         shards: LocalShards::open(config, options.partitions, state.as_ref())?,
         detail: match options.verdicts {
             Some(_) => Detail::Explained,

@@ -40,7 +40,9 @@ pub(super) fn read_inputs(
 ) -> Result<(), ReplayInputError> {
     let mut shards = LocalShards::open(config, partitions, None)?;
     let enricher = Enricher::open(&config.enrichment)?.map(Arc::new);
-    let mapper = RecordMapper::of_format(Format::Auto).with_enricher(enricher);
+    let mapper = RecordMapper::of_format(Format::Auto)
+        .with_enricher(enricher)
+        .with_redactor(config.redactor.clone());
     read_records(inputs, &mapper, |path, bytes, expanded| {
         for item in expanded.records {
             let Ok(native) = item.outcome else { continue };

@@ -5,6 +5,7 @@ use crate::crypto::KeySet;
 use crate::files;
 use crate::files::InputError;
 use crate::orders::verify::{OrderFault, OrderVerifier};
+use credwatch_core::units::EventTime;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -61,7 +62,8 @@ pub struct VerifiedOrders {
     repeated: usize,
 }
 
-/// Verifies the orders in `inputs` with `keys`, and their audience if one is given.
+/// Verifies the orders in `inputs` with `keys`, their audience if one is given, and that they are valid at a
+/// time if one is given.
 ///
 /// # Errors
 /// A file cannot be read, or an order is invalid; the first one is reported.
@@ -69,8 +71,12 @@ pub fn verify_orders(
     inputs: &[PathBuf],
     keys: &KeySet,
     audience: Option<&str>,
+    at: Option<EventTime>,
 ) -> Result<VerifiedOrders, VerifyError> {
     let mut check = OrderVerifier::new(keys, audience);
+    if let Some(at) = at {
+        check = check.at(at);
+    }
     each_line(inputs, |path, line, record| {
         check.verify(record).map_err(|why| VerifyError::Order {
             path: path.to_path_buf(),

@@ -22,6 +22,7 @@ pub use receivers::{Deliver, Endpoint, Feedback, Realm, Receiver, ReceiverKind};
 pub use secret::Secret;
 
 use crate::crypto::Signer;
+use crate::token_redaction::Redactor;
 use credwatch_core::containment::guardrail::Guardrails;
 use credwatch_core::containment::policy::Policy;
 use credwatch_core::verdict::{EntityView, SignalName};
@@ -144,6 +145,8 @@ pub struct Config {
     pub checkpoint_interval: Duration,
     /// Secret that authenticates stored baselines; empty: none.
     pub state_secret: Secret,
+    /// Replaces secrets in events, keyed by `state_secret`.
+    pub redactor: Redactor,
     /// Containment policy.
     pub policy: Arc<Policy>,
     /// Limits on containment, over all partitions.

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::crypto::{KeySet, PublicKey, Signer};
 use crate::sources::time::parse_rfc3339;
+use crate::token_redaction::Redactor;
 use credwatch_core::units::MS_PER_SEC;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -38,6 +39,7 @@ pub(super) fn validate(
             "`ingest` must not read `topics.events` (\"{topic}\")"
         ));
     }
+    let state_secret = read_secret("state.key_file", &raw.state.key_file, problems);
     let signer = signer(&raw.signing, problems);
     let is_signed = signer.is_some();
     Config {
@@ -57,7 +59,8 @@ pub(super) fn validate(
             model_file: Some(raw.detect.model_file).filter(|file| !file.is_empty()),
         },
         checkpoint_interval: Duration::from_secs(raw.state.checkpoint_secs.as_u64()),
-        state_secret: read_secret("state.key_file", &raw.state.key_file, problems),
+        redactor: Redactor::new(state_secret.reveal()),
+        state_secret,
         guardrails: containment::guardrails(&mut raw.containment, is_signed, problems),
         policy: Arc::new(containment::policy(raw.containment.policy, problems)),
         feedback: receivers::feedback(raw.feedback, signer.as_deref(), problems),

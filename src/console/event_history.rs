@@ -3,6 +3,7 @@
 use crate::mutex::lock;
 use crate::outputs::sighting_record;
 use crate::sources::native;
+use crate::token_redaction::Redactor;
 use credwatch_core::enrich::source_network;
 use credwatch_core::event::Event;
 use credwatch_core::sighting::Sighting;
@@ -132,10 +133,10 @@ impl EventRow {
 
     /// The row of a record of the events or the sightings topic, and whether it matches `query`.
     #[must_use]
-    pub fn matching(record: &[u8], query: &EventQuery) -> Option<Self> {
+    pub fn matching(record: &[u8], query: &EventQuery, redactor: &Redactor) -> Option<Self> {
         let row = match query.view {
             EntityView::Identity => {
-                let decoded = native::decode(record).ok()?;
+                let decoded = native::decode(record, redactor).ok()?;
                 (decoded.event.identity.id == query.id).then(|| Self::of_event(&decoded.event))
             }
             EntityView::Source => {

@@ -99,6 +99,7 @@ fn lifetime_days(event: &mut Value, days: i64) {
 mod tests {
     use super::*;
     use crate::sources::native;
+    use crate::token_redaction::Redactor;
 
     #[test]
     fn every_probe_is_a_native_event_of_the_same_identity() {
@@ -108,7 +109,7 @@ mod tests {
         assert_eq!(made.len(), CHANGES.len());
         for (what, event) in made {
             let record = event.to_string();
-            let decoded = native::decode(record.as_bytes());
+            let decoded = native::decode(record.as_bytes(), &Redactor::default());
             assert_eq!(decoded.unwrap().event.identity.id, "svc", "{what}");
         }
         assert!(probes(b"[]").is_none());

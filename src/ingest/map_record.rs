@@ -3,7 +3,7 @@
 use super::{NativeRecord, RecordMapper};
 use crate::enrichment::Enricher;
 use crate::sources::cloudtrail;
-use crate::sources::fields::{SourceError, stated_text};
+use crate::sources::fields::{SourceError, UNKNOWN_NAME_BEGIN, stated_text};
 use crate::sources::jq::JqProgram;
 use crate::sources::keycloak;
 use crate::sources::keycloak::KeycloakEventError;
@@ -15,6 +15,7 @@ use crate::sources::{
     auth0, azure, duo, entra, gcp, github, google_workspace, kubernetes, ocsf, okta, onepassword,
     ssh, vault, windows,
 };
+use crate::token_redaction::Redactor;
 use credwatch_core::units::EventTime;
 use std::borrow::Cow;
 
@@ -43,6 +44,7 @@ pub(super) fn map_record<'d>(
 ) -> Mapped<'d> {
     let encoder = Encoder {
         enricher: mapper.enricher.as_deref(),
+        redactor: &mapper.redactor,
         record_time,
     };
     let several = |mapped: Result<Vec<NativeEvent>, SourceError>| encoder.events(mapped);
@@ -83,6 +85,7 @@ fn names_somebody(id: &str) -> bool {
 /// Encodes events, with what their record or their address adds.
 struct Encoder<'m> {
     enricher: Option<&'m Enricher>,
+    redactor: &'m Redactor,
     record_time: Option<EventTime>,
 }
 
@@ -100,7 +103,7 @@ impl Encoder<'_> {
     }
 
     fn native<'d>(&self, record: &Cow<'d, [u8]>) -> Result<(i64, NativeRecord<'d>), NoEvent> {
-        let decoded = native::decode(record).map_err(|error| rejected(&error))?;
+        let decoded = native::decode(record, self.redactor).map_err(|error| rejected(&error))?;
         let (key, time) = (decoded.event.identity.id.to_string(), decoded.event.time);
         let native = NativeRecord {
             key: Some(key),
@@ -158,6 +161,10 @@ impl Encoder<'_> {
         let time_ms = parse_rfc3339(time).unwrap_or(i64::MAX);
         if !names_somebody(&event.identity.id) {
             return Err(rejected(&"record that names no principal"));
+        }
+        let id = &mut event.identity.id;
+        if let Some(keyed) = self.redactor.with_keyed_fingerprint(id, UNKNOWN_NAME_BEGIN) {
+            *id = keyed;
         }
         if let Some(enricher) = self.enricher {
             enricher.enrich(&mut event);

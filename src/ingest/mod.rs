@@ -12,7 +12,7 @@ use crate::sources::document::{Document, split};
 use crate::sources::jq::JqProgram;
 use crate::sources::native;
 use crate::sources::source_format::{Format, recognise};
-use crate::token_redaction::without_tokens;
+use crate::token_redaction::Redactor;
 use credwatch_core::units::EventTime;
 use map_record::{Mapped, NoEvent, map_record};
 use std::borrow::Cow;
@@ -101,6 +101,7 @@ pub struct RecordMapper {
     format: Format,
     program: Option<Arc<JqProgram>>,
     enricher: Option<Arc<Enricher>>,
+    redactor: Redactor,
 }
 
 impl RecordMapper {
@@ -111,6 +112,7 @@ impl RecordMapper {
             format,
             program: None,
             enricher: None,
+            redactor: Redactor::default(),
         }
     }
 
@@ -136,6 +138,12 @@ impl RecordMapper {
     #[must_use]
     pub fn with_enricher(self, enricher: Option<Arc<Enricher>>) -> Self {
         Self { enricher, ..self }
+    }
+
+    /// The same, with secrets replaced by `redactor`.
+    #[must_use]
+    pub fn with_redactor(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
     }
 
     /// Splits and maps a record of a topic, whose size its producer chose: `None` where it holds more than
@@ -252,9 +260,9 @@ fn mark_truncated(items: &mut [ExpandedRecord<'_>], last: usize) {
 impl NativeRecord<'_> {
     /// The record as it may be published: values that look like tokens are replaced by their fingerprint.
     #[must_use]
-    pub fn into_published(self) -> Vec<u8> {
+    pub fn into_published(self, redactor: &Redactor) -> Vec<u8> {
         let text = std::str::from_utf8(&self.json).ok();
-        match text.and_then(without_tokens) {
+        match text.and_then(|text| redactor.without_tokens(text)) {
             Some(clean) => clean.into_bytes(),
             None => self.json.into_owned(),
         }
@@ -264,10 +272,10 @@ impl NativeRecord<'_> {
     ///
     /// # Errors
     /// The record is not a native event.
-    pub fn key(&self) -> Result<Cow<'_, str>, native::NativeError> {
+    pub fn key(&self, redactor: &Redactor) -> Result<Cow<'_, str>, native::NativeError> {
         match &self.key {
             Some(key) => Ok(Cow::Borrowed(key)),
-            None => Ok(native::decode(&self.json)?.event.identity.id),
+            None => Ok(native::decode(&self.json, redactor)?.event.identity.id),
         }
     }
 }

@@ -77,7 +77,7 @@ impl KafkaEvents {
             };
             if let Some(record) = message.payload()
                 && message.key() == Some(query.id.as_bytes())
-                && let Some(row) = EventRow::matching(record, query)
+                && let Some(row) = EventRow::matching(record, query, &self.config.redactor)
             {
                 rows.push_back((row, Some(record.to_vec())));
                 if rows.len() > query.limit {

@@ -10,6 +10,7 @@ use crate::metrics::Metrics;
 use crate::outputs::dead_letter::DeadLetter;
 use crate::schema_registry::{DecodeError, RegistryError, SchemaRegistry, SchemaSource};
 use crate::shard::{OutputRecord, Stream};
+use crate::token_redaction::Redactor;
 use std::sync::Arc;
 use tracing::{info, warn};
 
@@ -24,11 +25,11 @@ struct RawTopic {
 }
 
 impl RawTopic {
-    fn open(settings: &config::Ingest) -> Result<Self, RegistryError> {
+    fn open(settings: &config::Ingest, redactor: &Redactor) -> Result<Self, RegistryError> {
         Ok(Self {
             name: settings.topic.clone(),
             schemas: SchemaSource::open(&settings.encoding)?,
-            mapper: RecordMapper::of_topic(settings),
+            mapper: RecordMapper::of_topic(settings).with_redactor(redactor.clone()),
         })
     }
 }
@@ -39,6 +40,7 @@ pub struct Ingest {
     registry: Option<SchemaRegistry>,
     enrichment: config::Enrichment,
     enricher: Option<Arc<Enricher>>,
+    redactor: Redactor,
     metrics: Metrics,
 }
 
@@ -48,7 +50,11 @@ impl Ingest {
     /// # Errors
     /// A database or a schema cannot be read.
     pub fn new(config: &Config, metrics: Metrics) -> Result<Self, KafkaError> {
-        let topics = config.ingest.iter().map(RawTopic::open);
+        let redactor = &config.redactor;
+        let topics = config
+            .ingest
+            .iter()
+            .map(|topic| RawTopic::open(topic, redactor));
         let settings = &config.schema_registry;
         let registry = (!settings.endpoint.url.is_empty())
             .then(|| SchemaRegistry::new(&settings.endpoint, &settings.username));
@@ -57,6 +63,7 @@ impl Ingest {
             registry: registry.transpose()?,
             enrichment: config.enrichment.clone(),
             enricher: None,
+            redactor: redactor.clone(),
             metrics,
         };
         stage.open_databases()?;
@@ -159,7 +166,7 @@ impl Ingest {
 
     fn event(&self, native: NativeRecord<'_>) -> Result<OutputRecord, String> {
         let key = native
-            .key()
+            .key(&self.redactor)
             .map_err(|error| error.to_string())?
             .into_owned();
         self.metrics
@@ -170,7 +177,7 @@ impl Ingest {
             partition: None,
             key,
             headers: Vec::new(),
-            payload: native.into_published(),
+            payload: native.into_published(&self.redactor),
         })
     }
 }

@@ -3,10 +3,12 @@
 use super::security_event_token;
 use crate::crypto::{KeySet, SignatureError};
 use crate::sources::json_object::parse_unambiguous;
-use crate::sources::time::parse_rfc3339;
-use credwatch_core::units::MS_PER_SEC;
+use crate::sources::time::{format_rfc3339, parse_rfc3339};
+use credwatch_core::event::MAX_CLOCK_SKEW_MS;
+use credwatch_core::units::{EventTime, MS_PER_SEC};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Maximum validity of an order, in milliseconds.
 const MAX_VALIDITY_MS: i64 = 24 * 3_600 * 1_000;
@@ -37,6 +39,12 @@ pub enum OrderFault {
     /// Its times are invalid.
     #[error("invalid times: not_after must follow issued_at by at most 24 h")]
     Time,
+    /// It must not be acted on any more.
+    #[error("expired at {0}")]
+    Expired(String),
+    /// It is not issued yet.
+    #[error("issued at {0}, which is later")]
+    Early(String),
     /// Another order has the same id.
     #[error("another order with id {0:?} has different content")]
     Reused(String),
@@ -46,6 +54,7 @@ pub enum OrderFault {
 pub struct OrderVerifier<'k> {
     keys: &'k KeySet,
     audience: Option<&'k str>,
+    at: Option<EventTime>,
     seen: HashMap<String, Value>,
     orders: usize,
     repeated: usize,
@@ -58,9 +67,19 @@ impl<'k> OrderVerifier<'k> {
         Self {
             keys,
             audience,
+            at: None,
             seen: HashMap::new(),
             orders: 0,
             repeated: 0,
+        }
+    }
+
+    /// The same, for orders that are valid at `at`.
+    #[must_use]
+    pub fn at(self, at: EventTime) -> Self {
+        Self {
+            at: Some(at),
+            ..self
         }
     }
 
@@ -86,13 +105,26 @@ impl<'k> OrderVerifier<'k> {
             return Err(OrderFault::Altered(member));
         }
         self.check_audience(&token)?;
-        check_times(&order, &token)?;
+        let validity = validity(&order, &token)?;
         let id = order["order_id"].as_str().ok_or(OrderFault::NotAnOrder)?;
         self.orders += 1;
         match self.seen.get(id) {
             Some(known) if *known == order => self.repeated += 1,
             Some(_) => return Err(OrderFault::Reused(id.to_owned())),
             None => drop(self.seen.insert(id.to_owned(), order)),
+        }
+        self.check_validity(&validity)
+    }
+
+    fn check_validity(&self, validity: &Range<EventTime>) -> Result<(), OrderFault> {
+        let Some(at) = self.at else {
+            return Ok(());
+        };
+        if at >= validity.end {
+            return Err(OrderFault::Expired(format_rfc3339(validity.end)));
+        }
+        if at.saturating_add_ms(MAX_CLOCK_SKEW_MS) < validity.start {
+            return Err(OrderFault::Early(format_rfc3339(validity.start)));
         }
         Ok(())
     }
@@ -119,16 +151,20 @@ fn difference(order: &Value, signed: &Value) -> Option<String> {
     differing.next().cloned()
 }
 
-fn check_times(order: &Value, token: &Value) -> Result<(), OrderFault> {
-    let time_of = |name: &str| order[name].as_str().and_then(parse_rfc3339);
+/// When the order may be acted on.
+fn validity(order: &Value, token: &Value) -> Result<Range<EventTime>, OrderFault> {
+    let time_of = |name: &str| {
+        let ms = order[name].as_str().and_then(parse_rfc3339)?;
+        EventTime::from_epoch_ms(ms)
+    };
     let (Some(issued), Some(expires)) = (time_of("issued_at"), time_of("not_after")) else {
         return Err(OrderFault::NotAnOrder);
     };
-    let is_signed_then = token["iat"].as_i64() == Some(issued.div_euclid(MS_PER_SEC));
-    let is_sound = expires > issued && expires - issued <= MAX_VALIDITY_MS;
+    let is_signed_then = token["iat"].as_i64() == Some(issued.epoch_ms().div_euclid(MS_PER_SEC));
+    let is_sound = expires > issued && expires.ms_since(issued) <= MAX_VALIDITY_MS;
     let has_no_expiry_claim = token.get("exp").is_none() && token.get("sub").is_none();
     if is_signed_then && is_sound && has_no_expiry_claim {
-        Ok(())
+        Ok(issued..expires)
     } else {
         Err(OrderFault::Time)
     }
@@ -139,10 +175,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn times(issued_at: &str, not_after: &str) -> Result<(), OrderFault> {
+    fn times(issued_at: &str, not_after: &str) -> Result<Range<EventTime>, OrderFault> {
         let order = json!({"issued_at": issued_at, "not_after": not_after});
         let secs = parse_rfc3339(issued_at).map(|ms| ms / MS_PER_SEC);
-        check_times(&order, &json!({"iat": secs}))
+        validity(&order, &json!({"iat": secs}))
     }
 
     #[test]
@@ -153,5 +189,32 @@ mod tests {
         assert!(invalid("2026-01-02T10:00:00.001Z"), "longer than a day");
         assert!(invalid("2026-01-01T10:00:00Z"), "already expired");
         assert!(invalid("2025-12-31T10:00:00Z"), "before its issue");
+    }
+
+    #[test]
+    fn an_order_is_valid_from_its_issue_until_it_expires() {
+        let keys = KeySet { keys: Vec::new() };
+        let at = |ms| {
+            let verifier = OrderVerifier::new(&keys, None);
+            verifier.at(EventTime::EARLIEST.saturating_add_ms(ms))
+        };
+        let issued = EventTime::EARLIEST.saturating_add_ms(MAX_CLOCK_SKEW_MS + 1_000);
+        let validity = issued..issued.saturating_add_ms(5_000);
+        let of = |ms| at(ms).check_validity(&validity);
+        assert!(matches!(of(0), Err(OrderFault::Early(_))));
+        assert!(
+            of(1_000).is_ok(),
+            "clocks differ by up to the permitted skew"
+        );
+        assert!(of(MAX_CLOCK_SKEW_MS + 5_999).is_ok());
+        assert!(matches!(
+            of(MAX_CLOCK_SKEW_MS + 6_000),
+            Err(OrderFault::Expired(_))
+        ));
+        assert!(
+            OrderVerifier::new(&keys, None)
+                .check_validity(&validity)
+                .is_ok()
+        );
     }
 }

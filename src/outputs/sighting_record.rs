@@ -146,6 +146,7 @@ fn credential_of(raw: CredentialRecord<'_>) -> Result<Credential<'_>, SightingEr
 mod tests {
     use super::*;
     use crate::sources::native;
+    use crate::token_redaction::Redactor;
 
     const EVENT: &str = r#"{"event_id":"e\"1","time":"2026-11-23T10:15:30.123Z",
         "identity":{"id":"ada","kind":"human","group":"ops"},
@@ -154,7 +155,9 @@ mod tests {
 
     #[test]
     fn a_written_sighting_is_read_back() {
-        let event = native::decode(EVENT.as_bytes()).unwrap().event;
+        let event = native::decode(EVENT.as_bytes(), &Redactor::default())
+            .unwrap()
+            .event;
         let (network, record) = of_event(&event, true, (3, 12)).unwrap();
         let sighting = decode(&record).unwrap();
         assert_eq!(
@@ -182,7 +185,9 @@ mod tests {
     #[test]
     fn only_authentications_with_an_address_have_a_sighting() {
         let seen = |text: String| {
-            let event = native::decode(text.as_bytes()).unwrap().event;
+            let event = native::decode(text.as_bytes(), &Redactor::default())
+                .unwrap()
+                .event;
             of_event(&event, false, (0, 0)).is_some()
         };
         assert!(seen(EVENT.to_owned()));
@@ -194,7 +199,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_rejected() {
-        let event = native::decode(EVENT.as_bytes()).unwrap().event;
+        let event = native::decode(EVENT.as_bytes(), &Redactor::default())
+            .unwrap()
+            .event;
         let (_, record) = of_event(&event, true, (3, 12)).unwrap();
         let text = String::from_utf8(record).unwrap();
         assert!(decode(b"{}").is_err() && decode(b"[").is_err());

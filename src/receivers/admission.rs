@@ -3,7 +3,7 @@
 
 use crate::crypto::Signer;
 use crate::orders::model::Order;
-use crate::orders::verify::OrderVerifier;
+use crate::orders::verify::{OrderFault, OrderVerifier};
 use crate::sources::time::parse_rfc3339;
 use credwatch_core::containment::{Action, Mode};
 use credwatch_core::units::EventTime;
@@ -40,19 +40,16 @@ pub fn admit(
             false => Admission::Skip,
         };
     };
-    let mut check = OrderVerifier::new(signer.keys(), Some(&signer.audience));
-    if let Err(fault) = check.verify(record) {
-        return Admission::Rejected(fault.to_string());
-    }
-    if !is_acting {
-        return Admission::Skip;
+    let mut verifier = OrderVerifier::new(signer.keys(), Some(&signer.audience)).at(now);
+    match verifier.verify(record) {
+        Ok(()) | Err(OrderFault::Expired(_)) if !is_acting => return Admission::Skip,
+        Ok(()) => {}
+        Err(fault @ OrderFault::Expired(_)) => return Admission::Expired(fault.to_string()),
+        Err(fault) => return Admission::Rejected(fault.to_string()),
     }
     let Some(expires_ms) = parse_rfc3339(&order.not_after) else {
         return Admission::Rejected("its expiry is not a time".to_owned());
     };
-    if now.epoch_ms() >= expires_ms {
-        return Admission::Expired(format!("expired at {}", order.not_after));
-    }
     match paused_by {
         Some(by) => Admission::Rejected(format!("{by} has paused containment")),
         None => Admission::Execute { expires_ms },

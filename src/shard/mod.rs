@@ -24,6 +24,7 @@ use crate::outputs::sighting_record::SightingError;
 use crate::persistence::record_checksum::RecordChecksum;
 use crate::sources::native;
 use crate::sources::native::NativeError;
+use crate::token_redaction::Redactor;
 use credwatch_core::engine::{
     Alert, Detail, Engine, FeedbackEffect, Health, ProfileReport, SourcePosition, StepOutput,
     UnusedPrivileges,
@@ -92,6 +93,7 @@ pub struct Shard {
     partitions: u32,
     signer: Option<Arc<Signer>>,
     checksum: RecordChecksum,
+    redactor: Redactor,
 }
 
 /// Model and configuration of a restored state.
@@ -177,7 +179,7 @@ impl Shard {
     }
 
     fn event<'r>(&self, record: &'r [u8], offset: i64) -> Result<(Event<'r>, u32), NativeError> {
-        let decoded = native::decode(record)?;
+        let decoded = native::decode(record, &self.redactor)?;
         let mut event = decoded.event;
         if event.event_id.is_empty() {
             let SourcePosition {

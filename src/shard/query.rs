@@ -1,7 +1,7 @@
 //! Read-only queries of a shard.
 
 use super::Shard;
-use crate::ingest::expand;
+use crate::ingest::RecordMapper;
 use crate::reports::explanation::{BaselineExplanation, ProfileSummary, ScoredEvent};
 use crate::sources::source_format::Format;
 use credwatch_core::engine::Portrait;
@@ -70,11 +70,13 @@ impl Shard {
     }
 
     fn score_events(&self, identity: &str, document: &[u8]) -> Vec<ScoredEvent> {
-        expand(document, Format::Auto)
+        let mapper = RecordMapper::of_format(Format::Auto).with_redactor(self.redactor.clone());
+        let expanded = mapper.expand(document);
+        expanded
             .records
             .into_iter()
             .filter_map(|record| record.outcome.ok())
-            .filter(|native| native.key().is_ok_and(|key| key == identity))
+            .filter(|native| native.key(&self.redactor).is_ok_and(|key| key == identity))
             .filter_map(|native| self.score_only(&native.json).ok())
             .map(|(event_id, verdict)| ScoredEvent::of(event_id, verdict))
             .collect()

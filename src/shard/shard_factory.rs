@@ -8,6 +8,7 @@ use crate::model::{Model, ModelError};
 use crate::persistence::record_checksum::RecordChecksum;
 use crate::persistence::snapshot;
 use crate::persistence::snapshot::{Header, SnapshotError};
+use crate::token_redaction::Redactor;
 use credwatch_core::engine::{Engine, Settings, SourcePosition};
 use credwatch_core::stats::hash::HashKey;
 use credwatch_core::verdict::EntityView;
@@ -28,6 +29,7 @@ pub struct ShardFactory {
     partitions: u32,
     signer: Option<Arc<Signer>>,
     checksum: RecordChecksum,
+    redactor: Redactor,
     /// Secret from which each new shard derives that of its keys; `None`: keys are not secret.
     hash_secret: Option<[u8; 32]>,
 }
@@ -62,6 +64,7 @@ impl ShardFactory {
             partitions,
             signer: config.signer.clone(),
             checksum: RecordChecksum::new(config.state_secret.reveal()),
+            redactor: config.redactor.clone(),
             hash_secret: config.signer.as_deref().and_then(Signer::derive_secret),
         }
     }
@@ -137,6 +140,7 @@ impl ShardFactory {
             configuration_hash: Arc::clone(hash),
             signer: self.signer.clone(),
             checksum,
+            redactor: self.redactor.clone(),
             partitions: self.partitions,
         }
     }

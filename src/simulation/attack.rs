@@ -403,6 +403,7 @@ impl CampaignScript<'_> {
 mod tests {
     use super::*;
     use crate::sources::native;
+    use crate::token_redaction::Redactor;
 
     #[test]
     fn every_scenario_is_valid_and_reproducible() {
@@ -418,7 +419,7 @@ mod tests {
             assert_eq!(events, run(scenario), "{scenario}");
             events
                 .iter()
-                .for_each(|json| assert!(native::decode(json).is_ok()));
+                .for_each(|json| assert!(native::decode(json, &Redactor::default()).is_ok()));
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::sources::json_value::{Ref, Value};
 use crate::sources::native::encode::NativeSource;
 use crate::sources::native::{is_on_earth, parse_address};
 use crate::sources::time::{format_rfc3339, parse_utc};
-use crate::token_redaction::fingerprint;
+use crate::token_redaction::unkeyed_fingerprint;
 use credwatch_core::units::EventTime;
 
 /// Maximum size of a record, in bytes.
@@ -142,6 +142,9 @@ pub(super) fn cut(text: &str) -> String {
     text[..text.floor_char_boundary(VALUE_BYTES)].to_owned()
 }
 
+/// What the id of a name that the source does not know begins with.
+pub const UNKNOWN_NAME_BEGIN: &str = "name/";
+
 /// The id of a name that the source does not know: what was typed may be a password.
 pub(super) fn id_of_unknown(name: &str) -> String {
     let typed = name.trim();
@@ -157,9 +160,9 @@ pub(super) fn id_of_unknown(name: &str) -> String {
         None => is_plain(&name) && name.len() <= NAME_BYTES,
     };
     if is_name {
-        format!("name/{name}")
+        format!("{UNKNOWN_NAME_BEGIN}{name}")
     } else {
-        format!("name/{}", fingerprint(typed))
+        format!("{UNKNOWN_NAME_BEGIN}{}", unkeyed_fingerprint(typed))
     }
 }
 

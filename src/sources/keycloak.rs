@@ -339,6 +339,7 @@ fn camel(words: &str) -> String {
 mod tests {
     use super::*;
     use crate::sources::native;
+    use crate::token_redaction::Redactor;
     use serde_json::json;
 
     fn user_event(kind: &str) -> serde_json::Value {
@@ -349,7 +350,7 @@ mod tests {
 
     fn mapped(event: &serde_json::Value) -> NativeEvent {
         let event = map(event.to_string().as_bytes()).unwrap();
-        native::decode(&event.to_json()).unwrap();
+        native::decode(&event.to_json(), &Redactor::default()).unwrap();
         event
     }
 

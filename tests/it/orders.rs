@@ -201,6 +201,25 @@ fn every_alteration_of_an_order_is_detected() {
 }
 
 #[test]
+fn an_order_verifies_for_an_executor_only_while_it_is_valid() {
+    let router = Desk::new(&["ed25519"]);
+    let orders = router.orders();
+    let issued = orders[0]["issued_at"].as_str().unwrap();
+    let expires = orders[0]["not_after"].as_str().unwrap();
+    assert_eq!(router.verify(&orders[..1], &["--at", issued]).0, Some(0));
+    for (at, fault) in [
+        (expires, "expired at"),
+        ("now", "expired at"),
+        ("2001-01-01T00:00:00Z", "issued at"),
+    ] {
+        let (code, output_text) = router.verify(&orders[..1], &["--at", at]);
+        assert_eq!(code, Some(4), "{at}: {output_text}");
+        assert!(output_text.contains(fault), "{output_text}");
+    }
+    assert_eq!(router.verify(&orders, &["--at", "yesterday"]).0, Some(2));
+}
+
+#[test]
 fn an_unknown_key_is_rejected() {
     let (router, stranger) = (Desk::new(&["ed25519"]), Desk::new(&["ed25519"]));
     let keys = stranger.path("jwks.json").display().to_string();

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::sources::native;
+use crate::token_redaction::Redactor;
 use credwatch_core::event::Activity;
 use proptest::prelude::*;
 use serde_json::json;
@@ -162,7 +163,7 @@ fn a_missing_field_is_named() {
 #[test]
 fn a_mapped_record_is_a_native_event() {
     let json = mapped("AssumeRole", &json!({})).to_json();
-    let event = native::decode(&json).unwrap().event;
+    let event = native::decode(&json, &Redactor::default()).unwrap().event;
     assert_eq!(event.activity, Activity::Issue);
     assert_eq!(event.action.as_deref(), Some("sts:AssumeRole"));
 }
@@ -180,7 +181,7 @@ proptest! {
             "responseElements": {"credentials": {"accessKeyId": text, "expiration": expiry}}});
         if let Ok(mapped) = map(record(&name, &more).to_string().as_bytes()) {
             let json = mapped.event.to_json();
-            prop_assert!(native::decode(&json).is_ok(), "{}", String::from_utf8_lossy(&json));
+            prop_assert!(native::decode(&json, &Redactor::default()).is_ok(), "{}", String::from_utf8_lossy(&json));
         }
     }
 }

@@ -8,8 +8,7 @@ pub mod encode;
 
 use crate::sources::json_object::{JsonFault, Str, object};
 use crate::sources::time::parse_rfc3339;
-use crate::token_redaction;
-use crate::token_redaction::without_secret;
+use crate::token_redaction::Redactor;
 use credwatch_core::event::{
     Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Network, NetworkKind,
     Outcome, Source, Text,
@@ -159,11 +158,11 @@ pub struct Decoded<'r> {
     pub unknown_fields: u32,
 }
 
-/// Decodes one record.
+/// Decodes one record, and replaces the secrets in it.
 ///
 /// # Errors
 /// The record is malformed; the error is meant for its producer.
-pub fn decode(record: &[u8]) -> Result<Decoded<'_>, NativeError> {
+pub fn decode<'r>(record: &'r [u8], redactor: &Redactor) -> Result<Decoded<'r>, NativeError> {
     if record.len() > RECORD_BYTES {
         return Err(NativeError::TooLarge(record.len()));
     }
@@ -178,7 +177,7 @@ pub fn decode(record: &[u8]) -> Result<Decoded<'_>, NativeError> {
         event_id: text(raw.event_id, "event_id", ID_BYTES)?.unwrap_or_default(),
         time: EventTime::from_epoch_ms(time.0).ok_or(NativeError::Time)?,
         identity: identity_of(identity)?,
-        credential: credential_of(credential)?,
+        credential: credential_of(credential, redactor)?,
         activity: Activity::parse(&activity.0).ok_or_else(|| word("activity", Activity::ALL))?,
         action: text(raw.action, "action", TEXT_BYTES)?,
         resource: text(raw.resource, "resource", TEXT_BYTES)?,
@@ -191,7 +190,7 @@ pub fn decode(record: &[u8]) -> Result<Decoded<'_>, NativeError> {
             }
         },
     };
-    token_redaction::clean(&mut event);
+    redactor.redact(&mut event);
     Ok(Decoded {
         event,
         unknown_fields: unknown_members,
@@ -242,7 +241,10 @@ fn identity_of(raw: IdentityObject<'_>) -> Result<Identity<'_>, NativeError> {
 
 /// A credential without id is identified by its other fields; one without fields counts as
 /// absent.
-fn credential_of(raw: CredentialObject<'_>) -> Result<Option<Credential<'_>>, NativeError> {
+fn credential_of<'r>(
+    raw: CredentialObject<'r>,
+    redactor: &Redactor,
+) -> Result<Option<Credential<'r>>, NativeError> {
     let kind = match raw.kind {
         None => None,
         Some(Str(text)) => Some(
@@ -260,7 +262,7 @@ fn credential_of(raw: CredentialObject<'_>) -> Result<Option<Credential<'_>>, Na
     let moment = |raw: Option<Moment>| raw.and_then(|m| EventTime::from_epoch_ms(m.0));
     let credential = Credential {
         id: text(raw.id, "credential.id", TEXT_BYTES)?
-            .map(|id| without_secret(id, kind))
+            .map(|id| redactor.credential_id(id, kind))
             .unwrap_or_default(),
         kind,
         issuer: text(raw.issuer, "credential.issuer", ID_BYTES)?,

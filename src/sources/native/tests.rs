@@ -14,12 +14,14 @@ const EXAMPLE: &str = r#"{"event_id":"01J9","time":"2026-11-23T10:15:30.123Z",
  "purpose":"job/4711","outcome":"success","from_the_future":[{"a":[1,2.5,null,true]}]}"#;
 
 fn error_of(record: &str) -> String {
-    decode(record.as_bytes()).unwrap_err().to_string()
+    decode(record.as_bytes(), &Redactor::default())
+        .unwrap_err()
+        .to_string()
 }
 
 #[test]
 fn a_full_example_is_decoded_with_borrowed_text() {
-    let decoded = decode(EXAMPLE.as_bytes()).unwrap();
+    let decoded = decode(EXAMPLE.as_bytes(), &Redactor::default()).unwrap();
     let event = decoded.event;
     assert_eq!(decoded.unknown_fields, 1);
     assert!(matches!(event.identity.id, Cow::Borrowed("svc-deploy")));
@@ -36,7 +38,9 @@ fn a_full_example_is_decoded_with_borrowed_text() {
 #[test]
 fn three_fields_are_sufficient() {
     let record = r#"{"time":1700000000000,"identity":{"id":"x"},"activity":"use","purpose":null}"#;
-    let event = decode(record.as_bytes()).unwrap().event;
+    let event = decode(record.as_bytes(), &Redactor::default())
+        .unwrap()
+        .event;
     assert_eq!(event.event_id, "");
     assert_eq!(event.identity.kind, IdentityKind::Service);
     assert_eq!(event.outcome, Outcome::Success);
@@ -51,7 +55,11 @@ fn an_impossible_position_is_unknown_and_the_event_counts() {
                 "source":{{"latitude":{latitude},"longitude":{longitude}}}}}"#
         );
         assert_eq!(
-            decode(record.as_bytes()).unwrap().event.source.position,
+            decode(record.as_bytes(), &Redactor::default())
+                .unwrap()
+                .event
+                .source
+                .position,
             None
         );
     }
@@ -109,7 +117,9 @@ fn a_token_in_an_id_or_a_text_is_redacted() {
         "scopes":["{token}"]}},"resource":"https://a/?t={token}","purpose":"{token}",
         "source":{{"user_agent":"curl {token}"}}}}"#
     );
-    let event = decode(record.as_bytes()).unwrap().event;
+    let event = decode(record.as_bytes(), &Redactor::default())
+        .unwrap()
+        .event;
     assert!(!format!("{event:?}").contains("eyJ"), "{event:?}");
     assert!(event.credential.unwrap().id.starts_with("fp-"));
     assert!(event.resource.unwrap().starts_with("https://a/?t=fp-"));
@@ -127,7 +137,7 @@ fn addresses_may_have_leading_zeros() {
 proptest! {
     #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = decode(&bytes);
+        let _ = decode(&bytes, &Redactor::default());
     }
 
     #[test]
@@ -135,8 +145,8 @@ proptest! {
         let mut record = EXAMPLE.as_bytes().to_vec();
         let position = at % record.len();
         record[position] = byte;
-        let _ = decode(&record);
-        let _ = decode(&record[..position]);
+        let _ = decode(&record, &Redactor::default());
+        let _ = decode(&record[..position], &Redactor::default());
     }
 
     #[test]
@@ -144,7 +154,7 @@ proptest! {
         let record = serde_json::json!({
             "time": 1_700_000_000_000i64, "identity": {"id": id}, "activity": "use", "action": action,
         }).to_string();
-        let event = decode(record.as_bytes()).unwrap().event;
+        let event = decode(record.as_bytes(), &Redactor::default()).unwrap().event;
         prop_assert_eq!(&*event.identity.id, id.as_str());
         prop_assert_eq!(event.action.as_deref(), Some(action.as_str()));
     }
@@ -168,5 +178,12 @@ fn addresses_are_read_in_every_form_that_logs_write() {
     }
     let event = br#"{"time":1,"identity":{"id":"a"},"activity":"use","source":{"ip":"unknown"}}"#;
     let text = String::from_utf8_lossy(event).replace("\"time\":1", "\"time\":1700000000000");
-    assert!(decode(text.as_bytes()).unwrap().event.source.ip.is_none());
+    assert!(
+        decode(text.as_bytes(), &Redactor::default())
+            .unwrap()
+            .event
+            .source
+            .ip
+            .is_none()
+    );
 }
