@@ -191,13 +191,14 @@ fn take_in_checkpoint(entries: &mut [Entry], at: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::baseline::store::AtCapacity;
     use crate::parameters::Parameters;
     use crate::stats::decay::HalfLife;
     use crate::units::EventTime;
 
     #[test]
     fn a_record_that_cannot_be_copied_before_it_is_modified_fails_the_checkpoint() {
-        let mut store = Store::new(2, &Parameters::default());
+        let mut store = Store::new(2, AtCapacity::KeepUseful, &Parameters::default());
         store.track_changes();
         let half_life = HalfLife::from_days(30.0).unwrap();
         let slot = store.get_or_insert(1, "known", EventTime::EARLIEST, half_life);

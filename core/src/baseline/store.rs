@@ -1,9 +1,8 @@
 //! All baselines of a shard, bounded.
 //!
 //! At capacity, the least useful of a few records under a moving clock hand is evicted if it has decayed
-//! below
-//! `EVICTABLE_BELOW_EVENTS` events; otherwise the new identity gets no baseline: it is scored against its
-//! peers and the population, and counted.
+//! below [`MIN_RETAINED_EVENTS`]. Where none has, [`AtCapacity`] decides. An identity without baseline is scored
+//! against its peers and the population, and counted.
 
 use crate::baseline::cow_tracker::CowTracker;
 use crate::baseline::credential::{CredentialRecord, CredentialTable};
@@ -29,6 +28,15 @@ pub const MIN_RETAINED_EVENTS: f64 = 2.0;
 const CLOCK_STEPS: usize = 16;
 /// Maximum number of events that [`Store::prefetch`] loads ahead.
 pub const PREFETCH_MAX: usize = 32;
+
+/// What happens at capacity where every record is useful.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtCapacity {
+    /// A new identity gets no baseline: nobody can have the baseline of another one evicted.
+    KeepUseful,
+    /// The least useful of the records examined is evicted: nobody can have a new one left without baseline.
+    EvictLeastUseful,
+}
 
 /// One identity's record with its key and id.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
@@ -72,6 +80,7 @@ pub struct Store {
     index: HashTable<u32>,
     pub(super) clock_hand: usize,
     capacity: usize,
+    at_capacity: AtCapacity,
     pub(super) counts: StoreCounts,
     pub(super) groups: Vec<GroupBaseline>,
     pub(super) group_index: HashMap<u64, usize>,
@@ -95,7 +104,7 @@ pub struct Store {
 impl Store {
     /// An empty store for at most `capacity` identities.
     #[must_use]
-    pub fn new(capacity: usize, parameters: &Parameters) -> Self {
+    pub fn new(capacity: usize, at_capacity: AtCapacity, parameters: &Parameters) -> Self {
         let bounds = &parameters.bounds;
         Self {
             entries: Vec::new(),
@@ -103,6 +112,7 @@ impl Store {
             index: HashTable::new(),
             clock_hand: 0,
             capacity: capacity.max(1),
+            at_capacity,
             counts: StoreCounts::default(),
             groups: Vec::new(),
             group_index: HashMap::new(),
@@ -197,7 +207,9 @@ impl Store {
             self.clock_hand = (self.clock_hand + 1) % self.entries.len();
             let profile = &self.entries[self.clock_hand].profile;
             let usefulness = profile.decayed_events(now, half_life);
-            let evictable = !profile.has_incident && usefulness < MIN_RETAINED_EVENTS;
+            let is_useful = usefulness >= MIN_RETAINED_EVENTS;
+            let makes_room = self.at_capacity == AtCapacity::EvictLeastUseful;
+            let evictable = !profile.has_incident && (makes_room || !is_useful);
             if evictable && least.is_none_or(|(best, _)| usefulness < best) {
                 least = Some((usefulness, self.clock_hand));
             }
@@ -446,7 +458,7 @@ mod tests {
 
     #[test]
     fn at_capacity_useful_records_stay_and_events_without_baseline_are_counted() {
-        let mut store = Store::new(2, &Parameters::default());
+        let mut store = Store::new(2, AtCapacity::KeepUseful, &Parameters::default());
         let now = EventTime::EARLIEST;
         for (key, events) in [(1, 50.0), (2, 50.0)] {
             let slot = store.get_or_insert(key, "known", now, half_life()).unwrap();
@@ -468,7 +480,7 @@ mod tests {
 
     #[test]
     fn a_record_belongs_to_the_name_and_not_to_whoever_shares_its_key() {
-        let mut store = Store::new(8, &Parameters::default());
+        let mut store = Store::new(8, AtCapacity::KeepUseful, &Parameters::default());
         let (now, half_life) = (EventTime::EARLIEST, half_life());
         let slot = store.get_or_insert(1, "svc-deploy", now, half_life);
         assert_eq!(store.get_or_insert(1, "svc-deploy", now, half_life), slot);
@@ -482,7 +494,7 @@ mod tests {
 
     #[test]
     fn an_identity_with_an_incident_is_never_evicted() {
-        let mut store = Store::new(2, &Parameters::default());
+        let mut store = Store::new(2, AtCapacity::KeepUseful, &Parameters::default());
         let now = EventTime::EARLIEST;
         for key in [1, 2] {
             let slot = store.get_or_insert(key, "known", now, half_life()).unwrap();
@@ -516,7 +528,7 @@ mod tests {
 
     #[test]
     fn a_rescale_of_the_shared_baselines_is_checkpointed() {
-        let mut store = Store::new(2, &Parameters::default());
+        let mut store = Store::new(2, AtCapacity::KeepUseful, &Parameters::default());
         let now = EventTime::EARLIEST;
         store.groups.push(GroupBaseline::new(8));
         store.track_changes();

@@ -40,7 +40,7 @@ pub use unused_privileges::UnusedPrivileges;
 
 use crate::baseline::activity_calendar::ActivityCalendar;
 use crate::baseline::profile::Profile;
-use crate::baseline::store::Store;
+use crate::baseline::store::{AtCapacity, Store};
 use crate::containment::guardrail::{ContainmentLog, ContainmentState};
 use crate::containment::issued_orders::IssuedOrders;
 use crate::containment::source_logins::LoginsBySource;
@@ -51,6 +51,7 @@ use crate::score::incident::Incidents;
 use crate::score::shared_deviations::SharedDeviations;
 use crate::score::threshold::Threshold;
 use crate::units::EventTime;
+use crate::verdict::EntityView;
 use dedup::DedupTable;
 use event_clock::EventClock;
 use readings::signal_masks;
@@ -110,10 +111,15 @@ struct Containment {
 impl Scoring {
     fn new(settings: &Settings) -> Self {
         let parameters = &settings.parameters;
+        // Anybody can appear as a source, and only the platform or a holder as an identity.
+        let at_capacity = match settings.entity {
+            EntityView::Identity => AtCapacity::KeepUseful,
+            EntityView::Source => AtCapacity::EvictLeastUseful,
+        };
         let (enabled, enabled_for_anyone) =
             signal_masks(settings.entity, &settings.disabled_signals);
         Self {
-            store: Store::new(settings.max_identities, parameters),
+            store: Store::new(settings.max_identities, at_capacity, parameters),
             calibration: Calibration::default(),
             calendar: ActivityCalendar::default(),
             shared_deviations: SharedDeviations::default(),

@@ -30,6 +30,8 @@ pub(super) struct ScoredEvent<'e> {
     pub(super) features: &'e Features,
     pub(super) deviations: &'e Deviations,
     pub(super) score: EventScore,
+    /// Whether an outsider can have caused it: a failure away from where the identity is used.
+    pub(super) is_by_anyone: bool,
     pub(super) baselines: BaselineRef,
 }
 
@@ -117,12 +119,15 @@ impl Engine {
             Detail::Readings => verdicts(&context, &readings, &deviations, false),
             Detail::Explained => verdicts(&context, &readings, &deviations, true),
         };
+        let is_by_anyone =
+            event.attribution() == Attribution::Anyone && !context.is_at_usual_network();
         let scored = ScoredEvent {
             event,
             position,
             features,
             deviations: &deviations,
             score,
+            is_by_anyone,
             baselines,
         };
         if !output.duplicate {
@@ -355,13 +360,17 @@ impl Engine {
             .flatten()
     }
 
-    /// Records the deviations that are new to the identity's incident as possibly shared by many;
-    /// returns a notice for each that has just become common.
+    /// Records the deviations that are new to the identity's incident as possibly shared by many; returns a
+    /// notice for each that has just become common. Failures that an outsider can have caused are not recorded:
+    /// many of them would hide his others.
     fn record_shared_deviations(&mut self, scored: &ScoredEvent<'_>) -> Vec<PopulationNotice> {
         let (now, identity) = (scored.baselines.now, scored.features.identity);
         let is_recorded =
             |deviation: &&Deviation| deviation.is_new && deviation.p <= SHARED_DEVIATION_MAX_P;
         let mut notices = Vec::new();
+        if scored.is_by_anyone {
+            return notices;
+        }
         for deviation in scored.deviations.iter().filter(is_recorded) {
             let Some(shared_key) = deviation.shared_key else {
                 continue;

@@ -75,15 +75,6 @@ fn is_of_one_identity(context: &ScoreContext<'_>) -> bool {
     context.entity == EntityView::Source && others == 0
 }
 
-/// Whether the identity was used from this network before.
-fn is_at_usual_network(context: &ScoreContext<'_>) -> bool {
-    let known = |prefix| context.profile.prefix.contains(prefix);
-    match context.entity {
-        EntityView::Identity => context.features.prefix.is_some_and(known),
-        EntityView::Source => context.features.is_known_source,
-    }
-}
-
 /// Failures and trials of the recent window, this event included.
 fn window(context: &ScoreContext<'_>) -> (u32, u32) {
     let failed_now = u8::from(context.event.outcome != Outcome::Success);
@@ -125,7 +116,7 @@ fn expected_rate(context: &ScoreContext<'_>) -> Beta {
         hits = hits.max(prior.login_failure_rate * trials);
         misses = trials - hits;
     }
-    let run_trials = if is_attempt && is_at_usual_network(context) {
+    let run_trials = if is_attempt && context.is_at_usual_network() {
         OWN_ATTEMPT_RUN_TRIALS
     } else {
         RUN_TRIALS

@@ -94,6 +94,18 @@ pub struct ScoreContext<'v> {
     pub parameters: &'v Parameters,
 }
 
+impl ScoreContext<'_> {
+    /// Whether the identity was used from this network before.
+    #[must_use]
+    pub fn is_at_usual_network(&self) -> bool {
+        let known = |prefix| self.profile.prefix.contains(prefix);
+        match self.entity {
+            EntityView::Identity => self.features.prefix.is_some_and(known),
+            EntityView::Source => self.features.is_known_source,
+        }
+    }
+}
+
 /// Input of a signal when it learns, with the baselines that it modifies.
 pub struct LearnContext<'l> {
     /// View of the shard.

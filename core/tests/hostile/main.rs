@@ -16,19 +16,21 @@ use organisation::{
 };
 
 const ATTACKER: &str = "203.0.113.9";
+/// What anybody can have fail.
+const ATTEMPTS: [(Activity, Outcome); 7] = [
+    (Activity::Authenticate, Outcome::Failure),
+    (Activity::Authenticate, Outcome::Denied),
+    (Activity::Authenticate, Outcome::Error),
+    (Activity::Refresh, Outcome::Failure),
+    (Activity::Refresh, Outcome::Denied),
+    (Activity::Issue, Outcome::Failure),
+    (Activity::Use, Outcome::Failure),
+];
 
 #[test]
 fn failures_of_any_kind_alert_and_contain_nobody() {
     let before = Organisation::at_work();
-    for (activity, outcome) in [
-        (Activity::Authenticate, Outcome::Failure),
-        (Activity::Authenticate, Outcome::Denied),
-        (Activity::Authenticate, Outcome::Error),
-        (Activity::Refresh, Outcome::Failure),
-        (Activity::Refresh, Outcome::Denied),
-        (Activity::Issue, Outcome::Failure),
-        (Activity::Use, Outcome::Failure),
-    ] {
+    for (activity, outcome) in ATTEMPTS {
         let mut organisation = before.clone();
         let attempts: Vec<_> = (0..60)
             .map(|nth| {
@@ -166,6 +168,76 @@ fn failures_beforehand_neither_hide_a_theft_nor_a_spray() {
     assert!(expected.action() > Action::Notify);
     assert!(sprayed(&mut plain).has_alert_of(EntityView::Source));
     assert!(sprayed(&mut rehearsed).has_alert_of(EntityView::Source));
+}
+
+/// Four failures from each of many networks, in the names of four people.
+fn flood_of_networks(organisation: &mut Organisation, outcome: Outcome) {
+    for (network, nth) in (0..1_000).flat_map(|network| (0..4).map(move |nth| (network, nth))) {
+        let ms = NOON_MS + (network * 4 + nth) * 1_000;
+        let ip = format!("2001:{:x}::1", 0x0db8 + network);
+        organisation.see(&sign_in(&person(nth as usize), ms, &ip, outcome));
+    }
+}
+
+#[test]
+fn a_flood_of_sources_hides_no_spray_from_a_further_one() {
+    let spray: Vec<_> = (0..PEOPLE)
+        .map(|number| {
+            let ms = NOON_MS + 2 * MS_PER_HOUR + number as i64 * 4_000;
+            sign_in(&person(number), ms, ATTACKER, Outcome::Failure)
+        })
+        .collect();
+    let alerts_of_attacker = |organisation: &mut Organisation| {
+        let alerts = organisation.see_all(&spray).alerts.into_iter();
+        alerts
+            .filter(|alert| alert.incident.subject.id == "203.0.113.0/24")
+            .count()
+    };
+    let outcomes = [Outcome::Failure, Outcome::Denied, Outcome::Error];
+    for (networks, outcome) in [1_000_000, PEOPLE + 20]
+        .into_iter()
+        .flat_map(|networks| outcomes.map(|outcome| (networks, outcome)))
+    {
+        let mut organisation = Organisation::at_work_with_sources(networks);
+        let expected = alerts_of_attacker(&mut organisation.clone());
+        flood_of_networks(&mut organisation, outcome);
+        assert!(expected > 0);
+        let found = alerts_of_attacker(&mut organisation);
+        assert!(
+            found >= expected,
+            "{outcome}: {found} of {expected} with room for {networks}"
+        );
+    }
+}
+
+#[test]
+fn failures_of_many_hide_no_brute_force_of_another() {
+    let brute_force: Vec<_> = (0..60)
+        .map(|nth| {
+            let ms = NOON_MS + MS_PER_HOUR + nth * 2_000;
+            sign_in(&person(3), ms, ATTACKER, Outcome::Failure)
+        })
+        .collect();
+    let before = Organisation::at_work();
+    let expected = before.clone().see_all(&brute_force).score_nats;
+    for (activity, outcome) in ATTEMPTS {
+        let mut organisation = before.clone();
+        for (number, nth) in (5..PEOPLE).flat_map(|number| (0..20).map(move |nth| (number, nth))) {
+            let mut attempt = event(
+                &person(number),
+                NOON_MS + (number as i64 * 20 + nth) * 1_000,
+                activity,
+            );
+            attempt.source.ip = Some("198.51.100.7".parse().unwrap());
+            attempt.outcome = outcome;
+            organisation.see(&attempt);
+        }
+        let found = organisation.see_all(&brute_force).score_nats;
+        assert!(
+            found >= expected - 0.2,
+            "{activity} {outcome}: {found} of {expected}"
+        );
+    }
 }
 
 #[test]

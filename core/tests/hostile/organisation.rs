@@ -156,10 +156,25 @@ impl Organisation {
     /// An organisation after [`DAYS`] of ordinary work.
     pub(crate) fn at_work() -> Self {
         let mut organisation = Self::new();
-        for day in 0..DAYS {
-            organisation.work_day(day);
-        }
+        organisation.work_days();
         organisation
+    }
+
+    /// The same, with room for `networks` sources.
+    pub(crate) fn at_work_with_sources(networks: usize) -> Self {
+        let mut organisation = Self::new();
+        organisation.sources = Engine::new(Settings {
+            max_identities: networks,
+            ..settings(EntityView::Source)
+        });
+        organisation.work_days();
+        organisation
+    }
+
+    fn work_days(&mut self) {
+        for day in 0..DAYS {
+            self.work_day(day);
+        }
     }
 
     /// One ordinary day: everybody signs in and works, each a little at another minute.
