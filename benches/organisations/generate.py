@@ -1,5 +1,5 @@
 """Writes the traffic of one organisation, with labels: generate.py FOLDER --seed N [--identities N] [--days N]
-[--skill 0..1] [--quiet]. The organisation, its changes and its attacks follow from the seed alone."""
+[--skill 0..1] [--attacks-a-day N] [--cloudtrail]. The organisation, its changes and its attacks follow from the seed alone."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ import pathlib
 import random
 
 from attacks import ATTACKS, Attacker
+from cloudtrail import CloudTrail
 from organisation import CHANGES, Organisation
 from traits import DAY, Traits
 
@@ -44,12 +45,17 @@ def main():
     arguments.add_argument("--days", type=int, default=42)
     arguments.add_argument("--skill", type=float, default=0.3, help="share of the victim's habits that is imitated")
     arguments.add_argument("--attacks-a-day", type=float, default=1.2)
+    arguments.add_argument("--cloudtrail", action="store_true", help="the traffic as CloudTrail records it")
     given = arguments.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     events, changes = generate(given.seed, given.identities, given.days, given.skill, given.attacks_a_day)
+    trail = CloudTrail(given.seed)
     with open(given.folder / "events.jsonl", "w") as out, open(given.folder / "labels.jsonl", "w") as labels:
         for _, event, campaign in events:
-            out.write(json.dumps(event) + "\n")
+            record = trail.record(event) if given.cloudtrail else event
+            if record is None:
+                continue
+            out.write(json.dumps(record) + "\n")
             if campaign:
                 labels.write(json.dumps({"event_id": event["event_id"], "campaign": campaign[0], "scenario": campaign[1]}) + "\n")
     (given.folder / "changes.json").write_text(json.dumps(changes, indent=1))

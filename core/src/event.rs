@@ -276,6 +276,32 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// Whether the event renews a credential of its own identity, as each does seldom and all do now and then: a
+    /// service its key, a person a forgotten password. How often it uses other actions says nothing of that.
+    #[must_use]
+    pub fn is_upkeep(&self) -> bool {
+        let is_machine = self.identity.kind != IdentityKind::Human;
+        match self.activity {
+            Activity::Rotate => is_machine,
+            Activity::Refresh => self.is_about_kind(CredentialKind::Password),
+            _ => is_machine && self.exchanges_own_key(),
+        }
+    }
+
+    /// Whether an identity issues a key to itself, or revokes its own: a rotation in two steps, or the
+    /// persistence of a thief.
+    #[must_use]
+    pub fn exchanges_own_key(&self) -> bool {
+        matches!(self.activity, Activity::Issue | Activity::Revoke)
+            && self.resource.as_ref() == Some(&self.identity.id)
+            && self.is_about_kind(CredentialKind::ApiKey)
+    }
+
+    fn is_about_kind(&self, kind: CredentialKind) -> bool {
+        let credential = self.credential.as_ref();
+        credential.is_some_and(|credential| credential.kind == Some(kind))
+    }
+
     /// Whether the event presents a credential that may be refused: a sign-in, or a failure of any
     /// kind.
     #[must_use]

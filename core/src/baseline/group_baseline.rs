@@ -94,14 +94,14 @@ impl GroupBaseline {
         }
     }
 
-    /// Adds one active hour of one identity, and the days that passed for it.
+    /// Adds one active hour of one identity, counted from the centre of its activity, and the days that passed for it.
     pub fn add_hour(&mut self, bin: usize, days: [u8; 2], weight: f32, weight_now: f32) {
         self.hours.add(bin, weight);
         self.hours.add_days(days, weight);
         self.rates = self.hours.rates(weight_now, None, PRIOR_STRENGTH_DAYS);
     }
 
-    /// The hours of the week in which members are active.
+    /// The hours of the week in which members are active, counted from the centre of their activity.
     #[must_use]
     pub fn rates(&self) -> &HourRates {
         &self.rates

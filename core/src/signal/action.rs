@@ -7,7 +7,12 @@
 //!
 //! An action known from attacks remains surprising for an identity that never used it, even where others
 //! have: its tail above the identity is at most that of its class, the share of such actions among the peers'
-//! adopted actions, (abused + s·prior)/(adopted + s). Only trusted uses are adopted.
+//! adopted actions, (abused + s·prior)/(adopted + s). A use that is not trusted counts once for an identity and
+//! with little weight: rotations that every peer does now and then become known, and whoever would teach them has
+//! to be found in one identity after the other.
+//!
+//! An identity that issues a key to itself does so as seldom as all do, however much else it does: there the tail
+//! of the class is the whole tail.
 //!
 //! Assumption, formula, n = 0 and source: [`super::categorical`]. A new action usually is a new resource
 //! family too, so the two are one signal, and the more surprising one is reported.
@@ -18,7 +23,7 @@ use super::{LearnContext, ScoreContext, Signal, SignalFamily, VALID_ACCOUNTS, ca
 use crate::baseline::group_baseline::{GroupBaseline, prior_share_from};
 use crate::catalogue::Abuse;
 use crate::enrich::{Feature, action_key};
-use crate::event::{Activity, CredentialKind, Event, IdentityKind};
+use crate::event::Activity;
 use crate::stats::beta_binomial::posterior_mean;
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 use std::borrow::Cow;
@@ -54,20 +59,9 @@ fn abuse_tail(abuse: Abuse, context: &ScoreContext<'_>) -> f64 {
     }
 }
 
-/// Whether the event renews a credential of its own identity, as each does seldom and all do now and then: a
-/// service its key, a person a forgotten password. How often it uses other actions says nothing of that.
-fn is_upkeep(event: &Event<'_>) -> bool {
-    let kind = event.credential.as_ref().and_then(|of| of.kind);
-    match event.activity {
-        Activity::Rotate => event.identity.kind != IdentityKind::Human,
-        Activity::Refresh => kind == Some(CredentialKind::Password),
-        _ => false,
-    }
-}
-
 /// Prior of an action, besides its use by others.
 fn novelty_prior(context: &ScoreContext<'_>) -> NoveltyPrior {
-    let is_upkeep = is_upkeep(context.event);
+    let is_upkeep = context.event.is_upkeep();
     if let Some(abuse) = context.features.abuse.filter(|_| !is_upkeep) {
         let tail = abuse_tail(abuse, context);
         return NoveltyPrior {
@@ -91,14 +85,19 @@ fn novelty_prior(context: &ScoreContext<'_>) -> NoveltyPrior {
 fn score_action(context: &ScoreContext<'_>) -> Option<Reading> {
     let (peers, population) = (&context.peers.action, &context.population.action);
     let key = context.features.action?;
-    Some(categorical::score_value(
+    let prior = novelty_prior(context);
+    let mut reading = categorical::score_value(
         key,
         &context.profile.action,
         peers,
         population,
-        novelty_prior(context),
+        prior,
         context,
-    ))
+    );
+    if context.event.exchanges_own_key() && prior.max_tail < 1.0 {
+        reading.p = reading.p.max(prior.max_tail);
+    }
+    Some(reading)
 }
 
 fn score_resource(context: &ScoreContext<'_>) -> Option<Reading> {
@@ -118,11 +117,12 @@ fn score_resource(context: &ScoreContext<'_>) -> Option<Reading> {
 /// somebody did it within some months.
 const MIN_UPKEEP_ADOPTIONS: f64 = 0.2;
 
-fn count_adoption(context: &mut LearnContext<'_>) {
+/// Counts the access level and the class of an action that the peers adopted.
+fn count_adoption(context: &mut LearnContext<'_>, weight: f32) {
     let Some(level) = context.features.level else {
         return;
     };
-    let weight = f64::from(context.shared_weight);
+    let weight = f64::from(weight);
     let baselines = &mut context.baselines;
     for group in [&mut *baselines.peers, &mut *baselines.population] {
         group.levels[level as usize] += weight;
@@ -148,7 +148,7 @@ impl Signal for Action {
     fn score(&self, context: &ScoreContext<'_>) -> Option<Reading> {
         let known = &context.population.action;
         let is_known = |key| known.weight(key, context.shared_weight) >= MIN_UPKEEP_ADOPTIONS;
-        if is_upkeep(context.event) && context.features.action.is_some_and(is_known) {
+        if context.event.is_upkeep() && context.features.action.is_some_and(is_known) {
             return None;
         }
         match (score_action(context), score_resource(context)) {
@@ -182,17 +182,15 @@ impl Signal for Action {
 
     fn learn(&self, context: &mut LearnContext<'_>) {
         let (action, resource) = (context.features.action, context.features.resource);
-        let adopted = categorical::learn_value(
+        let adoption = categorical::learn_value(
             action,
             Feature::Action,
             context,
             |p| &mut p.action,
             |c| &mut c.action,
         );
-        if adopted {
-            count_adoption(context);
-        }
-        record_usage(context, adopted);
+        count_adoption(context, adoption.peer_weight);
+        record_usage(context, adoption.is_own);
         categorical::learn_value(
             resource,
             Feature::Resource,

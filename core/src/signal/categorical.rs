@@ -66,6 +66,15 @@ pub(super) fn score_value<const N: usize>(
     )
 }
 
+/// What became of a value in learning.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Adoption {
+    /// Whether it is new to the identity, and was learned.
+    pub(super) is_own: bool,
+    /// Weight of its adoption among the peers; 0 where they adopted nothing.
+    pub(super) peer_weight: f32,
+}
+
 /// Counts `key`, and its adoption one level up where it is new.
 pub(super) fn learn_value<const N: usize>(
     key: Option<u32>,
@@ -73,23 +82,25 @@ pub(super) fn learn_value<const N: usize>(
     context: &mut LearnContext<'_>,
     table: impl FnOnce(&mut crate::baseline::profile::Profile) -> &mut CategoryTable<N>,
     map: impl Fn(&mut crate::baseline::group_baseline::GroupBaseline) -> &mut CategoryMap,
-) -> bool {
+) -> Adoption {
+    let mut adoption = Adoption::default();
     let (Some(key), Some(profile)) = (key, context.baselines.profile.as_deref_mut()) else {
-        return false;
+        return adoption;
     };
     // A surprising event updates the identity's baseline not at all, and that of its peers once and with
     // little weight: a habit of many peers must not remain surprising for ever.
     if context.profile_weight <= 0.0 {
         if context.new_deviations.contains(&key) {
             let weight = UNTRUSTED_WEIGHT * context.shared_weight_now;
+            adoption.peer_weight = weight;
             if map(context.baselines.peers).add(key, weight) {
                 map(context.baselines.population).add(key, weight);
             }
         }
-        return false;
+        return adoption;
     }
     if !table(profile).add(key, context.profile_weight) {
-        return false;
+        return adoption;
     }
     let weight = context.shared_weight;
     if map(context.baselines.peers).add(key, weight) {
@@ -99,7 +110,10 @@ pub(super) fn learn_value<const N: usize>(
         .baselines
         .names
         .intern(key, || label(context.event, feature));
-    true
+    Adoption {
+        is_own: true,
+        peer_weight: weight,
+    }
 }
 
 /// Weight of an untrusted adoption among peers.

@@ -25,7 +25,7 @@ use crate::baseline::profile::Profile;
 use crate::event::IdentityKind;
 use crate::parameters::Parameters;
 use crate::stats::hash::key32;
-use crate::stats::hour_of_week::expected_between;
+use crate::stats::hour_of_week::{PeerRates, expected_between};
 use crate::stats::student::{NormalPrior, student_upper_tail};
 use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, Span};
 use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Technique};
@@ -63,7 +63,8 @@ fn missed_hours(
     time: EventTime,
 ) -> Option<f64> {
     (time.ms_since(profile.last_seen) > MS_PER_HOUR).then(|| {
-        let (peers, days) = (peers.rates(), parameters.prior.rhythm_days as f32);
+        let peers = PeerRates::new(peers.rates(), profile.hours.centre());
+        let days = parameters.prior.rhythm_days as f32;
         let rate = |bin| profile.hours.rate(bin, weight, peers, days);
         expected_between(
             rate,

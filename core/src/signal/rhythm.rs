@@ -12,7 +12,7 @@ use super::{
     format_odds,
 };
 use crate::stats::hash::key32;
-use crate::stats::hour_of_week::{HourRates, days_between, tail};
+use crate::stats::hour_of_week::{HourRates, PeerRates, days_between, relative_bin, tail};
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 
 /// The `rhythm` signal.
@@ -25,7 +25,7 @@ fn rates(context: &ScoreContext<'_>) -> HourRates {
     let own = &context.profile.hours;
     own.rates(
         context.profile_weight,
-        Some(context.peers.rates()),
+        Some(PeerRates::new(context.peers.rates(), own.centre())),
         prior_days,
     )
 }
@@ -125,6 +125,14 @@ impl Signal for Rhythm {
         profile.hours.add(bin, context.profile_weight);
         profile.hours.add_days(days, context.profile_weight);
         let (weight, weight_now) = (context.shared_weight, context.shared_weight_now);
+        // Peers learn the hours of a colleague once it is known when he works.
+        if profile.hours.observations(context.profile_weight_now) < MIN_OWN_HOURS {
+            return;
+        }
+        let bin = profile
+            .hours
+            .centre()
+            .map_or(bin, |centre| relative_bin(bin, centre));
         let peers = &mut context.baselines.peers;
         peers.add_hour(bin, days, weight, weight_now);
     }

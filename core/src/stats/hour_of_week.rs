@@ -9,6 +9,10 @@
 //! # Formula
 //! rate(b) = (smoothed count(b) + κ · prior rate(b)) / (days observed + κ), days of that kind only.
 //! A first weekend is therefore scored by the prior and not by the weekdays before it.
+//! The prior of an identity is that of its peers in hours from the centre of their activity, moved to its own
+//! centre: colleagues in other time zones work at other hours, and as long. The centre is the direction of the
+//! mean of the hours on the circle; where the mean is shorter than `MIN_CONCENTRATION`, activity has no centre,
+//! and the prior is even over the day.
 //! Where no prior is given, working hours are assumed uniform, and weekend hours equal to
 //! working hours. The tail of an hour is the share of expected activity in hours with a lower rate,
 //! and half of that in hours of the same rate (mid-p); rates within a factor of two count as equal,
@@ -25,6 +29,7 @@
 use crate::units::{EventTime, MS_PER_HOUR};
 use borsh::{BorshDeserialize, BorshSerialize};
 use half::bf16;
+use std::f32::consts::{FRAC_1_SQRT_2, TAU};
 
 /// Hours of a working day, then hours of a weekend day.
 pub const BINS: usize = 48;
@@ -66,6 +71,73 @@ pub fn days_between(from: i64, to: i64) -> [u8; 2] {
 
 /// Expected active hours per day, by bin.
 pub type HourRates = [f32; BINS];
+
+/// Minimum length of the mean hour on the circle, 0 to 1, from which activity has a centre. Nine hours in a row
+/// have .78, nineteen .24.
+const MIN_CONCENTRATION: f32 = 0.3;
+/// Cosine of the angle of each hour.
+const COSINES: [f32; HOURS] = [
+    1.0,
+    0.965_926,
+    0.866_025,
+    FRAC_1_SQRT_2,
+    0.5,
+    0.258_819,
+    0.0,
+    -0.258_819,
+    -0.5,
+    -FRAC_1_SQRT_2,
+    -0.866_025,
+    -0.965_926,
+    -1.0,
+    -0.965_926,
+    -0.866_025,
+    -FRAC_1_SQRT_2,
+    -0.5,
+    -0.258_819,
+    0.0,
+    0.258_819,
+    0.5,
+    FRAC_1_SQRT_2,
+    0.866_025,
+    0.965_926,
+];
+
+/// The bin whose hour is as far from midnight as that of `bin` is from `centre`.
+#[must_use]
+pub fn relative_bin(bin: usize, centre: usize) -> usize {
+    bin - bin % HOURS + (bin % HOURS + HOURS - centre % HOURS) % HOURS
+}
+
+/// Rates of peers, in hours from the centre of their activity, moved to the centre of an identity's.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerRates<'r> {
+    rates: &'r HourRates,
+    centre: Option<usize>,
+    even: [f32; 2],
+}
+
+impl<'r> PeerRates<'r> {
+    /// `rates` moved to `centre`; even over the day without one.
+    #[must_use]
+    pub fn new(rates: &'r HourRates, centre: Option<usize>) -> Self {
+        let mean = |kind: usize| rates[kind * HOURS..][..HOURS].iter().sum::<f32>() / HOURS as f32;
+        Self {
+            rates,
+            centre,
+            even: [mean(0), mean(1)],
+        }
+    }
+
+    /// The rate of `bin`.
+    #[must_use]
+    pub fn of(&self, bin: usize) -> f32 {
+        match self.centre {
+            Some(centre) => self.rates[relative_bin(bin, centre)],
+            None => self.even[bin / HOURS],
+        }
+    }
+}
 
 /// Decayed counts of active hours by bin, and of observed days.
 #[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
@@ -130,9 +202,33 @@ impl HourProfile {
         (self.days[0] + self.days[1]) / weight_now
     }
 
+    /// Hour of the day around which the activity centres, 0 to 23; `None` where it has no centre.
+    #[must_use]
+    pub fn centre(&self) -> Option<usize> {
+        let counts = self.counts.as_f32();
+        let (mut along, mut across, mut all) = (0.0, 0.0, 0.0);
+        for (bin, count) in counts.iter().enumerate() {
+            along += count * COSINES[bin % HOURS];
+            across += count * COSINES[(bin + 18) % HOURS];
+            all += count;
+        }
+        let length_squared = along * along + across * across;
+        if all <= 0.0 || length_squared < MIN_CONCENTRATION * MIN_CONCENTRATION * all * all {
+            return None;
+        }
+        let turns = libm::atan2f(across, along) / TAU;
+        let hour = libm::roundf(turns * HOURS as f32) as i32;
+        Some(hour.rem_euclid(HOURS as i32) as usize)
+    }
+
     /// Smoothed rates, under a prior of strength `prior_days` days of each kind.
     #[must_use]
-    pub fn rates(&self, weight_now: f32, prior: Option<&HourRates>, prior_days: f32) -> HourRates {
+    pub fn rates(
+        &self,
+        weight_now: f32,
+        prior: Option<PeerRates<'_>>,
+        prior_days: f32,
+    ) -> HourRates {
         let pull = prior_days * weight_now;
         let counts = self.counts.as_f32();
         let mut rates = [0.0; BINS];
@@ -143,7 +239,7 @@ impl HourProfile {
             let norm = 1.0 / (self.days[kind] + pull).max(f32::MIN_POSITIVE);
             for hour in 0..HOURS {
                 let prior = match (prior, kind) {
-                    (Some(prior), _) => prior[first + hour],
+                    (Some(prior), _) => prior.of(first + hour),
                     (None, 0) => even,
                     (None, _) => rates[hour],
                 };
@@ -156,13 +252,13 @@ impl HourProfile {
 
     /// The rate of one bin, as [`Self::rates`] computes it under a prior.
     #[must_use]
-    pub fn rate(&self, bin: usize, weight_now: f32, prior: &HourRates, prior_days: f32) -> f32 {
+    pub fn rate(&self, bin: usize, weight_now: f32, prior: PeerRates<'_>, prior_days: f32) -> f32 {
         let pull = prior_days * weight_now;
         let kind = bin / HOURS;
         let day = &self.counts.0[kind * HOURS..][..HOURS];
         let at = |hour: usize| day[hour % HOURS].to_f32();
         let norm = 1.0 / (self.days[kind] + pull).max(f32::MIN_POSITIVE);
-        (smoothed(at, bin % HOURS) + pull * prior[bin]) * norm
+        (smoothed(at, bin % HOURS) + pull * prior.of(bin)) * norm
     }
 }
 
@@ -249,10 +345,38 @@ mod tests {
         (9..17).chain([30]).for_each(|bin| profile.add(bin, 3.0));
         profile.add_days([4, 2], 1.0);
         prior[12] = 0.9;
-        let all = profile.rates(1.5, Some(&prior), 2.0);
-        for (bin, rate) in all.iter().enumerate() {
-            assert!((profile.rate(bin, 1.5, &prior, 2.0) - rate).abs() < 1e-6);
+        for centre in [None, Some(0), Some(17)] {
+            let prior = PeerRates::new(&prior, centre);
+            let all = profile.rates(1.5, Some(prior), 2.0);
+            for (bin, rate) in all.iter().enumerate() {
+                assert!((profile.rate(bin, 1.5, prior, 2.0) - rate).abs() < 1e-6);
+            }
         }
+    }
+
+    #[test]
+    fn a_working_day_has_a_centre_and_a_whole_day_has_none() {
+        let centre_of = |hours: std::ops::Range<usize>| {
+            let mut profile = HourProfile::default();
+            hours.for_each(|hour| profile.add(hour % HOURS, 2.0));
+            profile.centre()
+        };
+        assert_eq!(centre_of(9..18), Some(13));
+        assert_eq!(centre_of(20..29), Some(0), "across midnight");
+        assert_eq!(centre_of(22..27), Some(0));
+        assert_eq!(centre_of(0..24), None);
+        assert_eq!(centre_of(3..3), None);
+    }
+
+    #[test]
+    fn the_hours_of_a_colleague_in_another_time_zone_are_moved_to_one_s_own() {
+        let mut rates = [0.0; BINS];
+        (8..17).for_each(|hour| rates[relative_bin(hour, 12)] = 0.9);
+        let mine = PeerRates::new(&rates, Some(3));
+        let active: Vec<usize> = (0..HOURS).filter(|hour| mine.of(*hour) > 0.5).collect();
+        assert_eq!(active, [0, 1, 2, 3, 4, 5, 6, 7, 23]);
+        let even = PeerRates::new(&rates, None);
+        assert!((0..HOURS).all(|hour| (even.of(hour) - 0.9 * 9.0 / 24.0).abs() < 1e-6));
     }
 
     #[test]
