@@ -277,8 +277,9 @@ impl CredentialTable {
         &mut self.records[slot]
     }
 
-    /// Updates the lifecycle of a credential: its expiry, its revocation, and, where the event names the
-    /// credential that it replaces (`previous`), the rotation of that one.
+    /// Updates the lifecycle of a credential: its expiry, its revocation, and its rotation. A rotation names the
+    /// old credential, or a new one, or none by its id; in the latter cases the one that was used last
+    /// (`previous`), of the same issuer, is the old one.
     pub fn track_lifecycle(
         &mut self,
         slot: usize,
@@ -287,16 +288,18 @@ impl CredentialTable {
         event: &Event<'_>,
     ) {
         let now = secs(event.time);
-        let was_known = self.records[slot].is_known();
+        let stated = event.credential.as_ref();
+        let is_named = stated.is_some_and(|credential| !credential.id.is_empty());
+        let is_old = is_named && self.records[slot].is_known();
         let record = &mut self.records[slot];
         record.issuer = issuer;
-        if let Some(expires) = event.credential.as_ref().and_then(|c| c.expires_at) {
+        if let Some(expires) = stated.and_then(|c| c.expires_at) {
             record.expires_secs = record.expires_secs.max(secs(expires));
         }
         match event.activity {
             Activity::Revoke => record.revoked_secs = now,
             Activity::Issue => (record.revoked_secs, record.rotated_secs) = (0, 0),
-            Activity::Rotate if was_known => record.rotated_secs = now,
+            Activity::Rotate if is_old => record.rotated_secs = now,
             Activity::Rotate => {
                 let old = previous.and_then(|key| self.find(key));
                 if let Some(old) = old.filter(|old| self.records[*old].issuer == issuer) {
@@ -330,6 +333,7 @@ impl CredentialTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{Credential, Identity, IdentityKind};
     use crate::stats::hash::hash64;
 
     #[test]
@@ -367,6 +371,42 @@ mod tests {
             .filter(|n| table.find(key(*n)).is_some())
             .count();
         assert!(log >= 18, "{log} of the latest 20");
+    }
+
+    #[test]
+    fn a_rotation_without_the_new_id_rotates_the_credential_that_was_used_last() {
+        let identity = Identity {
+            id: "svc".into(),
+            kind: IdentityKind::Service,
+            group: None,
+            owner: None,
+        };
+        let time = EventTime::EARLIEST.saturating_add_ms(7_000);
+        let mut event = Event::new("e".into(), time, identity, Activity::Rotate);
+        let mut credential = Credential {
+            id: "".into(),
+            kind: None,
+            issuer: None,
+            issued_at: None,
+            expires_at: None,
+            scopes: Vec::new(),
+        };
+        for id in ["", "new"] {
+            let mut table = CredentialTable::new(64);
+            let (old, named) = (
+                table.get_or_insert(key(1), 1),
+                table.get_or_insert(key(2), 1),
+            );
+            for slot in [old, named] {
+                table.record_mut(slot).issuer = 5;
+                table.record_mut(slot).last_secs = 1;
+            }
+            credential.id = id.into();
+            event.credential = Some(credential.clone());
+            table.track_lifecycle(named, 5, Some(key(1)), &event);
+            let rotated = [old, named].map(|slot| table.record(slot).rotated_secs == secs(time));
+            assert_eq!(rotated, [id.is_empty(), !id.is_empty()], "{id:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! # Assumption
 //! A credential is bound to where it was first used, except a password, which is known rather than held: for
 //! passwords the signal abstains and learns nothing. On each further day of use a credential relocates with a
-//! probability of the identity's own, centred on the credentials of that issuer and kind.
+//! probability of the identity's own, centred on the credentials of that issuer and kind. A move to a host or an
+//! address range (/24, /48) that is usual for the identity is none: sessions go home with their owner, and a thief
+//! comes from elsewhere.
 //!
 //! # Formula
 //! Posterior mean of the rate of relocations to a new host, network or client, the smallest of those that
@@ -25,6 +27,7 @@ use crate::baseline::issuer::RelocationCounts;
 use crate::enrich::{Feature, label};
 use crate::event::{CredentialKind, Event};
 use crate::stats::beta_binomial::posterior_mean;
+use crate::stats::category::CategoryTable;
 use crate::stats::hash::key32;
 use crate::units::Span;
 use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Technique};
@@ -46,6 +49,14 @@ struct Relocation {
     count: fn(&RelocationCounts) -> f32,
 }
 
+/// Decayed uses from which a host or an address range is usual for the identity.
+const MIN_USUAL_USES: f64 = 2.0;
+
+/// Whether `key` is usual for the identity.
+fn is_usual<const N: usize>(table: &CategoryTable<N>, key: Option<u32>, weight_now: f32) -> bool {
+    key.is_some_and(|key| table.count(key, weight_now) >= MIN_USUAL_USES)
+}
+
 fn is_bound(event: &Event<'_>) -> bool {
     let kind = event.credential.as_ref().and_then(|c| c.kind);
     kind != Some(CredentialKind::Password)
@@ -54,6 +65,9 @@ fn is_bound(event: &Event<'_>) -> bool {
 fn relocations(context: &ScoreContext<'_>) -> Option<[Option<Relocation>; 3]> {
     let record = context.credential.filter(|_| is_bound(context.event))?;
     let features = context.features;
+    let weight = context.profile_weight;
+    let is_usual_host = is_usual(&context.profile.host, context.host, weight);
+    let is_usual_range = is_usual(&context.profile.prefix, features.prefix, weight);
     let relocation = |is_move: bool, feature, key: Option<u32>, count| {
         key.filter(|_| is_move).map(|key| Relocation {
             feature,
@@ -63,13 +77,13 @@ fn relocations(context: &ScoreContext<'_>) -> Option<[Option<Relocation>; 3]> {
     };
     let relocations = [
         relocation(
-            record.hosts.is_relocation(context.host),
+            record.hosts.is_relocation(context.host) && !is_usual_host,
             Feature::Host,
             context.host,
             (|moves| moves.host) as fn(&RelocationCounts) -> f32,
         ),
         relocation(
-            record.networks.is_relocation(features.network),
+            record.networks.is_relocation(features.network) && !is_usual_range,
             Feature::Network,
             features.network,
             |moves| moves.network,
