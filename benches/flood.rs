@@ -1,6 +1,7 @@
-//! The most memory that somebody can have the detector take: both views of one partition, at 100,000 identities
-//! and 100,000 sources, under three million authentications in which every identity, host, issuer, credential and
-//! network is new and every text is 8 KB long, compared with the ceiling that `credwatch check` prints.
+//! The most memory that somebody can have the detector take: both views of one partition, at 100,000
+//! identities and 100,000 sources, under three million authentications in which every identity, host,
+//! issuer, credential and network is new and every text is 8 KB long, compared with the ceiling that
+//! `credwatch check` prints.
 //!
 //! `cargo bench --bench flood`; `CREDWATCH_BENCH_EVENTS` changes the number of events.
 #![allow(
@@ -31,7 +32,8 @@ fn novel(nth: u32) -> String {
     let ms = START_MS + i64::from(nth) * STEP_MS;
     let network = Ipv4Addr::from(0x0100_0000 + nth * 256);
     format!(
-        r#"{{"event_id":"{nth}","time":{ms},"activity":"authenticate","action":"{}","resource":"{}","purpose":"{}",
+        r#"{{"event_id":"{nth}","time":{ms},"activity":"authenticate","action":"{}","resource":"{}",
+"purpose":"{}",
 "identity":{{"id":"{}","kind":"human","group":"{}","owner":"{}"}},
 "credential":{{"id":"{}","kind":"session","issuer":"{}","issued_at":{ms},"expires_at":{},"scopes":["{}"]}},
 "source":{{"ip":"{network}","host":"{}","user_agent":"{}"}}}}"#,

@@ -5,8 +5,8 @@
 //! access keys; tokens with a vendor's prefix. A credential id that is opaque (long, of mixed characters, and
 //! neither a UUID nor a key id of AWS) is taken for the secret.
 //!
-//! Fingerprints are keyed by the secret of the deployment (`state.key_file`), so that nobody else can confirm a
-//! guess of a short secret.
+//! Fingerprints are keyed by the secret of the deployment (`state.key_file`), so that nobody else can
+//! confirm a guess of a short secret.
 
 use credwatch_core::event::{CredentialKind, Event, Text};
 use std::borrow::Cow;

@@ -276,8 +276,9 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// Whether the event renews a credential of its own identity, as each does seldom and all do now and then: a
-    /// service its key, a person a forgotten password. How often it uses other actions says nothing of that.
+    /// Whether the event renews a credential of its own identity, as each does seldom and all do now and
+    /// then: a service its key, a person a forgotten password. How often it uses other actions says nothing
+    /// of that.
     #[must_use]
     pub fn is_upkeep(&self) -> bool {
         let is_machine = self.identity.kind != IdentityKind::Human;

@@ -277,8 +277,8 @@ impl CredentialTable {
         &mut self.records[slot]
     }
 
-    /// Updates the lifecycle of a credential: its expiry, its revocation, and its rotation. A rotation names the
-    /// old credential, or a new one, or none by its id; in the latter cases the one that was used last
+    /// Updates the lifecycle of a credential: its expiry, its revocation, and its rotation. A rotation names
+    /// the old credential, or a new one, or none by its id; in the latter cases the one that was used last
     /// (`previous`), of the same issuer, is the old one.
     pub fn track_lifecycle(
         &mut self,

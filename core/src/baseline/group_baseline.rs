@@ -94,7 +94,8 @@ impl GroupBaseline {
         }
     }
 
-    /// Adds one active hour of one identity, counted from the centre of its activity, and the days that passed for it.
+    /// Adds one active hour of one identity, counted from the centre of its activity, and the days that
+    /// passed for it.
     pub fn add_hour(&mut self, bin: usize, days: [u8; 2], weight: f32, weight_now: f32) {
         self.hours.add(bin, weight);
         self.hours.add_days(days, weight);

@@ -1,8 +1,8 @@
 //! All baselines of a shard, bounded.
 //!
 //! At capacity, the least useful of a few records under a moving clock hand is evicted if it has decayed
-//! below [`MIN_RETAINED_EVENTS`]. Where none has, [`AtCapacity`] decides. An identity without baseline is scored
-//! against its peers and the population, and counted.
+//! below [`MIN_RETAINED_EVENTS`]. Where none has, [`AtCapacity`] decides. An identity without baseline is
+//! scored against its peers and the population, and counted.
 
 use crate::baseline::cow_tracker::CowTracker;
 use crate::baseline::credential::{CredentialRecord, CredentialTable};

@@ -361,8 +361,8 @@ impl Engine {
     }
 
     /// Records the deviations that are new to the identity's incident as possibly shared by many; returns a
-    /// notice for each that has just become common. Failures that an outsider can have caused are not recorded:
-    /// many of them would hide his others.
+    /// notice for each that has just become common. Failures that an outsider can have caused are not
+    /// recorded: many of them would hide his others.
     fn record_shared_deviations(&mut self, scored: &ScoredEvent<'_>) -> Vec<PopulationNotice> {
         let (now, identity) = (scored.baselines.now, scored.features.identity);
         let is_recorded =

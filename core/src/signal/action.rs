@@ -7,12 +7,12 @@
 //!
 //! An action known from attacks remains surprising for an identity that never used it, even where others
 //! have: its tail above the identity is at most that of its class, the share of such actions among the peers'
-//! adopted actions, (abused + s·prior)/(adopted + s). A use that is not trusted counts once for an identity and
-//! with little weight: rotations that every peer does now and then become known, and whoever would teach them has
-//! to be found in one identity after the other.
+//! adopted actions, (abused + s·prior)/(adopted + s). A use that is not trusted counts once for an identity
+//! and with little weight: rotations that every peer does now and then become known, and whoever would
+//! teach them has to be found in one identity after the other.
 //!
-//! An identity that issues a key to itself does so as seldom as all do, however much else it does: there the tail
-//! of the class is the whole tail.
+//! An identity that issues a key to itself does so as seldom as all do, however much else it does: there
+//! the tail of the class is the whole tail.
 //!
 //! Assumption, formula, n = 0 and source: [`super::categorical`]. A new action usually is a new resource
 //! family too, so the two are one signal, and the more surprising one is reported.
@@ -151,7 +151,9 @@ impl Signal for Action {
         if context.event.is_upkeep() && context.features.action.is_some_and(is_known) {
             return None;
         }
-        match (score_action(context), score_resource(context)) {
+        let is_about_itself = context.event.exchanges_own_key();
+        let resource = || score_resource(context).filter(|_| !is_about_itself);
+        match (score_action(context), resource()) {
             (Some(action), Some(resource)) if resource.p < action.p => Some(resource),
             (action, resource) => action.or(resource),
         }

@@ -3,9 +3,9 @@
 //! # Assumption
 //! A credential is bound to where it was first used, except a password, which is known rather than held: for
 //! passwords the signal abstains and learns nothing. On each further day of use a credential relocates with a
-//! probability of the identity's own, centred on the credentials of that issuer and kind. A move to a host or an
-//! address range (/24, /48) that is usual for the identity is none: sessions go home with their owner, and a thief
-//! comes from elsewhere.
+//! probability of the identity's own, centred on the credentials of that issuer and kind. A move to a host,
+//! or to an address range (/24, /48) of a network, that is usual for the identity is none: sessions go home
+//! with their owner, and a thief comes from elsewhere.
 //!
 //! # Formula
 //! Posterior mean of the rate of relocations to a new host, network or client, the smallest of those that
@@ -67,7 +67,9 @@ fn relocations(context: &ScoreContext<'_>) -> Option<[Option<Relocation>; 3]> {
     let features = context.features;
     let weight = context.profile_weight;
     let is_usual_host = is_usual(&context.profile.host, context.host, weight);
-    let is_usual_range = is_usual(&context.profile.prefix, features.prefix, weight);
+    // An address range alone is no place: 192.168.1.0/24 is at every home.
+    let is_usual_range = is_usual(&context.profile.prefix, features.prefix, weight)
+        && is_usual(&context.profile.network, features.network, weight);
     let relocation = |is_move: bool, feature, key: Option<u32>, count| {
         key.filter(|_| is_move).map(|key| Relocation {
             feature,

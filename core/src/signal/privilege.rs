@@ -10,7 +10,8 @@
 //! Peers count first uses of an action, not uses. The population is left out, because it holds the same
 //! first uses and would count them twice.
 //! A rotation of one's own credential is no extension of permissions, and abstains: whether it is due is the
-//! question of `refresh`, and who issues a key to himself is judged by `action`. A grant to oneself has the fixed probability `self_grant_p`.
+//! question of `refresh`, and who issues a key to himself is judged by `action`. A grant to oneself has the
+//! fixed probability `self_grant_p`.
 //!
 //! # At n = 0
 //! The peers' shares; without peers the prior. Cost: O(5).

@@ -10,13 +10,12 @@
 //! rate(b) = (smoothed count(b) + κ · prior rate(b)) / (days observed + κ), days of that kind only.
 //! A first weekend is therefore scored by the prior and not by the weekdays before it.
 //! The prior of an identity is that of its peers in hours from the centre of their activity, moved to its own
-//! centre: colleagues in other time zones work at other hours, and as long. The centre is the direction of the
-//! mean of the hours on the circle; where the mean is shorter than `MIN_CONCENTRATION`, activity has no centre,
-//! and the prior is even over the day.
-//! Where no prior is given, working hours are assumed uniform, and weekend hours equal to
-//! working hours. The tail of an hour is the share of expected activity in hours with a lower rate,
-//! and half of that in hours of the same rate (mid-p); rates within a factor of two count as equal,
-//! because there are few weeks, and one hour of a busy day is always the least busy.
+//! centre: colleagues in other time zones work at other hours, and as long. The centre is the direction of
+//! the mean of the hours on the circle; where the mean is shorter than `MIN_CONCENTRATION`, activity has no
+//! centre, and the prior is even over the day. Where no prior is given, working hours are assumed uniform,
+//! and weekend hours equal to working hours. The tail of an hour is the share of expected activity in hours
+//! with a lower rate, and half of that in hours of the same rate (mid-p); rates within a factor of two
+//! count as equal, because there are few weeks, and one hour of a busy day is always the least busy.
 //!
 //! # Cost and memory
 //! Some 100 multiply-adds per query; 104 bytes: a count has eight significant bits, which is exact
@@ -72,8 +71,8 @@ pub fn days_between(from: i64, to: i64) -> [u8; 2] {
 /// Expected active hours per day, by bin.
 pub type HourRates = [f32; BINS];
 
-/// Minimum length of the mean hour on the circle, 0 to 1, from which activity has a centre. Nine hours in a row
-/// have .78, nineteen .24.
+/// Minimum length of the mean hour on the circle, 0 to 1, from which activity has a centre. Nine hours in a
+/// row have .78, nineteen .24.
 const MIN_CONCENTRATION: f32 = 0.3;
 /// Cosine of the angle of each hour.
 const COSINES: [f32; HOURS] = [

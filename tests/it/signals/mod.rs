@@ -1,6 +1,8 @@
 //! The contract of every signal: it detects its own scenario, better than chance; it is monotone; scoring
 //! changes nothing; late data does no harm; a restored shard scores the same.
 
+mod usual_behaviour;
+
 use credwatch::config::{Config, Sources};
 use credwatch::shard::{Shard, ShardFactory, ShardId, load_model};
 use credwatch::simulation::SimulatedEvent;
@@ -444,39 +446,4 @@ fn a_credential_is_bound_at_its_first_use_even_under_an_open_alert() {
     surprises(&mut shard, &token(1, "ada-1", 29_695));
     let moved = surprises(&mut shard, &token(2, "vps-9", 9_009));
     assert!(of(&moved, SignalName::Concurrency) >= 3.0, "{moved:?}");
-}
-
-#[test]
-fn peers_are_learned_where_no_group_is_stated() {
-    let mut shard = factory().shard(ShardId::of_identities(0));
-    let act = |who: &str, team: &str, at_ms: i64, asn: u32| {
-        event(who, at_ms, |event| {
-            event["identity"]["group"] = Value::Null;
-            event["action"] = json!(format!("{team}:Get{}", at_ms / (30 * MINUTE_MS) % 3));
-            event["resource"] = Value::Null;
-            event["source"] = json!({"host": format!("{who}-1"), "asn": asn});
-        })
-    };
-    for day in 0..12 {
-        for minute in (8 * 60..18 * 60).step_by(30) {
-            for n in 0..40 {
-                let (who, team) = (format!("id-{n}"), if n < 20 { "red" } else { "blue" });
-                // All of the red team but its first come to use another network too.
-                let is_shared = (1..20).contains(&n) && day > 6 && minute % 60 == 0;
-                let asn = if is_shared { 222 } else { 100 };
-                let at_ms = START_MS + day * MS_PER_DAY + minute * MINUTE_MS + n * 10_000;
-                surprises(&mut shard, &act(&who, team, at_ms, asn));
-            }
-        }
-    }
-    let at_ms = START_MS + 12 * MS_PER_DAY + 9 * MS_PER_HOUR;
-    let first_use = |who: &str, team: &str| {
-        let record = act(who, team, at_ms, 222);
-        of(&surprises(&mut shard.clone(), &record), SignalName::Network)
-    };
-    let (inside, outside) = (first_use("id-0", "red"), first_use("id-20", "blue"));
-    assert!(
-        inside + 0.5 < outside,
-        "{inside:.2} inside, {outside:.2} outside"
-    );
 }
