@@ -15,9 +15,9 @@ START = 1_767_571_200  # a Monday
 QUIET_DAYS = 14
 
 
-def generate(seed, identities, days, skill, attacks_a_day):
+def generate(seed, identities, days, skill, attacks_a_day, encode):
     rng = random.Random(seed)
-    organisation = Organisation(Traits(seed, rng), identities)
+    organisation = Organisation(Traits(seed, rng), identities, encode)
     changes = {rng.randrange(5, max(6, days - 1)): name for name in CHANGES for _ in range(1 + (rng.random() < 0.3))}
     count = 0
     for number in range(days):
@@ -48,16 +48,18 @@ def main():
     arguments.add_argument("--cloudtrail", action="store_true", help="the traffic as CloudTrail records it")
     given = arguments.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    events, changes = generate(given.seed, given.identities, given.days, given.skill, given.attacks_a_day)
     trail = CloudTrail(given.seed)
+
+    def encode(event):
+        record = trail.record(event) if given.cloudtrail else event
+        return record and json.dumps(record)
+
+    events, changes = generate(given.seed, given.identities, given.days, given.skill, given.attacks_a_day, encode)
     with open(given.folder / "events.jsonl", "w") as out, open(given.folder / "labels.jsonl", "w") as labels:
-        for _, event, campaign in events:
-            record = trail.record(event) if given.cloudtrail else event
-            if record is None:
-                continue
-            out.write(json.dumps(record) + "\n")
+        for _, event_id, line, campaign in events:
+            out.write(line + "\n")
             if campaign:
-                labels.write(json.dumps({"event_id": event["event_id"], "campaign": campaign[0], "scenario": campaign[1]}) + "\n")
+                labels.write(json.dumps({"event_id": event_id, "campaign": campaign[0], "scenario": campaign[1]}) + "\n")
     (given.folder / "changes.json").write_text(json.dumps(changes, indent=1))
 
 

@@ -5,10 +5,10 @@ from traits import BROWSERS, DAY, network
 
 
 class Organisation:
-    def __init__(self, traits, size):
+    def __init__(self, traits, size, encode):
         self.traits, self.rng = traits, traits.rng
         self.members, self.groups = everyone(traits, size)
-        self.events, self.serial, self.outage = [], 0, None
+        self.encode, self.events, self.serial, self.outage = encode, [], 0, None
 
     # Events
 
@@ -32,8 +32,9 @@ class Organisation:
             event["resource"] = resource
         if member.kind != "human":
             event["purpose"] = f"job/{member.id}"
-        self.events.append((time, event, campaign))
-        return event
+        line = self.encode(event)
+        if line:
+            self.events.append((time, event["event_id"], line, campaign))
 
     def session(self, member, device, time):
         """The session of a device; a new one begins when the last has ended. Returns it, and whether it is new."""

@@ -332,6 +332,7 @@ impl Engine {
         let deviation_context = DeviationContext {
             calibration: &self.scoring.calibration,
             shared_deviations: &self.scoring.shared_deviations,
+            identities: self.scoring.store.len(),
             now,
         };
         let known_nats = |key| incident.and_then(|incident| incident.known_surprise_nats(key, now));
@@ -375,10 +376,10 @@ impl Engine {
             let Some(shared_key) = deviation.shared_key else {
                 continue;
             };
+            let by_chance = SIGNALS[deviation.signal].shared_by_chance();
+            let least = NOTICE_MIN_IDENTITIES + 2.0 * by_chance * self.scoring.store.len() as f64;
             let shared = &mut self.scoring.shared_deviations;
-            if let Some(identities) =
-                shared.record(shared_key, identity, NOTICE_MIN_IDENTITIES, now)
-            {
+            if let Some(identities) = shared.record(shared_key, identity, least, now) {
                 notices.push(self.population_notice(scored, deviation.signal, identities));
             }
         }

@@ -45,6 +45,8 @@ pub struct DeviationContext<'p> {
     pub calibration: &'p Calibration,
     /// Deviations shared by many identities.
     pub shared_deviations: &'p SharedDeviations,
+    /// Number of identities.
+    pub identities: usize,
     /// Time at which the event is processed.
     pub now: EventTime,
 }
@@ -72,9 +74,10 @@ impl DeviationContext<'_> {
         };
         let peak_days = &context.profile.peak_days;
         let shared = SIGNALS[signal].shared_key(context, reading);
+        let by_chance = of.shared_by_chance() * self.identities as f64;
         let share = shared.map_or(1.0, |shared| {
             self.shared_deviations
-                .remaining_share(shared, features.identity, self.now)
+                .remaining_share(shared, features.identity, by_chance, self.now)
         });
         let nats = peak_days.remaining_nats(of.family() as usize, calibrated * share);
         let known = known_nats(reading.deviation_key);

@@ -3,7 +3,7 @@
 //! # Formula
 //! Identities with a deviation are counted by its shared key (the new network, the issuer's new lifetime),
 //! each once within half a day; those of the previous half day have half the weight. With *k* others beyond
-//! the first `UNDISCOUNTED_OTHERS`, the surprise is divided by 1 + k/`HALVING_OTHERS`: it belongs to the
+//! the first `UNDISCOUNTED_OTHERS`, and beyond twice as many as show it by chance, the surprise is divided by 1 + k/`HALVING_OTHERS`: it belongs to the
 //! population more than to each identity. Two victims of one attacker keep their full surprise.
 //!
 //! # Error and memory
@@ -82,16 +82,25 @@ pub struct SharedDeviations {
 }
 
 impl SharedDeviations {
-    /// The share of the surprise of a deviation that remains for `identity`.
+    /// The share of the surprise of a deviation that remains for `identity`, where `by_chance` identities show it
+    /// within half a day without a common cause.
     #[must_use]
-    pub fn remaining_share(&self, deviation: u32, identity: u64, now: EventTime) -> f64 {
+    pub fn remaining_share(
+        &self,
+        deviation: u32,
+        identity: u64,
+        by_chance: f64,
+        now: EventTime,
+    ) -> f64 {
         let Some(shown) = self.identities_by_deviation.get(&deviation) else {
             return 1.0;
         };
         let mut others = shown.at(half_day(now));
         others.now &= !bit(identity);
         others.before &= !bit(identity);
-        1.0 / (1.0 + (others.identities() - UNDISCOUNTED_OTHERS).max(0.0) / HALVING_OTHERS)
+        1.0 / (1.0
+            + (others.identities() - UNDISCOUNTED_OTHERS - 2.0 * by_chance).max(0.0)
+                / HALVING_OTHERS)
     }
 
     /// Adds `identity`; returns the number of identities if it is `min` or more and was not reported
@@ -143,7 +152,7 @@ mod tests {
         let mut shared_deviations = SharedDeviations::default();
         let now = EventTime::EARLIEST;
         let left = |shared_deviations: &SharedDeviations, now| {
-            shared_deviations.remaining_share(7, 99, now)
+            shared_deviations.remaining_share(7, 99, 0.0, now)
         };
         assert!((left(&shared_deviations, now) - 1.0).abs() < 1e-12);
         shared_deviations.record(7, 1, NEVER, now);
@@ -152,7 +161,7 @@ mod tests {
             assert_eq!(shared_deviations.record(7, identity, NEVER, now), None)
         });
         assert!(left(&shared_deviations, now) < 0.1);
-        assert!((shared_deviations.remaining_share(8, 99, now) - 1.0).abs() < 1e-12);
+        assert!((shared_deviations.remaining_share(8, 99, 0.0, now) - 1.0).abs() < 1e-12);
         let next_week = now.saturating_add_ms(7 * crate::units::MS_PER_DAY);
         assert!(left(&shared_deviations, next_week) > 0.99);
     }
@@ -162,7 +171,7 @@ mod tests {
         let mut shared_deviations = SharedDeviations::default();
         let now = EventTime::EARLIEST;
         (0..100).for_each(|_| assert_eq!(shared_deviations.record(7, 1, 5.0, now), None));
-        assert!((shared_deviations.remaining_share(7, 1, now) - 1.0).abs() < 1e-12);
+        assert!((shared_deviations.remaining_share(7, 1, 0.0, now) - 1.0).abs() < 1e-12);
     }
 
     #[test]

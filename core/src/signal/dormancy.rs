@@ -76,6 +76,10 @@ fn missed_hours(
     })
 }
 
+/// An identity returns about once in half a day, and one return in a hundred is as unusual as a shared deviation
+/// has to be.
+const SHARED_BY_CHANCE: f64 = 0.01;
+
 fn missed_hours_at(context: &ScoreContext<'_>) -> Option<f64> {
     let (profile, peers, weight) = (context.profile, context.peers, context.profile_weight);
     missed_hours(
@@ -139,8 +143,13 @@ impl Signal for Dormancy {
         ))
     }
 
-    fn shared_key(&self, _: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
-        None
+    /// A return: after a shutdown many come back at once.
+    fn shared_key(&self, context: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
+        Some(key32(SILENCE_SPACE, &[context.features.kind as u8]))
+    }
+
+    fn shared_by_chance(&self) -> f64 {
+        SHARED_BY_CHANCE
     }
 
     fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {

@@ -169,6 +169,11 @@ pub trait Signal: Sync {
         Some(reading.deviation_key)
     }
 
+    /// Upper bound of the share of all identities that show one shared deviation within half a day by chance.
+    fn shared_by_chance(&self) -> f64 {
+        0.0
+    }
+
     /// Explains the reading. Called only where a person will read it.
     fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation;
 

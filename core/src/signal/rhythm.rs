@@ -37,6 +37,10 @@ const HOURS_PER_DAY: u32 = 24;
 /// Minimum number of active hours for the identity's own level.
 const MIN_OWN_HOURS: f64 = 6.0;
 
+/// An identity begins to be active in some five hours a day, of which one in a hundred is as unusual as a shared
+/// deviation has to be.
+const SHARED_BY_CHANCE: f64 = 0.005;
+
 /// What of the tail `p` as many as `hours` active hours can know: that none of them was this one, and beyond
 /// that its logarithm.
 fn knowable_tail(p: f64, hours: f64) -> f64 {
@@ -78,8 +82,13 @@ impl Signal for Rhythm {
         Some(Reading::new(p, level, observations, deviation_key))
     }
 
-    fn shared_key(&self, _: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
-        None
+    /// The hour itself: a night of all hands is nobody's own.
+    fn shared_key(&self, context: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
+        Some(key32(HOUR_SPACE, &context.features.hour.to_be_bytes()))
+    }
+
+    fn shared_by_chance(&self) -> f64 {
+        SHARED_BY_CHANCE
     }
 
     fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
