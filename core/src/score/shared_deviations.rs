@@ -3,8 +3,9 @@
 //! # Formula
 //! Identities with a deviation are counted by its shared key (the new network, the issuer's new lifetime),
 //! each once within half a day; those of the previous half day have half the weight. With *k* others beyond
-//! the first `UNDISCOUNTED_OTHERS`, and beyond twice as many as show it by chance, the surprise is divided by 1 + k/`HALVING_OTHERS`: it belongs to the
-//! population more than to each identity. Two victims of one attacker keep their full surprise.
+//! the first `UNDISCOUNTED_OTHERS`, and beyond twice as many as show it by chance, the surprise is divided
+//! by 1 + k/`HALVING_OTHERS`: it belongs to the population more than to each identity. Two victims of one
+//! attacker keep their full surprise.
 //!
 //! # Error and memory
 //! Linear counting over 64 bits ([`crate::stats::linear_count`]), saturated near 270, where hardly any
@@ -82,8 +83,8 @@ pub struct SharedDeviations {
 }
 
 impl SharedDeviations {
-    /// The share of the surprise of a deviation that remains for `identity`, where `by_chance` identities show it
-    /// within half a day without a common cause.
+    /// The share of the surprise of a deviation that remains for `identity`, where `by_chance` identities
+    /// show it within half a day without a common cause.
     #[must_use]
     pub fn remaining_share(
         &self,

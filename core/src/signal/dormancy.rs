@@ -76,8 +76,8 @@ fn missed_hours(
     })
 }
 
-/// An identity returns about once in half a day, and one return in a hundred is as unusual as a shared deviation
-/// has to be.
+/// An identity returns about once in half a day, and one return in a hundred is as unusual as a shared
+/// deviation has to be.
 const SHARED_BY_CHANCE: f64 = 0.01;
 
 fn missed_hours_at(context: &ScoreContext<'_>) -> Option<f64> {
