@@ -1,68 +1,13 @@
 //! Verifies audit trails: the hash chains, and the signed heads against them.
 
+use crate::audit::chain_error::ChainError;
+use crate::audit::chain_start::{ChainEnds, ChainStart};
 use crate::audit::record::{GENESIS, HEAD_TYPE, Head, Record, chain_hash};
-use crate::crypto::{KeySet, SignatureError};
+use crate::crypto::KeySet;
 use credwatch_core::verdict::EntityView;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-
-/// Why a record does not continue its chain.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ChainError {
-    /// Not an audit record.
-    #[error("not an audit record: partition, sequence, previous, hash and entry are required")]
-    NotARecord,
-    /// Its hash does not match its content.
-    #[error("the hash does not match the entry: the record was altered")]
-    Altered,
-    /// A record is missing before it, or it was moved.
-    #[error("expected record {expected} of partition {partition}: a record was dropped or moved")]
-    OutOfOrder {
-        /// Partition.
-        partition: i64,
-        /// Expected sequence number.
-        expected: u64,
-    },
-    /// Its predecessor is not the record before it.
-    #[error("the previous hash does not match: the record before was altered or replaced")]
-    Unlinked,
-    /// A signed head without a valid signature of a trusted key.
-    #[error("signed head of the trail: {0}")]
-    Head(#[from] SignatureError),
-    /// No signed head covers the records of a chain.
-    #[error(
-        "partition {partition} ({view} view) ends with {records} records that no signed head covers: records \
-         or heads were cut off, or the head is still to be signed; export the trail up to the next checkpoint"
-    )]
-    Uncovered {
-        /// View.
-        view: EntityView,
-        /// Partition.
-        partition: i64,
-        /// Number of records after the last head.
-        records: u64,
-    },
-    /// The trail of a partition is missing.
-    #[error("the trail of partition {0} is missing: the signed heads say how many there are")]
-    MissingPartition(i64),
-    /// There is no signed head.
-    #[error(
-        "there is no signed head: an empty or unsigned trail proves nothing; configure `signing.key_file`"
-    )]
-    NoHead,
-    /// A signed head does not match the chain.
-    #[error(
-        "the signed head here knows {records} records of partition {partition} and another last one: records \
-         were removed, or the chain was rebuilt"
-    )]
-    Rewritten {
-        /// Partition.
-        partition: i64,
-        /// Number of records when it was signed.
-        records: u64,
-    },
-}
 
 /// A signed head as a record.
 #[derive(Deserialize)]
@@ -76,10 +21,9 @@ struct HeadRecord<'a> {
 #[derive(Debug, Default)]
 pub struct ChainVerifier {
     /// Sequence number of the next record and hash of the latest one, by view and partition.
-    ends: BTreeMap<(EntityView, i64), (u64, String)>,
+    ends: ChainEnds,
     records: u64,
-    /// Whether a chain may begin amid its records.
-    starts_anywhere: bool,
+    start: ChainStart,
     /// Keys for signed heads.
     keys: Option<KeySet>,
     /// Records that the latest verified head covers, by view and partition.
@@ -104,8 +48,18 @@ impl ChainVerifier {
     #[must_use]
     pub fn of_recent_records(keys: Option<KeySet>) -> Self {
         Self {
-            starts_anywhere: true,
+            start: ChainStart::Anywhere,
             ..Self::with_keys(keys)
+        }
+    }
+
+    /// A verifier of a trail that continues the one that this verifier has seen: its earlier records may
+    /// have been deleted, and its end must not be before the end of this one.
+    #[must_use]
+    pub fn into_successor(self) -> Self {
+        Self {
+            start: ChainStart::After(self.ends),
+            ..Self::with_keys(self.keys)
         }
     }
 
@@ -125,11 +79,13 @@ impl ChainVerifier {
             serde_json::from_slice(&payload).map_err(|_| ChainError::NotARecord)?;
         let view = EntityView::parse(&head.view).ok_or(ChainError::NotARecord)?;
         let chain = (view, head.partition);
-        if self.starts_anywhere && !self.ends.contains_key(&chain) {
+        let known = self.ends.get(&chain);
+        if known.is_none() && self.start.is_after(chain, head.records) {
             self.heads_skipped += 1;
             return Ok(());
         }
-        let (next, hash) = match self.ends.get(&chain) {
+        let known = known.or_else(|| self.start.earlier_end(chain));
+        let (next, hash) = match known {
             Some((next, hash)) => (*next, hash.as_str()),
             None => (0, GENESIS),
         };
@@ -151,6 +107,9 @@ impl ChainVerifier {
     /// # Errors
     /// Records, partitions or heads are missing.
     pub fn finish(&self) -> Result<(), ChainError> {
+        if let ChainStart::After(earlier) = &self.start {
+            self.verify_continues(earlier)?;
+        }
         if self.keys.is_none() {
             return Ok(());
         }
@@ -176,6 +135,25 @@ impl ChainVerifier {
             Some(partition) => Err(ChainError::MissingPartition(partition)),
             None => Ok(()),
         }
+    }
+
+    /// Verifies that every chain reaches its end in an earlier export. One without records here has a head
+    /// that states that end.
+    fn verify_continues(&self, earlier: &ChainEnds) -> Result<(), ChainError> {
+        for (chain, (records, _)) in earlier {
+            let reaches = match self.ends.get(chain) {
+                Some((next, _)) => next >= records,
+                None => self.covered.get(chain) == Some(records),
+            };
+            if !reaches {
+                return Err(ChainError::Shortened {
+                    view: chain.0,
+                    partition: chain.1,
+                    records: *records,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Verifies the next record, in the order of its partition.
@@ -212,10 +190,14 @@ impl ChainVerifier {
             if before != previous {
                 return Err(ChainError::Unlinked);
             }
-        } else if !self.starts_anywhere && (sequence != 0 || previous != GENESIS) {
-            return Err(ChainError::OutOfOrder {
+        } else {
+            self.start.verify(chain, sequence, previous)?;
+        }
+        let earlier = self.start.earlier_end(chain);
+        if earlier.is_some_and(|(next, before)| *next == sequence + 1 && *before != hash) {
+            return Err(ChainError::Rewritten {
                 partition,
-                expected: 0,
+                records: sequence + 1,
             });
         }
         self.ends.insert(chain, (sequence + 1, hash.to_owned()));
@@ -331,6 +313,70 @@ mod tests {
         );
         let stranger = Some(Signer::for_tests(8).keys().clone());
         assert!(matches!(finish(&trail, stranger), Err(ChainError::Head(_))));
+    }
+
+    #[test]
+    fn a_trail_that_was_cut_at_a_head_does_not_reach_its_earlier_export() {
+        let signer = Signer::for_tests(7);
+        let trail = signed_trail(&signer, 3);
+        let seen = |records: &[Vec<u8>]| {
+            let mut walk = ChainVerifier::with_keys(Some(signer.keys().clone()));
+            records
+                .iter()
+                .try_for_each(|record| walk.verify(record))
+                .unwrap();
+            walk
+        };
+        let after = |earlier: &[Vec<u8>], later: &[Vec<u8>]| {
+            let mut walk = seen(earlier).into_successor();
+            later.iter().try_for_each(|record| walk.verify(record))?;
+            walk.finish()
+        };
+        assert_eq!(after(&trail, &trail), Ok(()));
+        assert_eq!(after(&trail[..9], &trail), Ok(()), "it went on");
+        // Partition 2 without its last record and head ends with an earlier head.
+        let cut = &trail[..trail.len() - 2];
+        assert_eq!(finish(cut, Some(signer.keys().clone())).map(|_| ()), Ok(()));
+        let shortened = Err(ChainError::Shortened {
+            view: EntityView::Identity,
+            partition: 2,
+            records: 3,
+        });
+        assert_eq!(after(&trail, cut), shortened);
+        // What the earlier export holds may be gone: a chain without news still has its head.
+        let heads = |records: &[Vec<u8>]| -> Vec<Vec<u8>> {
+            let is_last = |record: &&Vec<u8>| record.starts_with(br#"{"head""#);
+            let last = records.iter().filter(is_last).skip(1).step_by(2);
+            last.cloned().collect()
+        };
+        assert_eq!(after(&trail, &heads(&trail)), Ok(()));
+        let mut chain = AuditChain::new(0);
+        let first = chain.append(&json!({"n": 9}));
+        let (second, third) = (
+            chain.append(&json!({"n": 1})),
+            chain.append(&json!({"n": 2})),
+        );
+        let after_first = |records: &[&[u8]]| {
+            let mut walk = ChainVerifier::default();
+            walk.verify(&first).unwrap();
+            let mut walk = walk.into_successor();
+            records.iter().try_for_each(|record| walk.verify(record))?;
+            walk.finish()
+        };
+        assert_eq!(after_first(&[&second, &third]), Ok(()));
+        let expected = ChainError::OutOfOrder {
+            partition: 0,
+            expected: 1,
+        };
+        assert_eq!(
+            after_first(&[&third]),
+            Err(expected),
+            "a record between them is missing"
+        );
+        let mut other = AuditChain::new(0);
+        other.append(&json!({"n": 8}));
+        let rebuilt = other.append(&json!({"n": 1}));
+        assert_eq!(after_first(&[&rebuilt]), Err(ChainError::Unlinked));
     }
 
     #[test]

@@ -173,6 +173,10 @@ pub(super) enum VerifyCommand {
         /// Key set for signed heads of the trail, as /.well-known/jwks.json serves it.
         #[arg(long, value_name = "JWKS")]
         keys: Option<PathBuf>,
+        /// Export of an earlier audit: the trail has to continue it. Without one a trail is read from its
+        /// first record, and one that was cut exactly at a signed head verifies.
+        #[arg(long, value_name = "EARLIER")]
+        after: Option<PathBuf>,
         /// Audit records in order, as `replay --audit` or a consumer of the topic writes them.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,

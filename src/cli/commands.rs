@@ -54,8 +54,8 @@ pub(super) fn perform(command: &Command, quiet: bool) -> u8 {
         Command::Forget(arguments) => feedback_commands::forget(arguments),
         Command::Containment(arguments) => feedback_commands::containment(arguments),
         Command::Verify {
-            command: VerifyCommand::Audit { files, keys },
-        } => verify_audit(files, keys.as_deref()),
+            command: VerifyCommand::Audit { files, keys, after },
+        } => verify_audit(files, keys.as_deref(), after.as_deref()),
         Command::Verify {
             command: VerifyCommand::Orders(arguments),
         } => verify_orders(arguments),
@@ -105,9 +105,9 @@ fn cold_start(partitions: Option<&[i32]>) -> ColdStart {
     }
 }
 
-fn verify_audit(files: &[PathBuf], keys: Option<&Path>) -> u8 {
+fn verify_audit(files: &[PathBuf], keys: Option<&Path>, after: Option<&Path>) -> u8 {
     match keys.map(KeySet::read).transpose() {
-        Ok(keys) => verified(verify::verify_audit(files, keys)),
+        Ok(keys) => verified(verify::verify_audit(files, keys, after)),
         Err(error) => {
             print_error(&error.to_string());
             exit::USAGE

@@ -1,6 +1,7 @@
 //! `credwatch verify`: verifies audit trails and the signatures of orders.
 
-use crate::audit::audit_verifier::{ChainError, ChainVerifier};
+use crate::audit::audit_verifier::ChainVerifier;
+use crate::audit::chain_error::ChainError;
 use crate::crypto::KeySet;
 use crate::files;
 use crate::files::InputError;
@@ -102,21 +103,37 @@ impl fmt::Display for VerifiedOrders {
 #[derive(Debug)]
 pub struct Verified(ChainVerifier);
 
-/// Verifies the trail in `inputs`, files in the given order; signed heads are verified with `keys`.
+/// Verifies the trail in `inputs`, files in the given order; signed heads are verified with `keys`. With
+/// `after`, an earlier export, it has to continue that one.
 ///
 /// # Errors
 /// A file cannot be read, or a record is invalid; the first one is reported.
-pub fn verify_audit(inputs: &[PathBuf], keys: Option<KeySet>) -> Result<Verified, VerifyError> {
-    let mut walk = ChainVerifier::with_keys(keys);
+pub fn verify_audit(
+    inputs: &[PathBuf],
+    keys: Option<KeySet>,
+    after: Option<&Path>,
+) -> Result<Verified, VerifyError> {
+    let mut walk = match after {
+        None => ChainVerifier::with_keys(keys),
+        Some(earlier) => {
+            let mut walk = ChainVerifier::of_recent_records(keys);
+            walk_lines(&mut walk, &[earlier.to_path_buf()])?;
+            walk.into_successor()
+        }
+    };
+    walk_lines(&mut walk, inputs)?;
+    walk.finish().map_err(VerifyError::Incomplete)?;
+    Ok(Verified(walk))
+}
+
+fn walk_lines(walk: &mut ChainVerifier, inputs: &[PathBuf]) -> Result<(), VerifyError> {
     each_line(inputs, |path, line, record| {
         walk.verify(record).map_err(|why| VerifyError::Broken {
             path: path.to_path_buf(),
             line,
             why,
         })
-    })?;
-    walk.finish().map_err(VerifyError::Incomplete)?;
-    Ok(Verified(walk))
+    })
 }
 
 impl fmt::Display for Verified {

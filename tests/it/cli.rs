@@ -255,6 +255,19 @@ fn an_altered_audit_trail_is_detected() {
     let verify = || run(&["verify", "audit", audit.to_str().unwrap()]);
     assert_eq!(verify().status.code(), Some(0));
     let trail = std::fs::read_to_string(&audit).unwrap();
+    let cut = folder.path().join("cut");
+    std::fs::write(&cut, trail.lines().next().unwrap()).unwrap();
+    let after = |earlier: &Path, later: &Path| {
+        let [earlier, later] = [earlier, later].map(|path| path.to_str().unwrap());
+        run(&["verify", "audit", "--after", earlier, later])
+    };
+    assert_eq!(after(&cut, &audit).status.code(), Some(0));
+    let shortened = after(&audit, &cut);
+    assert_eq!(shortened.status.code(), Some(4));
+    assert!(
+        text(&shortened.stderr).contains("of an earlier export"),
+        "{shortened:?}"
+    );
     std::fs::write(&audit, trail.replacen("dry_run", "enforce", 1)).unwrap();
     let altered = verify();
     assert_eq!(altered.status.code(), Some(4));
