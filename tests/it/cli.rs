@@ -256,7 +256,7 @@ fn an_altered_audit_trail_is_detected() {
     assert_eq!(verify().status.code(), Some(0));
     let trail = std::fs::read_to_string(&audit).unwrap();
     let cut = folder.path().join("cut");
-    std::fs::write(&cut, trail.lines().next().unwrap()).unwrap();
+    std::fs::write(&cut, "").unwrap();
     let after = |earlier: &Path, later: &Path| {
         let [earlier, later] = [earlier, later].map(|path| path.to_str().unwrap());
         run(&["verify", "audit", "--after", earlier, later])
