@@ -8,6 +8,7 @@
 //! Fingerprints are keyed by the secret of the deployment (`state.key_file`), so that nobody else can
 //! confirm a guess of a short secret.
 
+use crate::crypto::DerivedKey;
 use credwatch_core::event::{CredentialKind, Event, Text};
 use std::borrow::Cow;
 
@@ -59,23 +60,22 @@ fn hexadecimal(hash: [u8; 32]) -> String {
 /// Replaces secrets by fingerprints, which are equal for equal secrets within a deployment.
 #[derive(Clone, Debug, Default)]
 pub struct Redactor {
-    key: Option<[u8; 32]>,
+    key: Option<DerivedKey>,
 }
 
 impl Redactor {
     /// Keyed by `secret`; without a key where that is empty.
     #[must_use]
     pub fn new(secret: &str) -> Self {
-        let secret = Some(secret).filter(|secret| !secret.is_empty());
         Self {
-            key: secret.map(|secret| blake3::derive_key(CONTEXT, secret.as_bytes())),
+            key: DerivedKey::new(secret, CONTEXT),
         }
     }
 
     fn fingerprint(&self, secret: &str) -> String {
         match &self.key {
             None => unkeyed_fingerprint(secret),
-            Some(key) => hexadecimal(blake3::keyed_hash(key, secret.as_bytes()).into()),
+            Some(key) => hexadecimal(key.hash(secret.as_bytes())),
         }
     }
 

@@ -9,15 +9,19 @@ use std::collections::BTreeMap;
 pub(super) type ChainEnds = BTreeMap<(EntityView, i64), (u64, String)>;
 
 /// Where chains begin.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) enum ChainStart {
-    /// With their first record.
-    #[default]
-    AtGenesis,
     /// With the first record that is seen of them.
     Anywhere,
-    /// Not after the ends of an earlier export, which they continue.
+    /// Not after the ends of an earlier export, which they continue; with their first record where it holds
+    /// none of them.
     After(ChainEnds),
+}
+
+impl Default for ChainStart {
+    fn default() -> Self {
+        Self::After(ChainEnds::new())
+    }
 }
 
 impl ChainStart {
@@ -30,7 +34,6 @@ impl ChainStart {
     ) -> Result<(), ChainError> {
         let (expected, hash) = match self {
             Self::Anywhere => return Ok(()),
-            Self::AtGenesis => (0, GENESIS),
             Self::After(ends) => match ends.get(&chain) {
                 Some((expected, _)) if sequence < *expected => return Ok(()),
                 Some((expected, hash)) => (*expected, hash.as_str()),
@@ -54,7 +57,6 @@ impl ChainStart {
     /// Whether the first record that is seen of `chain` may come after a head of so many records.
     pub(super) fn is_after(&self, chain: (EntityView, i64), records: u64) -> bool {
         match self {
-            Self::AtGenesis => false,
             Self::Anywhere => true,
             Self::After(ends) => ends.get(&chain).is_some_and(|(next, _)| records < *next),
         }
@@ -64,7 +66,7 @@ impl ChainStart {
     pub(super) fn earlier_end(&self, chain: (EntityView, i64)) -> Option<&(u64, String)> {
         match self {
             Self::After(ends) => ends.get(&chain),
-            _ => None,
+            Self::Anywhere => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Signing keys, RSA (RS256) and Ed25519 (EdDSA), from PEM files, and their public halves as a JSON Web Key
 //! Set (RFC 7517).
 
+use super::derived_key::DerivedKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use ring::digest::{SHA256, digest};
@@ -268,12 +269,9 @@ impl Signer {
     /// A secret that whoever has the signing key can derive again, and nobody else: both signature schemes
     /// are deterministic. `None` where the system random number generator is unavailable.
     #[must_use]
-    pub fn derive_secret(&self) -> Option<[u8; 32]> {
+    pub fn derive_secret(&self) -> Option<DerivedKey> {
         let signed = self.sign("credwatch-secret", b"look-up keys")?;
-        Some(blake3::derive_key(
-            "credwatch look-up keys v1",
-            signed.as_bytes(),
-        ))
+        DerivedKey::new(&signed, "credwatch look-up keys v1")
     }
 
     /// `payload` as a JWS of type `typ`; `None` where the system random number generator is unavailable.

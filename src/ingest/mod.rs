@@ -324,6 +324,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_published_has_fingerprints_of_the_deployment() {
+        let ssh = "Nov 20 10:15:30 web sshd[7]: Failed password for invalid user hunter#2 from \
+                   192.0.2.7 port 1 ssh2";
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2VjcmV0";
+        let native = event(token, 1_700_000_001_000);
+        let published = |redactor: &Redactor, format, document: &str| {
+            let mapper = RecordMapper::of_format(format).with_redactor(redactor.clone());
+            let at = EventTime::from_epoch_ms(1_700_000_000_000);
+            let mut records = mapper
+                .expand_bounded(document.as_bytes(), at)
+                .unwrap()
+                .records;
+            let native = records.remove(0).outcome.unwrap();
+            String::from_utf8(native.into_published(redactor)).unwrap()
+        };
+        for (format, document) in [(Format::Ssh, ssh), (Format::Native, &*native)] {
+            let unkeyed = published(&Redactor::default(), format, document);
+            let keyed = published(&Redactor::new("of the deployment"), format, document);
+            assert!(unkeyed.contains("fp-") && keyed.contains("fp-"), "{keyed}");
+            assert_ne!(unkeyed, keyed);
+            assert!(
+                !keyed.contains("hunter") && !keyed.contains("eyJ"),
+                "{keyed}"
+            );
+        }
+    }
+
+    #[test]
     fn a_record_without_a_time_gets_that_of_kafka_and_states_so() {
         let okta = r#"{"eventType":"user.session.start","actor":{"id":"00u1","type":"User"},
             "outcome":{"result":"SUCCESS"}}"#;

@@ -3,7 +3,7 @@
 use super::{Shard, ShardId, Upgrade};
 use crate::audit::record::AuditChain;
 use crate::config::{Config, Detect};
-use crate::crypto::Signer;
+use crate::crypto::{DerivedKey, Signer};
 use crate::model::{Model, ModelError};
 use crate::persistence::record_checksum::RecordChecksum;
 use crate::persistence::snapshot;
@@ -31,7 +31,7 @@ pub struct ShardFactory {
     checksum: RecordChecksum,
     redactor: Redactor,
     /// Secret from which each new shard derives that of its keys; `None`: keys are not secret.
-    hash_secret: Option<[u8; 32]>,
+    hash_secret: Option<DerivedKey>,
 }
 
 impl ShardFactory {
@@ -186,10 +186,10 @@ impl ShardFactory {
     }
 }
 
-fn hash_key(secret: &[u8; 32], id: ShardId) -> HashKey {
+fn hash_key(secret: &DerivedKey, id: ShardId) -> HashKey {
     let of_shard = format!("{}/{}", id.entity, id.partition);
     let mut key = [0; 16];
-    key.copy_from_slice(&blake3::keyed_hash(secret, of_shard.as_bytes()).as_bytes()[..16]);
+    key.copy_from_slice(&secret.hash(of_shard.as_bytes())[..16]);
     HashKey::new(key)
 }
 

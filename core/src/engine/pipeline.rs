@@ -12,6 +12,7 @@ use crate::enrich::{Features, Keys, enrich};
 use crate::event::{Attribution, Event};
 use crate::score::deviation::{Deviation, DeviationContext, Deviations};
 use crate::score::incident::{EventScore, Incident, score_event};
+use crate::score::shared_deviations::expected_by_chance;
 use crate::signal::{SIGNALS, ScoreContext};
 use crate::units::{EventTime, MS_PER_DAY};
 use crate::verdict::{EntityView, Verdict};
@@ -376,8 +377,8 @@ impl Engine {
             let Some(shared_key) = deviation.shared_key else {
                 continue;
             };
-            let by_chance = SIGNALS[deviation.signal].shared_by_chance();
-            let least = NOTICE_MIN_IDENTITIES + 2.0 * by_chance * self.scoring.store.len() as f64;
+            let share = SIGNALS[deviation.signal].shared_by_chance();
+            let least = NOTICE_MIN_IDENTITIES + expected_by_chance(share, self.scoring.store.len());
             let shared = &mut self.scoring.shared_deviations;
             if let Some(identities) = shared.record(shared_key, identity, least, now) {
                 notices.push(self.population_notice(scored, deviation.signal, identities));

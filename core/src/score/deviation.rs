@@ -3,7 +3,7 @@
 use crate::enrich::Features;
 use crate::event::Attribution;
 use crate::score::calibration::Calibration;
-use crate::score::shared_deviations::SharedDeviations;
+use crate::score::shared_deviations::{SharedDeviations, expected_by_chance};
 use crate::signal::{SIGNALS, ScoreContext};
 use crate::units::EventTime;
 use crate::verdict::{EntityView, Reading};
@@ -73,8 +73,8 @@ impl DeviationContext<'_> {
             self.calibration.calibrate(kind, signal, raw_nats)
         };
         let peak_days = &context.profile.peak_days;
-        let shared = SIGNALS[signal].shared_key(context, reading);
-        let by_chance = of.shared_by_chance() * self.identities as f64;
+        let shared = of.shared_key(context, reading);
+        let by_chance = expected_by_chance(of.shared_by_chance(), self.identities);
         let share = shared.map_or(1.0, |shared| {
             self.shared_deviations
                 .remaining_share(shared, features.identity, by_chance, self.now)

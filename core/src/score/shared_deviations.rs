@@ -29,6 +29,13 @@ const HALF_DAY_MS: i64 = 12 * MS_PER_HOUR;
 /// Minimum interval between evictions at capacity.
 const SWEEP_INTERVAL_MS: i64 = MS_PER_HOUR;
 
+/// Number of identities, of so many, that may show a deviation within half a day without a common cause:
+/// twice the `share` that does.
+#[must_use]
+pub fn expected_by_chance(share: f64, identities: usize) -> f64 {
+    2.0 * share * identities as f64
+}
+
 /// Identities with one deviation, one bit for each 64th of all identities.
 #[derive(Clone, Copy, Debug, Default, BorshSerialize, BorshDeserialize)]
 struct RecentIdentities {
@@ -83,8 +90,8 @@ pub struct SharedDeviations {
 }
 
 impl SharedDeviations {
-    /// The share of the surprise of a deviation that remains for `identity`, where `by_chance` identities
-    /// show it within half a day without a common cause.
+    /// The share of the surprise of a deviation that remains for `identity`, where up to `by_chance`
+    /// identities show it within half a day without a common cause ([`expected_by_chance`]).
     #[must_use]
     pub fn remaining_share(
         &self,
@@ -99,9 +106,8 @@ impl SharedDeviations {
         let mut others = shown.at(half_day(now));
         others.now &= !bit(identity);
         others.before &= !bit(identity);
-        1.0 / (1.0
-            + (others.identities() - UNDISCOUNTED_OTHERS - 2.0 * by_chance).max(0.0)
-                / HALVING_OTHERS)
+        let undiscounted = UNDISCOUNTED_OTHERS + by_chance;
+        1.0 / (1.0 + (others.identities() - undiscounted).max(0.0) / HALVING_OTHERS)
     }
 
     /// Adds `identity`; returns the number of identities if it is `min` or more and was not reported
