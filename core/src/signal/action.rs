@@ -191,7 +191,9 @@ impl Signal for Action {
             |p| &mut p.action,
             |c| &mut c.action,
         );
-        count_adoption(context, adoption.peer_weight);
+        if adoption.peer_weight > 0.0 {
+            count_adoption(context, adoption.peer_weight);
+        }
         record_usage(context, adoption.is_own);
         categorical::learn_value(
             resource,
