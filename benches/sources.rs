@@ -11,8 +11,9 @@
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 use credwatch::ingest::RecordMapper;
+use credwatch::sources::document::split;
 use credwatch::sources::jq::JqProgram;
-use credwatch::sources::source_format::{Format, recognise};
+use credwatch::sources::source_format::Format;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -72,7 +73,10 @@ fn main() {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let mut records = records(&path);
         if name == "cloudtrail_faults" {
-            records.retain(|record| recognise(record.as_bytes()) == Format::CloudTrail);
+            records.retain(|record| {
+                let found = split(record.as_bytes()).records;
+                found.iter().all(|found| found.format == Format::CloudTrail)
+            });
         }
         sources.insert(name, measure(&auto, &records));
     }

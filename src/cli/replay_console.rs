@@ -2,6 +2,7 @@
 
 use super::terminal::print;
 use crate::commands::console_setup::without_log_in;
+use crate::commands::read_records::FilePart;
 use crate::commands::replay::{Options, ReplayError, replay_into};
 use crate::commands::summary::Summary;
 use crate::config::Config;
@@ -11,7 +12,6 @@ use crate::metrics::{Metrics, MetricsError};
 use crate::query_router::QueryRouter;
 use crate::shard::{LoadModelError, ShardFactory, load_model};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Events that the console can look back at.
@@ -45,7 +45,7 @@ pub(super) fn replay_with_console(
     config: &Config,
     options: &Options,
     listen: SocketAddr,
-    progress: impl FnMut(&Path, u64),
+    progress: impl FnMut(&FilePart),
 ) -> Result<Summary, ConsoleError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -1,13 +1,14 @@
 //! Terminal output: log lines, progress, results.
 
 use crate::clock::wall_time;
+use crate::commands::read_records::FilePart;
 use crate::files::list;
 use crate::reports::foreign_text;
 use crate::sources::time::parse_rfc3339;
 use clap::ValueEnum;
 use console::Term;
 use credwatch_core::units::EventTime;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use std::borrow::Cow;
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -96,20 +97,25 @@ fn printable(text: &str) -> Cow<'_, str> {
 }
 
 /// Runs `work` over `inputs` with a bar of what was read and the time left, on a terminal only. `work` calls
-/// its argument with each file and the size of each part that it read.
+/// its argument with each part of a file.
 pub(super) fn with_progress<T>(
     quiet: bool,
     inputs: &[PathBuf],
-    work: impl FnOnce(&mut dyn FnMut(&Path, u64)) -> T,
+    work: impl FnOnce(&mut dyn FnMut(&FilePart)) -> T,
 ) -> T {
     if quiet || !io::stderr().is_terminal() {
-        return work(&mut |_, _| {});
+        return work(&mut |_| {});
     }
     let bar = progress_bar(inputs);
     let mut position = Position::default();
-    let result = work(&mut |path, bytes| {
-        bar.set_position(position.advance(path, bytes));
-        bar.set_message(path.display().to_string());
+    let mut records = 0;
+    let result = work(&mut |part| {
+        records += part.records;
+        bar.set_position(position.advance(&part.path, part.bytes));
+        let path = part.path.display();
+        let records_per_sec = records as f64 / bar.elapsed().as_secs_f64().max(0.001);
+        let rate = HumanCount(records_per_sec as u64);
+        bar.set_message(format!("{rate} events/s  {path}"));
     });
     bar.finish_and_clear();
     result

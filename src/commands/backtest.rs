@@ -3,13 +3,14 @@
 //! Two alerts are the same if they are about one identity and were opened within `SAME_WITHIN_MS`
 //! of each other: ids differ between models by design.
 
+use crate::commands::read_records::FilePart;
 use crate::commands::replay_input::{ReplayInputError, read_inputs};
 use crate::config::Config;
 use crate::sources::time::format_rfc3339;
 use credwatch_core::engine::{Detail, Phase};
 use credwatch_core::units::{EventTime, MS_PER_HOUR};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Alerts on one identity this close are the same.
 pub const SAME_WITHIN_MS: i64 = 12 * MS_PER_HOUR;
@@ -48,7 +49,7 @@ fn raised(
     config: &Config,
     inputs: &[PathBuf],
     partitions: u32,
-    progress: impl FnMut(&Path, u64),
+    progress: impl FnMut(&FilePart),
 ) -> Result<Vec<Raised>, ReplayInputError> {
     let mut all: Vec<Raised> = Vec::new();
     read_inputs(
@@ -97,7 +98,7 @@ pub fn backtest(
     new: &Config,
     inputs: &[PathBuf],
     partitions: u32,
-    mut progress: impl FnMut(&Path, u64),
+    mut progress: impl FnMut(&FilePart),
 ) -> Result<Difference, ReplayInputError> {
     let before = raised(old, inputs, partitions, &mut progress)?;
     let after = raised(new, inputs, partitions, &mut progress)?;

@@ -6,14 +6,15 @@ use crate::config::Config;
 use crate::console::Console;
 use crate::console::event_history::RecentEvents;
 use crate::feedback::model::Feedback;
-use crate::ingest::NativeRecord;
 use crate::metrics::Metrics;
 use crate::query_router::ShardQuery;
 use crate::shard::{OutputRecord, Stream};
 use crate::simulation::SimulatedEvent;
 use crate::simulation::attack::campaign;
 use crate::simulation::organisation::Organisation;
+use crate::sources::native;
 use crate::sources::time::parse_rfc3339;
+use crate::token_redaction::Redactor;
 use credwatch_core::containment::issued_orders::OrderOutcome;
 use credwatch_core::containment::policy::{Policy, Rule};
 use credwatch_core::containment::{Action, Mode};
@@ -65,6 +66,7 @@ const SHOWN: [&str; 11] = [
 pub struct Demo {
     organisation: Organisation,
     shards: LocalShards,
+    redactor: Redactor,
     summary: Summary,
     metrics: Metrics,
     console: Arc<Console>,
@@ -130,6 +132,7 @@ impl Demo {
         Ok(Self {
             organisation: Organisation::new(seed, SIZE),
             shards: LocalShards::open(config, 1, None)?,
+            redactor: config.redactor.clone(),
             summary: Summary::new(config.guardrails.mode),
             metrics,
             console,
@@ -198,19 +201,16 @@ impl Demo {
 
     /// Processes one event; returns its alert as text.
     pub fn take(&mut self, simulated: &SimulatedEvent) -> Option<String> {
-        let native = NativeRecord {
-            json: simulated.event.to_json().into(),
-            key: None,
-            expiry_unparsed: false,
-        };
-        let scored = self.shards.process(&native, Detail::Score).ok()?;
+        let record = simulated.event.to_json();
+        let decoded = native::decode(&record, &self.redactor).ok()?;
+        let scored = self.shards.process(&record, decoded, Detail::Score).ok()?;
         self.processed += 1;
         self.now = simulated.time;
         self.summary.add_event(&scored.handled);
         self.metrics.records.with_label_values(&["detect"]).inc();
         if self.is_shown {
             let nats = scored.handled.step.event_nats;
-            self.events.add(&scored.handled.event, &native.json, nats);
+            self.events.add(&scored.handled.event, &record, nats);
         }
         self.console.set_latest_event(simulated.time.epoch_ms());
         let mut alert_text = None;

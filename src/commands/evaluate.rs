@@ -7,6 +7,7 @@
 //! its events lies in an alert day that is read, from the first of its events that reaches the level.
 
 use crate::commands::raised_alerts::{AlertReport, RaisedAlerts};
+use crate::commands::read_records::FilePart;
 use crate::commands::reliability::{Reliability, is_learned};
 use crate::commands::replay_input::{ReplayInputError, read_inputs};
 use crate::config::Config;
@@ -137,7 +138,7 @@ pub fn evaluate(
     labels: &[Label],
     inputs: &[PathBuf],
     partitions: u32,
-    progress: impl FnMut(&Path, u64),
+    progress: impl FnMut(&FilePart),
 ) -> Result<Report, EvaluateError> {
     let mut campaigns: Vec<(&str, &str)> = Vec::new();
     let mut known: HashMap<&str, u32> = HashMap::new();

@@ -1,27 +1,25 @@
 //! `credwatch inspect`: what inputs hold, before anything is scored.
 
-use crate::commands::read_records::read_records;
+use crate::commands::read_records::{FilePart, read_records};
 use crate::files::InputError;
 use crate::ingest::RecordMapper;
 use crate::reports::inspection::InspectionReport;
-use crate::sources::native;
-use crate::token_redaction::Redactor;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Reads `inputs` and reports formats, identities, filled fields, and what was left out or rejected; calls
-/// `progress` with the size of each part of a file.
+/// `progress` with each part of a file.
 ///
 /// # Errors
 /// An input cannot be read.
 pub fn inspect(
     inputs: &[PathBuf],
     mapper: &RecordMapper,
-    mut progress: impl FnMut(&Path, u64),
+    mut progress: impl FnMut(&FilePart),
 ) -> Result<InspectionReport, InputError> {
     let mut report = InspectionReport::default();
-    read_records(inputs, mapper, |path, bytes, expanded| {
-        let name = path.display().to_string();
-        report.add_part(bytes);
+    read_records(inputs, mapper, |part, expanded| {
+        let name = part.path.display().to_string();
+        report.add_part(part.bytes);
         expanded
             .left_out
             .iter()
@@ -29,17 +27,14 @@ pub fn inspect(
         let kinds = expanded.envelopes.iter();
         kinds.for_each(|kind| report.add_envelope(kind));
         for item in expanded.records {
-            let outcome = item.outcome.and_then(|native| {
-                let decoded = native::decode(&native.json, &Redactor::default())
-                    .map_err(|error| error.to_string())?;
-                report.add_event(item.format, &decoded.event);
-                Ok(())
-            });
-            if let Err(reason) = outcome {
-                report.add_rejected(&reason, &name, item.index);
+            match item.outcome {
+                Ok(mut record) => {
+                    record.take_event(|_, decoded| report.add_event(item.format, &decoded.event));
+                }
+                Err(reason) => report.add_rejected(&reason, &name, item.index),
             }
         }
-        progress(path, bytes);
+        progress(part);
         Ok::<(), InputError>(())
     })?;
     Ok(report.finish())

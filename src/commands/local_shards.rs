@@ -4,7 +4,6 @@
 use crate::config::Config;
 use crate::feedback::model::Feedback;
 use crate::files::state_directory::{StateError, StateFolder};
-use crate::ingest::NativeRecord;
 use crate::query_router::ShardQuery;
 use crate::reports::explanation::BaselineExplanation;
 use crate::shard::QueryError;
@@ -13,7 +12,7 @@ use crate::shard::{
     LoadModelError, OutputRecord, ProcessedRecord, ReadError, Shard, ShardFactory, ShardId,
     load_model,
 };
-use crate::token_redaction::Redactor;
+use crate::sources::native::Decoded;
 use credwatch_core::engine::{Alert, Detail, Health, StepOutput, UnusedPrivileges};
 use credwatch_core::units::EventTime;
 
@@ -33,7 +32,6 @@ pub(crate) struct LocalShards {
     identities: Vec<Shard>,
     sources: Vec<Shard>,
     next_feedback: i64,
-    redactor: Redactor,
 }
 
 /// The result of one event.
@@ -85,7 +83,6 @@ impl LocalShards {
             identities: shards(ShardId::of_identities)?,
             sources: shards(ShardId::of_sources)?,
             next_feedback: 0,
-            redactor: config.redactor.clone(),
         })
     }
 
@@ -134,23 +131,22 @@ impl LocalShards {
             .map(move |shard| shard.unused_privileges(days))
     }
 
-    /// Processes one event in both views.
+    /// Processes the event of `record` in both views.
     ///
     /// # Errors
-    /// The event is rejected; nothing was learned from it.
+    /// The view by source rejects it.
     pub(super) fn process<'n>(
         &mut self,
-        native: &'n NativeRecord<'_>,
+        record: &[u8],
+        decoded: Decoded<'n>,
         detail: Detail,
     ) -> Result<ShardOutput<'n>, ReadError> {
-        let at = match self.identities.len() {
-            1 => 0,
-            _ => self.of(&native.key(&self.redactor)?),
-        };
+        let at = self.of(&decoded.event.identity.id);
         let shard = &mut self.identities[at];
-        let handled = shard.handle(&native.json, shard.next_offset(), None, detail)?;
+        let pending = shard.accept(decoded, shard.next_offset(), None);
+        let handled = shard.process(pending, detail);
         let alerts = &handled.step.alerts;
-        let mut outputs = shard.output_records(alerts, None, Some(&native.json));
+        let mut outputs = shard.output_records(alerts, None, Some(record));
         let mut at_source = None;
         if let Some(sighting) = &handled.sighting {
             let at = self.of(&sighting.key);

@@ -3,7 +3,6 @@
 use crate::commands::read_records::read_records;
 use crate::files::InputError;
 use crate::ingest::{LeftOut, RecordMapper};
-use crate::sources::native;
 use crate::token_redaction::Redactor;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -62,23 +61,19 @@ pub fn map_records(
 ) -> Result<MapSummary, MapError> {
     let redactor = Redactor::default();
     let mut summary = MapSummary::default();
-    read_records(inputs, mapper, |path, _, expanded| {
+    read_records(inputs, mapper, |part, expanded| {
         for left_out in expanded.left_out {
             *summary.left_out.entry(left_out).or_default() += 1;
         }
         for item in expanded.records {
-            let decoded = item.outcome.and_then(|native| {
-                native::decode(&native.json, &redactor).map_err(|error| error.to_string())?;
-                Ok(native.into_published(&redactor))
-            });
-            match decoded {
-                Ok(event) => {
-                    out.write_all(&event)?;
+            match item.outcome {
+                Ok(record) => {
+                    out.write_all(&record.into_record().into_published(&redactor))?;
                     out.write_all(b"\n")?;
                     summary.events += 1;
                 }
                 Err(reason) => {
-                    let at = || format!("{} record {}", path.display(), item.index);
+                    let at = || format!("{} record {}", part.path.display(), item.index);
                     let rejected = summary.rejected.entry(reason);
                     rejected.or_insert_with(|| (0, at())).0 += 1;
                 }

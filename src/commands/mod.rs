@@ -12,7 +12,7 @@ mod local_shards;
 pub mod map;
 pub mod publish_feedback;
 mod raised_alerts;
-mod read_records;
+pub mod read_records;
 pub mod reliability;
 pub mod renewals;
 mod reordering;

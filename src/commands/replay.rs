@@ -1,6 +1,7 @@
 //! `credwatch replay`: processes files with the same shards as `credwatch run`.
 
 use crate::commands::local_shards::{LocalShards, LocalShardsError};
+use crate::commands::read_records::{DecodedRecords, FilePart, read_records};
 use crate::commands::reordering::{PlacedRecord, Reordering};
 use crate::commands::summary::Summary;
 use crate::config::Config;
@@ -10,10 +11,11 @@ use crate::enrichment::{DatabaseError, Enricher};
 use crate::files;
 use crate::files::InputError;
 use crate::files::state_directory::{StateError, StateFolder};
-use crate::ingest::{ExpandedRecord, RecordMapper};
+use crate::ingest::{DecodedRecord, ExpandedRecord, NativeRecord, RecordMapper};
 use crate::outputs::dead_letter::DeadLetter;
 use crate::outputs::verdict_line;
 use crate::shard::{OutputRecord, Stream};
+use crate::sources::native::Decoded;
 use credwatch_core::engine::Detail;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -153,12 +155,31 @@ impl Sinks {
     }
 }
 
+/// The file that is being read.
+#[derive(Default)]
+struct CurrentFile {
+    name: Arc<str>,
+    /// The time in its name.
+    delivered_ms: Option<i64>,
+    /// Position of its first record in all inputs.
+    first_position: usize,
+    /// Records that were read of it.
+    records: usize,
+}
+
+/// Where a record stands.
+struct RecordOrigin<'r> {
+    file: &'r str,
+    index: usize,
+    raw: &'r [u8],
+}
+
 /// A running replay.
 struct Replay {
+    file: CurrentFile,
     reordering: Reordering,
     /// Verdicts by position, until no earlier one is missing.
     verdicts: BTreeMap<usize, Vec<Vec<u8>>>,
-    mapper: RecordMapper,
     shards: LocalShards,
     detail: Detail,
     sinks: Sinks,
@@ -166,7 +187,7 @@ struct Replay {
     console: Option<(Arc<Console>, Arc<RecentEvents>)>,
 }
 
-/// Replays `options.inputs`; calls `progress` with the size of each document.
+/// Replays `options.inputs`; calls `progress` with each part of a file.
 ///
 /// # Errors
 /// An input cannot be read or an output cannot be written. Malformed records are not an error: they are
@@ -174,7 +195,7 @@ struct Replay {
 pub fn replay(
     config: &Config,
     options: &Options,
-    progress: impl FnMut(&Path, u64),
+    progress: impl FnMut(&FilePart),
 ) -> Result<Summary, ReplayError> {
     replay_into(config, options, None, progress).map(|(summary, _)| summary)
 }
@@ -187,19 +208,19 @@ pub(crate) fn replay_into(
     config: &Config,
     options: &Options,
     console: Option<(&Arc<Console>, &Arc<RecentEvents>)>,
-    mut progress: impl FnMut(&Path, u64),
+    mut progress: impl FnMut(&FilePart),
 ) -> Result<(Summary, LocalShards), ReplayError> {
-    let files = files::list(&options.inputs)?;
     let state = options.state.as_deref().map(StateFolder::new);
     let enricher = Enricher::open(&config.enrichment)?.map(Arc::new);
+    let mapper = options
+        .mapper
+        .clone()
+        .with_enricher(enricher)
+        .with_redactor(config.redactor.clone());
     let mut replay = Replay {
+        file: CurrentFile::default(),
         reordering: Reordering::default(),
         verdicts: BTreeMap::new(),
-        mapper: options
-            .mapper
-            .clone()
-            .with_enricher(enricher)
-            .with_redactor(config.redactor.clone()),
         shards: LocalShards::open(config, options.partitions, state.as_ref())?,
         detail: match options.verdicts {
             Some(_) => Detail::Explained,
@@ -209,28 +230,14 @@ pub(crate) fn replay_into(
         summary: Summary::new(config.guardrails.mode),
         console: console.map(|(model, events)| (Arc::clone(model), Arc::clone(events))),
     };
-    let mut position = 0;
-    for path in files {
-        let (mut parts, mut first) = (files::open(&path)?, 0);
-        let name: Arc<str> = Arc::from(path.display().to_string());
-        let delivered_ms = files::delivered_ms(&path);
-        if delivered_ms.is_none() {
-            replay.process_held(None)?;
+    read_records(&options.inputs, &mapper, |part, expanded| {
+        if part.is_first {
+            replay.begin_file(&part.path)?;
         }
-        while let Some(part) = parts.next_part()? {
-            let expanded = replay.mapper.expand(&part).at(first);
-            first += expanded.count;
-            for item in expanded.records {
-                replay.take(&name, position + item.index, item, delivered_ms.is_some())?;
-            }
-            replay.write_verdicts()?;
-            progress(&path, part.len() as u64);
-        }
-        position += first;
-        if delivered_ms.is_some() {
-            replay.process_held(delivered_ms)?;
-        }
-    }
+        replay.take_part(expanded)?;
+        progress(part);
+        Ok::<(), ReplayError>(())
+    })?;
     replay.process_held(None)?;
     for head in replay.shards.sign_audit_heads() {
         replay.publish(&head)?;
@@ -246,31 +253,47 @@ pub(crate) fn replay_into(
 }
 
 impl Replay {
-    /// Processes a record at a position of all inputs, or holds it back until its time.
-    fn take(
-        &mut self,
-        file: &Arc<str>,
-        position: usize,
-        item: ExpandedRecord<'_>,
-        is_held: bool,
-    ) -> Result<(), ReplayError> {
-        if is_held && item.outcome.is_ok() {
-            self.reordering.hold(PlacedRecord {
-                file: Arc::clone(file),
-                position,
-                item: item.into_owned(),
-            });
-            return Ok(());
+    /// Continues with a file: everything of the one before it was read.
+    fn begin_file(&mut self, path: &Path) -> Result<(), ReplayError> {
+        if self.file.delivered_ms.is_some() {
+            self.process_held(self.file.delivered_ms)?;
         }
-        let line = self.item(file, &item)?;
-        self.keep_verdict(position, line);
+        self.file = CurrentFile {
+            name: Arc::from(path.display().to_string()),
+            delivered_ms: files::delivered_ms(path),
+            first_position: self.file.first_position + self.file.records,
+            records: 0,
+        };
+        if self.file.delivered_ms.is_none() {
+            self.process_held(None)?;
+        }
         Ok(())
+    }
+
+    /// Processes the records of a part, or holds them back until their time.
+    fn take_part(&mut self, expanded: DecodedRecords) -> Result<(), ReplayError> {
+        self.file.records += expanded.count;
+        for item in expanded.records {
+            let position = self.file.first_position + item.index;
+            if self.file.delivered_ms.is_some() && item.outcome.is_ok() {
+                self.reordering.hold(PlacedRecord {
+                    file: Arc::clone(&self.file.name),
+                    position,
+                    item,
+                });
+                continue;
+            }
+            let file = Arc::clone(&self.file.name);
+            let line = self.item(&file, item)?;
+            self.keep_verdict(position, line);
+        }
+        self.write_verdicts()
     }
 
     /// Processes what was held back and is due, where the present file was delivered at `delivered_ms`.
     fn process_held(&mut self, delivered_ms: Option<i64>) -> Result<(), ReplayError> {
         while let Some(record) = self.reordering.next(delivered_ms) {
-            let line = self.item(&record.file, &record.item)?;
+            let line = self.item(&record.file, record.item)?;
             self.keep_verdict(record.position, line);
         }
         self.write_verdicts()
@@ -299,19 +322,32 @@ impl Replay {
     /// Processes one record; returns its verdict line if requested.
     fn item(
         &mut self,
-        name: &str,
-        item: &ExpandedRecord<'_>,
+        file: &str,
+        item: ExpandedRecord<'_, DecodedRecord>,
     ) -> Result<Option<Vec<u8>>, ReplayError> {
-        let native = match &item.outcome {
-            Ok(native) => native,
-            Err(reason) => return self.reject(name, item, reason).map(|()| None),
+        let origin = RecordOrigin {
+            file,
+            index: item.index,
+            raw: &item.raw,
         };
+        match item.outcome {
+            Ok(mut record) => record
+                .take_event(|native, decoded| self.event(&origin, native, decoded))
+                .unwrap_or(Ok(None)),
+            Err(reason) => self.reject(&origin, &reason).map(|()| None),
+        }
+    }
+
+    fn event(
+        &mut self,
+        origin: &RecordOrigin<'_>,
+        native: &NativeRecord<'_>,
+        decoded: Decoded<'_>,
+    ) -> Result<Option<Vec<u8>>, ReplayError> {
         self.summary.unread_expiries += u64::from(native.expiry_unparsed);
-        let scored = match self.shards.process(native, self.detail) {
+        let scored = match self.shards.process(&native.json, decoded, self.detail) {
             Ok(scored) => scored,
-            Err(error) => {
-                return self.reject(name, item, &error.to_string()).map(|()| None);
-            }
+            Err(error) => return self.reject(origin, &error.to_string()).map(|()| None),
         };
         self.summary.add_event(&scored.handled);
         let at_source = scored.at_source.as_ref();
@@ -344,15 +380,10 @@ impl Replay {
         self.sinks.publish(output)
     }
 
-    fn reject(
-        &mut self,
-        name: &str,
-        item: &ExpandedRecord<'_>,
-        reason: &str,
-    ) -> Result<(), ReplayError> {
-        let coordinates = (name, -1, item.index as i64);
-        let dead_letter = DeadLetter::new(reason, "replay", coordinates, &item.raw);
-        self.summary.add_dead(name, item.index, reason);
+    fn reject(&mut self, origin: &RecordOrigin<'_>, reason: &str) -> Result<(), ReplayError> {
+        let RecordOrigin { file, index, raw } = *origin;
+        let dead_letter = DeadLetter::new(reason, "replay", (file, -1, index as i64), raw);
+        self.summary.add_dead(file, index, reason);
         self.sinks.publish(&OutputRecord::dead_letter(&dead_letter))
     }
 }

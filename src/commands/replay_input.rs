@@ -1,14 +1,14 @@
 //! Processes inputs with the shards of a configuration, for commands that only use the results.
 
 use crate::commands::local_shards::{LocalShards, LocalShardsError, ShardOutput};
-use crate::commands::read_records::read_records;
+use crate::commands::read_records::{FilePart, read_records};
 use crate::config::Config;
 use crate::enrichment::{DatabaseError, Enricher};
 use crate::files::InputError;
 use crate::ingest::RecordMapper;
 use crate::sources::source_format::Format;
 use credwatch_core::engine::Detail;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Why inputs could not be processed.
@@ -25,8 +25,8 @@ pub enum ReplayInputError {
     Lanes(#[from] LocalShardsError),
 }
 
-/// Processes every readable record of `inputs` and calls `visit` with each result; calls `progress` with the
-/// size of each document. Malformed records are skipped.
+/// Processes every readable record of `inputs` and calls `visit` with each result; calls `progress` with each
+/// part of a file. Malformed records are skipped.
 ///
 /// # Errors
 /// An input or the model is invalid.
@@ -35,7 +35,7 @@ pub(super) fn read_inputs(
     inputs: &[PathBuf],
     partitions: u32,
     detail: Detail,
-    mut progress: impl FnMut(&Path, u64),
+    mut progress: impl FnMut(&FilePart),
     mut look: impl FnMut(&ShardOutput<'_>),
 ) -> Result<(), ReplayInputError> {
     let mut shards = LocalShards::open(config, partitions, None)?;
@@ -43,14 +43,18 @@ pub(super) fn read_inputs(
     let mapper = RecordMapper::of_format(Format::Auto)
         .with_enricher(enricher)
         .with_redactor(config.redactor.clone());
-    read_records(inputs, &mapper, |path, bytes, expanded| {
+    read_records(inputs, &mapper, |part, expanded| {
         for item in expanded.records {
-            let Ok(native) = item.outcome else { continue };
-            if let Ok(scored) = shards.process(&native, detail) {
-                look(&scored);
-            }
+            let Ok(mut record) = item.outcome else {
+                continue;
+            };
+            record.take_event(|native, decoded| {
+                if let Ok(scored) = shards.process(&native.json, decoded, detail) {
+                    look(&scored);
+                }
+            });
         }
-        progress(path, bytes);
+        progress(part);
         Ok(())
     })
 }

@@ -4,14 +4,17 @@
 //! order: they are sorted by time, and by position where times are equal. Lines are a log and keep their
 //! order.
 
+mod decoded_record;
 mod map_record;
+
+pub use decoded_record::DecodedRecord;
 
 use crate::config;
 use crate::enrichment::Enricher;
 use crate::sources::document::{Document, split};
 use crate::sources::jq::JqProgram;
 use crate::sources::native;
-use crate::sources::source_format::{Format, recognise};
+use crate::sources::source_format::{Format, RawRecord};
 use crate::token_redaction::Redactor;
 use credwatch_core::units::EventTime;
 use map_record::{Mapped, NoEvent, map_record};
@@ -29,9 +32,9 @@ pub struct NativeRecord<'d> {
     pub expiry_unparsed: bool,
 }
 
-/// One record of a document.
+/// One record of a document, whose event is an `E`.
 #[derive(Debug)]
-pub struct ExpandedRecord<'d> {
+pub struct ExpandedRecord<'d, E = NativeRecord<'d>> {
     /// Position in the document, from 0.
     pub index: usize,
     /// What it was read as.
@@ -41,20 +44,21 @@ pub struct ExpandedRecord<'d> {
     /// The original text; of the second and later events of a record the event.
     pub raw: Cow<'d, [u8]>,
     /// The event, or the reason for its rejection.
-    pub outcome: Result<NativeRecord<'d>, String>,
+    pub outcome: Result<E, String>,
 }
 
 impl ExpandedRecord<'_> {
-    /// The same, independent of its document.
-    #[must_use]
-    pub fn into_owned(self) -> ExpandedRecord<'static> {
+    /// The same with its event decoded, independent of its document.
+    fn decoded(self, redactor: &Redactor) -> ExpandedRecord<'static, DecodedRecord> {
+        let outcome = self.outcome.and_then(|native| {
+            DecodedRecord::decode(native, redactor).map_err(|error| error.to_string())
+        });
         ExpandedRecord {
+            index: self.index,
+            format: self.format,
+            time_ms: self.time_ms,
             raw: Cow::Owned(self.raw.into_owned()),
-            outcome: self.outcome.map(|native| NativeRecord {
-                json: Cow::Owned(native.json.into_owned()),
-                ..native
-            }),
-            ..self
+            outcome,
         }
     }
 }
@@ -71,11 +75,11 @@ pub struct LeftOut {
     pub reason: &'static str,
 }
 
-/// The records of a document.
-#[derive(Debug, Default)]
-pub struct Expanded<'d> {
+/// The records of a document, whose events are an `E` each.
+#[derive(Debug)]
+pub struct Expanded<'d, E = NativeRecord<'d>> {
     /// The records, in processing order.
-    pub records: Vec<ExpandedRecord<'d>>,
+    pub records: Vec<ExpandedRecord<'d, E>>,
     /// What was left out on purpose.
     pub left_out: Vec<LeftOut>,
     /// Kinds of the envelopes that were opened.
@@ -84,7 +88,7 @@ pub struct Expanded<'d> {
     pub count: usize,
 }
 
-impl Expanded<'_> {
+impl<E> Expanded<'_, E> {
     /// The same part of a document of which `before` records came earlier.
     #[must_use]
     pub fn at(mut self, before: usize) -> Self {
@@ -163,6 +167,21 @@ impl RecordMapper {
     pub fn expand<'d>(&self, document: &'d [u8]) -> Expanded<'d> {
         map(split(document), self, None)
     }
+
+    /// The same with the events decoded, independent of the document.
+    #[must_use]
+    pub fn decode(&self, document: &[u8]) -> Expanded<'static, DecodedRecord> {
+        let expanded = self.expand(document);
+        let records = expanded.records.into_iter();
+        Expanded {
+            records: records
+                .map(|record| record.decoded(&self.redactor))
+                .collect(),
+            left_out: expanded.left_out,
+            envelopes: expanded.envelopes,
+            count: expanded.count,
+        }
+    }
 }
 
 /// Splits and maps a document by adapters.
@@ -185,13 +204,11 @@ fn map<'d>(
     let mut left_out: Vec<LeftOut> = of_envelope.collect();
     let mut items = items(document.records, &mut left_out, |record| {
         let format = match mapper.format {
-            Format::Auto => recognise(record),
+            Format::Auto => record.format,
             given => given,
         };
-        (
-            format,
-            map_record(mapper, record, format, is_list, record_time),
-        )
+        let mapped = map_record(mapper, &record.text, format, is_list, record_time);
+        (format, mapped)
     });
     if document.is_truncated {
         mark_truncated(&mut items, count.wrapping_sub(1));
@@ -209,13 +226,14 @@ fn map<'d>(
 
 /// The events of every record.
 fn items<'d>(
-    records: Vec<Cow<'d, [u8]>>,
+    records: Vec<RawRecord<'d>>,
     left_out: &mut Vec<LeftOut>,
-    map: impl Fn(&Cow<'d, [u8]>) -> (Format, Mapped<'d>),
+    map: impl Fn(&RawRecord<'d>) -> (Format, Mapped<'d>),
 ) -> Vec<ExpandedRecord<'d>> {
     let mut items: Vec<ExpandedRecord<'d>> = Vec::with_capacity(records.len());
-    for (index, mut raw) in records.into_iter().enumerate() {
-        let (format, events) = map(&raw);
+    for (index, record) in records.into_iter().enumerate() {
+        let (format, events) = map(&record);
+        let mut raw = record.text;
         let mut add = |time_ms, raw, outcome| {
             let item = ExpandedRecord {
                 index,
@@ -258,6 +276,15 @@ fn mark_truncated(items: &mut [ExpandedRecord<'_>], last: usize) {
 }
 
 impl NativeRecord<'_> {
+    /// The same, independent of its document.
+    fn into_owned(self) -> NativeRecord<'static> {
+        NativeRecord {
+            json: Cow::Owned(self.json.into_owned()),
+            key: self.key,
+            expiry_unparsed: self.expiry_unparsed,
+        }
+    }
+
     /// The record as it may be published: values that look like tokens are replaced by their fingerprint.
     #[must_use]
     pub fn into_published(self, redactor: &Redactor) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Sightings (`credential.sightings`): one authentication under its source; one JSON object per record, keyed
 //! by the network. Written and read by credwatch only.
 
-use crate::sources::json_object::{JsonFault, Str};
+use crate::sources::json_object::{JsonFault, Str, parse_record};
 use credwatch_core::enrich::source_network;
 use credwatch_core::event::{
     Activity, Credential, CredentialKind, Event, Identity, IdentityKind, Outcome,
@@ -109,7 +109,7 @@ pub fn of_event(
 /// # Errors
 /// It is not a sighting.
 pub fn decode(record: &[u8]) -> Result<Sighting<'_>, SightingError> {
-    let raw: Record<'_> = serde_json::from_slice(record).map_err(JsonFault::from)?;
+    let raw: Record<'_> = parse_record(record)?;
     let field = SightingError::Field;
     Ok(Sighting {
         event_id: raw.event_id.0,

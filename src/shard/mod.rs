@@ -23,7 +23,7 @@ use crate::outputs::sighting_record;
 use crate::outputs::sighting_record::SightingError;
 use crate::persistence::record_checksum::RecordChecksum;
 use crate::sources::native;
-use crate::sources::native::NativeError;
+use crate::sources::native::{Decoded, NativeError};
 use crate::token_redaction::Redactor;
 use credwatch_core::engine::{
     Alert, Detail, Engine, FeedbackEffect, Health, ProfileReport, SourcePosition, StepOutput,
@@ -107,7 +107,7 @@ pub struct Upgrade {
 
 /// A decoded record that is still to be processed.
 pub struct PendingRecord<'r> {
-    decoded: DecodedRecord<'r>,
+    decoded: RecordContent<'r>,
     /// Keys of its baselines.
     pub keys: Keys,
     offset: i64,
@@ -116,7 +116,7 @@ pub struct PendingRecord<'r> {
 }
 
 /// Content of a record.
-enum DecodedRecord<'r> {
+enum RecordContent<'r> {
     /// An event, for the identity view.
     Event(Event<'r>),
     /// A sighting, for the source view.
@@ -161,33 +161,42 @@ impl Shard {
             let sighting = sighting_record::decode(record)?;
             return Ok(PendingRecord {
                 keys: self.engine.keys(&sighting.as_event()),
-                decoded: DecodedRecord::Sighting(sighting),
+                decoded: RecordContent::Sighting(sighting),
                 offset,
                 record_time,
                 unknown_fields: 0,
             });
         }
-        let (mut event, unknown_members) = self.event(record, offset)?;
-        event.bound_time(record_time);
-        Ok(PendingRecord {
-            keys: self.engine.keys(&event),
-            decoded: DecodedRecord::Event(event),
-            offset,
-            record_time,
-            unknown_fields: unknown_members,
-        })
+        Ok(self.accept(native::decode(record, &self.redactor)?, offset, record_time))
     }
 
-    fn event<'r>(&self, record: &'r [u8], offset: i64) -> Result<(Event<'r>, u32), NativeError> {
-        let decoded = native::decode(record, &self.redactor)?;
-        let mut event = decoded.event;
+    /// Takes an event that was decoded from the record at `offset`.
+    pub fn accept<'r>(
+        &self,
+        decoded: Decoded<'r>,
+        offset: i64,
+        record_time: Option<EventTime>,
+    ) -> PendingRecord<'r> {
+        let mut event = self.with_id(decoded.event, offset);
+        event.bound_time(record_time);
+        PendingRecord {
+            keys: self.engine.keys(&event),
+            decoded: RecordContent::Event(event),
+            offset,
+            record_time,
+            unknown_fields: decoded.unknown_fields,
+        }
+    }
+
+    /// `event` with an id, by its position where its record states none.
+    fn with_id<'r>(&self, mut event: Event<'r>, offset: i64) -> Event<'r> {
         if event.event_id.is_empty() {
             let SourcePosition {
                 topic, partition, ..
             } = &self.position;
             event.event_id = Cow::Owned(format!("{topic}-{partition}-{offset}"));
         }
-        Ok((event, decoded.unknown_fields))
+        event
     }
 
     /// Prefetches the baselines of the next records; changes nothing.
@@ -236,12 +245,12 @@ impl Shard {
             ..
         } = pending;
         let (event, output, sighting) = match taken {
-            DecodedRecord::Event(event) => {
+            RecordContent::Event(event) => {
                 let output = self.engine.step(&event, keys, &self.position, detail);
                 let sighting = self.sighting(&event, &output);
                 (event, output, sighting)
             }
-            DecodedRecord::Sighting(sighting) => {
+            RecordContent::Sighting(sighting) => {
                 let (partition, offset) = sighting.position;
                 let origin = SourcePosition {
                     topic: Arc::clone(&self.position.topic),
@@ -353,7 +362,8 @@ impl Shard {
     /// # Errors
     /// The record is malformed.
     pub fn score_only(&self, record: &[u8]) -> Result<(String, Verdict), NativeError> {
-        let (event, _) = self.event(record, self.position.offset)?;
+        let decoded = native::decode(record, &self.redactor)?;
+        let event = self.with_id(decoded.event, self.position.offset);
         Ok((event.event_id.to_string(), self.engine.score_only(&event)))
     }
 

@@ -5,8 +5,8 @@
 //! that is rejected later.
 
 use super::envelope::Unwrapped;
-use super::json_scan::{ValueEnd, elements, value_end};
-use std::borrow::Cow;
+use super::json_scan::{ValueEnd, elements, object_at, value_end};
+use super::source_format::RawRecord;
 
 /// The mark of UTF-8.
 const MARK: &[u8] = b"\xef\xbb\xbf";
@@ -19,7 +19,7 @@ const REGISTRY_BYTES: usize = 5;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Document<'d> {
     /// The records.
-    pub records: Vec<Cow<'d, [u8]>>,
+    pub records: Vec<RawRecord<'d>>,
     /// Whether they come from a list, whose elements have no order; lines of a log are in order.
     pub is_list: bool,
     /// Whether the document ends within a record, the last one, or before its list does.
@@ -56,26 +56,32 @@ pub fn split(document: &[u8]) -> Document<'_> {
                     ValueEnd::Broken(_) | ValueEnd::Open => rest.len(),
                 }
             }
-            b'{' | b'"' => match value_end(rest) {
-                ValueEnd::At(end) => {
-                    found.add(rest[..end].trim_ascii_end());
+            b'{' | b'"' => match object_at(rest) {
+                Some((members, end)) => {
+                    found.add_object(&rest[..end], members);
                     end
                 }
-                ValueEnd::Broken(end) => {
-                    found.records.push(Cow::Borrowed(&rest[..end]));
-                    end
-                }
-                ValueEnd::Open => {
-                    is_truncated = true;
-                    is_list |= add_truncated(rest, &mut found);
-                    rest.len()
-                }
+                None => match value_end(rest) {
+                    ValueEnd::At(end) => {
+                        found.add(&rest[..end]);
+                        end
+                    }
+                    ValueEnd::Broken(end) => {
+                        found.add_unopened(&rest[..end]);
+                        end
+                    }
+                    ValueEnd::Open => {
+                        is_truncated = true;
+                        is_list |= add_truncated(rest, &mut found);
+                        rest.len()
+                    }
+                },
             },
             _ => {
                 let text = rest[..line].trim_ascii_end();
                 match json_after_tag(text) {
                     Some(json) => found.add(json),
-                    None => found.records.push(Cow::Borrowed(text)),
+                    None => found.add_unopened(text),
                 }
                 line
             }
@@ -124,7 +130,7 @@ fn add_truncated<'d>(rest: &'d [u8], found: &mut Unwrapped<'d>) -> bool {
             .0
             .into_iter()
             .for_each(|value| found.add(value)),
-        None => found.records.push(Cow::Borrowed(rest)),
+        None => found.add_unopened(rest),
     }
     records.is_some()
 }
@@ -177,7 +183,7 @@ mod tests {
     fn texts<'d>(document: &'d Document<'_>) -> Vec<&'d str> {
         let records = document.records.iter();
         records
-            .map(|record| std::str::from_utf8(record).unwrap())
+            .map(|record| std::str::from_utf8(&record.text).unwrap())
             .collect()
     }
 
@@ -295,7 +301,7 @@ mod tests {
             let read: Vec<serde_json::Value> = found
                 .records
                 .iter()
-                .map(|record| serde_json::from_slice(record).unwrap())
+                .map(|record| serde_json::from_slice(&record.text).unwrap())
                 .collect();
             prop_assert_eq!(read, elements);
             prop_assert!(!found.is_truncated);

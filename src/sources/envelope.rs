@@ -3,15 +3,13 @@
 //! An envelope is recognised by members that records do not have. At most [`MAX_DEPTH`] are opened, one in
 //! another; what they hold is never larger than they are.
 
-use super::json_scan::{elements, members};
+use super::json_scan::{Member, elements, members, members_of};
+use super::source_format::RawRecord;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::borrow::Cow;
 
 /// Envelopes that are opened one in another.
 const MAX_DEPTH: usize = 3;
-/// Members of an object that are looked at.
-const MAX_MEMBERS: usize = 256;
 /// Members with which bare records begin: these are not searched for an envelope.
 const RECORD_BEGINNINGS: [&[u8]; 4] = [b"event_id", b"identity", b"eventVersion", b"realmId"];
 /// Names of lists that only envelopes have, and kinds of these.
@@ -47,7 +45,7 @@ enum Content<'d> {
 /// Records of a document, and what was left out.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Unwrapped<'d> {
-    pub(super) records: Vec<Cow<'d, [u8]>>,
+    pub(super) records: Vec<RawRecord<'d>>,
     /// Reasons for documents that hold no record on purpose.
     pub(super) left_out: Vec<&'static str>,
     /// Kinds of the envelopes that were opened.
@@ -62,11 +60,35 @@ impl<'d> Unwrapped<'d> {
         self.add_nested(value, 0);
     }
 
+    /// Adds the records of `object`, whose members are known.
+    pub(super) fn add_object(&mut self, object: &'d [u8], members: Vec<Member<'d>>) {
+        self.add_members(object, members, 0);
+    }
+
+    /// Adds `text` as one record that is looked at no further.
+    pub(super) fn add_unopened(&mut self, text: &'d [u8]) {
+        self.records.push(RawRecord::of(text));
+    }
+
     fn add_nested(&mut self, value: &'d [u8], depth: usize) {
-        let Some((kind, content)) = (depth < MAX_DEPTH).then(|| open(value)).flatten() else {
-            self.records.push(Cow::Borrowed(value));
-            return;
-        };
+        match value.first() {
+            Some(b'{') => self.add_members(value, members_of(value), depth),
+            Some(b'"') if depth < MAX_DEPTH => {
+                self.add_content(("JSON as text", Content::Texts(vec![value])), depth);
+            }
+            _ => self.add_unopened(value),
+        }
+    }
+
+    fn add_members(&mut self, object: &'d [u8], members: Vec<Member<'d>>, depth: usize) {
+        let envelope = Envelope(members);
+        match (depth < MAX_DEPTH).then(|| envelope.open()).flatten() {
+            Some(opened) => self.add_content(opened, depth),
+            None => self.records.push(RawRecord::of_object(object, &envelope.0)),
+        }
+    }
+
+    fn add_content(&mut self, (kind, content): Opened<'d>, depth: usize) {
         self.envelopes.push(kind);
         match content {
             Content::Nothing(reason) => self.left_out.push(reason),
@@ -90,7 +112,7 @@ impl<'d> Unwrapped<'d> {
     fn add_text(&mut self, quoted: &'d [u8], depth: usize) {
         match serde_json::from_slice::<String>(quoted) {
             Ok(text) => self.add_owned(text.as_bytes(), depth),
-            Err(_) => self.records.push(Cow::Borrowed(quoted)),
+            Err(_) => self.add_unopened(quoted),
         }
     }
 
@@ -103,7 +125,7 @@ impl<'d> Unwrapped<'d> {
             .collect();
         match STANDARD.decode(text) {
             Ok(text) => self.add_owned(&text, depth),
-            Err(_) => self.records.push(Cow::Borrowed(quoted)),
+            Err(_) => self.add_unopened(quoted),
         }
     }
 
@@ -113,28 +135,35 @@ impl<'d> Unwrapped<'d> {
         self.left_out.extend(inner.left_out);
         self.envelopes.extend(inner.envelopes);
         self.is_list |= inner.is_list;
-        let owned = inner
-            .records
-            .into_iter()
-            .map(|record| Cow::Owned(record.into_owned()));
+        let owned = inner.records.into_iter().map(|record| record.into_owned());
         self.records.extend(owned);
     }
 }
 
-fn open(value: &[u8]) -> Option<Opened<'_>> {
-    match value.first()? {
-        b'"' => Some(("JSON as text", Content::Texts(vec![value]))),
-        b'{' => of_object(value),
-        _ => None,
-    }
-}
-
 /// The members of an object that may be an envelope.
-struct Envelope<'d>(Vec<(&'d [u8], &'d [u8])>);
+struct Envelope<'d>(Vec<Member<'d>>);
 
 impl<'d> Envelope<'d> {
     fn of(object: &'d [u8]) -> Self {
-        Self(members(object).take(MAX_MEMBERS).collect())
+        Self(members_of(object))
+    }
+
+    /// What is in it; `None` where it is a record.
+    fn open(&self) -> Option<Opened<'d>> {
+        let (first, _) = self.0.first()?;
+        let is_native =
+            *first == b"time" && self.0.get(1).is_some_and(|(name, _)| name == b"identity");
+        if is_native || RECORD_BEGINNINGS.contains(first) {
+            return None;
+        }
+        if let Some(records) = self.records() {
+            return Some(records);
+        }
+        if self.has("messageType") {
+            return self.of_cloudwatch();
+        }
+        let inner = self.beside_log().or_else(|| self.inner());
+        inner.or_else(|| self.collected())
     }
 
     fn member(&self, name: &str) -> Option<&'d [u8]> {
@@ -250,24 +279,6 @@ fn of_value(value: &[u8]) -> Content<'_> {
     }
 }
 
-fn of_object(object: &[u8]) -> Option<Opened<'_>> {
-    let mut names = members(object).map(|(name, _)| name);
-    let (first, second) = (names.next()?, names.next());
-    let is_native = first == b"time" && second == Some(b"identity");
-    if is_native || RECORD_BEGINNINGS.contains(&first) {
-        return None;
-    }
-    let envelope = Envelope::of(object);
-    if let Some(records) = envelope.records() {
-        return Some(records);
-    }
-    if envelope.has("messageType") {
-        return envelope.of_cloudwatch();
-    }
-    let inner = envelope.beside_log().or_else(|| envelope.inner());
-    inner.or_else(|| envelope.collected())
-}
-
 /// The `message` of each log event.
 fn messages(events: &[u8]) -> Vec<&[u8]> {
     let (events, _) = elements(events);
@@ -285,7 +296,7 @@ mod tests {
     fn unwrapped(document: &str) -> (Vec<String>, usize) {
         let mut found = Unwrapped::default();
         found.add(document.as_bytes());
-        let text = |record: Cow<'_, [u8]>| String::from_utf8(record.into_owned()).unwrap();
+        let text = |record: RawRecord<'_>| String::from_utf8(record.text.into_owned()).unwrap();
         (
             found.records.into_iter().map(text).collect(),
             found.left_out.len(),

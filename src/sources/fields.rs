@@ -1,7 +1,7 @@
 //! What adapters of JSON logs have in common: members by path, texts that say something, times, names that
 //! nobody has.
 
-use crate::sources::json_object::JsonFault;
+use crate::sources::json_object::{JsonFault, parse_record};
 use crate::sources::json_value::{Ref, Value};
 use crate::sources::native::encode::NativeSource;
 use crate::sources::native::{is_on_earth, parse_address};
@@ -55,7 +55,7 @@ pub(super) fn parse(record: &[u8]) -> Result<Value<'_>, SourceError> {
     if record.len() > RECORD_BYTES {
         return Err(SourceError::TooLarge(record.len()));
     }
-    Ok(serde_json::from_slice(record).map_err(JsonFault::from)?)
+    Ok(parse_record(record)?)
 }
 
 /// The member at a path such as `actor.id`; of a list its first element.

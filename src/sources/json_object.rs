@@ -43,6 +43,18 @@ fn without_values(message: &str) -> String {
     format!("{}{what}{rest}", &message[..at])
 }
 
+/// Parses a record: its UTF-8 is checked once for all texts.
+///
+/// # Errors
+/// It is malformed.
+pub fn parse_record<'r, T: Deserialize<'r>>(record: &'r [u8]) -> Result<T, JsonFault> {
+    match simdutf8::basic::from_utf8(record) {
+        Ok(text) => Ok(serde_json::from_str(text)?),
+        // Says where, and accepts what is malformed in members that are not read.
+        Err(_) => Ok(serde_json::from_slice(record)?),
+    }
+}
+
 /// Parses JSON in which no object names a member twice: two readers could take different ones.
 ///
 /// # Errors
@@ -260,6 +272,23 @@ mod tests {
         let json = br#"{"a":[1,-2,0.5,"x",null,true,{"b":{}}]}"#;
         let same: Value = serde_json::from_slice(json).unwrap();
         assert_eq!(parse_unambiguous(json), Ok(same));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn records_are_parsed_as_by_serde(
+            pieces in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    &b"{\"a\":"[..], b"\"\xc3\xb6\"", b"\"\xc3\"", b"\xff", b"}", b"[", b"]", b",",
+                    b"\"b\":1", b"\"\\u00e9\"",
+                ]),
+                0..8,
+            ),
+        ) {
+            let record = pieces.concat();
+            let expected = serde_json::from_slice::<Value>(&record).map_err(JsonFault::from);
+            proptest::prop_assert_eq!(parse_record::<Value>(&record), expected);
+        }
     }
 
     #[test]

@@ -73,9 +73,80 @@ fn text_end(text: &[u8], start: usize) -> ValueEnd {
     ValueEnd::Open
 }
 
+/// Members of an object that are kept.
+const MAX_MEMBERS: usize = 256;
+
+/// Name and value of a member, as they stand in its object.
+pub(super) type Member<'t> = (&'t [u8], &'t [u8]);
+
+/// The first members of an object.
+pub(super) fn members_of(object: &[u8]) -> Vec<Member<'_>> {
+    match object_at(object) {
+        Some((members, _)) => members,
+        None => members(object).take(MAX_MEMBERS).collect(),
+    }
+}
+
+/// The first members of the object at the beginning of `text` and its end, in one pass. `None` where it is
+/// not well-formed, or a line begins after a colon: [`value_end`] says where it ends then.
+pub(super) fn object_at(text: &[u8]) -> Option<(Vec<Member<'_>>, usize)> {
+    let mut members = Vec::with_capacity(24);
+    let mut at = blanks_end(text, text.starts_with(b"{").then_some(1)?);
+    if text.get(at) == Some(&b'}') {
+        return Some((members, at + 1));
+    }
+    loop {
+        let name = at;
+        let name_end = end_at(text_end(text, (text.get(at)? == &b'"').then_some(at)?))?;
+        let colon = blanks_end(text, name_end);
+        let begin = blanks_end(text, (text.get(colon)? == &b':').then_some(colon + 1)?);
+        if text[colon..begin].contains(&b'\n') {
+            return None;
+        }
+        let end = match text.get(begin)? {
+            b'"' => end_at(text_end(text, begin))?,
+            b'{' | b'[' => begin + end_at(value_end(&text[begin..]))?,
+            _ => word_end(text, begin),
+        };
+        if members.len() < MAX_MEMBERS {
+            members.push((&text[name + 1..name_end - 1], &text[begin..end]));
+        }
+        at = blanks_end(text, end);
+        match text.get(at)? {
+            b',' => at = blanks_end(text, at + 1),
+            b'}' => return Some((members, at + 1)),
+            _ => return None,
+        }
+    }
+}
+
+fn end_at(end: ValueEnd) -> Option<usize> {
+    match end {
+        ValueEnd::At(end) => Some(end),
+        ValueEnd::Broken(_) | ValueEnd::Open => None,
+    }
+}
+
+/// Where the blanks at `at` end.
+fn blanks_end(text: &[u8], mut at: usize) -> usize {
+    while text.get(at).is_some_and(u8::is_ascii_whitespace) {
+        at += 1;
+    }
+    at
+}
+
+/// Where the number, `true`, `false` or `null` at `at` ends.
+fn word_end(text: &[u8], mut at: usize) -> usize {
+    let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
+    while text.get(at).is_some_and(is_of_word) {
+        at += 1;
+    }
+    at
+}
+
 /// The members of the object at the beginning of `object`: name and value, as they stand in it. Ends at the
 /// first malformed one.
-pub(super) fn members(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub(super) fn members(object: &[u8]) -> impl Iterator<Item = Member<'_>> {
     let mut rest = object.trim_ascii_start().get(1..).unwrap_or_default();
     std::iter::from_fn(move || {
         rest = skip(rest, b',');
@@ -157,10 +228,74 @@ mod tests {
         assert_eq!(found, expected);
     }
 
+    /// JSON-like texts: whole, cut, and one after the other.
+    fn lines() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"a\"",
+            "\"b\\\"\"",
+            "\n",
+            " ",
+            "1",
+            "-2.5e3",
+            "null",
+            "{\"a\":1}",
+            "{\"a\": [1, {\"b\": \"x\"}],\n \"c\": {}}",
+            "{\"a\":{\"b\":",
+            "[{\"a\":1},",
+        ]);
+        prop::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat())
+    }
+
+    #[test]
+    fn an_object_is_read_in_one_pass() {
+        let of = |text: &'static str| {
+            object_at(text.as_bytes()).map(|(members, end)| (members.len(), &text[end..]))
+        };
+        assert_eq!(
+            of(r#"{"a" : 1 ,"b":{"c":[2]} ,"d":"x,}" } {"#),
+            Some((3, " {"))
+        );
+        assert_eq!(of("{\n  \"a\": {\n    \"b\": 1\n  }\n}\n"), Some((1, "\n")));
+        assert_eq!(of("{ }"), Some((0, "")));
+        for unusual in [
+            "{\"a\":\n{}}",
+            "{\"a\":1,}",
+            "{\"a\":1",
+            "{\"a\":1\n{\"b\":2}",
+            "[]",
+            "",
+        ] {
+            assert_eq!(of(unusual), None, "{unusual}");
+        }
+    }
+
+    #[test]
+    fn of_many_members_the_first_are_kept() {
+        let object = format!("{{{}\"z\":0}}", "\"a\":1,".repeat(MAX_MEMBERS));
+        let (members, end) = object_at(object.as_bytes()).unwrap();
+        assert_eq!((members.len(), end), (MAX_MEMBERS, object.len()));
+        assert!(members.iter().all(|(name, _)| name == b"a"));
+    }
+
     proptest! {
         #[test]
+        fn one_pass_finds_what_several_find(text in lines()) {
+            if let Some((found, end)) = object_at(text.as_bytes()) {
+                prop_assert_eq!(ValueEnd::At(end), value_end(text.as_bytes()), "{}", text);
+                let members: Vec<Member<'_>> = members(&text.as_bytes()[..end]).collect();
+                prop_assert_eq!(found, members, "{}", text);
+            }
+        }
+
+        #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = (value_end(&bytes), elements(&bytes), members(&bytes).count());
+            let _ = (value_end(&bytes), elements(&bytes), members_of(&bytes));
         }
     }
 }

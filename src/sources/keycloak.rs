@@ -5,7 +5,7 @@
 //! the admin API returns it, with the field `realmName`, by which the issuer is named.
 
 use crate::sources::fields::stated_text;
-use crate::sources::json_object::JsonFault;
+use crate::sources::json_object::{JsonFault, parse_record};
 use crate::sources::native::encode::{NativeCredential, NativeEvent, NativeIdentity, NativeSource};
 use crate::sources::native::parse_address;
 use crate::sources::time::format_rfc3339;
@@ -99,7 +99,7 @@ pub fn map(record: &[u8]) -> Result<NativeEvent, KeycloakEventError> {
     if record.len() > RECORD_BYTES {
         return Err(KeycloakEventError::TooLarge(record.len()));
     }
-    let mut record: Record = serde_json::from_slice(record).map_err(JsonFault::from)?;
+    let mut record: Record = parse_record(record)?;
     take_webhook_form(&mut record);
     let ms = record.time.ok_or(KeycloakEventError::Missing("time"))?;
     let time = EventTime::from_epoch_ms(ms).ok_or(KeycloakEventError::Time)?;

@@ -1,7 +1,8 @@
 //! Recognizes the format of a record.
 
-use super::json_scan::members;
+use super::json_scan::{Member, members_of};
 use credwatch_core::string_enum;
+use std::borrow::Cow;
 
 string_enum! {
     /// A source format.
@@ -47,13 +48,49 @@ string_enum! {
     }
 }
 
-/// Members of a record that are looked at.
-const MAX_NAMES: usize = 64;
+/// A record as it stands in its document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawRecord<'d> {
+    /// Its text.
+    pub text: Cow<'d, [u8]>,
+    /// The format that it looks like.
+    pub format: Format,
+}
+
+impl<'d> RawRecord<'d> {
+    /// A record with this text.
+    pub(super) fn of(text: &'d [u8]) -> Self {
+        let format = match text.first() {
+            Some(b'{') => of_members(&members_of(text)),
+            _ => of_text(text),
+        };
+        Self {
+            text: Cow::Borrowed(text),
+            format,
+        }
+    }
+
+    /// The object with these members.
+    pub(super) fn of_object(text: &'d [u8], members: &[Member<'_>]) -> Self {
+        Self {
+            text: Cow::Borrowed(text),
+            format: of_members(members),
+        }
+    }
+
+    /// The same, independent of its document.
+    pub(super) fn into_owned(self) -> RawRecord<'static> {
+        RawRecord {
+            text: Cow::Owned(self.text.into_owned()),
+            format: self.format,
+        }
+    }
+}
 
 /// The members of a record, as they stand in it.
-struct Members<'r>(Vec<(&'r [u8], &'r [u8])>);
+struct Members<'m, 'r>(&'m [Member<'r>]);
 
-impl Members<'_> {
+impl Members<'_, '_> {
     /// The value of a member, whose name exporters may write in another case; nothing where it is absent.
     fn value(&self, name: &str) -> &[u8] {
         let found = self
@@ -157,17 +194,12 @@ impl Members<'_> {
     }
 }
 
-/// Recognises the format of one record, by members that only one format has at its top level.
-#[must_use]
-pub fn recognise(record: &[u8]) -> Format {
-    if !record.starts_with(b"{") {
-        return of_text(record);
-    }
-    let first = members(record).next().map(|(name, _)| name);
-    if matches!(first, Some(b"event_id" | b"identity")) {
+/// The format of the record with these members: only one format has some of them at its top level.
+fn of_members(members: &[Member<'_>]) -> Format {
+    if let Some((b"event_id" | b"identity", _)) = members.first() {
         return Format::Native;
     }
-    let members = Members(members(record).take(MAX_NAMES).collect());
+    let members = Members(members);
     if members.has_all(&["class_uid", "metadata"]) {
         Format::Ocsf
     } else if members.is_of_windows() {
@@ -295,7 +327,7 @@ mod tests {
             ),
             ("garbage", Format::Native),
         ] {
-            assert_eq!(recognise(record.as_bytes()), format, "{record}");
+            assert_eq!(RawRecord::of(record.as_bytes()).format, format, "{record}");
         }
     }
 }

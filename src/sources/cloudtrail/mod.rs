@@ -11,7 +11,7 @@ mod resource;
 use crate::sources::cloudtrail::operation::activity_and_credential;
 use crate::sources::cloudtrail::principal::{HIDDEN_NAME, Principal, UserIdentity};
 use crate::sources::fields::stated_text;
-use crate::sources::json_object::JsonFault;
+use crate::sources::json_object::{JsonFault, parse_record};
 use crate::sources::native::encode::{NativeCredential, NativeEvent, NativeIdentity, NativeSource};
 use crate::sources::native::parse_address;
 use crate::sources::time::{format_rfc3339, parse_aws_expiration, parse_rfc3339, parse_utc};
@@ -86,7 +86,7 @@ pub fn map(record: &[u8]) -> Result<Mapped, CloudTrailError> {
     if record.len() > RECORD_BYTES {
         return Err(CloudTrailError::TooLarge(record.len()));
     }
-    let record: Record = serde_json::from_slice(record).map_err(JsonFault::from)?;
+    let record: Record = parse_record(record)?;
     if record.s3.is_object() && record.event_id.is_none() {
         return Err(CloudTrailError::Notification);
     }

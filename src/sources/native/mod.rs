@@ -6,7 +6,7 @@
 
 pub mod encode;
 
-use crate::sources::json_object::{JsonFault, Str, object};
+use crate::sources::json_object::{JsonFault, Str, object, parse_record};
 use crate::sources::time::parse_rfc3339;
 use crate::token_redaction::Redactor;
 use credwatch_core::event::{
@@ -166,7 +166,7 @@ pub fn decode<'r>(record: &'r [u8], redactor: &Redactor) -> Result<Decoded<'r>, 
     if record.len() > RECORD_BYTES {
         return Err(NativeError::TooLarge(record.len()));
     }
-    let raw: Record<'_> = serde_json::from_slice(record).map_err(JsonFault::from)?;
+    let raw: Record<'_> = parse_record(record)?;
     let identity = raw.identity.ok_or(NativeError::Missing("identity"))?;
     let source = raw.source.unwrap_or_default();
     let credential = raw.credential.unwrap_or_default();
