@@ -1,6 +1,6 @@
 //! Queries of a running service.
 
-use crate::broker::support::{Running, Setup, TOKEN};
+use crate::broker::support::{Running, Setup, TOKEN, wait_until};
 use crate::common::{START_MS, credwatch, native, native_log, text};
 use std::path::Path;
 use std::process::Output;
@@ -8,14 +8,22 @@ use std::process::Output;
 const PARTITIONS: usize = 4;
 const WHO: &str = "svc-1";
 
+/// Asks again while the partition moves, as the answer says.
 fn ask(running: &Running, token: &str, identity: &str, event: &Path) -> Output {
-    credwatch()
-        .env("CREDWATCH_HTTP__TOKEN", token)
-        .args(["explain", "--url", &format!("http://{}", running.address)])
-        .args(["--identity", identity, "--event"])
-        .arg(event)
-        .output()
-        .unwrap()
+    let mut answer = None;
+    wait_until("an answer of the owner", || {
+        let asked = credwatch()
+            .env("CREDWATCH_HTTP__TOKEN", token)
+            .args(["explain", "--url", &format!("http://{}", running.address)])
+            .args(["--identity", identity, "--event"])
+            .arg(event)
+            .output()
+            .unwrap();
+        let is_moving = text(&asked.stderr).contains("is moving to another owner; try again");
+        answer = Some(asked);
+        !is_moving
+    });
+    answer.unwrap()
 }
 
 #[test]
