@@ -291,7 +291,7 @@ fn scope(incident: &AlertState, span: Span) -> String {
 #[must_use]
 pub fn incident_text(place: usize, incident: &AlertState) -> String {
     let mut text = String::new();
-    let (identity, severity) = (&incident.subject.id, incident.severity.as_str());
+    let (identity, severity) = (incident.subject.id_with_owner(), incident.severity.as_str());
     let (peak, opened) = (incident.peak_nats, minute(incident.opened));
     let span = Span {
         ms: incident.last_evidence.ms_since(incident.opened),

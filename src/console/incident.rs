@@ -1,7 +1,9 @@
 //! One incident as lists and pages show it, assembled from its alerts and from the audit trail.
 
+use credwatch_core::score::subject::with_owner;
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use utoipa::ToSchema;
 
 /// Whom an incident is about.
@@ -15,6 +17,14 @@ pub struct Subject {
     pub group: Option<String>,
     /// Owner.
     pub owner: Option<String>,
+}
+
+impl Subject {
+    /// Its id, and its owner where the id does not name it.
+    #[must_use]
+    pub fn id_with_owner(&self) -> Cow<'_, str> {
+        with_owner(&self.id, self.owner.as_deref())
+    }
 }
 
 /// A signal in a list.

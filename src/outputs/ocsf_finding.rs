@@ -101,7 +101,7 @@ fn attack(technique: &ObservedTechnique) -> Value {
 }
 
 fn title(alert: &Alert) -> String {
-    let entity = &alert.incident.subject.id;
+    let entity = alert.incident.subject.id_with_owner();
     let lead = alert.incident.signals.first();
     let what = lead.map_or("many small deviations within a short time", |lead| {
         &lead.explanation.sentence
@@ -203,6 +203,10 @@ fn user(subject: &Subject) -> Value {
     let (type_id, caption) = user_type(subject.kind);
     let mut user =
         json!({"uid": subject.id, "name": subject.id, "type_id": type_id, "type": caption});
+    let address = subject.owner.as_deref().filter(|owner| owner.contains('@'));
+    if let Some(address) = address.filter(|_| subject.kind == IdentityKind::Human) {
+        user["email_addr"] = json!(address);
+    }
     if let Some(credential) = &subject.credential {
         user["credential_uid"] = json!(credential.id);
     }

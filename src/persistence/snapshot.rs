@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 const MAGIC: &[u8; 16] = b"credwatch state\n";
 /// Version of the format, and of the records.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 /// The fastest level: state is floats and hashes, which higher levels compress no better.
 const LEVEL: i32 = 1;
 

@@ -14,7 +14,7 @@ use credwatch_core::engine::RecordKey;
 use std::io;
 
 /// Version of the format, and of the state records.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 /// Maximum size of a part.
 pub const PART_BYTES: usize = 512 * 1024;
 const MARKER: &[u8] = b"marker";

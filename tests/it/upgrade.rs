@@ -104,7 +104,7 @@ fn state_of_another_format_version_is_refused_with_the_remedy() {
     let refused = replay();
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     let message = text(&refused.stderr);
-    for part in ["format 5", "reads 6", "replay from the start"] {
+    for part in ["format 6", "reads 7", "replay from the start"] {
         assert!(message.contains(part), "{message}");
     }
 }

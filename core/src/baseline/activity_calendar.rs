@@ -16,6 +16,7 @@ use crate::event::IdentityKind;
 use crate::stats::hour_of_week::is_weekend;
 use arrayvec::ArrayVec;
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::ops::RangeInclusive;
 
 const KINDS: usize = IdentityKind::ALL.len();
 /// Days that are remembered.
@@ -59,6 +60,14 @@ impl ActivityCalendar {
             let active = &mut self.active[kind as usize][place(day)];
             *active = active.saturating_add(1);
         }
+    }
+
+    /// Whether identities were active on a remembered day outside `days`.
+    #[must_use]
+    pub fn has_days_outside(&self, days: RangeInclusive<i64>) -> bool {
+        let remembered = self.newest_day - DAYS as i64 + 1..=self.newest_day;
+        let mut others = remembered.filter(|day| !days.contains(day));
+        others.any(|day| self.active.iter().any(|of| of[place(day)] > 0))
     }
 
     fn is_remembered(&self, day: i64) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::stats::decayed::decayed_struct;
 use crate::stats::lifetime::LifetimeHistogram;
+use crate::units::EventTime;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 decayed_struct! {
@@ -33,6 +34,8 @@ decayed_struct! {
     /// One issuer and kind of credential.
     #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
     pub struct IssuerBaseline {
+        /// First use of one of its credentials that was learned.
+        fixed pub first_seen: Option<EventTime>,
         /// Lifetimes; `None` until one was stated.
         fixed pub lifetimes: Option<LifetimeHistogram>,
         /// Relocations.

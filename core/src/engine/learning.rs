@@ -139,6 +139,9 @@ impl Engine {
         }
         let mut context = self.learn_context(scored, trust, &new_deviations);
         learn_all(&mut context);
+        if let Some(issuer) = context.baselines.issuer {
+            issuer.first_seen.get_or_insert(baselines.now);
+        }
         if let Some(profile) = context.baselines.profile {
             profile.last_seen = baselines.now;
             profile.last_credential = features.credential.unwrap_or(profile.last_credential);

@@ -441,6 +441,7 @@ impl Incidents {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::IdentityKind;
     use crate::units::MS_PER_SEC;
 
     fn deviation(p: f64, key: u32, incident: Option<&Incident>) -> Deviation {
@@ -509,6 +510,111 @@ mod tests {
             last = score.total.score_nats;
         }
         assert!((last + libm::log(0.00001)).abs() < 1e-5, "{last}");
+    }
+
+    /// One incident with `evidence_nats`.
+    fn one(identity: u64, evidence_nats: f64) -> Incidents {
+        let evidence = EvidenceScore {
+            event_nats: 5.0,
+            score_nats: 5.0,
+            new_nats: 5.0,
+            evidence_nats,
+            is_new: true,
+        };
+        let score = EventScore {
+            total: evidence,
+            attributable: evidence,
+        };
+        let mut incidents = Incidents::default();
+        let now = EventTime::EARLIEST;
+        incidents.add_evidence(
+            identity,
+            &[deviation(0.01, 1, None)],
+            &score,
+            now,
+            10,
+            &mut Vec::new(),
+        );
+        incidents
+    }
+
+    fn alert() -> AlertState {
+        let now = EventTime::EARLIEST;
+        AlertState {
+            alert_id: "a-1".to_owned(),
+            opened: now,
+            last_evidence: now,
+            closed: false,
+            severity: Severity::Low,
+            attributable_severity: None,
+            published_nats: 0.0,
+            peak_nats: 0.0,
+            events: 1,
+            signals: Vec::new(),
+            techniques: Vec::new(),
+            subject: Subject {
+                id: "svc-1".to_owned(),
+                kind: IdentityKind::Service,
+                group: None,
+                owner: None,
+                credential: None,
+            },
+        }
+    }
+
+    #[test]
+    fn an_alert_is_open_until_its_incident_is_quiet() {
+        let parameters = Parameters::default();
+        let mut incidents = one(7, 1e-6);
+        assert!(!incidents.has_open_alert(7) && !incidents.is_empty());
+        incidents.set_alert(7, alert());
+        assert!(incidents.has_open_alert(7) && !incidents.has_open_alert(8));
+        let sweep = |incidents: &mut Incidents, after_ms| {
+            let (now, mut evicted) = (EventTime::EARLIEST.saturating_add_ms(after_ms), Vec::new());
+            let closed = incidents.sweep(now, 7.0, &parameters, &mut evicted).len();
+            (closed, evicted.len())
+        };
+        let (open_ms, remembered_ms) = (
+            parameters.incident.open_at_least_ms,
+            parameters.incident.remembered_ms,
+        );
+        assert_eq!(sweep(&mut incidents, open_ms - 1), (0, 0));
+        assert_eq!(sweep(&mut incidents, open_ms), (1, 0));
+        assert!(!incidents.has_open_alert(7));
+        assert_eq!(sweep(&mut incidents, remembered_ms - 1), (0, 0));
+        assert_eq!(sweep(&mut incidents, remembered_ms), (0, 1));
+        assert!(incidents.is_empty());
+    }
+
+    #[test]
+    fn an_alert_stays_open_while_its_evidence_is_a_share_of_the_threshold() {
+        let parameters = Parameters::default();
+        let share = parameters.incident.closed_share_of_threshold;
+        let at = EventTime::EARLIEST.saturating_add_ms(parameters.incident.open_at_least_ms);
+        let half_life = parameters.decay.incident_half_life;
+        for (evidence_nats, closes) in [(60.0, false), (1.0, true)] {
+            let mut incidents = one(7, evidence_nats);
+            incidents.set_alert(7, alert());
+            let left = incidents.get(7).unwrap().evidence_at(at, half_life);
+            // Just above and just below the share of the threshold that closes it.
+            let threshold_nats = left / share * if closes { 1.001 } else { 0.999 };
+            let closed = incidents.sweep(at, threshold_nats, &parameters, &mut Vec::new());
+            assert_eq!(!closed.is_empty(), closes, "{evidence_nats}");
+        }
+    }
+
+    #[test]
+    fn an_incident_without_alert_is_forgotten_with_its_evidence() {
+        let parameters = Parameters::default();
+        let now = EventTime::EARLIEST;
+        for (evidence_nats, is_kept) in [
+            (MIN_EVIDENCE_NATS * 1.01, true),
+            (MIN_EVIDENCE_NATS * 0.99, false),
+        ] {
+            let (mut incidents, mut evicted) = (one(7, evidence_nats), Vec::new());
+            incidents.sweep(now, 7.0, &parameters, &mut evicted);
+            assert_eq!(evicted.is_empty(), is_kept, "{evidence_nats}");
+        }
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl SharedDeviations {
         1.0 / (1.0 + (others.identities() - undiscounted).max(0.0) / HALVING_OTHERS)
     }
 
-    /// Adds `identity`; returns the number of identities if it is `min` or more and was not reported
+    /// Adds `identity`; returns the number of identities if it is at least `least` and was not reported
     /// today.
     pub fn record(
         &mut self,
@@ -188,6 +188,59 @@ mod tests {
         let notices =
             (0..20).filter_map(|identity| shared_deviations.record(7, identity, 5.0, now));
         assert_eq!(notices.count(), 1);
+    }
+
+    /// As many deviations as are counted, all shown at `now`.
+    fn full(now: EventTime) -> SharedDeviations {
+        let mut shared = SharedDeviations::default();
+        for deviation in 0..CAPACITY as u32 {
+            shared.record(deviation, 1, NEVER, now);
+        }
+        shared
+    }
+
+    #[test]
+    fn at_capacity_known_deviations_are_counted_and_new_ones_are_not() {
+        let now = EventTime::EARLIEST;
+        let mut shared = full(now);
+        for identity in 0..30 {
+            shared.record(7, identity, NEVER, now);
+            shared.record(900_000, identity, NEVER, now);
+        }
+        assert!(shared.remaining_share(7, 99, 0.0, now) < 0.1);
+        assert!((shared.remaining_share(900_000, 99, 0.0, now) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn at_capacity_deviations_of_earlier_days_make_room() {
+        let now = EventTime::EARLIEST.saturating_add_ms(HALF_DAY_MS);
+        for (half_days, makes_room) in [(0, false), (1, false), (2, true)] {
+            let mut shared = full(now);
+            let later = now.saturating_add_ms(half_days * HALF_DAY_MS);
+            for identity in 0..30 {
+                shared.record(900_000, identity, NEVER, later);
+            }
+            let is_counted = shared.remaining_share(900_000, 99, 0.0, later) < 0.1;
+            assert_eq!(is_counted, makes_room, "{half_days}");
+        }
+    }
+
+    #[test]
+    fn room_is_looked_for_once_an_hour() {
+        let now = EventTime::EARLIEST.saturating_add_ms(HALF_DAY_MS);
+        let mut shared = full(now);
+        // In vain: nothing is old.
+        shared.record(
+            900_000,
+            1,
+            NEVER,
+            now.saturating_add_ms(2 * HALF_DAY_MS - 1),
+        );
+        let old = now.saturating_add_ms(2 * HALF_DAY_MS);
+        shared.record(900_001, 1, NEVER, old);
+        assert!(!shared.identities_by_deviation.contains_key(&900_001));
+        shared.record(900_001, 1, NEVER, old.saturating_add_ms(SWEEP_INTERVAL_MS));
+        assert!(shared.identities_by_deviation.contains_key(&900_001));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::event::{Credential, CredentialKind, Identity, IdentityKind, Text};
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::borrow::Cow;
 
 /// An identity or a source network, with the credential in question.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -18,7 +19,22 @@ pub struct Subject {
     pub credential: Option<SubjectCredential>,
 }
 
+/// An id beside the owner who makes it readable: identity providers log a person under an opaque id.
+#[must_use]
+pub fn with_owner<'s>(id: &'s str, owner: Option<&str>) -> Cow<'s, str> {
+    match owner {
+        Some(owner) if !id.contains(owner) => Cow::Owned(format!("{id} ({owner})")),
+        _ => Cow::Borrowed(id),
+    }
+}
+
 impl Subject {
+    /// Its id, and its owner where the id does not name it.
+    #[must_use]
+    pub fn id_with_owner(&self) -> Cow<'_, str> {
+        with_owner(&self.id, self.owner.as_deref())
+    }
+
     /// Copies what is needed of `identity` and `credential`.
     #[must_use]
     pub fn of(identity: &Identity<'_>, credential: Option<&Credential<'_>>) -> Self {
@@ -51,5 +67,22 @@ impl SubjectCredential {
             kind: credential.kind,
             issuer: credential.issuer.as_deref().map(str::to_owned),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_is_named_beside_an_id_that_does_not_name_it() {
+        let of = |owner| with_owner("00u95e60af59", owner);
+        assert_eq!(
+            of(Some("ada@corp.example")),
+            "00u95e60af59 (ada@corp.example)"
+        );
+        assert_eq!(of(None), "00u95e60af59");
+        let named = with_owner("arn:aws:iam::1:user/ada", Some("ada"));
+        assert_eq!(named, "arn:aws:iam::1:user/ada");
     }
 }

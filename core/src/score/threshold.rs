@@ -244,6 +244,62 @@ mod tests {
         assert!((threshold.nats(100) - 9.0).abs() < 1e-9);
     }
 
+    /// A threshold whose estimate has half the weight.
+    fn half_learned(nats: f64) -> Threshold {
+        let mut threshold = threshold();
+        let learned = ThresholdState {
+            nats,
+            day: Some(0),
+            days_seen: 3.5,
+            error_nats: threshold.params.tolerated_error_nats,
+            ..threshold.state().clone()
+        };
+        threshold.restore(learned);
+        threshold
+    }
+
+    #[test]
+    fn half_learned_it_stands_at_half_of_what_identities_and_budget_demand() {
+        let threshold = half_learned(3.0);
+        assert!((threshold.learned_share() - 0.5).abs() < 1e-12);
+        let demanded = libm::log(1_000_000.0 / 5.0) + WARMUP_MARGIN_NATS;
+        assert!((threshold.nats(1_000_000) - 0.5 * demanded).abs() < 1e-12);
+        assert!((half_learned(30.0).nats(1_000_000) - 30.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn half_learned_it_stays_where_it_began_if_the_estimate_is_there_too() {
+        let estimate = libm::log(20_000.0 / 5.0);
+        let mut threshold = half_learned(estimate);
+        threshold.params.initial_nats = estimate;
+        for day in 1..=3 {
+            for draw in 0..20_000 {
+                threshold.record_peak(-libm::log((f64::from(draw) + 0.5) / 20_000.0));
+            }
+            threshold.advance_to_day(day);
+            let moved = (threshold.state().nats - estimate).abs();
+            assert!(threshold.learned_share() < 1.0 && moved < 0.4, "{moved}");
+        }
+    }
+
+    #[test]
+    fn it_is_never_below_its_bound() {
+        let threshold = threshold();
+        let bound = Parameters::default().threshold.min_nats;
+        assert!((threshold.min_nats() - bound).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_day_that_was_counted_is_not_counted_again() {
+        let mut threshold = threshold();
+        for day in [5, 3, 5, 4] {
+            assert_eq!(threshold.advance_to_day(day), None);
+        }
+        assert!(threshold.days_seen() < 1e-12);
+        threshold.advance_to_day(6);
+        assert!((threshold.days_seen() - 1.0).abs() < 1e-12);
+    }
+
     #[test]
     fn a_flood_raises_it_no_faster_than_the_limit() {
         let mut threshold = threshold();

@@ -6,7 +6,8 @@
 //! tail under the caller's prior (`NoveltyPrior`; 1 where there is none).
 //!
 //! # At n = 0
-//! θ is 1 at every level: a new value is not surprising, and only the prior contributes.
+//! θ is 1 at every level: a new value is not surprising, and only the prior contributes. It is 1 above an
+//! identity that came with a new issuer ([`ScoreContext::came_with_new_issuer`]).
 
 use crate::baseline::label_dictionary::LabelDictionary;
 use crate::enrich::{Feature, label};
@@ -57,6 +58,10 @@ pub(super) fn score_value<const N: usize>(
             };
             (newcomer_rate * top, Level::Population)
         }
+    };
+    let above = match context.came_with_new_issuer() {
+        true => above.max(novelty.unseen_tail),
+        false => above,
     };
     Reading::new(
         own_rate * above.min(novelty.max_tail),

@@ -33,7 +33,7 @@ use crate::enrich::Features;
 use crate::event::Event;
 use crate::parameters::Parameters;
 use crate::stats::hash::HashKey;
-use crate::units::EventTime;
+use crate::units::{EventTime, MS_PER_DAY};
 use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Technique};
 
 /// Families of signals with a common cause. One cause moves several signals of a family, so a family counts
@@ -94,7 +94,32 @@ pub struct ScoreContext<'v> {
     pub parameters: &'v Parameters,
 }
 
+/// For so long after its first use the others do not show yet what is usual under an issuer.
+const ISSUER_LEARNING_MS: i64 = 7 * MS_PER_DAY;
+/// For so long an identity that came with its issuer has no habits of its own.
+const IDENTITY_LEARNING_MS: i64 = MS_PER_DAY;
+
 impl ScoreContext<'_> {
+    /// Whether the identity came with an issuer that is newer than what was learned, such as that of a log
+    /// which was connected today: everything is as new as on the first day of a deployment, and what others
+    /// do elsewhere says nothing about it.
+    #[must_use]
+    pub fn came_with_new_issuer(&self) -> bool {
+        let now = self.event.time;
+        let first_seen = match self.profile.events {
+            0 => now,
+            _ => self.profile.first_seen,
+        };
+        if self.event.credential.is_none() || now.ms_since(first_seen) >= IDENTITY_LEARNING_MS {
+            return false;
+        }
+        let issued_since = self.issuer.and_then(|issuer| issuer.first_seen);
+        let since = issued_since.unwrap_or(first_seen);
+        now.ms_since(since) < ISSUER_LEARNING_MS
+            && first_seen.ms_since(since) >= 0
+            && self.calendar.has_days_outside(since.day()..=now.day())
+    }
+
     /// Whether the identity was used from this network before.
     #[must_use]
     pub fn is_at_usual_network(&self) -> bool {

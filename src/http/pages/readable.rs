@@ -44,7 +44,7 @@ fn now(console: &ConsoleService) -> Markup {
                 @for incident in open.drain(..) {
                     li {
                         a href=(format!("/incident/{}", incident.summary.id)) {
-                            (shown(&incident.summary.subject.id))
+                            (shown(&incident.summary.subject.id_with_owner()))
                         }
                         " "
                         span.dim.small {

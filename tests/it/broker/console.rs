@@ -58,8 +58,9 @@ fn free_address() -> String {
 #[test]
 fn any_instance_shows_the_baselines_of_all() {
     let setup = Setup::new("console-instances", 4, "native");
-    let running = ["one", "two"].map(|name| setup.start_at(name, &[], &free_address()));
-    let names: Vec<String> = (0..10).map(|n| format!("svc-{n}")).collect();
+    // Of eight partitions three instances get three at most: no one gets all four of the events.
+    let running = ["one", "two", "three"].map(|name| setup.start_at(name, &[], &free_address()));
+    let names: Vec<String> = (0..24).map(|n| format!("svc-{n}")).collect();
     let bearer = format!("Bearer {TOKEN}");
     let status = |running: &Running, name: &str, path: &str| {
         let url = format!("http://{}/v1/identities/{name}{path}", running.address);
@@ -70,14 +71,14 @@ fn any_instance_shows_the_baselines_of_all() {
             .iter()
             .any(|name| status(running, name, "/baseline").status == 200)
     };
-    let events = native_log(10, 20);
+    let events = native_log(24, 8);
     let keyed = events.iter().map(|event| {
         let key = event["identity"]["id"].as_str().unwrap().to_owned();
         (key, event.to_string().into_bytes())
     });
     setup.produce("events", keyed);
-    wait_until("both instances to own identities", || {
-        running.iter().all(owns_some)
+    wait_until("two instances to own identities", || {
+        running.iter().filter(|running| owns_some(running)).count() > 1
     });
     for running in &running {
         let owned = names

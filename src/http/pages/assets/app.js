@@ -31,6 +31,7 @@ const retime = () => document.querySelectorAll('time[data-t]').forEach(tick);
 
 /* small parts */
 const sev = s => { const n = SEV.indexOf(s); return el('span.sev.' + s, {}, sv('svg', { viewBox: '0 0 14 14', 'aria-hidden': 'true' }, [1, 2, 3, 4].map(k => sv('rect', { x: (k - 1) * 3.6, y: 11 - k * 2.5, width: 2.6, height: 2 + k * 2.5, rx: .6, fill: 'currentColor', 'fill-opacity': k <= n ? 1 : .22 }))), el('span', {}, s)); };
+const nameOf = s => s.kind === 'human' && s.owner && !s.id.includes(s.owner) ? s.owner : s.id;
 const who = (s, link = true) => { const b = link && s.kind !== 'network' ? el('a', { href: '/identity/' + encodeURIComponent(s.id) }, s.id) : el('b', {}, s.id); return b; };
 const HELD = { approval_required: 'waits for a person', protected: 'held: protected identity', exception: 'held: exception', cooldown: 'held: cooling down', blast_radius: 'held: too many at once', rate_cap: 'held: hourly limit', dry_run: 'dry run', paused: 'held: paused', unattributed: 'held: others could have caused it', learning: 'held: still learning' };
 const DID = { notify: 'notified', step_up: 'asked for a second factor', rotate: 'key rotated', revoke: 'credential ended', suspend: 'account suspended' }, WANT = { notify: 'notify somebody', step_up: 'ask for a second factor', rotate: 'rotate the key', revoke: 'end the credential', suspend: 'suspend the account' };
@@ -170,4 +171,4 @@ addEventListener('keydown', e => {
   if (k === 'g') g = performance.now(); else if (k === '?') help(); else if (k === 't') theme(); else if (k === 'u') zone(); else if (k === 'p') pause(); else if (k === 'z') { const t = $('.toast'); if (t?.undo) { t.undo(); t.remove(); } } else if (k === '/') { const s = $('input[type=search]'); if (s) { s.focus(); e.preventDefault(); } } else if (k === 'Escape') document.activeElement.blur(); else if (K[k]) { K[k](e); e.preventDefault(); }
 });
 setInterval(retime, 5000);
-export { $, DATA, DID, HELD, KIND, L, R, T, VERDICT, WANT, answer, approve, ask, at, big, btn, chart, clean, client, clock, draw, el, failed, get, heat, icon, inUtc, isPaused, kindIcon, legend, lifetimes, may, name, oneIn, orderTag, panel, pause, rarity, refused, send, setKeys, setNow, setPaused, sev, store, sv, theme, timeline, tipOn, toast, usual, verdicts, when, who, zone };
+export { $, DATA, DID, HELD, KIND, L, R, T, VERDICT, WANT, answer, approve, ask, at, big, btn, chart, clean, client, clock, draw, el, failed, get, heat, icon, inUtc, isPaused, kindIcon, legend, lifetimes, may, name, nameOf, oneIn, orderTag, panel, pause, rarity, refused, send, setKeys, setNow, setPaused, sev, store, sv, theme, timeline, tipOn, toast, usual, verdicts, when, who, zone };

@@ -1,16 +1,16 @@
-import { $, KIND, answer, approve, btn, draw, el, failed, get, icon, kindIcon, name, oneIn, orderTag, rarity, sev, setKeys, setNow, usual, verdicts, VERDICT, when } from './app.js';
+import { $, KIND, answer, approve, btn, draw, el, failed, get, icon, kindIcon, name, nameOf, oneIn, orderTag, rarity, sev, setKeys, setNow, usual, verdicts, VERDICT, when } from './app.js';
 import { current, on } from './frame.js';
 import { done, go, incidentUrl, live, lower, sevMark, subjectUrl, upper } from './parts.js';
 const main = $('main'), ROW = () => innerWidth <= 640 ? 104 : 82;
 
 function row(i, n, of, chosen) {
   return el('div.inc' + (i.verdict ? '.answered' : ''), { role: 'option', id: 'o' + n, 'aria-selected': String(n === chosen), 'aria-setsize': of, 'aria-posinset': n + 1, 'data-n': n }, sevMark(i.severity),
-    el('div.cut', {}, el('div.who', {}, kindIcon(i.subject.kind), el('b.cut', { title: i.subject.id }, i.subject.id), el('span.dim.small.cut', {}, [KIND[i.subject.kind], i.subject.group].filter(Boolean).join(' · '))), el('div.what.cut', { title: i.headline }, i.headline), el('div.meta', {}, i.signals.slice(0, 4).map(s => el('span.tag' + (s.nats > 6.8 ? '.ev' : ''), {}, s.label.toLowerCase())))),
+    el('div.cut', {}, el('div.who', {}, kindIcon(i.subject.kind), el('b.cut', { title: i.subject.id }, nameOf(i.subject)), el('span.dim.small.cut', {}, [KIND[i.subject.kind], i.subject.group, nameOf(i.subject) !== i.subject.id && i.subject.id].filter(Boolean).join(' · '))), el('div.what.cut', { title: i.headline }, i.headline), el('div.meta', {}, i.signals.slice(0, 4).map(s => el('span.tag' + (s.nats > 6.8 ? '.ev' : ''), {}, s.label.toLowerCase())))),
     el('div.right', {}, el('span', {}, live(i) && el('i.dot.ev', { title: 'evidence still arrives' }), ' ', when(i.last)), el('span.dim.hide-s', {}, oneIn(i.nats)), el('span.done', {}, i.verdict ? el('span.tag.good', {}, VERDICT[i.verdict.verdict]) : orderTag(i.order))));
 }
 function peek(i, box, after) {
   const part = (q, ...kids) => el('div', {}, el('p.q', {}, q), kids), rest = el('div.body', {}, el('div.bone', {}), el('div.bone.w', {}));
-  box.replaceChildren(el('div.body', {}, el('div.crumb', {}, sev(i.severity), el('span', {}, 'from ', when(i.opened, 'm'), live(i) ? ', evidence still arrives' : [' to ', when(i.last, 'm')])), el('h2.big', {}, i.subject.id + ': ' + lower(i.headline)), el('p.small.mid', {}, [KIND[i.subject.kind], i.subject.group, i.subject.owner && 'owner ' + i.subject.owner].filter(Boolean).join(' · '))), rest);
+  box.replaceChildren(el('div.body', {}, el('div.crumb', {}, sev(i.severity), el('span', {}, 'from ', when(i.opened, 'm'), live(i) ? ', evidence still arrives' : [' to ', when(i.last, 'm')])), el('h2.big', {}, nameOf(i.subject) + ': ' + lower(i.headline)), el('p.small.mid', {}, [KIND[i.subject.kind], i.subject.group, nameOf(i.subject) !== i.subject.id ? i.subject.id : i.subject.owner && 'owner ' + i.subject.owner].filter(Boolean).join(' · '))), rest);
   get('/v1/incidents/' + encodeURIComponent(i.id)).then(d => {
     const d2 = { ...d, summary: i };
     rest.replaceChildren(el('div.stack', {},
