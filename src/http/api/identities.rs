@@ -110,7 +110,8 @@ pub(super) async fn list(
     console.model.with_index(|index| {
         for incident in index.all() {
             let summary = &incident.summary;
-            if summary.view != "identity" || !summary.subject.id.to_lowercase().contains(&text) {
+            let subject = summary.subject.id_with_owner().to_lowercase();
+            if summary.view != "identity" || !subject.contains(&text) {
                 continue;
             }
             let known = found.entry(summary.subject.id.clone());

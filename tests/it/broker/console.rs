@@ -178,6 +178,8 @@ fn a_person_with_a_token_approves_and_answers() {
         let probes = identity["probes"].as_array().map_or(0, Vec::len);
         share.is_some_and(|share| share > 0.3) && probes > 5
     });
+    let found = read("/v1/identities?q=SVC-1");
+    assert_eq!(found["identities"][0]["id"], "svc-1", "{found}");
     work(&setup, &running, "token", "ada", "token-of-ada-0123456789");
 }
 
