@@ -1,6 +1,8 @@
-"""One table: what each peer and credwatch find on the same traffic, by the measure of `evaluate`."""
+"""One table: what each peer and credwatch find on the same traffic, by the measure of `evaluate`; means over the
+folders, each of which holds native.jsonl, labels.jsonl, verdicts.jsonl and report.json."""
 
 import json
+import pathlib
 import sys
 import time
 from collections import defaultdict
@@ -52,31 +54,42 @@ def measure(scores, events):
     return average_precision(scores, is_attack), recall, secs
 
 
-def line(name, precision, recall, secs, took):
-    """One row of the table."""
-    shares = ", ".join(f"{100 * share:.0f}" for share in recall)
-    waited = "none found" if secs is None else f"{secs:.0f} s"
-    return f"| {name} | {precision:.2f} | {shares} % | {waited} | {took} |"
-
-
-def main():
-    """Reads the folder, prints the table."""
-    folder = sys.argv[1]
-    events = tr.load(folder)
-    rows = {seconds: tr.windows(events, seconds) for seconds in (detectors.HOUR, detectors.DAY)}
-    print("| detector | average precision on events | campaigns found at 1, 3, 10, 30 alerts a day |"
-          " median time to detect at 3 | took |")
-    print("| --- | --- | --- | --- | --- |", flush=True)
-    with open(f"{folder}/credwatch.json") as text:
+def of_organisation(folder):
+    """What each detector finds in the traffic of one folder."""
+    with open(folder / "report.json") as text:
         own = json.load(text)
-    print(line("credwatch", own["average_precision"], own["campaign_recall"],
-               own["median_secs_to_detect"], ""), flush=True)
+    yield "credwatch", (own["average_precision"], own["campaign_recall"], own["median_secs_to_detect"]), None
+    events = tr.load(folder / "native.jsonl", folder / "labels.jsonl", folder / "verdicts.jsonl")
+    rows = {seconds: tr.windows(events, seconds) for seconds in (detectors.HOUR, detectors.DAY)}
     for name, detector, window in detectors.PEERS:
         features, row = rows.get(window, (None, None))
         begun = time.monotonic()
         scores = np.asarray(detector(events, features, row), dtype=float)
-        took = f"{time.monotonic() - begun:.0f} s"
-        print(line(name, *measure(scores, events), took), flush=True)
+        yield name, measure(scores, events), time.monotonic() - begun
+
+
+def line(name, results):
+    """One row of the table: means over the organisations."""
+    (precisions, recalls, waits), took = zip(*(found for found, _ in results)), [took for _, took in results]
+    shares = ", ".join(f"{100 * share:.0f}" for share in np.mean(recalls, axis=0))
+    found = [wait for wait in waits if wait is not None]
+    waited = f"{np.mean(found):.0f} s" if found else "none found"
+    spent = "" if None in took else f"{np.mean(took):.0f} s"
+    return f"| {name} | {np.mean(precisions):.2f} | {shares} % | {waited} | {spent} |"
+
+
+def main():
+    """Reads the folders, prints the table."""
+    table = {}
+    for folder in map(pathlib.Path, sys.argv[1:]):
+        for name, found, took in of_organisation(folder):
+            table.setdefault(name, []).append((found, took))
+            print(f"{folder.name}: {name}", file=sys.stderr, flush=True)
+    print("| detector | average precision on events | campaigns found at 1, 3, 10, 30 alerts a day |"
+          " median time to detect at 3 | took |")
+    print("| --- | --- | --- | --- | --- |")
+    for name, results in table.items():
+        print(line(name, results))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,7 @@ HOUR, DAY = 3_600, 86_400
 
 def half_space_trees(traffic, hours, row):
     """River's HalfSpaceTrees over identity-hours, scaled online, learned as they come."""
-    model = preprocessing.MinMaxScaler() | anomaly.HalfSpaceTrees(
-        n_trees=25, height=10, window_size=500, seed=1
-    )
+    model = trees()
     scores = np.zeros(len(hours))
     for at, features in enumerate(hours):
         point = dict(enumerate(features))
@@ -98,6 +96,56 @@ def rarity(traffic, *_):
     return scores
 
 
+def first_and_uncommon(traffic, *_):
+    """The matrix of a SIEM's UEBA: for each value, whether it is the first for the identity, and whether it is
+    the first or uncommon (under 5 %) for the identity, in its group, and in the organisation. The score is the
+    number of those that hold, of an identity and a group that are two weeks old."""
+    begun, counts, totals = {}, Counter(), Counter()
+    scores = np.zeros(len(traffic.identity))
+    rows = zip(traffic.identity, traffic.group, traffic.seconds, traffic.values)
+    for at, (who, group, now, values) in enumerate(rows):
+        scopes = (("identity", who), ("group", group), ("organisation", 0))
+        score = 0
+        for scope in scopes:
+            is_learned = now - begun.setdefault(scope, now) > 14 * DAY
+            for category, value in enumerate(values):
+                if value is None:
+                    continue
+                uses, all_uses = counts[scope, category, value], totals[scope, category]
+                if is_learned:
+                    score += (uses == 0) + (uses < 0.05 * all_uses)
+                counts[scope, category, value] += 1
+                totals[scope, category] += 1
+        scores[at] = score if now - begun[scopes[0]] > 14 * DAY else 0.0
+    return scores
+
+
+def on_readings(model):
+    """A model of River over the surprise of each of credwatch's signals, event by event."""
+
+    def score(traffic, *_):
+        learner = model()
+        scores = np.zeros(len(traffic.readings))
+        names = sorted({name for readings in traffic.readings for name in readings})
+        for at, readings in enumerate(traffic.readings):
+            point = {name: readings.get(name, 0.0) for name in names}
+            scores[at] = learner.score_one(point)
+            learner.learn_one(point)
+        return scores
+
+    return score
+
+
+def trees():
+    return preprocessing.MinMaxScaler() | anomaly.HalfSpaceTrees(
+        n_trees=25, height=10, window_size=500, seed=1
+    )
+
+
+def one_class_svm():
+    return preprocessing.StandardScaler() | anomaly.OneClassSVM(nu=0.01)
+
+
 PEERS = [
     ("River HalfSpaceTrees", half_space_trees, HOUR),
     ("rrcf", robust_random_cut_forest, DAY),
@@ -105,4 +153,7 @@ PEERS = [
     ("PyOD isolation forest", isolation_forest, HOUR),
     ("first-seen rules", first_seen_rules, None),
     ("frequency rarity", rarity, None),
+    ("first and uncommon, as a SIEM's UEBA", first_and_uncommon, None),
+    ("River HalfSpaceTrees on credwatch's readings", on_readings(trees), None),
+    ("River OneClassSVM on credwatch's readings", on_readings(one_class_svm), None),
 ]

@@ -19,6 +19,8 @@ class Traffic:
     first_uses: np.ndarray
     failed: np.ndarray
     lifetime: np.ndarray
+    group: np.ndarray
+    readings: list
     campaign: list
     first_second: float
 
@@ -36,17 +38,34 @@ def values_of(event):
     return values + [event.get("action"), resource]
 
 
-def load(folder):
-    """Reads events.jsonl and labels.jsonl."""
-    with open(f"{folder}/labels.jsonl") as lines:
+def seconds_of(time):
+    """Epoch seconds of a time in milliseconds or of RFC 3339."""
+    if isinstance(time, str):
+        return np.datetime64(time.rstrip("Z"), "ms").astype(np.int64) / 1_000
+    return time / 1_000
+
+
+def readings_of(verdicts):
+    """The surprise of each signal, by the id of the event."""
+    with open(verdicts) as lines:
+        scored = map(json.loads, lines)
+        return {v["event_id"]: {s["name"]: s["surprise_nats"] for s in v["signals"]} for v in scored}
+
+
+def load(events, labels, verdicts):
+    """Reads native events, the labels of attacks, and the verdicts of credwatch."""
+    with open(labels) as lines:
         labels = {label["event_id"]: label["campaign"] for label in map(json.loads, lines)}
+    readings = readings_of(verdicts)
     columns = defaultdict(list)
-    seen, names = defaultdict(set), {}
-    with open(f"{folder}/events.jsonl") as lines:
+    seen, names, groups = defaultdict(set), {}, {}
+    with open(events) as lines:
         for line in lines:
             event = json.loads(line)
-            who = names.setdefault(event["identity"]["id"], len(names))
-            stamp = np.datetime64(event["time"].rstrip("Z"), "ms").astype(np.int64) / 1_000
+            identity = event["identity"]
+            who = names.setdefault(identity["id"], len(names))
+            group = groups.setdefault(identity.get("group") or identity.get("kind"), len(groups))
+            stamp = seconds_of(event["time"])
             values = values_of(event)
             fresh = []
             for category, value in enumerate(values):
@@ -55,8 +74,7 @@ def load(folder):
             credential = event.get("credential", {})
             lifetime = 0.0
             if "issued_at" in credential and "expires_at" in credential:
-                ends = [credential["issued_at"], credential["expires_at"]]
-                begin, end = (np.datetime64(at.rstrip("Z"), "s").astype(np.int64) for at in ends)
+                begin, end = seconds_of(credential["issued_at"]), seconds_of(credential["expires_at"])
                 lifetime = max(0.0, float(end - begin))
             columns["identity"].append(who)
             columns["seconds"].append(stamp)
@@ -64,6 +82,8 @@ def load(folder):
             columns["first_uses"].append(fresh)
             columns["failed"].append(event.get("outcome") in ("failure", "denied"))
             columns["lifetime"].append(lifetime)
+            columns["group"].append(group)
+            columns["readings"].append(readings.get(event["event_id"], {}))
             columns["campaign"].append(labels.get(event["event_id"]))
     return Traffic(
         identity=np.array(columns["identity"]),
@@ -72,6 +92,8 @@ def load(folder):
         first_uses=np.array(columns["first_uses"], dtype=float),
         failed=np.array(columns["failed"], dtype=float),
         lifetime=np.log1p(np.array(columns["lifetime"])),
+        group=np.array(columns["group"]),
+        readings=columns["readings"],
         campaign=columns["campaign"],
         first_second=min(columns["seconds"]),
     )
