@@ -174,6 +174,21 @@ mod tests {
     }
 
     #[test]
+    fn identities_of_two_half_days_ago_are_forgotten() {
+        let mut shared = SharedDeviations::default();
+        let half_day = |number| EventTime::EARLIEST.saturating_add_ms(number * HALF_DAY_MS);
+        for identity in 0..30 {
+            shared.record(7, identity, NEVER, half_day(0));
+        }
+        shared.record(7, 30, NEVER, half_day(1));
+        assert!(shared.remaining_share(7, 99, 0.0, half_day(1)) < 0.2);
+        for later in 2..5 {
+            let left = shared.remaining_share(7, 99, 0.0, half_day(later));
+            assert!(left > 0.99, "{later}: {left}");
+        }
+    }
+
+    #[test]
     fn one_identity_counts_once_however_often() {
         let mut shared_deviations = SharedDeviations::default();
         let now = EventTime::EARLIEST;
