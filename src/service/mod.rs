@@ -30,6 +30,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 /// Feedback requests that may wait to be published.
@@ -83,6 +84,7 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
         .worker_threads(1)
         .enable_all()
         .build()?;
+    let mut shutdown = runtime.block_on(async { ShutdownSignals::catch() })?;
     let config = &shared.config;
     let receivers = config.deliver.receivers.iter();
     let poll_queues: Vec<Arc<PollQueue>> = receivers.filter_map(poll_queue_of).collect();
@@ -129,7 +131,7 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
             instance_announcer::run(shared, &instances, &handle)
         })?);
     }
-    runtime.block_on(shutdown_requested());
+    runtime.block_on(shutdown.received());
     info!("shutdown requested, draining");
     shared.stop.store(true, Ordering::Relaxed);
     for thread in threads {
@@ -275,18 +277,26 @@ async fn sample_throughput(console: Arc<Console>, metrics: Metrics) {
     }
 }
 
-/// Waits for SIGTERM or SIGINT.
-async fn shutdown_requested() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        warn!("cannot install signal handlers; only SIGKILL stops this process");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+/// SIGTERM and SIGINT, caught from before the first thread of the service starts.
+struct ShutdownSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl ShutdownSignals {
+    /// Catches them; in the context of a runtime.
+    fn catch() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for one of them.
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }

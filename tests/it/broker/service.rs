@@ -260,3 +260,10 @@ fn differing_topics_are_reported() {
         "{output_text}"
     );
 }
+
+#[test]
+fn a_stop_while_it_starts_is_orderly() {
+    let setup = Setup::without_topics("stopped", 1, "native");
+    // It states its address before its stages have started.
+    assert_eq!(setup.start("one").terminate(), Some(0));
+}
