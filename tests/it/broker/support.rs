@@ -16,7 +16,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// Ends a test that hangs.
-pub(crate) const HANGS_AFTER: Duration = Duration::from_secs(120);
+pub(crate) const HANGS_AFTER: Duration = Duration::from_secs(300);
 
 /// Bearer token of a service under test.
 pub(crate) const TOKEN: &str = "only-for-tests";
