@@ -1,6 +1,7 @@
 //! `credwatch inspect`: what inputs hold, before anything is scored.
 
 use crate::commands::read_records::{FilePart, read_records};
+use crate::files;
 use crate::files::InputError;
 use crate::ingest::RecordMapper;
 use crate::reports::inspection::InspectionReport;
@@ -17,7 +18,7 @@ pub fn inspect(
     mut progress: impl FnMut(&FilePart),
 ) -> Result<InspectionReport, InputError> {
     let mut report = InspectionReport::default();
-    read_records(inputs, mapper, |part, expanded| {
+    read_records(files::list(inputs)?, mapper, |part, expanded| {
         let name = part.path.display().to_string();
         report.add_part(part.bytes);
         expanded

@@ -1,6 +1,7 @@
 //! `credwatch map`: what a jq program makes of raw records.
 
 use crate::commands::read_records::read_records;
+use crate::files;
 use crate::files::InputError;
 use crate::ingest::{LeftOut, RecordMapper};
 use crate::token_redaction::Redactor;
@@ -61,7 +62,7 @@ pub fn map_records(
 ) -> Result<MapSummary, MapError> {
     let redactor = Redactor::default();
     let mut summary = MapSummary::default();
-    read_records(inputs, mapper, |part, expanded| {
+    read_records(files::list(inputs)?, mapper, |part, expanded| {
         for left_out in expanded.left_out {
             *summary.left_out.entry(left_out).or_default() += 1;
         }

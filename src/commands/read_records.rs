@@ -3,7 +3,8 @@
 
 use crate::files;
 use crate::files::InputError;
-use crate::ingest::{DecodedRecord, Expanded, RecordMapper};
+use crate::ingest::{DecodedNative, Expanded, RecordMapper};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -40,32 +41,39 @@ type ReadPart = Result<UnmappedPart, InputError>;
 /// A part with its records, or why nothing more is read.
 type MappedPart = Result<(FilePart, DecodedRecords), InputError>;
 /// The records of a part.
-pub(super) type DecodedRecords = Expanded<'static, DecodedRecord>;
+pub(super) type DecodedRecords = Expanded<'static, DecodedNative>;
 
-/// Calls `visit` with each part of `inputs`, in order, and its records, whose positions count from the
-/// beginning of the file.
+/// Calls `visit` with each part of `files`, in order, and its records, whose positions count from the
+/// beginning of the file. Where `visit` fails it is over at once, even if a pipe that is read stays open.
 ///
 /// # Errors
-/// An input cannot be read, or `visit` fails.
+/// A file cannot be read, or `visit` fails.
 pub(super) fn read_records<E: From<InputError>>(
-    inputs: &[PathBuf],
+    files: Vec<PathBuf>,
     mapper: &RecordMapper,
     visit: impl FnMut(&FilePart, DecodedRecords) -> Result<(), E>,
 ) -> Result<(), E> {
-    let files = files::list(inputs)?;
-    thread::scope(|scope| {
-        let (mut mappers, mut mapped) = (Vec::new(), Vec::new());
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            let (read_sender, read_parts) = sync_channel(QUEUED_PARTS);
-            let (mapped_sender, mapped_parts) = sync_channel(QUEUED_PARTS);
-            scope.spawn(move || map_parts(mapper, &read_parts, &mapped_sender));
-            mappers.push(read_sender);
-            mapped.push(mapped_parts);
-        }
-        let (visited_sender, visited) = channel();
-        scope.spawn(move || PartReader::new(mappers, visited).read_files(&files));
-        visit_in_order(&mapped, &visited_sender, visit)
-    })
+    let (mut threads, mut mappers, mut mapped) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+        let (read_sender, read_parts) = sync_channel(QUEUED_PARTS);
+        let (mapped_sender, mapped_parts) = sync_channel(QUEUED_PARTS);
+        let mapper = mapper.clone();
+        threads.push(thread::spawn(move || {
+            map_parts(&mapper, &read_parts, &mapped_sender);
+        }));
+        mappers.push(read_sender);
+        mapped.push(mapped_parts);
+    }
+    let (visited_sender, visited) = channel();
+    threads.push(thread::spawn(move || {
+        PartReader::new(mappers, visited).read_files(&files);
+    }));
+    visit_in_order(mapped, visited_sender, visit)?;
+    // A thread that panicked ended the input early.
+    for thread in threads {
+        thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+    }
+    Ok(())
 }
 
 fn map_parts(mapper: &RecordMapper, read: &Receiver<ReadPart>, mapped: &SyncSender<MappedPart>) {
@@ -86,10 +94,14 @@ fn map_parts(mapper: &RecordMapper, read: &Receiver<ReadPart>, mapped: &SyncSend
     }
 }
 
-/// Visits the parts in the order in which they were dealt to the mappers.
+/// Visits the parts in the order in which they were dealt to the mappers. No thread waits for it afterwards.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the channels are closed at the end"
+)]
 fn visit_in_order<E: From<InputError>>(
-    mapped: &[Receiver<MappedPart>],
-    visited: &Sender<u64>,
+    mapped: Vec<Receiver<MappedPart>>,
+    visited: Sender<u64>,
     mut visit: impl FnMut(&FilePart, DecodedRecords) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut records_before = 0;
@@ -225,7 +237,7 @@ mod tests {
         let inputs = [folder.path().to_path_buf()];
         let mapper = RecordMapper::of_format(Format::Native);
         let (mut found, mut first_parts) = (Vec::new(), 0);
-        read_records(&inputs, &mapper, |part, expanded| {
+        read_records(files::list(&inputs).unwrap(), &mapper, |part, expanded| {
             first_parts += usize::from(part.is_first);
             let records = expanded.records.into_iter();
             found.extend(
@@ -245,7 +257,7 @@ mod tests {
         let inputs = [folder.path().to_path_buf()];
         let mapper = RecordMapper::of_format(Format::Native);
         let mut visits = 0;
-        let ended = read_records(&inputs, &mapper, |part, _| {
+        let ended = read_records(files::list(&inputs).unwrap(), &mapper, |part, _| {
             visits += 1;
             match visits {
                 3 => Err(InputError::TooLarge(part.path.to_path_buf())),
@@ -257,16 +269,45 @@ mod tests {
     }
 
     #[test]
+    fn a_visitor_that_fails_waits_for_no_pipe() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe.jsonl");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let writer = {
+            let pipe = pipe.clone();
+            thread::spawn(move || {
+                let mut writer = std::fs::File::create(pipe).unwrap();
+                let line = r#"{"time":1700000000000,"identity":{"id":"a"},"activity":"use"}"#;
+                std::io::Write::write_all(&mut writer, format!("{line}\n").repeat(100).as_bytes())
+                    .unwrap();
+                writer
+            })
+        };
+        let mapper = RecordMapper::of_format(Format::Native);
+        let ended = read_records(vec![pipe], &mapper, |part, _| {
+            Err::<(), _>(InputError::TooLarge(part.path.to_path_buf()))
+        });
+        assert!(matches!(ended, Err(InputError::TooLarge(_))));
+        // Open until here.
+        drop(writer.join().unwrap());
+    }
+
+    #[test]
     fn a_damaged_file_is_named_after_the_parts_before_it() {
         let folder = files();
         let damaged = folder.path().join("20.json");
         std::fs::write(&damaged, [0x1f, 0x8b, 8, 0, 1]).unwrap();
         let mapper = RecordMapper::of_format(Format::Native);
         let mut files_read = 0;
-        let ended = read_records(&[folder.path().to_path_buf()], &mapper, |part, _| {
-            files_read += usize::from(part.is_first);
-            Ok(())
-        });
+        let ended = read_records(
+            files::list(&[folder.path().to_path_buf()]).unwrap(),
+            &mapper,
+            |part, _| {
+                files_read += usize::from(part.is_first);
+                Ok(())
+            },
+        );
         assert!(matches!(ended, Err(InputError::Io { path, .. }) if path == damaged));
         assert_eq!(files_read, 20);
     }

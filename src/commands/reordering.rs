@@ -4,7 +4,7 @@
 //! the records in it have no order. A file is delivered within minutes of its records, so that what is older
 //! than [`WINDOW_MS`] before the present file can be processed: no later file holds anything before it.
 
-use crate::ingest::{DecodedRecord, ExpandedRecord};
+use crate::ingest::{DecodedNative, ExpandedRecord};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(super) struct PlacedRecord {
     /// Position in all inputs, by which verdicts are written.
     pub(super) position: usize,
     /// The record.
-    pub(super) item: ExpandedRecord<'static, DecodedRecord>,
+    pub(super) item: ExpandedRecord<'static, DecodedNative>,
 }
 
 /// Records that are held back, in the order of time and then of their position.

@@ -11,7 +11,7 @@ use crate::enrichment::{DatabaseError, Enricher};
 use crate::files;
 use crate::files::InputError;
 use crate::files::state_directory::{StateError, StateFolder};
-use crate::ingest::{DecodedRecord, ExpandedRecord, NativeRecord, RecordMapper};
+use crate::ingest::{DecodedNative, ExpandedRecord, NativeRecord, RecordMapper};
 use crate::outputs::dead_letter::DeadLetter;
 use crate::outputs::verdict_line;
 use crate::shard::{OutputRecord, Stream};
@@ -210,6 +210,8 @@ pub(crate) fn replay_into(
     console: Option<(&Arc<Console>, &Arc<RecentEvents>)>,
     mut progress: impl FnMut(&FilePart),
 ) -> Result<(Summary, LocalShards), ReplayError> {
+    // Before an output is created: a mistyped input costs no result of an earlier replay.
+    let files = files::list(&options.inputs)?;
     let state = options.state.as_deref().map(StateFolder::new);
     let enricher = Enricher::open(&config.enrichment)?.map(Arc::new);
     let mapper = options
@@ -230,7 +232,7 @@ pub(crate) fn replay_into(
         summary: Summary::new(config.guardrails.mode),
         console: console.map(|(model, events)| (Arc::clone(model), Arc::clone(events))),
     };
-    read_records(&options.inputs, &mapper, |part, expanded| {
+    read_records(files, &mapper, |part, expanded| {
         if part.is_first {
             replay.begin_file(&part.path)?;
         }
@@ -273,17 +275,17 @@ impl Replay {
     /// Processes the records of a part, or holds them back until their time.
     fn take_part(&mut self, expanded: DecodedRecords) -> Result<(), ReplayError> {
         self.file.records += expanded.count;
+        let file = Arc::clone(&self.file.name);
         for item in expanded.records {
             let position = self.file.first_position + item.index;
             if self.file.delivered_ms.is_some() && item.outcome.is_ok() {
                 self.reordering.hold(PlacedRecord {
-                    file: Arc::clone(&self.file.name),
+                    file: Arc::clone(&file),
                     position,
                     item,
                 });
                 continue;
             }
-            let file = Arc::clone(&self.file.name);
             let line = self.item(&file, item)?;
             self.keep_verdict(position, line);
         }
@@ -323,7 +325,7 @@ impl Replay {
     fn item(
         &mut self,
         file: &str,
-        item: ExpandedRecord<'_, DecodedRecord>,
+        item: ExpandedRecord<'_, DecodedNative>,
     ) -> Result<Option<Vec<u8>>, ReplayError> {
         let origin = RecordOrigin {
             file,

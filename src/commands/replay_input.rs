@@ -4,6 +4,7 @@ use crate::commands::local_shards::{LocalShards, LocalShardsError, ShardOutput};
 use crate::commands::read_records::{FilePart, read_records};
 use crate::config::Config;
 use crate::enrichment::{DatabaseError, Enricher};
+use crate::files;
 use crate::files::InputError;
 use crate::ingest::RecordMapper;
 use crate::sources::source_format::Format;
@@ -43,7 +44,7 @@ pub(super) fn read_inputs(
     let mapper = RecordMapper::of_format(Format::Auto)
         .with_enricher(enricher)
         .with_redactor(config.redactor.clone());
-    read_records(inputs, &mapper, |part, expanded| {
+    read_records(files::list(inputs)?, &mapper, |part, expanded| {
         for item in expanded.records {
             let Ok(mut record) = item.outcome else {
                 continue;

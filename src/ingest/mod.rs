@@ -4,10 +4,10 @@
 //! order: they are sorted by time, and by position where times are equal. Lines are a log and keep their
 //! order.
 
-mod decoded_record;
+mod decoded_native;
 mod map_record;
 
-pub use decoded_record::DecodedRecord;
+pub use decoded_native::DecodedNative;
 
 use crate::config;
 use crate::enrichment::Enricher;
@@ -49,9 +49,9 @@ pub struct ExpandedRecord<'d, E = NativeRecord<'d>> {
 
 impl ExpandedRecord<'_> {
     /// The same with its event decoded, independent of its document.
-    fn decoded(self, redactor: &Redactor) -> ExpandedRecord<'static, DecodedRecord> {
+    fn decoded(self, redactor: &Redactor) -> ExpandedRecord<'static, DecodedNative> {
         let outcome = self.outcome.and_then(|native| {
-            DecodedRecord::decode(native, redactor).map_err(|error| error.to_string())
+            DecodedNative::decode(native, redactor).map_err(|error| error.to_string())
         });
         ExpandedRecord {
             index: self.index,
@@ -170,7 +170,7 @@ impl RecordMapper {
 
     /// The same with the events decoded, independent of the document.
     #[must_use]
-    pub fn decode(&self, document: &[u8]) -> Expanded<'static, DecodedRecord> {
+    pub fn decode(&self, document: &[u8]) -> Expanded<'static, DecodedNative> {
         let expanded = self.expand(document);
         let records = expanded.records.into_iter();
         Expanded {

@@ -340,3 +340,22 @@ fn what_new_people_do_under_a_known_issuer_is_one() {
     let created = after_three_weeks(first_day_of(["ada"], "okta"));
     assert_eq!(created.alert_ids().len(), 1);
 }
+
+#[test]
+fn a_mistyped_input_costs_no_earlier_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let alerts = folder.path().join("alerts");
+    std::fs::write(&alerts, "of an earlier replay\n").unwrap();
+    let mut command = credwatch();
+    command.args(["replay", "-q", "--alerts"]).arg(&alerts);
+    let output = command
+        .arg(folder.path().join("nowhere.jsonl"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stderr).contains("nowhere.jsonl"), "{output:?}");
+    assert_eq!(
+        std::fs::read_to_string(&alerts).unwrap(),
+        "of an earlier replay\n"
+    );
+}

@@ -18,9 +18,9 @@ self_cell! {
 }
 
 /// A native record with its event, which borrows from it.
-pub struct DecodedRecord(RecordAndEvent);
+pub struct DecodedNative(RecordAndEvent);
 
-impl DecodedRecord {
+impl DecodedNative {
     /// Decodes a record, and replaces the secrets in its event.
     ///
     /// # Errors
@@ -30,12 +30,6 @@ impl DecodedRecord {
             native::decode(&record.json, redactor).map(Some)
         })
         .map(Self)
-    }
-
-    /// The record.
-    #[must_use]
-    pub fn record(&self) -> &NativeRecord<'static> {
-        self.0.borrow_owner()
     }
 
     /// The record, without its event.
@@ -54,8 +48,8 @@ impl DecodedRecord {
     }
 }
 
-impl fmt::Debug for DecodedRecord {
+impl fmt::Debug for DecodedNative {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.record().fmt(f)
+        self.0.borrow_owner().fmt(f)
     }
 }
