@@ -12,12 +12,15 @@ use credwatch::simulation::rng::Rng;
 use credwatch_core::engine::Detail;
 use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 const START_MS: i64 = 1_767_571_200_000;
 const DAYS: i64 = 5;
-/// Histories of each view; each is some hundred records with about ten faults. `CREDWATCH_TEST_SEEDS` runs
-/// more.
-const SEEDS: u64 = 300;
+/// Histories of the view by identity; each is some hundred records with about ten faults.
+/// `CREDWATCH_TEST_SEEDS` runs more.
+const SEEDS: u64 = 800;
+/// Histories of the view by source, as a part of these.
+const SOURCES_SHARE: u64 = 3;
 
 type Records = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -241,21 +244,26 @@ fn disturbed(history: &History, dice: &mut Rng) -> (Vec<Vec<u8>>, Vec<u8>, u32) 
 
 #[test]
 fn faults_do_not_change_what_is_committed() {
-    histories(|seed| History {
+    histories(0..seeds() / 2, |seed| of_identities(seed, &SCENARIOS));
+}
+
+#[test]
+fn faults_do_not_change_what_is_committed_in_further_histories() {
+    histories(seeds() / 2..seeds(), |seed| of_identities(seed, &SCENARIOS));
+}
+
+fn of_identities(seed: u64, scenarios: &[&'static str]) -> History {
+    History {
         factory: factory(seed),
         id: ShardId::of_identities(0),
-        log: log(seed, &SCENARIOS),
-    });
+        log: log(seed, scenarios),
+    }
 }
 
 #[test]
 fn source_shards_publish_what_an_undisturbed_run_publishes() {
-    histories(|seed| {
-        let history = History {
-            factory: factory(seed),
-            id: ShardId::of_identities(0),
-            log: log(seed, &["password_spray", "credential_stuffing"]),
-        };
+    histories(0..seeds() / SOURCES_SHARE, |seed| {
+        let history = of_identities(seed, &["password_spray", "credential_stuffing"]);
         let (published, _) = undisturbed(&history);
         let is_sighting = |record: &Vec<u8>| sighting_record::decode(record).is_ok();
         History {
@@ -271,10 +279,10 @@ fn seeds() -> u64 {
     wanted.map_or(SEEDS, |text| text.parse().unwrap())
 }
 
-fn histories(of_seed: impl Fn(u64) -> History) {
+fn histories(seeds: Range<u64>, of_seed: impl Fn(u64) -> History) {
     let (mut crashes, mut published) = (0, 0);
-    let seeds = seeds();
-    for seed in 0..seeds {
+    let at_least = 2 * (seeds.end - seeds.start);
+    for seed in seeds {
         let history = of_seed(seed);
         let (expected, calm) = undisturbed(&history);
         let (found, after, crashed) = disturbed(&history, &mut Rng::new(seed));
@@ -287,7 +295,7 @@ fn histories(of_seed: impl Fn(u64) -> History) {
         published += expected.len() as u64;
     }
     assert!(
-        crashes > 2 * seeds && published > 2 * seeds,
+        crashes > at_least && published > at_least,
         "{crashes} crashes, {published} records"
     );
 }

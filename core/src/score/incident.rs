@@ -512,8 +512,8 @@ mod tests {
         assert!((last + libm::log(0.00001)).abs() < 1e-5, "{last}");
     }
 
-    /// One incident with `evidence_nats`.
-    fn one(identity: u64, evidence_nats: f64) -> Incidents {
+    /// Adds `evidence_nats` to the incident of an identity, of ten at most.
+    fn add(incidents: &mut Incidents, identity: u64, evidence_nats: f64, evicted: &mut Vec<u64>) {
         let evidence = EvidenceScore {
             event_nats: 5.0,
             score_nats: 5.0,
@@ -525,16 +525,14 @@ mod tests {
             total: evidence,
             attributable: evidence,
         };
+        let (deviations, now) = ([deviation(0.01, 1, None)], EventTime::EARLIEST);
+        incidents.add_evidence(identity, &deviations, &score, now, 10, evicted);
+    }
+
+    /// One incident with `evidence_nats`.
+    fn one(identity: u64, evidence_nats: f64) -> Incidents {
         let mut incidents = Incidents::default();
-        let now = EventTime::EARLIEST;
-        incidents.add_evidence(
-            identity,
-            &[deviation(0.01, 1, None)],
-            &score,
-            now,
-            10,
-            &mut Vec::new(),
-        );
+        add(&mut incidents, identity, evidence_nats, &mut Vec::new());
         incidents
     }
 
@@ -622,25 +620,7 @@ mod tests {
         let mut incidents = Incidents::default();
         let mut evicted = Vec::new();
         for identity in 0..100u64 {
-            let evidence = EvidenceScore {
-                event_nats: 5.0,
-                score_nats: 5.0,
-                new_nats: 5.0,
-                evidence_nats: identity as f64,
-                is_new: true,
-            };
-            let score = EventScore {
-                total: evidence,
-                attributable: evidence,
-            };
-            incidents.add_evidence(
-                identity,
-                &[deviation(0.01, 1, None)],
-                &score,
-                EventTime::EARLIEST,
-                10,
-                &mut evicted,
-            );
+            add(&mut incidents, identity, identity as f64, &mut evicted);
             assert!(incidents.len() <= 10);
         }
         assert!(incidents.get(99).is_some() && incidents.get(0).is_none());

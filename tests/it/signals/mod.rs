@@ -411,11 +411,7 @@ fn a_disabled_signal_gives_no_reading_and_still_learns() {
 /// Score and threshold of one record.
 fn score(shard: &mut Shard, record: &[u8]) -> (f64, f64) {
     let threshold = shard.health().threshold_nats;
-    let output = shard
-        .handle(record, 0, None, Detail::Explained)
-        .unwrap()
-        .step;
-    eprintln!("{:#?}", output.verdict);
+    let output = shard.handle(record, 0, None, Detail::Score).unwrap().step;
     (output.score_nats, threshold)
 }
 
