@@ -1,5 +1,5 @@
 """One table: what each peer and credwatch find on the same traffic, by the measure of `evaluate`; means over the
-folders, each of which holds native.jsonl, labels.jsonl, verdicts.jsonl and report.json."""
+folders, each of which holds native events.jsonl, labels.jsonl, verdicts.jsonl and report.json."""
 
 import json
 import pathlib
@@ -59,7 +59,7 @@ def of_organisation(folder):
     with open(folder / "report.json") as text:
         own = json.load(text)
     yield "credwatch", (own["average_precision"], own["campaign_recall"], own["median_secs_to_detect"]), None
-    events = tr.load(folder / "native.jsonl", folder / "labels.jsonl", folder / "verdicts.jsonl")
+    events = tr.load(folder / "events.jsonl", folder / "labels.jsonl", folder / "verdicts.jsonl")
     rows = {seconds: tr.windows(events, seconds) for seconds in (detectors.HOUR, detectors.DAY)}
     for name, detector, window in detectors.PEERS:
         features, row = rows.get(window, (None, None))
