@@ -28,11 +28,9 @@ pub enum PublishError {
     Start(#[from] std::io::Error),
 }
 
-/// Publishes `feedback`; returns a confirmation.
-///
-/// # Errors
-/// It is malformed, or Kafka rejected it.
-pub async fn send(config: &Arc<Config>, feedback: &Feedback) -> Result<String, PublishError> {
+/// Publishes `feedback` through `producer`; returns a confirmation.
+async fn send(producer: &RecordProducer, feedback: &Feedback) -> Result<String, PublishError> {
+    let config = producer.config();
     let key = match feedback.command()? {
         FeedbackCommand::AlertVerdict(alert_id, _) => alert_id,
         FeedbackCommand::OrderOutcome(order_id, _) | FeedbackCommand::Approve(order_id) => order_id,
@@ -43,15 +41,14 @@ pub async fn send(config: &Arc<Config>, feedback: &Feedback) -> Result<String, P
         return Err(PublishError::Unsigned);
     }
     let topic = &config.topics.feedback;
-    let sender = RecordProducer::new(Arc::clone(config))?;
-    let (partition, offset) = sender.send_feedback(key, feedback).await?;
+    let (partition, offset) = producer.send_feedback(key, feedback).await?;
     Ok(format!(
         "published to {topic}, partition {partition}, offset {offset}; running services take it in within \
          seconds\n"
     ))
 }
 
-/// The same, blocking.
+/// Publishes `feedback`, blocking; returns a confirmation.
 ///
 /// # Errors
 /// It is malformed, or Kafka rejected it.
@@ -59,13 +56,27 @@ pub fn publish(config: &Arc<Config>, feedback: &Feedback) -> Result<String, Publ
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(send(config, feedback))
+    let producer = RecordProducer::new(Arc::clone(config))?;
+    runtime.block_on(send(&producer, feedback))
 }
 
 /// Publishes requests from HTTP, one after the other, until the channel closes.
 pub async fn serve(config: Arc<Config>, mut feedback_requests: Receiver<FeedbackRequest>) {
+    // Kept connected, because a person waits for the answer; replaced after an error, which may be fatal.
+    let mut connected = None;
     while let Some(request) = feedback_requests.recv().await {
-        let result = send(&config, &request.feedback).await;
+        let producer = match connected.take() {
+            Some(producer) => Ok(producer),
+            None => RecordProducer::new(Arc::clone(&config)),
+        };
+        let result = match producer {
+            Ok(producer) => {
+                let sent = send(&producer, &request.feedback).await;
+                connected = sent.is_ok().then_some(producer);
+                sent
+            }
+            Err(invalid) => Err(invalid.into()),
+        };
         // The client may have disconnected.
         let _ = request.done.send(result.map_err(|error| match error {
             PublishError::Kafka(why) => NotPublished::Unavailable(why.to_string()),

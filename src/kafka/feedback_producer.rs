@@ -10,7 +10,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Delivery timeout.
+/// Longest wait for room in the queue of the client.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Publishes records one by one.
@@ -29,6 +29,12 @@ impl RecordProducer {
             .create()
             .map_err(KafkaError::Client)?;
         Ok(Self { config, producer })
+    }
+
+    /// What it was made with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Publishes a record and waits for its acknowledgement; returns its partition and offset.

@@ -26,7 +26,8 @@ export async function open(browser, width = 1440, height = 900) {
   const page = await browser.newPage();
   await page.setViewport({ width, height });
   page.setDefaultTimeout(WAIT);
-  page.faults = [];
+  page.faults = []; page.refusals = [];
+  page.on('response', r => { if (r.status() >= 400) page.refusals.push(`${r.status()} ${r.request().method()} ${r.url()}`); });
   page.on('pageerror', e => page.faults.push('script: ' + e.message));
   page.on('console', m => { if (m.type() === 'error' && !/status of (401|403|404|409)/.test(m.text())) page.faults.push('console: ' + m.text()); });
   page.on('dialog', d => { page.faults.push('dialog: ' + d.message()); d.dismiss(); });
@@ -34,12 +35,20 @@ export async function open(browser, width = 1440, height = 900) {
   return page;
 }
 
+/** Waits until the page is painted: before that, the browser drops keys and clicks. */
+export const painted = page => page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint').length, { timeout: WAIT });
+
 export async function visit(page, path) {
   await page.goto(BASE + path, { waitUntil: 'domcontentloaded', timeout: WAIT });
   await page.waitForFunction(() => document.body.dataset.ready, { timeout: WAIT });
+  await painted(page);
 }
 
-export const soon = (page, holds, what, ...args) => page.waitForFunction(holds, { timeout: WAIT }, ...args).catch(() => fail('waited in vain: ' + what));
+/** Waits until `holds` in the page; tells what stands there if it never does. */
+export const soon = (page, holds, what, ...args) => page.waitForFunction(holds, { timeout: WAIT }, ...args).catch(async () => {
+  const shown = await page.evaluate(() => ['.toast', 'dialog[open]', 'main'].map(q => q + ': ' + document.querySelector(q)?.textContent.slice(0, 400)).join('\n')).catch(e => e.message);
+  fail(['waited in vain: ' + what, page.url(), shown, ...page.refusals, ...page.faults].join('\n'));
+});
 export const text = (page, selector) => page.$eval(selector, n => n.textContent);
 
 /** Violations of WCAG 2.2 AA that axe finds. The script of axe is run by the debugger, past the page's policy. */

@@ -1,11 +1,13 @@
 // Log-in by a token, and by the identity provider; an order is approved; the session ends on the server.
-import { BASE, check, end, fail, handOver, launch, open, soon, text, visit, WAIT } from './browser.mjs';
+import { BASE, check, end, fail, handOver, launch, open, painted, soon, text, visit, WAIT } from './browser.mjs';
 const [mode, user, secret] = process.argv.slice(3), browser = await launch(), page = await open(browser);
 await page.goto(BASE + '/', { waitUntil: 'domcontentloaded' });
 check(new URL(page.url()).pathname === '/login', 'whoever is not logged in is asked to');
+await painted(page);
 if (mode === 'oidc') {
   await page.click('a[href="/login/oidc"]');
   await page.waitForSelector('#username', { timeout: WAIT });
+  await painted(page);
   await page.type('#username', user); await page.type('#password', secret);
   page.faults.length = 0; // the provider is another host, on purpose
   await page.click('#kc-login');
@@ -19,13 +21,12 @@ check(await page.$eval('body', n => n.dataset.name) === user, 'the session bears
 check((await page.cookies()).every(c => c.httpOnly && c.secure), 'no script reads a cookie');
 await soon(page, () => document.querySelectorAll('#list [data-n]').length > 0, 'an incident from Kafka');
 await visit(page, '/approvals');
-if (await page.$('li.panel')) {
-  await page.keyboard.press('a');
-  await page.waitForSelector('dialog[open]');
-  await page.keyboard.type('agreed by telephone');
-  await page.keyboard.press('Tab'); await page.keyboard.press('Tab'); await page.keyboard.press('Enter');
-  await soon(page, () => /Approved and sent/.test(document.querySelector('.toast')?.textContent || ''), 'the approval is confirmed');
-}
+await soon(page, () => document.querySelector('li.panel'), 'an order that waits');
+await page.keyboard.press('a');
+await page.waitForSelector('dialog[open]');
+await page.keyboard.type('agreed by telephone');
+await page.keyboard.press('Tab'); await page.keyboard.press('Tab'); await page.keyboard.press('Enter');
+await soon(page, () => /Approved and sent/.test(document.querySelector('.toast')?.textContent || ''), 'the approval is confirmed');
 await visit(page, '/');
 await page.keyboard.press('x');
 await soon(page, () => /unlearned/.test(document.querySelector('.toast')?.textContent || ''), 'the answer is confirmed');
