@@ -26,6 +26,7 @@ use credwatch::shard::{ShardFactory, load_model};
 use credwatch::simulation::member::Work;
 use credwatch::simulation::organisation::Organisation;
 use credwatch_core::units::{EventTime, MS_PER_DAY};
+use credwatch_core::verdict::EntityView;
 use kafka::{Broker, config, fill, producer, send};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -53,7 +54,8 @@ fn work(config: &Config, group: &str) -> (Shared, std::thread::JoinHandle<()>) {
     let (of_worker, group) = (shared.clone(), group.to_owned());
     let thread = std::thread::spawn(move || {
         let handoff = Arc::new(ShardHandoff::new(ColdStart::None));
-        let mut stage = Detect::new(factory, &group, handoff, &of_worker).with_feedback(answers);
+        let mut stage = Detect::new(EntityView::Identity, factory, &group, handoff, &of_worker)
+            .with_feedback(answers);
         worker::run(&mut stage, &group, &group, &of_worker).unwrap();
     });
     (shared, thread)

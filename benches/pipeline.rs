@@ -28,6 +28,7 @@ use credwatch::model::Model;
 use credwatch::shard::{ShardFactory, load_model};
 use credwatch::sources::native;
 use credwatch::token_redaction::Redactor;
+use credwatch_core::verdict::EntityView;
 use kafka::{Broker, config, fill};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -103,7 +104,13 @@ fn whole_pipeline(config: &Config, model: &Model, group: &str, viewers: usize) -
         }
         let factory = ShardFactory::new(config, model.clone(), PARTITIONS as u32);
         let handoff = Arc::new(ShardHandoff::new(ColdStart::All));
-        Box::new(Detect::new(factory, group, handoff, shared))
+        Box::new(Detect::new(
+            EntityView::Identity,
+            factory,
+            group,
+            handoff,
+            shared,
+        ))
     });
     if let Some((_served, feeder, viewers)) = watching {
         viewers.close();

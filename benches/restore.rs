@@ -22,6 +22,7 @@ use credwatch::kafka::stage::Shared;
 use credwatch::kafka::worker;
 use credwatch::metrics::Metrics;
 use credwatch::shard::{ShardFactory, ShardId, load_model};
+use credwatch_core::verdict::EntityView;
 use kafka::{Broker, config, producing, send};
 use rdkafka::producer::{DefaultProducerContext, Producer, ThreadedProducer};
 use serde_json::{Value, json};
@@ -89,7 +90,8 @@ fn work(config: &Config, events: usize) -> Value {
     let (of_worker, made_of) = (shared.clone(), factory(config));
     let thread = std::thread::spawn(move || {
         let handoff = Arc::new(ShardHandoff::new(ColdStart::None));
-        let mut stage = Detect::new(made_of, GROUP, handoff, &of_worker).with_feedback(answers);
+        let mut stage = Detect::new(EntityView::Identity, made_of, GROUP, handoff, &of_worker)
+            .with_feedback(answers);
         worker::run(&mut stage, GROUP, GROUP, &of_worker).unwrap();
     });
     let taken = || shared.metrics.records.with_label_values(&["detect"]).get() as usize;

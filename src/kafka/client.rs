@@ -2,6 +2,7 @@
 
 use crate::config::Kafka;
 use crate::kafka::KafkaError;
+use credwatch_core::verdict::EntityView;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::{ClientConfig, ClientContext};
@@ -131,10 +132,19 @@ pub fn producer(kafka: &Kafka, transactional_id: &str) -> ClientConfig {
 pub fn plain_producer(kafka: &Kafka) -> ClientConfig {
     let settings = [
         ("enable.idempotence", "true"),
-        ("message.timeout.ms", "10000"),
+        ("message.timeout.ms", "30000"),
         ("partitioner", "murmur2_random"),
     ];
     client(kafka, &settings)
+}
+
+/// Name of the detect stage of one view in consumer groups and transactional ids.
+#[must_use]
+pub fn detect_name(entity: EntityView) -> &'static str {
+    match entity {
+        EntityView::Identity => "detect",
+        EntityView::Source => "detect-sources",
+    }
 }
 
 /// A unique transactional id per producer; a zombie with the same id is fenced.

@@ -1,5 +1,7 @@
-//! The detect stage: events in, alerts, orders and decisions out. One shard per partition and view: by
-//! identity, which consumes events, and by source, which consumes the sightings that the former publishes.
+//! The detect stage: events in, alerts, orders and decisions out. A worker has the shards of one view: by
+//! identity, which consumes events, or by source, which consumes the sightings that the former publishes.
+//! Each view has a consumer group of its own, because the assignor balances partitions over all topics of a
+//! group: one instance would get the events and another the sightings.
 
 use crate::clock::wall_time;
 use crate::config::Config;
@@ -32,6 +34,7 @@ const NOT_ASSIGNED: &str = "record of a partition that this worker does not own"
 
 /// Shards of one worker.
 pub struct Detect {
+    entity: EntityView,
     shard_factory: ShardFactory,
     restorer: ShardRecovery,
     config: Arc<Config>,
@@ -49,9 +52,10 @@ pub struct Detect {
 }
 
 impl Detect {
-    /// A stage without shards.
+    /// A stage without shards, for those of the view `entity`.
     #[must_use]
     pub fn new(
+        entity: EntityView,
         shard_factory: ShardFactory,
         group: &str,
         handoff: Arc<ShardHandoff>,
@@ -62,6 +66,7 @@ impl Detect {
             .query_router
             .set_partitions(shard_factory.partitions());
         Self {
+            entity,
             shard_factory,
             restorer: ShardRecovery::new(Arc::clone(&shared.config), group.to_owned()),
             config: Arc::clone(&shared.config),
@@ -86,16 +91,13 @@ impl Detect {
         self
     }
 
-    fn id_of(&self, topic: &str, partition: i32) -> ShardId {
-        if topic == self.config.topics.sightings {
-            ShardId::of_sources(partition)
-        } else {
-            ShardId::of_identities(partition)
-        }
+    fn id_of(&self, partition: i32) -> ShardId {
+        let entity = self.entity;
+        ShardId { entity, partition }
     }
 
     fn shard_of(&self, record: &Record<'_>) -> Option<&Shard> {
-        self.shards.get(&self.id_of(record.topic, record.partition))
+        self.shards.get(&self.id_of(record.partition))
     }
 
     /// Whether the state already contains the record: the group's offset was reset.
@@ -114,8 +116,7 @@ impl Detect {
     fn prefetch(&self, records: &[Record<'_>], pending: &[Result<PendingRecord<'_>, String>]) {
         for (id, shard) in &self.shards {
             let of_shard = records.iter().zip(pending);
-            let of_shard =
-                of_shard.filter(|(record, _)| self.id_of(record.topic, record.partition) == *id);
+            let of_shard = of_shard.filter(|(record, _)| self.id_of(record.partition) == *id);
             let keys: Vec<Keys> = of_shard
                 .filter_map(|(_, pending)| pending.as_ref().ok().map(|pending| pending.keys))
                 .collect();
@@ -129,7 +130,7 @@ impl Detect {
         pending: PendingRecord<'_>,
         processed: &mut Processed,
     ) {
-        let id = self.id_of(record.topic, record.partition);
+        let id = self.id_of(record.partition);
         let Some(shard) = self.shards.get_mut(&id) else {
             return;
         };
@@ -147,7 +148,7 @@ impl Detect {
             self.metrics.record_key_mismatches.inc();
         }
         let (activity, outcome) = (handled.event.activity, handled.event.outcome);
-        if !handled.step.duplicate && record.topic == self.config.topics.events {
+        if !handled.step.duplicate && self.entity == EntityView::Identity {
             self.metrics.observe_lifetime(&handled.event);
         }
         if matches!(activity, Activity::Rotate | Activity::Refresh) && !handled.step.duplicate {
@@ -221,7 +222,7 @@ impl Detect {
     }
 
     fn dead_letter(&mut self, record: &Record<'_>, reason: &str) -> OutputRecord {
-        let id = self.id_of(record.topic, record.partition);
+        let id = self.id_of(record.partition);
         if let Some(shard) = self.shards.get_mut(&id) {
             shard.skip(record.offset);
         }
@@ -241,8 +242,7 @@ impl Stage for Detect {
     }
 
     fn topics(&self) -> Vec<String> {
-        let topics = &self.config.topics;
-        vec![topics.events.clone(), topics.sightings.clone()]
+        vec![self.config.topics.input_topic(self.entity).to_owned()]
     }
 
     fn process(&mut self, records: &[Record<'_>]) -> Result<Processed, KafkaError> {
@@ -263,8 +263,8 @@ impl Stage for Detect {
         Ok(processed)
     }
 
-    fn assign(&mut self, topic: &str, partition: i32) -> Result<(), KafkaError> {
-        let id = self.id_of(topic, partition);
+    fn assign(&mut self, _topic: &str, partition: i32) -> Result<(), KafkaError> {
+        let id = self.id_of(partition);
         let known = self.handoff.take(id);
         let is_cold = self.handoff.starts_cold(id);
         let shard = self
@@ -281,8 +281,8 @@ impl Stage for Detect {
         Some(self)
     }
 
-    fn revoke(&mut self, topic: &str, partition: i32) {
-        let id = self.id_of(topic, partition);
+    fn revoke(&mut self, _topic: &str, partition: i32) {
+        let id = self.id_of(partition);
         if let Some(shard) = self.shards.remove(&id) {
             self.unregister(id);
             self.handoff.hand_off(shard);
@@ -291,14 +291,14 @@ impl Stage for Detect {
     }
 
     fn pass_over(&mut self, tombstone: &Record<'_>) {
-        let id = self.id_of(tombstone.topic, tombstone.partition);
+        let id = self.id_of(tombstone.partition);
         if let Some(shard) = self.shards.get_mut(&id) {
             shard.skip(tombstone.offset);
         }
     }
 
     fn skip_deleted(&mut self, gap: &RetentionGap) {
-        let id = self.id_of(&gap.topic, gap.partition);
+        let id = self.id_of(gap.partition);
         if let Some(shard) = self.shards.get_mut(&id) {
             shard.skip_deleted(gap.clone());
         }
@@ -414,12 +414,8 @@ mod tests {
             (id, factory.shard(id))
         });
         let shards = made.collect();
-        let mut detect = Detect::new(
-            factory,
-            "test",
-            Arc::new(ShardHandoff::new(ColdStart::All)),
-            &shared,
-        );
+        let handoff = Arc::new(ShardHandoff::new(ColdStart::All));
+        let mut detect = Detect::new(EntityView::Identity, factory, "test", handoff, &shared);
         detect.shards = shards;
         detect
     }

@@ -25,6 +25,7 @@ use crate::receivers::poll_queue::PollQueue;
 use crate::receivers::receiver_consumer::ReceiverWorker;
 use crate::receivers::ssf_poll_consumer::PollQueueFeeder;
 use crate::shard::{LoadModelError, ShardFactory, load_model, model_hash};
+use credwatch_core::verdict::EntityView;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -176,12 +177,20 @@ fn start(
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let configured = shared.config.kafka.workers;
         let workers = if configured == 0 { cores } else { configured };
-        for worker in 0..workers {
-            let (model, handoff, runtime) = (model.clone(), Arc::clone(&handoff), runtime.clone());
-            let work = move |shared: &Shared, worker| {
-                detect_once(shared, &model, &handoff, worker, &runtime)
-            };
-            threads.push(spawn("detect", worker, shared, work)?);
+        // What is routine is no sighting: there are fewer sightings than events.
+        let of_view = [
+            (EntityView::Identity, workers),
+            (EntityView::Source, workers.div_ceil(2)),
+        ];
+        for (entity, workers) in of_view {
+            for worker in 0..workers {
+                let (model, handoff) = (model.clone(), Arc::clone(&handoff));
+                let runtime = runtime.clone();
+                let work = move |shared: &Shared, worker| {
+                    detect_once(shared, &model, entity, &handoff, worker, &runtime)
+                };
+                threads.push(spawn("detect", worker, shared, work)?);
+            }
         }
     }
     Ok(threads)
@@ -248,6 +257,7 @@ fn deliver_once(
 fn detect_once(
     shared: &Shared,
     model: &Model,
+    entity: EntityView,
     handoff: &Arc<ShardHandoff>,
     worker: usize,
     runtime: &Handle,
@@ -257,13 +267,14 @@ fn detect_once(
     let partitions = topics::require(config, &needed)?;
     runtime.block_on(topics::require_baselines(config, partitions))?;
     let factory = ShardFactory::new(config, model.clone(), partitions as u32);
-    let group = format!("{}-detect", config.kafka.group_id);
+    let name = client::detect_name(entity);
+    let group = format!("{}-{name}", config.kafka.group_id);
     let feedback = topics::require(config, std::slice::from_ref(&config.topics.feedback))?;
     let feedback_consumer =
         FeedbackConsumer::new(config, &group, feedback as i32, shared.metrics.clone())?;
-    let stage = Detect::new(factory, &group, Arc::clone(handoff), shared);
+    let stage = Detect::new(entity, factory, &group, Arc::clone(handoff), shared);
     let mut stage = stage.with_feedback(feedback_consumer);
-    let id = client::transactional_id(&config.kafka, "detect", worker);
+    let id = client::transactional_id(&config.kafka, name, worker);
     worker::run(&mut stage, &group, &id, shared)
 }
 

@@ -57,19 +57,17 @@ fn free_address() -> String {
 
 #[test]
 fn any_instance_shows_the_baselines_of_all() {
-    let setup = Setup::new("console-instances", 4, "native");
-    // Of eight partitions three instances get three at most: no one gets all four of the events.
-    let running = ["one", "two", "three"].map(|name| setup.start_at(name, &[], &free_address()));
+    let setup = Setup::new("console-instances", 6, "native");
     let names: Vec<String> = (0..24).map(|n| format!("svc-{n}")).collect();
     let bearer = format!("Bearer {TOKEN}");
     let status = |running: &Running, name: &str, path: &str| {
         let url = format!("http://{}/v1/identities/{name}{path}", running.address);
         get(&url, &[("authorization", &bearer)])
     };
-    let owns_some = |running: &Running| {
-        names
-            .iter()
-            .any(|name| status(running, name, "/baseline").status == 200)
+    let owned = |running: &Running| {
+        let mut owned = names.clone();
+        owned.retain(|name| status(running, name, "/baseline").status == 200);
+        owned.len()
     };
     let events = native_log(24, 8);
     let keyed = events.iter().map(|event| {
@@ -77,14 +75,17 @@ fn any_instance_shows_the_baselines_of_all() {
         (key, event.to_string().into_bytes())
     });
     setup.produce("events", keyed);
-    wait_until("two instances to own identities", || {
-        running.iter().filter(|running| owns_some(running)).count() > 1
+    let start = |name: &str| setup.start_at(name, &[], &free_address());
+    let first = start("one");
+    wait_until("the first instance to own all identities", || {
+        owned(&first) == names.len()
+    });
+    let running = [first, start("two"), start("three")];
+    wait_until("each instance to own identities", || {
+        running.iter().all(|running| owned(running) > 0)
     });
     for running in &running {
-        let owned = names
-            .iter()
-            .filter(|name| status(running, name, "/baseline").status == 200);
-        assert!(owned.count() < names.len(), "{} owns all", running.address);
+        assert!(owned(running) < names.len(), "{} owns all", running.address);
         wait_until("each identity on each instance", || {
             names.iter().all(|name| {
                 let answer = status(running, name, "");
@@ -100,15 +101,18 @@ fn any_instance_shows_the_baselines_of_all() {
                 .env("CREDWATCH_HTTP__TOKEN", TOKEN);
             asked.output().unwrap().status.success()
         };
-        assert!(names.iter().all(explained), "explain asks the owner");
-        let health = get(
-            &format!("http://{}/v1/health", running.address),
-            &[("authorization", &bearer)],
-        );
-        assert_eq!(health.json()["partitions"], json!({"ready": 4, "of": 4}));
-        let hygiene = format!("http://{}/v1/hygiene", running.address);
-        let unused = get(&hygiene, &[("authorization", &bearer)]).json()["unused"].clone();
-        assert_eq!(unused["partitions"], unused["of_partitions"], "{unused}");
+        wait_until("explain to ask the owner", || names.iter().all(explained));
+        let of = |path: &str| {
+            let url = format!("http://{}/v1/{path}", running.address);
+            get(&url, &[("authorization", &bearer)]).json()
+        };
+        wait_until("all partitions to be ready", || {
+            of("health")["partitions"] == json!({"ready": 6, "of": 6})
+        });
+        wait_until("unused privileges of all partitions", || {
+            let unused = of("hygiene")["unused"].clone();
+            unused["partitions"].is_u64() && unused["partitions"] == unused["of_partitions"]
+        });
     }
 }
 

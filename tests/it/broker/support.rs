@@ -296,11 +296,13 @@ impl Setup {
         }
     }
 
-    /// Where the group stands in the partitions of a topic.
+    /// Where the group of a topic stands in its partitions.
     fn committed(&self, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
+        let is_sightings = topic == "sightings";
+        let stage = ["detect", "detect-sources"][usize::from(is_sightings)];
         let reader: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", &self.servers)
-            .set("group.id", format!("{}-detect", self.prefix))
+            .set("group.id", format!("{}-{stage}", self.prefix))
             .create()
             .unwrap();
         let mut requested = TopicPartitionList::new();
@@ -349,20 +351,23 @@ impl Setup {
     }
 }
 
-/// A failed test prints the log of the program.
+/// Lines of a log that a failed test prints: more would hide why it failed.
+const LOG_TAIL_LINES: usize = 25;
+
+/// A failed test prints the end of the log of the program.
 impl Drop for Setup {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;
         }
         for entry in std::fs::read_dir(self.folder.path()).unwrap().flatten() {
-            if entry
-                .path()
-                .extension()
-                .is_some_and(|extension| extension == "log")
-            {
-                let log = std::fs::read_to_string(entry.path()).unwrap_or_default();
-                eprintln!("{}:\n{log}", entry.path().display());
+            let path = entry.path();
+            if path.extension().is_some_and(|extension| extension == "log") {
+                let log = std::fs::read_to_string(&path).unwrap_or_default();
+                let skipped = log.lines().count().saturating_sub(LOG_TAIL_LINES);
+                log.lines()
+                    .skip(skipped)
+                    .for_each(|line| eprintln!("{line}"));
             }
         }
     }
@@ -492,9 +497,6 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
                 vec![path]
             }
         })
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "json")
-        })
+        .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
         .collect()
 }
