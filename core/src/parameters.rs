@@ -162,6 +162,8 @@ parameters! {
         initial_nats: f64 = "initial_nats" number(9.0),
         /// Lower bound of the threshold, in nats.
         min_nats: f64 = "min_nats" positive(7.0),
+        /// Share of the budget that alerts by chance alone may take.
+        chance_share_of_budget: f64 = "chance_share_of_budget" positive(0.2),
         /// The estimate has full weight once its standard error is at most this, in nats.
         tolerated_error_nats: f64 = "tolerated_error_nats" positive(0.5),
         /// Largest rise of the threshold in a day, in nats.

@@ -97,19 +97,16 @@ impl Threshold {
 
     /// The threshold where `identities` have a baseline.
     ///
-    /// A score in calibrated nats is exceeded by e^−x of identity-days, so `identities` exceed
-    /// ln(identities/budget) as often as the budget permits. Until the tail is estimated, the threshold
-    /// stands
-    /// `WARMUP_MARGIN_NATS` above that: a new deployment learns before it alerts.
+    /// A score in calibrated nats is exceeded by e^−x of identity-days, so chance alone takes its share *s* of
+    /// the budget at ln(identities/(*s*·budget)): with many identities weak evidence is found every day. Until
+    /// the tail is estimated, the bound is up to `WARMUP_MARGIN_NATS` above that: a new deployment learns
+    /// before it alerts.
     #[must_use]
     pub fn nats(&self, identities: usize) -> f64 {
-        let learned = self.learned_share();
-        if learned >= 1.0 {
-            return self.state.nats;
-        }
-        let derived =
-            libm::log(identities.max(1) as f64 / self.alerts_per_day) + WARMUP_MARGIN_NATS;
-        self.state.nats.max((1.0 - learned) * derived)
+        let by_chance = self.params.chance_share_of_budget * self.alerts_per_day;
+        let margin = (1.0 - self.learned_share()) * WARMUP_MARGIN_NATS;
+        let bound = libm::log(identities.max(1) as f64 / by_chance) + margin;
+        self.state.nats.max(bound)
     }
 
     /// The state, for a snapshot.
@@ -244,6 +241,25 @@ mod tests {
         assert!((threshold.nats(100) - 9.0).abs() < 1e-9);
     }
 
+    #[test]
+    fn learned_it_leaves_chance_its_share_of_the_budget_and_no_more() {
+        let mut threshold = threshold();
+        let learned = ThresholdState {
+            nats: 7.0,
+            days_seen: 30.0,
+            error_nats: 0.0,
+            ..threshold.state().clone()
+        };
+        threshold.restore(learned);
+        assert!(
+            (threshold.nats(500) - 7.0).abs() < 1e-12,
+            "the estimate is higher"
+        );
+        let by_chance = 100_000.0 * libm::exp(-threshold.nats(100_000));
+        let share = Parameters::default().threshold.chance_share_of_budget;
+        assert!((by_chance - share * 5.0).abs() < 1e-9, "{by_chance}");
+    }
+
     /// A threshold whose estimate has half the weight.
     fn half_learned(nats: f64) -> Threshold {
         let mut threshold = threshold();
@@ -259,11 +275,11 @@ mod tests {
     }
 
     #[test]
-    fn half_learned_it_stands_at_half_of_what_identities_and_budget_demand() {
+    fn half_learned_it_stands_half_of_the_margin_above_chance() {
         let threshold = half_learned(3.0);
         assert!((threshold.learned_share() - 0.5).abs() < 1e-12);
-        let demanded = libm::log(1_000_000.0 / 5.0) + WARMUP_MARGIN_NATS;
-        assert!((threshold.nats(1_000_000) - 0.5 * demanded).abs() < 1e-12);
+        let demanded = libm::log(1_000_000.0) + 0.5 * WARMUP_MARGIN_NATS;
+        assert!((threshold.nats(1_000_000) - demanded).abs() < 1e-12);
         assert!((half_learned(30.0).nats(1_000_000) - 30.0).abs() < 1e-12);
     }
 
