@@ -97,10 +97,10 @@ impl Threshold {
 
     /// The threshold where `identities` have a baseline.
     ///
-    /// A score in calibrated nats is exceeded by e^−x of identity-days, so chance alone takes its share *s* of
-    /// the budget at ln(identities/(*s*·budget)): with many identities weak evidence is found every day. Until
-    /// the tail is estimated, the bound is up to `WARMUP_MARGIN_NATS` above that: a new deployment learns
-    /// before it alerts.
+    /// A score in calibrated nats is exceeded by e^−x of identity-days, so chance alone takes its share *s*
+    /// of the budget at ln(identities/(*s*·budget)): of many identities some show weak evidence every day.
+    /// Until the tail is estimated, the bound is up to `WARMUP_MARGIN_NATS` above that: a new deployment
+    /// learns before it alerts.
     #[must_use]
     pub fn nats(&self, identities: usize) -> f64 {
         let by_chance = self.params.chance_share_of_budget * self.alerts_per_day;

@@ -282,24 +282,19 @@ impl Setup {
 
     /// Waits until the group has committed every record of the events topic, and then every sighting.
     pub(crate) fn wait_until_committed(&self, partitions: i32) {
-        for topic in ["events", "sightings"] {
-            let ends = self
-                .read(topic)
-                .into_iter()
-                .map(|r| (r.partition, r.offset + 1));
-            let ends: BTreeMap<i32, i64> = ends.collect();
+        for (topic, stage) in [("events", "detect"), ("sightings", "detect-sources")] {
+            let records = self.read(topic).into_iter();
+            let ends: BTreeMap<i32, i64> = records.map(|r| (r.partition, r.offset + 1)).collect();
             wait_until(topic, || {
-                let committed = self.committed(topic, partitions);
+                let committed = self.committed(topic, stage, partitions);
                 ends.iter()
                     .all(|(partition, end)| committed.get(partition) >= Some(end))
             });
         }
     }
 
-    /// Where the group of a topic stands in its partitions.
-    fn committed(&self, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
-        let is_sightings = topic == "sightings";
-        let stage = ["detect", "detect-sources"][usize::from(is_sightings)];
+    /// Where the group of `stage` stands in the partitions of a topic.
+    fn committed(&self, topic: &str, stage: &str, partitions: i32) -> BTreeMap<i32, i64> {
         let reader: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", &self.servers)
             .set("group.id", format!("{}-{stage}", self.prefix))
