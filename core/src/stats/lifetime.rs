@@ -15,8 +15,6 @@ use borsh::io::{Read, Result, Write};
 use borsh::{BorshDeserialize, BorshSerialize};
 use hdrhistogram::Histogram;
 
-/// See [`LifetimeHistogram::refresh`].
-const REBUILD_SHARE: u64 = 32;
 const MAX_SECS: u64 = 10 * 366 * 86_400;
 
 /// Decayed distribution of lifetimes in seconds.
@@ -70,21 +68,28 @@ impl LifetimeHistogram {
         }
     }
 
-    /// Adds one lifetime; halves past counts first where `half_life_days` have passed.
+    /// Adds one lifetime; halves past counts first where `half_life_days` have passed. O(distinct lifetimes).
     pub fn add(&mut self, secs: u64, now: EventTime, half_life_days: f64) {
         let due_ms = (half_life_days * MS_PER_DAY as f64) as i64;
         if now.ms_since(self.halved_at) >= due_ms {
             self.halved_at = now;
             self.halve();
         }
-        self.counts.saturating_record(secs.clamp(1, MAX_SECS));
-        if self.counts.len() * REBUILD_SHARE >= self.steps_total * (REBUILD_SHARE + 1) {
-            self.rebuild_steps();
+        let secs = secs.clamp(1, MAX_SECS);
+        self.counts.saturating_record(secs);
+        let position = self.steps.partition_point(|step| step.highest_secs < secs);
+        match self.steps.get_mut(position) {
+            Some(step) if self.counts.equivalent(step.highest_secs, secs) => {
+                step.at += 1;
+                self.steps_total += 1;
+                let larger = self.steps.iter_mut().skip(position + 1);
+                larger.for_each(|step| step.below += 1);
+            }
+            _ => self.rebuild_steps(),
         }
     }
 
-    /// Recomputes cumulative counts, so that a query costs a binary search. Done whenever the histogram has
-    /// grown by one part in `REBUILD_SHARE`; results lag behind by at most that.
+    /// Recomputes cumulative counts, so that a query costs a binary search.
     fn rebuild_steps(&mut self) {
         self.steps.clear();
         self.steps_total = 0;
@@ -174,6 +179,25 @@ mod tests {
             thousand < 0.01 * three && three < 0.002,
             "{three} {thousand}"
         );
+    }
+
+    #[test]
+    fn a_new_lifetime_counts_from_its_first_observation() {
+        let mut histogram = LifetimeHistogram::new(NOW);
+        (0..2_000).for_each(|_| histogram.add(86_400, NOW, 30.0));
+        let of_first = histogram.tail(7_200);
+        for others in 1..=60 {
+            histogram.add(7_200, NOW, 30.0);
+            let expected = (f64::from(others) + 1.0) / (2_001.0 + f64::from(others));
+            let tail = histogram.tail(7_200);
+            assert!((tail / expected - 1.0).abs() < 0.01, "{others}: {tail}");
+        }
+        assert!(of_first < 0.000_1);
+        let mut rebuilt = histogram.clone();
+        rebuilt.rebuild_steps();
+        for secs in [60, 7_200, 40_000, 86_400, 90_000] {
+            assert!((histogram.tail(secs) - rebuilt.tail(secs)).abs() < 1e-12);
+        }
     }
 
     #[test]
