@@ -19,20 +19,13 @@ pub struct Sighting<'a> {
     pub credential: Option<Credential<'a>>,
     /// Outcome.
     pub outcome: Outcome,
-    /// Whether this network is usual for the identity, or its origin is not known
-    /// yet.
+    /// Whether this network is usual for the identity, or it signed in and its origin is not known yet.
     pub is_known_source: bool,
     /// Partition and offset of the event.
     pub position: (i32, i64),
 }
 
 impl<'a> Sighting<'a> {
-    /// Whether it is routine for the identity, and thus no evidence of an attacker.
-    #[must_use]
-    pub fn is_routine(&self) -> bool {
-        self.is_known_source && self.outcome == Outcome::Success
-    }
-
     /// The same as an event of the source: the network is the entity, and the identity is the object. All
     /// sources are of one kind and one group.
     #[must_use]

@@ -179,7 +179,7 @@ mod tests {
             Some(CredentialKind::Password)
         );
         assert_eq!(sighting.position, (3, 12));
-        assert!(sighting.is_known_source && !sighting.is_routine());
+        assert!(sighting.is_known_source);
     }
 
     #[test]

@@ -177,7 +177,7 @@ fn start(
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let configured = shared.config.kafka.workers;
         let workers = if configured == 0 { cores } else { configured };
-        // What is routine is no sighting: there are fewer sightings than events.
+        // Only authentications are sightings: there are fewer of them than events.
         let of_view = [
             (EntityView::Identity, workers),
             (EntityView::Source, workers.div_ceil(2)),

@@ -118,6 +118,22 @@ fn a_shared_egress_is_learned_and_a_moved_one_contains_nobody() {
 }
 
 #[test]
+fn an_outage_is_no_attack_of_the_office_and_hides_none_from_elsewhere() {
+    let mut logins = Logins::new(8);
+    let mut events = logins.ordinary_days(12);
+    events.extend(logins.outage());
+    let (alerts, _) = replay(&events, &[]);
+    assert_eq!(opened(&of_sources(&alerts)), 0, "{alerts:?}");
+    events.extend(logins.spray());
+    events.sort_by_key(|event| event["time"].as_i64());
+    let (alerts, _) = replay(&events, &[]);
+    let of_sources = of_sources(&alerts);
+    assert_eq!(opened(&of_sources), 1);
+    let details = &of_sources[0]["unmapped"]["credwatch"];
+    assert_eq!(details["network"], "203.0.113.0/24");
+}
+
+#[test]
 fn a_protected_identity_with_a_login_from_the_source_is_only_alerted_on() {
     let mut logins = Logins::new(7);
     let mut events = logins.ordinary_days(12);

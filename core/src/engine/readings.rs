@@ -1,7 +1,7 @@
 //! Evaluates the enabled signals for an event.
 
 use super::Engine;
-use crate::event::{Activity, Attribution, Event};
+use crate::event::{Activity, Attribution, Event, Outcome};
 use crate::score::deviation::Deviations;
 use crate::signal::{SIGNALS, ScoreContext, Signal, score_all};
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, SignalVerdict};
@@ -27,7 +27,7 @@ const MIN_KNOWN_SUCCESSES: f64 = 0.9;
 /// Decayed number of uses from which the origin of an identity is known.
 const MIN_PLACED_USES: f64 = 2.5;
 
-/// Whether this network is usual for the identity, or its origin is not known yet.
+/// Whether this network is usual for the identity, or it signed in and its origin is not known yet.
 /// Networks rather than autonomous systems: the latter are shared with strangers.
 #[inline]
 pub(super) fn is_known_source(context: &ScoreContext<'_>) -> bool {
@@ -37,7 +37,8 @@ pub(super) fn is_known_source(context: &ScoreContext<'_>) -> bool {
     let (prefixes, weight) = (&context.profile.prefix, context.profile_weight);
     let known = context.features.prefix;
     let count = known.map_or(0.0, |prefix| prefixes.count(prefix, weight));
-    count >= MIN_KNOWN_SUCCESSES || prefixes.observations(weight) < MIN_PLACED_USES
+    let signed_in = context.event.outcome == Outcome::Success;
+    count >= MIN_KNOWN_SUCCESSES || signed_in && prefixes.observations(weight) < MIN_PLACED_USES
 }
 
 /// The enabled signals of the view, and those of them for events that anyone can cause: where somebody failed

@@ -44,7 +44,6 @@ impl Engine {
                 .record_attempt(keys.identity, id, sighting.time);
         }
         let features = Features {
-            is_routine: sighting.is_routine(),
             is_known_source: sighting.is_known_source,
             ..enrich(
                 &event,

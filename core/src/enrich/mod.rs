@@ -117,9 +117,7 @@ pub struct Features {
     pub hour_bin: usize,
     /// Hours since the epoch.
     pub hour: u32,
-    /// Whether the event is routine for its source, so that it does not count towards volumes.
-    pub is_routine: bool,
-    /// In the view by source, whether the source is usual for the identity.
+    /// In the view by source, whether the source is usual for the identity: such an event is no evidence.
     pub is_known_source: bool,
 }
 
@@ -200,7 +198,6 @@ pub fn enrich(
         issuer: issuer_key(event.credential.as_ref(), hash_key),
         hour_bin: hour_of_week::bin_of(event.time),
         hour: (event.time.epoch_ms() / MS_PER_HOUR) as u32,
-        is_routine: false,
         is_known_source: false,
     }
 }

@@ -7,7 +7,8 @@
 //! Failures come in runs, each with its own rate; the rates spread around the usual rate, which is centred on
 //! the peers', as after `RUN_TRIALS` trials, or `OWN_ATTEMPT_RUN_TRIALS` for sign-in attempts from a network
 //! of the identity's own: that is how a forgotten password looks, and an outage of the identity provider.
-//! Fewer than [`MIN_FAILED`] are no run. A run is one deviation, which grows.
+//! Fewer than [`MIN_FAILED`] are no run. A run is one deviation, which grows. At a source only strangers
+//! count: whoever usually signs in there has a view of his own, and an outage fails all of them.
 //!
 //! # Formula
 //! With *k* failures among *m* trials in the recent window (exponentially decayed, this event
@@ -148,7 +149,7 @@ impl Signal for Failure {
             Outcome::Error => !is_attempt(context),
             Outcome::Failure | Outcome::Denied => false,
         };
-        if abstains || is_of_one_identity(context) {
+        if abstains || context.features.is_known_source || is_of_one_identity(context) {
             return None;
         }
         let (failed, tried) = window(context);
@@ -252,7 +253,9 @@ pub(super) fn learn_attempt(context: &mut LearnContext<'_>) {
         counts.attempts.add_success(time, window);
         return;
     }
-    counts.attempts.add_failure(time, window);
+    if !context.features.is_known_source {
+        counts.attempts.add_failure(time, window);
+    }
     if context.entity == EntityView::Source {
         counts.failed += weight;
         counts.tried += weight;

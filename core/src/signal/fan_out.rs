@@ -40,7 +40,7 @@ fn distinct_now(context: &ScoreContext<'_>) -> Option<f64> {
     let hourly = &context.profile.hourly;
     let is_same_hour = hourly.hour == context.features.hour;
     if !is_same_hour
-        || context.features.is_routine
+        || context.features.is_known_source
         || hourly.has_seen(context.features.operation_class)
     {
         return None;

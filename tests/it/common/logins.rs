@@ -64,6 +64,21 @@ impl Logins {
         events
     }
 
+    /// The provider fails everybody, who tries again, within an hour of the next morning at the office.
+    pub(crate) fn outage(&mut self) -> Vec<Value> {
+        let start_ms = START_MS + self.day * DAY_MS;
+        let mut events = Vec::new();
+        for attempt in 0..3 {
+            for person in 0..PEOPLE {
+                let at_ms = start_ms + (attempt * PEOPLE + person) as i64 * 2_000;
+                let last = 1 + self.below(200);
+                let source = format!("{}.{last}", self.office);
+                events.push(self.login(person, at_ms, &source, "NO", "failure"));
+            }
+        }
+        events
+    }
+
     /// Two passwords on everybody from one hired network within two hours of the next morning.
     pub(crate) fn spray(&mut self) -> Vec<Value> {
         let start_ms = START_MS + self.day * DAY_MS;
