@@ -8,7 +8,8 @@
 //! [`MIN_SPOKEN_HOURS`] a silence is a pause.
 //!
 //! # Formula
-//! Upper tail of the Student-t predictive of ln missed hours ([`crate::stats::student`]). The prior
+//! Upper tail of the Student-t predictive of ln missed hours ([`crate::stats::student`]), as far as the
+//! silences of the identity and the prior can know it ([`crate::stats::knowable`]). The prior
 //! is that of memoryless activity: missed hours are Exp(1), so their logarithm has mean −γ and
 //! standard deviation π/√6 (Gumbel distribution).
 //!
@@ -26,6 +27,7 @@ use crate::event::IdentityKind;
 use crate::parameters::Parameters;
 use crate::stats::hash::key32;
 use crate::stats::hour_of_week::{PeerRates, expected_between};
+use crate::stats::knowable::knowable_tail;
 use crate::stats::student::{NormalPrior, student_upper_tail};
 use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, Span};
 use crate::verdict::{EntityView, Explanation, Level, Reading, SignalName, Technique};
@@ -134,12 +136,9 @@ impl Signal for Dormancy {
         let observations = own.count(weight);
         let level = evidence_level(observations, PEERS_PRIOR_STRENGTH);
         let deviation_key = key32(SILENCE_SPACE, &context.features.hour.to_be_bytes());
-        Some(Reading::new(
-            student_upper_tail(t, degrees),
-            level,
-            observations,
-            deviation_key,
-        ))
+        let tail = student_upper_tail(t, degrees);
+        let p = knowable_tail(tail, observations + PEERS_PRIOR_STRENGTH);
+        Some(Reading::new(p, level, observations, deviation_key))
     }
 
     /// A return: after a shutdown many come back at once.

@@ -1,7 +1,8 @@
 //! Signal: too many events in this hour.
 //!
 //! Assumption, formula and source: [`crate::stats::hourly_volume`]; an hour is learned when it is over. A
-//! source does not learn an hour in which strangers failed to sign in: it would teach an attack as usual.
+//! source does not learn an hour in which strangers failed to sign in: it would teach an attack as usual. An
+//! identity's tail is no lighter than `BURST_TAIL_P`·(p/`BURST_TAIL_P`)^`BURST_TAIL_EXPONENT`.
 //!
 //! # At n = 0
 //! The peers' hours; without peers [`PRIOR_COUNT`]. Cost: abstains at once below [`MIN_EVENTS`]
@@ -23,6 +24,10 @@ pub struct Rate;
 const RATE_SPACE: u64 = 0x4a;
 /// Minimum number of events in an hour for a reading.
 pub const MIN_EVENTS: u32 = 10;
+/// From here on the tail of an identity's bursts is heavier than that of its hours,
+const BURST_TAIL_P: f64 = 0.002;
+/// by this exponent.
+const BURST_TAIL_EXPONENT: f64 = 0.3;
 /// Prior mean of events in an active hour.
 pub const PRIOR_COUNT: f64 = 6.0;
 
@@ -30,11 +35,17 @@ pub const PRIOR_COUNT: f64 = 6.0;
 fn events_this_hour(context: &ScoreContext<'_>) -> u32 {
     let (hourly, features) = (&context.profile.hourly, context.features);
     match features.hour.cmp(&hourly.hour) {
-        _ if features.is_routine => 0,
+        _ if features.is_known_source => 0,
         Ordering::Less => 0,
         Ordering::Equal => hourly.count + 1,
         Ordering::Greater => 1,
     }
+}
+
+/// Tail probability of a burst: backfills, exports and retries make larger ones than the ordinary hours
+/// suggest, and a burst alone says nothing about who caused it.
+fn burst_tail(p: f64) -> f64 {
+    BURST_TAIL_P * libm::pow(p / BURST_TAIL_P, BURST_TAIL_EXPONENT)
 }
 
 impl Signal for Rate {
@@ -60,7 +71,11 @@ impl Signal for Rate {
             peers: &context.peers.log_count,
             prior: PRIOR_COUNT,
         };
-        volume::score_volume(f64::from(count), &past, RATE_SPACE, context)
+        let mut reading = volume::score_volume(f64::from(count), &past, RATE_SPACE, context)?;
+        if context.entity == EntityView::Identity {
+            reading.p = reading.p.max(burst_tail(reading.p));
+        }
+        Some(reading)
     }
 
     fn shared_key(&self, _: &ScoreContext<'_>, _: &Reading) -> Option<u32> {
@@ -70,7 +85,7 @@ impl Signal for Rate {
     fn explain(&self, context: &ScoreContext<'_>, reading: &Reading) -> Explanation {
         let what = match context.entity {
             EntityView::Identity => "events",
-            EntityView::Source => "authentications that are not routine",
+            EntityView::Source => "authentications of identities that are new to it",
         };
         let observed = format!("{} {what} in this hour", events_this_hour(context));
         volume::explain(
@@ -113,7 +128,7 @@ impl Signal for Rate {
                 ..*hourly
             };
         }
-        if hour == hourly.hour && !context.features.is_routine {
+        if hour == hourly.hour && !context.features.is_known_source {
             hourly.count = hourly.count.saturating_add(1);
             hourly.has_strangers |= is_stranger;
             hourly.mark_seen(context.features.operation_class);

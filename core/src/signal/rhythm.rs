@@ -13,6 +13,7 @@ use super::{
 };
 use crate::stats::hash::key32;
 use crate::stats::hour_of_week::{HourRates, PeerRates, days_between, relative_bin, tail};
+use crate::stats::knowable::knowable_tail;
 use crate::verdict::{EntityView, Explanation, Reading, SignalName, Technique};
 
 /// The `rhythm` signal.
@@ -39,16 +40,6 @@ const MIN_OWN_HOURS: f64 = 6.0;
 
 /// Measured on organisations 1, 2, 11 and 31: .0004 to .001 for one hour.
 const SHARED_BY_CHANCE: f64 = 0.001;
-
-/// What of the tail `p` as many as `hours` active hours can know: that none of them was this one, and beyond
-/// that its logarithm.
-fn knowable_tail(p: f64, hours: f64) -> f64 {
-    let known = 0.5 / (hours + 1.0);
-    if p >= known {
-        return p;
-    }
-    known / (1.0 + libm::log(known / p))
-}
 
 impl Signal for Rhythm {
     fn name(&self) -> SignalName {

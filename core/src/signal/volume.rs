@@ -1,12 +1,14 @@
 //! Common part of `rate` and `fan_out`: the running hour against past active hours.
 //!
-//! Assumption, formula, source: [`crate::stats::hourly_volume`].
+//! Assumption, formula, source: [`crate::stats::hourly_volume`]; for an identity as far as its past hours can
+//! know it ([`crate::stats::knowable`]).
 
 use super::{ScoreContext, categorical, evidence_level, format_odds};
 use crate::stats::hash::key32;
 use crate::stats::hourly_volume;
+use crate::stats::knowable::knowable_tail;
 use crate::stats::student::Moments;
-use crate::verdict::{Explanation, Reading};
+use crate::verdict::{EntityView, Explanation, Reading};
 
 /// Prior spread of the logarithm of a count in an active hour.
 const LOG_SD: f64 = 0.8;
@@ -32,8 +34,13 @@ pub(super) fn score_volume(
     let known = past.peers.count(context.shared_weight);
     let prior = PRIOR_STRENGTH * libm::log(past.prior);
     let mean = (known * past.peers.mean() + prior) / (known + PRIOR_STRENGTH);
-    let p = hourly_volume::tail(count, past.own, context.profile_weight, mean, LOG_SD)?;
+    let tail = hourly_volume::tail(count, past.own, context.profile_weight, mean, LOG_SD)?;
     let observations = past.own.count(context.profile_weight);
+    // A job that ran once before may be of any size; a spray comes from a network without history.
+    let p = match context.entity {
+        EntityView::Identity => knowable_tail(tail, observations),
+        EntityView::Source => tail,
+    };
     let level = evidence_level(observations, MIN_OWN_HOURS);
     Some(Reading::new(p, level, observations, key32(space, &[])))
 }

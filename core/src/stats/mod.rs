@@ -13,6 +13,7 @@ pub mod exceedance;
 pub mod hash;
 pub mod hour_of_week;
 pub mod hourly_volume;
+pub mod knowable;
 pub mod lifetime;
 pub mod linear_count;
 pub mod peaks_over_threshold;
