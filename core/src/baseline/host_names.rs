@@ -10,7 +10,7 @@ use crate::stats::decayed::decayed_struct;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// New names of one family from which they turn over: replicas of a workload have generated names by nature,
-/// people change their machine seldom.
+/// so that a family counts from its first name on; people change their machine seldom.
 fn min_names(kind: IdentityKind) -> f32 {
     match kind {
         IdentityKind::Workload => 0.0,
@@ -47,7 +47,8 @@ impl HostNames {
     #[must_use]
     pub fn host(&self, kind: IdentityKind, host: HostKeys, weight_now: f32) -> Option<u32> {
         let least = min_names(kind) * weight_now;
-        let is_turning = |family: &u32| self.family == *family && self.names >= least;
+        let is_turning =
+            |family: &u32| least <= 0.0 || self.family == *family && self.names >= least;
         host.family.filter(is_turning).or(host.name)
     }
 
@@ -92,8 +93,7 @@ mod tests {
 
     #[test]
     fn replicas_of_a_workload_are_one_host_from_the_start() {
-        let mut names = HostNames::default();
-        names.add(7, true, 1.0, 1.0);
+        let names = HostNames::default();
         assert_eq!(names.host(IdentityKind::Workload, host(7), 1.0), Some(7));
     }
 }
