@@ -158,7 +158,9 @@ fn a_baseline_without_the_key_of_the_deployment_is_not_restored() {
     refuses(&running, &["not authenticated by the key", "run --cold=0"]);
     assert_eq!(running.terminate(), Some(0));
     let running = setup.start_with("cold", &["--cold"]);
-    wait_until("it is ready", || get(&running.address, "/readyz").0 == 200);
+    wait_until("its shard has learned again", || {
+        running.log_text().contains("events replayed")
+    });
     assert_eq!(running.terminate(), Some(0));
     let running = setup.start("again");
     wait_until("it is ready", || get(&running.address, "/readyz").0 == 200);
