@@ -49,6 +49,14 @@ export const soon = (page, holds, what, ...args) => page.waitForFunction(holds, 
   const shown = await page.evaluate(() => ['.toast', 'dialog[open]', 'main'].map(q => q + ': ' + document.querySelector(q)?.textContent.slice(0, 400)).join('\n')).catch(e => e.message);
   fail(['waited in vain: ' + what, page.url(), shown, ...page.refusals, ...page.faults].join('\n'));
 });
+/** Presses `key`, and again as a person would, until `holds` in the page: on a busy machine a key is lost now and then. */
+export async function pressUntil(page, key, holds, what) {
+  for (let tries = 0; tries < 6; tries++) {
+    await page.keyboard.press(key);
+    if (await page.waitForFunction(holds, { timeout: 10_000 }).then(() => true, () => false)) return;
+  }
+  await soon(page, holds, what);
+}
 export const text = (page, selector) => page.$eval(selector, n => n.textContent);
 
 /** Violations of WCAG 2.2 AA that axe finds. The script of axe is run by the debugger, past the page's policy. */

@@ -1,5 +1,5 @@
 // Log-in by a token, and by the identity provider; an order is approved; the session ends on the server.
-import { BASE, check, end, fail, handOver, launch, open, painted, soon, text, visit, WAIT } from './browser.mjs';
+import { BASE, check, end, fail, handOver, launch, open, painted, pressUntil, soon, text, visit, WAIT } from './browser.mjs';
 const [mode, user, secret] = process.argv.slice(3), browser = await launch(), page = await open(browser);
 await page.goto(BASE + '/', { waitUntil: 'domcontentloaded' });
 check(new URL(page.url()).pathname === '/login', 'whoever is not logged in is asked to');
@@ -22,14 +22,12 @@ check((await page.cookies()).every(c => c.httpOnly && c.secure), 'no script read
 await soon(page, () => document.querySelectorAll('#list [data-n]').length > 0, 'an incident from Kafka');
 await visit(page, '/approvals');
 await soon(page, () => document.querySelector('li.panel'), 'an order that waits');
-await page.keyboard.press('a');
-await page.waitForSelector('dialog[open]');
+await pressUntil(page, 'a', () => document.querySelector('dialog[open]'), 'the dialog');
 await page.keyboard.type('agreed by telephone');
 await page.keyboard.press('Tab'); await page.keyboard.press('Tab'); await page.keyboard.press('Enter');
 await soon(page, () => /Approved and sent/.test(document.querySelector('.toast')?.textContent || ''), 'the approval is confirmed');
 await visit(page, '/');
-await page.keyboard.press('x');
-await soon(page, () => /unlearned/.test(document.querySelector('.toast')?.textContent || ''), 'the answer is confirmed');
+await pressUntil(page, 'x', () => /unlearned/.test(document.querySelector('.toast')?.textContent || ''), 'the answer is confirmed');
 await soon(page, () => /Answered/.test(document.querySelector('.tools').textContent), 'tabs');
 await handOver('ANSWERED');
 await visit(page, '/audit');
