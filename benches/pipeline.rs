@@ -58,10 +58,10 @@ impl Stage for DecodeOnly {
         }
         Ok(Processed::default())
     }
-    fn assign(&mut self, _: &str, _: i32) -> Result<(), KafkaError> {
+    fn assign(&mut self, _: i32) -> Result<(), KafkaError> {
         Ok(())
     }
-    fn revoke(&mut self, _: &str, _: i32) {}
+    fn revoke(&mut self, _: i32) {}
     fn serve_queries(&mut self) {}
 
     fn tick(&mut self) {}

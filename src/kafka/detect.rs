@@ -263,7 +263,7 @@ impl Stage for Detect {
         Ok(processed)
     }
 
-    fn assign(&mut self, _topic: &str, partition: i32) -> Result<(), KafkaError> {
+    fn assign(&mut self, partition: i32) -> Result<(), KafkaError> {
         let id = self.id_of(partition);
         let known = self.handoff.take(id);
         let is_cold = self.handoff.starts_cold(id);
@@ -281,7 +281,7 @@ impl Stage for Detect {
         Some(self)
     }
 
-    fn revoke(&mut self, _topic: &str, partition: i32) {
+    fn revoke(&mut self, partition: i32) {
         let id = self.id_of(partition);
         if let Some(shard) = self.shards.remove(&id) {
             self.unregister(id);

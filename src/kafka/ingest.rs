@@ -202,11 +202,11 @@ impl Stage for Ingest {
         })
     }
 
-    fn assign(&mut self, _: &str, _: i32) -> Result<(), KafkaError> {
+    fn assign(&mut self, _: i32) -> Result<(), KafkaError> {
         Ok(())
     }
 
-    fn revoke(&mut self, _: &str, _: i32) {}
+    fn revoke(&mut self, _: i32) {}
 
     fn serve_queries(&mut self) {}
 

@@ -58,14 +58,14 @@ pub trait Stage {
     /// What the stage depends on is not available: the records are to be read again.
     fn process(&mut self, records: &[Record<'_>]) -> Result<Processed, KafkaError>;
 
-    /// A partition was assigned.
+    /// A partition was assigned. A stage that keeps state by partition reads one topic.
     ///
     /// # Errors
     /// Its state cannot be restored.
-    fn assign(&mut self, topic: &str, partition: i32) -> Result<(), KafkaError>;
+    fn assign(&mut self, partition: i32) -> Result<(), KafkaError>;
 
     /// A partition was revoked.
-    fn revoke(&mut self, topic: &str, partition: i32);
+    fn revoke(&mut self, partition: i32);
 
     /// A record without value was read.
     fn pass_over(&mut self, _tombstone: &Record<'_>) {}

@@ -276,7 +276,7 @@ impl Worker<'_> {
             let stage_name = stage.name();
             if moved.is_assigned {
                 info!(topic, partition, stage = stage_name, "partition assigned");
-                match stage.assign(topic, partition) {
+                match stage.assign(partition) {
                     Err(KafkaError::Restore(why)) => {
                         Self::halt(owner, consumer, (topic, partition), &why)?;
                     }
@@ -291,7 +291,7 @@ impl Worker<'_> {
                 owner.status.recover(stage_name);
             } else {
                 info!(topic, partition, stage = stage_name, "partition revoked");
-                stage.revoke(topic, partition);
+                stage.revoke(partition);
                 retention.revoke(topic, partition);
             }
         }

@@ -101,11 +101,13 @@ impl Engine {
 
     /// Severity of a score of `score_nats`; `None` below the threshold.
     fn severity_of(&self, score_nats: f64) -> Option<Severity> {
+        // Hardly any event gets as far as the threshold, which takes a logarithm.
+        if score_nats < self.scoring.threshold.min_nats() {
+            return None;
+        }
         let threshold_nats = self.threshold_nats();
-        let reaches =
-            score_nats >= threshold_nats && score_nats >= self.scoring.threshold.min_nats();
         let params = &self.settings.parameters.severity;
-        reaches.then(|| severity(score_nats, threshold_nats, params))
+        (score_nats >= threshold_nats).then(|| severity(score_nats, threshold_nats, params))
     }
 
     pub(super) fn alert_id_of(&self, scored: &ScoredEvent<'_>) -> Option<String> {

@@ -8,7 +8,7 @@
 //! at most the share of a week that has passed, because weekends differ from working days. Many identities
 //! thus have their own threshold after a week, and few take as long as they need. A day moves the threshold
 //! by at most `max_rise_nats_per_day` or `max_fall_nats_per_day`, so that a flood cannot suppress later
-//! alerts.
+//! alerts. The number of identities bounds it from below ([`Threshold::nats`]).
 
 use crate::parameters::{DecayParams, ThresholdParams};
 use crate::stats::peaks_over_threshold::PeakTail;

@@ -102,8 +102,7 @@ impl Signal for Rate {
             context.profile_weight,
             context.shared_weight,
         );
-        let is_stranger =
-            context.event.attribution() == Attribution::Anyone && !context.features.is_known_source;
+        let is_by_anyone = context.event.attribution() == Attribution::Anyone;
         let baselines = &mut context.baselines;
         let Some(profile) = baselines.profile.as_deref_mut() else {
             return;
@@ -130,7 +129,7 @@ impl Signal for Rate {
         }
         if hour == hourly.hour && !context.features.is_known_source {
             hourly.count = hourly.count.saturating_add(1);
-            hourly.has_strangers |= is_stranger;
+            hourly.has_strangers |= is_by_anyone;
             hourly.mark_seen(context.features.operation_class);
         }
     }
