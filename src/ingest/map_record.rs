@@ -31,8 +31,38 @@ pub(super) enum NoEvent {
     Rejected(String),
 }
 
-/// The events of a record with their times in epoch milliseconds.
-pub(super) type Mapped<'d> = Result<Vec<(i64, NativeRecord<'d>)>, NoEvent>;
+/// One of the events of a record.
+pub(super) struct MappedEvent<'d> {
+    /// Time of the event in epoch milliseconds; a rejected one comes last.
+    pub(super) time_ms: i64,
+    /// The event, or why it was rejected.
+    pub(super) outcome: Result<NativeRecord<'d>, RejectedEvent>,
+}
+
+/// An event that is not valid, among others of its record.
+pub(super) struct RejectedEvent {
+    /// The event as JSON.
+    pub(super) json: Vec<u8>,
+    /// Why.
+    pub(super) reason: String,
+}
+
+impl<'d> MappedEvent<'d> {
+    fn valid(time_ms: i64, native: NativeRecord<'d>) -> Self {
+        let outcome = Ok(native);
+        Self { time_ms, outcome }
+    }
+
+    fn rejected(json: Vec<u8>, reason: String) -> Self {
+        Self {
+            time_ms: i64::MAX,
+            outcome: Err(RejectedEvent { json, reason }),
+        }
+    }
+}
+
+/// The events of a record.
+pub(super) type Mapped<'d> = Result<Vec<MappedEvent<'d>>, NoEvent>;
 
 /// Maps `record`, an element of a list where `is_list`. An event without a time gets `record_time`.
 pub(super) fn map_record<'d>(
@@ -50,8 +80,13 @@ pub(super) fn map_record<'d>(
     let several = |mapped: Result<Vec<NativeEvent>, SourceError>| encoder.events(mapped);
     let one = |mapped: Result<NativeEvent, SourceError>| several(mapped.map(|event| vec![event]));
     match format {
-        Format::Native | Format::Auto if !is_list => Ok(vec![(0, encoder.native_line(record))]),
-        Format::Native | Format::Auto => Ok(vec![encoder.native(record)?]),
+        Format::Native | Format::Auto if !is_list => {
+            Ok(vec![MappedEvent::valid(0, encoder.native_line(record))])
+        }
+        Format::Native | Format::Auto => match encoder.native(record) {
+            Ok(event) => Ok(vec![event]),
+            Err(reason) => Err(NoEvent::Rejected(reason)),
+        },
         Format::Jq => encoder.program(mapper.program.as_deref(), record),
         Format::CloudTrail => encoder.cloudtrail(record),
         Format::Keycloak => encoder.keycloak(record),
@@ -102,14 +137,14 @@ impl Encoder<'_> {
         }
     }
 
-    fn native<'d>(&self, record: &Cow<'d, [u8]>) -> Result<(i64, NativeRecord<'d>), NoEvent> {
-        let decoded = native::decode(record, self.redactor).map_err(|error| rejected(&error))?;
+    fn native<'d>(&self, record: &Cow<'d, [u8]>) -> Result<MappedEvent<'d>, String> {
+        let decoded = native::decode(record, self.redactor).map_err(|error| error.to_string())?;
         let (key, time) = (decoded.event.identity.id.to_string(), decoded.event.time);
         let native = NativeRecord {
             key: Some(key),
             ..self.native_line(record)
         };
-        Ok((time.epoch_ms(), native))
+        Ok(MappedEvent::valid(time.epoch_ms(), native))
     }
 
     fn program<'d>(&self, program: Option<&JqProgram>, record: &[u8]) -> Mapped<'d> {
@@ -118,20 +153,22 @@ impl Encoder<'_> {
         if outputs.is_empty() {
             return Err(NoEvent::LeftOut("the program gives no event"));
         }
-        let outputs = outputs.into_iter();
-        outputs
-            .map(|output| self.native(&Cow::Owned(output)))
-            .collect()
+        let outputs = outputs.into_iter().map(|output| {
+            let output = Cow::Owned(output);
+            let native = self.native(&output);
+            native.unwrap_or_else(|reason| MappedEvent::rejected(output.into_owned(), reason))
+        });
+        Ok(outputs.collect())
     }
 
     fn cloudtrail<'d>(&self, record: &[u8]) -> Mapped<'d> {
         let mapped = cloudtrail::map(record).map_err(|error| rejected(&error))?;
-        Ok(vec![self.encoded(mapped.event, mapped.expiry_unparsed)?])
+        Ok(vec![self.encoded(mapped.event, mapped.expiry_unparsed)])
     }
 
     fn keycloak<'d>(&self, record: &[u8]) -> Mapped<'d> {
         match keycloak::map(record) {
-            Ok(event) => Ok(vec![self.encoded(event, false)?]),
+            Ok(event) => Ok(vec![self.encoded(event, false)]),
             Err(KeycloakEventError::Nobody) => Err(NoEvent::LeftOut("names nobody")),
             Err(error) => Err(rejected(&error)),
         }
@@ -143,24 +180,23 @@ impl Encoder<'_> {
             error => rejected(&error),
         })?;
         let events = events.into_iter();
-        events.map(|event| self.encoded(event, false)).collect()
+        Ok(events.map(|event| self.encoded(event, false)).collect())
     }
 
-    fn encoded<'d>(
-        &self,
-        mut event: NativeEvent,
-        expiry_unparsed: bool,
-    ) -> Result<(i64, NativeRecord<'d>), NoEvent> {
+    fn encoded<'d>(&self, mut event: NativeEvent, expiry_unparsed: bool) -> MappedEvent<'d> {
         if event.time.is_none() {
             event.time = self.record_time.map(format_rfc3339);
             event.time_source = Some(RECORD_TIME);
         }
+        let invalid = |event: NativeEvent, reason: &str| {
+            MappedEvent::rejected(event.to_json(), reason.to_owned())
+        };
         let Some(time) = &event.time else {
-            return Err(rejected(&"record without a time"));
+            return invalid(event, "record without a time");
         };
         let time_ms = parse_rfc3339(time).unwrap_or(i64::MAX);
         if !names_somebody(&event.identity.id) {
-            return Err(rejected(&"record that names no principal"));
+            return invalid(event, "record that names no principal");
         }
         let id = &mut event.identity.id;
         if let Some(keyed) = self.redactor.with_keyed_fingerprint(id, UNKNOWN_NAME_BEGIN) {
@@ -174,6 +210,6 @@ impl Encoder<'_> {
             key: Some(event.identity.id),
             expiry_unparsed,
         };
-        Ok((time_ms, native))
+        MappedEvent::valid(time_ms, native)
     }
 }

@@ -17,7 +17,7 @@ use crate::sources::native;
 use crate::sources::source_format::{Format, RawRecord};
 use crate::token_redaction::Redactor;
 use credwatch_core::units::EventTime;
-use map_record::{Mapped, NoEvent, map_record};
+use map_record::{Mapped, MappedEvent, NoEvent, map_record};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -246,13 +246,14 @@ fn items<'d>(
         };
         match events {
             Ok(events) => {
-                for (number, (time_ms, native)) in events.into_iter().enumerate() {
+                for (number, MappedEvent { time_ms, outcome }) in events.into_iter().enumerate() {
                     // A large record of many events is kept once.
-                    let raw = match number {
-                        0 => std::mem::take(&mut raw),
-                        _ => native.json.clone(),
+                    let raw = match &outcome {
+                        _ if number == 0 => std::mem::take(&mut raw),
+                        Ok(native) => native.json.clone(),
+                        Err(rejected) => Cow::Owned(rejected.json.clone()),
                     };
-                    add(time_ms, raw, Ok(native));
+                    add(time_ms, raw, outcome.map_err(|rejected| rejected.reason));
                 }
             }
             Err(NoEvent::LeftOut(reason)) => left_out.push(LeftOut {

@@ -91,7 +91,16 @@ fn what_a_program_makes_is_checked_like_any_event() {
         summary.contains("in.jsonl record 2: the program failed"),
         "{summary}"
     );
-    assert_eq!(text(&output.stdout).lines().count(), 1);
-    let replayed = run(&["replay", "--program", program, input]);
+    let events = text(&output.stdout);
+    assert_eq!(
+        events.lines().count(),
+        2,
+        "one invalid event does not reject the others of its record: {events}"
+    );
+    let rejected = folder.path().join("rejected.jsonl");
+    let dead = rejected.to_str().unwrap();
+    let replayed = run(&["replay", "--program", program, "--dead", dead, input]);
     assert!(replayed.status.success());
+    let rejected = std::fs::read_to_string(rejected).unwrap();
+    assert_eq!(rejected.lines().count(), 2, "{rejected}");
 }
