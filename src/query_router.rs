@@ -1,7 +1,7 @@
 //! Routes queries to the worker that owns a shard, which answers between two batches of events.
 
 use crate::reports::explanation::BaselineExplanation;
-use crate::reports::unused_privileges::UnusedPrivilegesReport;
+use crate::reports::hygiene::HygieneReport;
 use crate::shard::partitioner::partition_of;
 use crate::shard::{QueryError, Shard};
 use credwatch_core::engine::Portrait;
@@ -135,12 +135,12 @@ impl QueryRouter {
     ///
     /// # Errors
     /// A partition is moving.
-    pub async fn unused_privileges(&self, days: u16) -> Result<UnusedPrivilegesReport, QueryError> {
+    pub async fn hygiene(&self, days: u16) -> Result<HygieneReport, QueryError> {
         let here = self.owned();
         let all = self.partitions.load(Ordering::Relaxed).max(1);
-        let mut unused = UnusedPrivilegesReport::new(days, here.len(), all as usize);
+        let mut unused = HygieneReport::new(days, here.len(), all as usize);
         for partition in here {
-            let look = move |shard: &Shard| Ok(shard.unused_privileges(days));
+            let look = move |shard: &Shard| Ok(shard.hygiene(days));
             unused.add(self.query_shard(partition, look).await?);
         }
         Ok(unused)

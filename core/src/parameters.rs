@@ -162,6 +162,8 @@ parameters! {
         initial_nats: f64 = "initial_nats" number(9.0),
         /// Lower bound of the threshold, in nats.
         min_nats: f64 = "min_nats" positive(7.0),
+        /// Lower bound of the threshold where identities are few, in nats.
+        min_nats_of_few: f64 = "min_nats_of_few" positive(6.5),
         /// Share of the budget that alerts by chance alone may take.
         chance_share_of_budget: f64 = "chance_share_of_budget" positive(0.2),
         /// The estimate has full weight once its standard error is at most this, in nats.

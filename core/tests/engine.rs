@@ -211,7 +211,7 @@ fn privileges_are_unused_after_days_without_use() {
     let mut engine = Engine::new(settings());
     run(&mut engine, "svc", "iam:PassRole", 0, 48);
     run(&mut engine, "svc", "s3:GetObject", 48, 20 * 24);
-    let unused = engine.unused_privileges(10);
+    let unused = engine.hygiene(10);
     assert_eq!(unused.len(), 1);
     assert_eq!(unused[0].identity, "svc");
     assert_eq!(unused[0].still_used, ["s3:GetObject"]);
@@ -221,6 +221,43 @@ fn privileges_are_unused_after_days_without_use() {
         .map(|(action, day)| (&**action, day.day()))
         .collect();
     assert_eq!(actions, [("iam:PassRole", at(MS_PER_DAY).day())]);
-    assert!(engine.unused_privileges(18).is_empty(), "used 18 days ago");
-    assert!(!engine.unused_privileges(17).is_empty());
+    assert!(engine.hygiene(18).is_empty(), "used 18 days ago");
+    assert!(!engine.hygiene(17).is_empty());
+}
+
+#[test]
+fn identities_with_the_same_habits_are_named_as_peers() {
+    let mut engine = Engine::new(settings());
+    let peers = |engine: &Engine, of: &str| engine.portrait(of).unwrap().peers;
+    for identity in ["svc-a", "svc-b", "svc-c"] {
+        run(&mut engine, identity, "s3:GetObject", 0, 20);
+        assert_eq!(peers(&engine, identity), None, "too young");
+        run(&mut engine, identity, "s3:GetObject", 20, 5 * 24);
+    }
+    run(&mut engine, "other", "iam:PassRole", 0, 5 * 24);
+    let of_a = peers(&engine, "svc-a").expect("its group is learned");
+    assert_eq!(of_a.identities, 2);
+    assert_eq!(of_a.sample, ["svc-b", "svc-c"]);
+    assert_eq!(peers(&engine, "other").map(|of| of.identities), Some(0));
+}
+
+#[test]
+fn a_rotation_is_overdue_once_it_is_later_than_the_intervals_before_it() {
+    let rotated_every_week = |days_in_use: i64| {
+        let mut engine = Engine::new(settings());
+        for day in 0..=days_in_use {
+            let id = format!("{day}");
+            let mut event = event(&id, "svc", day * MS_PER_DAY, "s3:GetObject");
+            if day % 7 == 0 && day <= 21 {
+                event.activity = Activity::Rotate;
+            }
+            step(&mut engine, &event, day);
+        }
+        let hygiene = engine.hygiene(u16::MAX);
+        hygiene.first().and_then(|of| of.overdue_rotation)
+    };
+    assert_eq!(rotated_every_week(21 + 9), None, "two days late");
+    let overdue = rotated_every_week(21 + 14).expect("a week late");
+    assert_eq!(overdue.last, at(21 * MS_PER_DAY));
+    assert!(overdue.due < at(32 * MS_PER_DAY), "{:?}", overdue.due);
 }

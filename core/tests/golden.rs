@@ -250,7 +250,7 @@ fn identities() {
     for id in ["person-01", "person-05", "svc-02", "job-01", "nobody"] {
         let _ = writeln!(out, "{:#?}", engine.profile_report(id));
     }
-    let _ = writeln!(out, "{:#?}", engine.unused_privileges(7));
+    let _ = writeln!(out, "{:#?}", engine.hygiene(7));
     let last = log.last().unwrap();
     let _ = writeln!(out, "{:?}", engine.score_only(last));
     check("identities.txt", &out);

@@ -7,7 +7,7 @@ use super::arguments::{
 use super::settings::{code_of, with_config};
 use super::terminal::print;
 use crate::commands::review::review;
-use crate::commands::{publish_feedback, unused_privileges};
+use crate::commands::{drift, publish_feedback};
 use crate::feedback::model::{ContainmentCommand, Feedback};
 use std::path::Path;
 use std::sync::Arc;
@@ -75,10 +75,10 @@ pub(super) fn drift_of(arguments: &DriftArguments) -> u8 {
         let days = arguments.since.as_secs() / 86_400;
         let days = u16::try_from(days).unwrap_or(u16::MAX);
         let unused = match (&arguments.knowledge.url, &arguments.knowledge.state) {
-            (Some(url), _) => unused_privileges::by_service(&config, url, days),
+            (Some(url), _) => drift::by_service(&config, url, days),
             (None, state) => {
                 let state = state.as_deref().unwrap_or(Path::new(""));
-                unused_privileges::by_state(&config, state, days)
+                drift::by_state(&config, state, days)
             }
         };
         code_of(unused.map(|unused| {

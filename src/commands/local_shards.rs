@@ -13,7 +13,7 @@ use crate::shard::{
     load_model,
 };
 use crate::sources::native::Decoded;
-use credwatch_core::engine::{Alert, Detail, Health, StepOutput, UnusedPrivileges};
+use credwatch_core::engine::{Alert, Detail, Health, IdentityHygiene, StepOutput};
 use credwatch_core::units::EventTime;
 
 /// Why shards cannot be created.
@@ -125,10 +125,8 @@ impl LocalShards {
     }
 
     /// Privileges that identities of each shard have not used for `days` days.
-    pub(super) fn unused(&self, days: u16) -> impl Iterator<Item = Vec<UnusedPrivileges>> {
-        self.identities
-            .iter()
-            .map(move |shard| shard.unused_privileges(days))
+    pub(super) fn hygiene(&self, days: u16) -> impl Iterator<Item = Vec<IdentityHygiene>> {
+        self.identities.iter().map(move |shard| shard.hygiene(days))
     }
 
     /// Processes the event of `record` in both views.

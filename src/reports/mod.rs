@@ -2,8 +2,8 @@
 
 pub mod explanation;
 pub mod foreign_text;
+pub mod hygiene;
 pub mod incident_list;
 pub mod incident_report;
 pub mod inspection;
 pub mod runbook;
-pub mod unused_privileges;

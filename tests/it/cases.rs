@@ -260,6 +260,16 @@ fn people_behind_one_role_have_a_baseline_each() {
         time.starts_with("2026-02-09T2"),
         "the use from bob's network is hers: {time}"
     );
+    let alerts = people.lines("alerts");
+    let named: Vec<_> = alerts
+        .iter()
+        .map(|alert| {
+            alert["evidences"][0]["actor"]["user"]["name"]
+                .as_str()
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(named, ["aws-person:amy@example.org"]);
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl Engine {
     /// Severity of a score of `score_nats`; `None` below the threshold.
     fn severity_of(&self, score_nats: f64) -> Option<Severity> {
         // Hardly any event gets as far as the threshold, which takes a logarithm.
-        if score_nats < self.scoring.threshold.min_nats() {
+        if score_nats < self.scoring.threshold.min_nats_of_few() {
             return None;
         }
         let threshold_nats = self.threshold_nats();

@@ -9,6 +9,7 @@ mod analyst_feedback;
 mod dedup;
 mod event_clock;
 mod health;
+mod hygiene;
 mod learning;
 mod memory_ceiling;
 mod order_lifecycle;
@@ -21,13 +22,13 @@ mod settings;
 mod snapshot;
 mod source_view;
 mod step_output;
-mod unused_privileges;
 mod what_if;
 
 pub use crate::baseline::state_record::{RecordKey, StateSink};
 pub use crate::baseline::store::PREFETCH_MAX;
 pub use health::Health;
-pub use portrait::{LogNormal, Portrait, ValueShare};
+pub use hygiene::{IdentityHygiene, OverdueRotation};
+pub use portrait::{LearnedPeers, LogNormal, Portrait, ValueShare};
 pub use profile_report::{IncidentSummary, ProfileReport};
 pub use replay_guard::SignerKey;
 pub use settings::Settings;
@@ -36,7 +37,6 @@ pub use step_output::{
     Alert, Decision, Detail, EventContext, FeedbackEffect, Phase, PopulationNotice, SourcePosition,
     StepOutput,
 };
-pub use unused_privileges::UnusedPrivileges;
 
 use crate::baseline::activity_calendar::ActivityCalendar;
 use crate::baseline::profile::Profile;
@@ -116,6 +116,11 @@ impl Scoring {
             EntityView::Identity => AtCapacity::KeepUseful,
             EntityView::Source => AtCapacity::EvictLeastUseful,
         };
+        let mut threshold_params = parameters.threshold;
+        if settings.entity == EntityView::Source {
+            // Outsiders choose how many sources there are: no threshold may depend on their being few.
+            threshold_params.min_nats_of_few = threshold_params.min_nats;
+        }
         let (enabled, enabled_for_anyone) =
             signal_masks(settings.entity, &settings.disabled_signals);
         Self {
@@ -124,11 +129,7 @@ impl Scoring {
             calendar: ActivityCalendar::default(),
             shared_deviations: SharedDeviations::default(),
             incidents: Incidents::default(),
-            threshold: Threshold::new(
-                settings.alerts_per_day,
-                parameters.threshold,
-                &parameters.decay,
-            ),
+            threshold: Threshold::new(settings.alerts_per_day, threshold_params, &parameters.decay),
             empty_profile: Box::new(Profile::new(EventTime::EARLIEST)),
             aged_day: 0,
             next_sweep: EventTime::EARLIEST,

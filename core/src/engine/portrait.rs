@@ -3,12 +3,15 @@
 use super::Engine;
 use crate::baseline::label_dictionary::LabelDictionary;
 use crate::baseline::profile::Profile;
+use crate::baseline::store::Entry;
 use crate::stats::category::CategoryTable;
 use crate::stats::hour_of_week::HourRates;
 use crate::stats::student::Moments;
 
 /// Strength of the even prior of the hours, in days.
 const PRIOR_DAYS: f32 = 0.5;
+/// Peers that are named.
+const MAX_PEERS_NAMED: usize = 5;
 
 /// A value and its share of the observations, 0 to 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +32,15 @@ pub struct LogNormal {
     pub mean_log: f64,
     /// Standard deviation of the logarithm.
     pub sd_log: f64,
+}
+
+/// Identities of a shard whose habits are like those of one of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LearnedPeers {
+    /// Number of them.
+    pub identities: usize,
+    /// Ids of a few, in ascending order.
+    pub sample: Vec<String>,
 }
 
 /// What is usual for one identity, in numbers. Values are in descending order of their shares.
@@ -60,10 +72,12 @@ pub struct Portrait {
     pub refresh_secs: Option<LogNormal>,
     /// Share of uses that failed, 0 to 1; `None` before the first use.
     pub failure_share: Option<f64>,
+    /// Identities with the same learned group; `None` before one is learned.
+    pub peers: Option<LearnedPeers>,
 }
 
 impl Engine {
-    /// What is usual for `identity`; `None` where it has no baseline. O(values).
+    /// What is usual for `identity`; `None` where it has no baseline. O(identities).
     #[must_use]
     pub fn portrait(&self, identity: &str) -> Option<Portrait> {
         let store = &self.scoring.store;
@@ -71,7 +85,32 @@ impl Engine {
         let profile = &store.entry(slot).profile;
         let half_life = self.settings.parameters.decay.baseline_half_life;
         let weight = profile.landmark.weight_at(profile.last_seen, half_life);
-        Some(portrait(profile, weight, &store.labels))
+        Some(Portrait {
+            peers: self.learned_peers(slot),
+            ..portrait(profile, weight, &store.labels)
+        })
+    }
+
+    fn learned_peers(&self, slot: usize) -> Option<LearnedPeers> {
+        let store = &self.scoring.store;
+        let (id, group) = {
+            let entry = store.entry(slot);
+            (entry.id(), entry.profile.learned_group)
+        };
+        if group == 0 {
+            return None;
+        }
+        let others = store
+            .entries()
+            .filter(|other| other.profile.learned_group == group && other.id() != id);
+        let mut ids: Vec<&str> = others.map(Entry::id).collect();
+        let identities = ids.len();
+        ids.sort_unstable();
+        ids.truncate(MAX_PEERS_NAMED);
+        Some(LearnedPeers {
+            identities,
+            sample: ids.into_iter().map(str::to_owned).collect(),
+        })
     }
 }
 
@@ -95,6 +134,7 @@ fn portrait(profile: &Profile, weight: f32, labels: &LabelDictionary) -> Portrai
         refresh_secs: log_normal(&profile.log_refresh, weight),
         failure_share: (failures.tried > 0.0)
             .then(|| f64::from(failures.failed) / f64::from(failures.tried)),
+        peers: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The alert threshold: the score that daily peaks exceed as often as the alert budget states, and at least
-//! `min_nats`. The budget is a ceiling, not a quota: however quiet the week, weaker evidence is no alert.
+//! `min_nats`, or somewhat less where identities are few. The budget is a ceiling, not a quota: however quiet
+//! the week, weaker evidence is no alert.
 //!
 //! # Formula
 //! Every identity's largest score of a day is a peak. Once a day the level is estimated from the tail
@@ -21,6 +22,9 @@ const WARMUP_MARGIN_NATS: f64 = 3.0;
 /// Ratio of the alert rate to the budget from which it is reported. A budget is a ceiling: quiet weeks are
 /// good.
 const BUDGET_TOLERANCE: f64 = 2.0;
+/// Scores of whole events reach 7 nats about 15 times as often as calibrated ones would (`credwatch evaluate`
+/// prints the ratio), in nats.
+const EXCESS_OF_SCORES_NATS: f64 = 2.7;
 const DAYS_PER_WEEK: f64 = 7.0;
 /// Further days without alerts beyond this change nothing.
 const MAX_SILENT_DAYS: i64 = 60;
@@ -100,13 +104,15 @@ impl Threshold {
     /// A score in calibrated nats is exceeded by e^−x of identity-days, so chance alone takes its share *s*
     /// of the budget at ln(identities/(*s*·budget)): of many identities some show weak evidence every day.
     /// Until the tail is estimated, the bound is up to `WARMUP_MARGIN_NATS` above that: a new deployment
-    /// learns before it alerts.
+    /// learns before it alerts. Few identities show weak evidence seldom, so that the lower bound rises from
+    /// `min_nats_of_few` to `min_nats` with that logarithm.
     #[must_use]
     pub fn nats(&self, identities: usize) -> f64 {
         let by_chance = self.params.chance_share_of_budget * self.alerts_per_day;
         let margin = (1.0 - self.learned_share()) * WARMUP_MARGIN_NATS;
-        let bound = libm::log(identities.max(1) as f64 / by_chance) + margin;
-        self.state.nats.max(bound)
+        let chance_nats = libm::log(identities.max(1) as f64 / by_chance);
+        let strength = (chance_nats + EXCESS_OF_SCORES_NATS).min(self.params.min_nats);
+        self.state.nats.max(chance_nats + margin).max(strength)
     }
 
     /// The state, for a snapshot.
@@ -120,10 +126,10 @@ impl Threshold {
         self.state = learned;
     }
 
-    /// Lower bound of the threshold.
+    /// Lower bound of the threshold, however many identities there are.
     #[must_use]
-    pub fn min_nats(&self) -> f64 {
-        self.params.min_nats
+    pub fn min_nats_of_few(&self) -> f64 {
+        self.params.min_nats_of_few
     }
 
     /// Weight of the estimate in the threshold, 0 to 1.
@@ -220,7 +226,7 @@ impl Threshold {
                 self.state.nats - self.params.max_fall_nats_per_day,
                 self.state.nats + self.params.max_rise_nats_per_day,
             )
-            .max(self.params.min_nats);
+            .max(self.params.min_nats_of_few);
     }
 }
 
@@ -301,8 +307,31 @@ mod tests {
     #[test]
     fn it_is_never_below_its_bound() {
         let threshold = threshold();
-        let bound = Parameters::default().threshold.min_nats;
-        assert!((threshold.min_nats() - bound).abs() < 1e-12);
+        let bound = Parameters::default().threshold.min_nats_of_few;
+        assert!((threshold.min_nats_of_few() - bound).abs() < 1e-12);
+    }
+
+    #[test]
+    fn few_identities_have_a_lower_bound_and_a_hundred_the_full_one() {
+        let mut threshold = threshold();
+        let params = Parameters::default().threshold;
+        let quiet = ThresholdState {
+            nats: params.min_nats_of_few,
+            days_seen: 30.0,
+            error_nats: 0.0,
+            ..threshold.state().clone()
+        };
+        threshold.restore(quiet);
+        for (identities, bound) in [
+            (1, params.min_nats_of_few),
+            (15, params.min_nats_of_few),
+            (100, params.min_nats),
+            (900, params.min_nats),
+        ] {
+            assert!((threshold.nats(identities) - bound).abs() < 1e-12);
+        }
+        let between = threshold.nats(45);
+        assert!(params.min_nats_of_few < between && between < params.min_nats);
     }
 
     #[test]

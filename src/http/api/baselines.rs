@@ -9,7 +9,7 @@ use crate::http::problem::problem;
 use crate::instances::InstanceDirectory;
 use crate::query_router::QueryRouter;
 use crate::reports::explanation::{BaselineExplanation, ScoredEvent};
-use crate::reports::unused_privileges::UnusedPrivilegesReport;
+use crate::reports::hygiene::HygieneReport;
 use crate::service_client::{ServiceClient, ServiceError};
 use crate::shard::QueryError;
 use axum::Json;
@@ -187,11 +187,8 @@ impl Baselines {
     ///
     /// # Errors
     /// A partition of this process is moving.
-    pub(super) async fn unused_privileges(
-        &self,
-        days: u16,
-    ) -> Result<UnusedPrivilegesReport, QueryError> {
-        let mut report = self.here.unused_privileges(days).await?;
+    pub(super) async fn hygiene(&self, days: u16) -> Result<HygieneReport, QueryError> {
+        let mut report = self.here.hygiene(days).await?;
         for other in self.others("") {
             let query = vec![("days", days.to_string())];
             match other.ask("/v1/drift", query, None).await {
@@ -274,5 +271,8 @@ fn portrait_json(portrait: &Portrait) -> Value {
         "lifetimes": portrait.lifetimes_secs.iter().map(log_normal).collect::<Vec<_>>(),
         "refresh": optional(&portrait.refresh_secs),
         "failure_share": portrait.failure_share,
+        "peers": portrait.peers.as_ref().map(|peers| {
+            json!({"n": peers.identities, "sample": peers.sample})
+        }),
     })
 }

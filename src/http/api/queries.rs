@@ -80,13 +80,13 @@ pub(super) async fn drift(
     Parameters(since): Parameters<DriftQuery>,
     Shards(router): Shards,
 ) -> Response {
-    match router.unused_privileges(since.days).await {
+    match router.hygiene(since.days).await {
         Ok(unused) => Json(unused).into_response(),
         Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
 }
 
-/// Unused privileges, and exceptions from containment.
+/// Unused privileges, overdue rotations, and exceptions from containment.
 #[utoipa::path(get, path = "/v1/hygiene", tag = "hygiene", params(DriftQuery),
     responses((status = 200, body = Object)))]
 pub(super) async fn hygiene(
@@ -94,10 +94,11 @@ pub(super) async fn hygiene(
     console: ConsoleService,
     baselines: Baselines,
 ) -> Response {
-    match baselines.unused_privileges(since.days).await {
-        Ok(unused) => Json(json!({
+    match baselines.hygiene(since.days).await {
+        Ok(report) => Json(json!({
             "as_of": console.model.now_ms(),
-            "unused": unused,
+            "rotations": report.overdue_rotations(),
+            "unused": report,
             "exceptions": console.settings.exceptions,
         }))
         .into_response(),

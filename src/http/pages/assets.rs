@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, type and content.
-const ASSETS: [(&str, &str, &str); 15] = [
+const ASSETS: [(&str, &str, &str); 16] = [
     (
         "app.css",
         "text/css; charset=utf-8",
@@ -26,6 +26,7 @@ const ASSETS: [(&str, &str, &str); 15] = [
     ("parts.js", SCRIPT, include_str!("assets/parts.js")),
     ("now.js", SCRIPT, include_str!("assets/now.js")),
     ("incident.js", SCRIPT, include_str!("assets/incident.js")),
+    ("timeline.js", SCRIPT, include_str!("assets/timeline.js")),
     ("identity.js", SCRIPT, include_str!("assets/identity.js")),
     ("source.js", SCRIPT, include_str!("assets/source.js")),
     ("hygiene.js", SCRIPT, include_str!("assets/hygiene.js")),

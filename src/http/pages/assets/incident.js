@@ -1,5 +1,6 @@
-import { $, DID, KIND, WANT, HELD, VERDICT, answer, approve, at, big, clean, client, draw, el, failed, get, heat, legend, name, oneIn, panel, rarity, setKeys, setNow, sev, timeline, usual, verdicts, when, who } from './app.js';
+import { $, DID, KIND, WANT, HELD, VERDICT, answer, approve, at, big, clean, client, draw, el, failed, get, heat, name, oneIn, panel, rarity, setKeys, setNow, sev, usual, verdicts, when, who } from './app.js';
 import { on } from './frame.js';
+import { legend, timeline } from './timeline.js';
 import { done, first, go, identityUrl, incidentUrl, live, pretty, sourceUrl, subjectUrl, table, upper } from './parts.js';
 const main = $('main'), box = $('#page'), id = main.dataset.id;
 const LISTED = ['host', 'network', 'client', 'action', 'privilege'], LEVEL = { identity: 'of its own', peers: 'of it; it is new there, so its peers are asked', population: 'of it; it is new there, so everyone is asked' };

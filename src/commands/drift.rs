@@ -1,10 +1,9 @@
-//! `credwatch drift`: unused privileges, from a state directory or a running
-//! service.
+//! `credwatch drift`: unused privileges and overdue rotations, from a state directory or a running service.
 
 use crate::commands::local_shards::{LocalShards, LocalShardsError};
 use crate::config::Config;
 use crate::files::state_directory::{StateError, StateFolder};
-use crate::reports::unused_privileges::UnusedPrivilegesReport;
+use crate::reports::hygiene::HygieneReport;
 use crate::service_client::{ServiceClient, ServiceError};
 use std::path::Path;
 
@@ -22,35 +21,27 @@ pub enum DriftError {
     Service(#[from] ServiceError),
 }
 
-/// Privileges not used for `days` days, from the state in `folder`.
+/// Privileges not used for `days` days and overdue rotations, from the state in `folder`.
 ///
 /// # Errors
 /// There is no such state.
-pub fn by_state(
-    config: &Config,
-    folder: &Path,
-    days: u16,
-) -> Result<UnusedPrivilegesReport, DriftError> {
+pub fn by_state(config: &Config, folder: &Path, days: u16) -> Result<HygieneReport, DriftError> {
     let folder = StateFolder::new(folder);
     let partitions = folder.partitions()?;
     let shards = LocalShards::open(config, partitions, Some(&folder))?;
     let all = partitions as usize;
-    let mut unused = UnusedPrivilegesReport::new(days, all, all);
+    let mut report = HygieneReport::new(days, all, all);
     shards
-        .unused(days)
-        .for_each(|of_shard| unused.add(of_shard));
-    Ok(unused)
+        .hygiene(days)
+        .for_each(|of_shard| report.add(of_shard));
+    Ok(report)
 }
 
 /// The same from the service at `url`, with the configured token.
 ///
 /// # Errors
 /// The service does not respond.
-pub fn by_service(
-    config: &Config,
-    url: &str,
-    days: u16,
-) -> Result<UnusedPrivilegesReport, DriftError> {
+pub fn by_service(config: &Config, url: &str, days: u16) -> Result<HygieneReport, DriftError> {
     let days = days.to_string();
     let service = ServiceClient::new(url, &config.http.token);
     Ok(service.ask("/v1/drift", &[("days", &days)], None)?)
