@@ -9,8 +9,10 @@
 //! confirm a guess of a short secret.
 
 use crate::crypto::DerivedKey;
+use aho_corasick::packed::Searcher;
 use credwatch_core::event::{CredentialKind, Event, Text};
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// Prefixes of secrets by vendor: GitHub, GitLab, Slack, Vault, OpenAI, Stripe, npm, Okta.
 const VENDOR_BEGINS: [&str; 14] = [
@@ -30,6 +32,13 @@ const VENDOR_BEGINS: [&str; 14] = [
     "SSWS ",
 ];
 const PEM_BEGIN: &str = "-----BEGIN ";
+/// Base64 of `{"`, and of `{` with a space, tab or line break.
+const JWT_BEGINS: [&str; 5] = ["eyJ", "eyA", "ewo", "ew0", "ewk"];
+/// Finds where a secret may begin, all forms at once.
+static BEGINS: LazyLock<Option<Searcher>> = LazyLock::new(|| {
+    let begins = JWT_BEGINS.iter().chain(&VENDOR_BEGINS).chain([&PEM_BEGIN]);
+    Searcher::new(begins)
+});
 /// A credential id longer than this is assumed to be the secret itself.
 const LONGEST_PLAIN_CREDENTIAL_ID: usize = 256;
 /// A credential id of mixed characters is opaque from this length on.
@@ -109,8 +118,10 @@ impl Redactor {
         (copied > 0).then(|| clean + &text[copied..])
     }
 
-    /// Redacts the secrets in an event's texts, which are decoded already: no escape hides one.
-    pub(super) fn redact(&self, event: &mut Event<'_>) {
+    /// Redacts the secrets in an event's texts, which are decoded already: no escape hides one. `record` is
+    /// what they were decoded from: it is searched as a whole first.
+    pub(super) fn redact(&self, event: &mut Event<'_>, record: &[u8]) {
+        let may_begin = may_begin_secret(record);
         let Event {
             event_id,
             identity,
@@ -140,11 +151,22 @@ impl Redactor {
         });
         let all = [event_id, &mut identity.id].into_iter();
         for text in all.chain(optional).chain(of_credential) {
-            if let Some(clean) = self.without_tokens(text) {
+            let is_suspect = may_begin || aws_secret(text.as_bytes(), 0).is_some();
+            if let Some(clean) = is_suspect.then(|| self.without_tokens(text)).flatten() {
                 *text = Cow::Owned(clean);
             }
         }
     }
+}
+
+/// Whether the beginning of a secret is in `record`, or may be hidden by an escape. Those that nothing
+/// announces, AWS secret access keys, are not looked for.
+fn may_begin_secret(record: &[u8]) -> bool {
+    let begins = || {
+        let searcher = BEGINS.as_ref();
+        searcher.is_none_or(|searcher| searcher.find(record).is_some())
+    };
+    memchr::memchr(b'\\', record).is_some() || begins()
 }
 
 /// Whether an id looks like random characters rather than like a name.
@@ -290,6 +312,7 @@ fn aws_secret(bytes: &[u8], from: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2VjcmV0";
 
@@ -410,5 +433,25 @@ mod tests {
             Redactor::default().with_keyed_fingerprint(&unkeyed, "name/"),
             None
         );
+    }
+
+    proptest! {
+        #[test]
+        fn a_record_without_the_beginning_of_a_secret_has_none_in_its_texts(
+            parts in prop::collection::vec(prop_oneof![
+                Just("ghp_0123456789abcdefABCDEF0123456789abcd".to_owned()),
+                Just("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
+                Just(TOKEN.to_owned()),
+                Just("-----BEGIN PRIVATE KEY-----".to_owned()),
+                "[a-zA-Z0-9/+]{38,42}",
+                "[a-z/:. \"\\\\-]{0,12}",
+            ], 0..5),
+        ) {
+            let text = parts.concat();
+            let record = serde_json::json!({"id": &text}).to_string();
+            let has_secret = Redactor::default().without_tokens(&text).is_some();
+            let is_found = may_begin_secret(record.as_bytes()) || aws_secret(text.as_bytes(), 0).is_some();
+            prop_assert!(!has_secret || is_found, "{record}");
+        }
     }
 }

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Time limit of one attempt.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Delay before delivery reports are looked for again.
+const DELIVERY_POLL_INTERVAL: Duration = Duration::from_micros(100);
 /// Time limit of the initialisation of transactions.
 const INIT_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -125,14 +127,20 @@ impl TransactionalProducer {
     }
 
     /// Serves delivery reports until none is outstanding. In `commit_transaction` an
-    /// outstanding one costs 100 ms.
+    /// outstanding one costs 100 ms; a poll with a timeout of milliseconds reads the clock all the while.
     fn wait_for_deliveries(&self) -> Result<(), ClientError> {
         let since = Stopwatch::start();
-        while self.client.in_flight_count() > 0 {
-            if since.elapsed() > ATTEMPT_TIMEOUT {
-                return Err(ClientError::Flush(RDKafkaErrorCode::OperationTimedOut));
+        let mut outstanding = self.client.in_flight_count();
+        while outstanding > 0 {
+            self.client.poll(Duration::ZERO);
+            let now = self.client.in_flight_count();
+            if now == outstanding {
+                if since.elapsed() > ATTEMPT_TIMEOUT {
+                    return Err(ClientError::Flush(RDKafkaErrorCode::OperationTimedOut));
+                }
+                std::thread::sleep(DELIVERY_POLL_INTERVAL);
             }
-            self.client.poll(Duration::from_millis(1));
+            outstanding = now;
         }
         Ok(())
     }

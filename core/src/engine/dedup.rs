@@ -1,7 +1,7 @@
 //! Deduplication of events within a bounded window.
 
 use crate::event::Event;
-use crate::stats::hash::HashKey;
+use crate::stats::hash::{BufferedHasher, HashKey};
 use borsh::io::{Error, ErrorKind};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::hash::{Hash, Hasher};
@@ -79,7 +79,7 @@ impl DedupTable {
 
 /// Hash of everything that the event says but its identity and id.
 fn content_hash(event: &Event<'_>, hash_key: &HashKey) -> u64 {
-    let mut hash = hash_key.hasher(CONTENT_SPACE);
+    let mut hash = BufferedHasher::new(hash_key.hasher(CONTENT_SPACE));
     let (identity, source) = (&event.identity, &event.source);
     let kinds = [
         identity.kind as u8,

@@ -14,7 +14,6 @@
 use crate::units::{EventTime, MS_PER_DAY, MS_PER_HOUR, MS_PER_SEC};
 use arrayvec::ArrayVec;
 use borsh::{BorshDeserialize, BorshSerialize};
-use std::cmp::Reverse;
 
 /// Identities that are remembered.
 const REMEMBERED: usize = 16;
@@ -174,13 +173,24 @@ impl EventClock {
         }
     }
 
+    /// Number of remembered identities that agree on a time.
+    fn agreement(&self) -> usize {
+        (self.stated.len() / 2).clamp(1, MAX_AGREEMENT)
+    }
+
     /// The time that enough of the remembered identities have reached.
     fn agreed_time(&self) -> EventTime {
-        let mut times: ArrayVec<EventTime, REMEMBERED> =
-            self.stated.iter().map(|stated| stated.time).collect();
-        let agreement = (times.len() / 2).clamp(1, MAX_AGREEMENT);
-        times.sort_unstable_by_key(|time| Reverse(*time));
-        times[agreement - 1]
+        let mut latest: ArrayVec<EventTime, MAX_AGREEMENT> = ArrayVec::new();
+        let agreement = self.agreement();
+        for StatedTime { time, .. } in &self.stated {
+            if latest.len() == agreement && latest.last().is_some_and(|last| time <= last) {
+                continue;
+            }
+            latest.truncate(agreement - 1);
+            let before = latest.iter().take_while(|other| *other >= time).count();
+            latest.insert(before, *time);
+        }
+        latest.last().copied().unwrap_or(EventTime::EARLIEST)
     }
 }
 

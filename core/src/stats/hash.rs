@@ -38,7 +38,7 @@ impl HashKey {
     /// A hasher of several values in the name space `space`.
     #[must_use]
     #[inline]
-    pub fn hasher(&self, space: u64) -> impl Hasher + use<> {
+    pub fn hasher(&self, space: u64) -> impl Hasher + Clone + use<> {
         SipHasher13::new_with_keys(self.0[0] ^ space, self.0[1])
     }
 
@@ -53,6 +53,54 @@ impl HashKey {
 impl fmt::Debug for HashKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HashKey(…)")
+    }
+}
+
+/// Bytes that a [`BufferedHasher`] collects.
+const BUFFER_BYTES: usize = 512;
+
+/// Collects short values for a hasher whose cost is by call: the hash is that of the values written one by
+/// one.
+pub struct BufferedHasher<H> {
+    hasher: H,
+    buffer: [u8; BUFFER_BYTES],
+    len: usize,
+}
+
+impl<H: Hasher> BufferedHasher<H> {
+    /// For `hasher`.
+    pub fn new(hasher: H) -> Self {
+        Self {
+            hasher,
+            buffer: [0; BUFFER_BYTES],
+            len: 0,
+        }
+    }
+
+    fn flush(&mut self) {
+        self.hasher.write(&self.buffer[..self.len]);
+        self.len = 0;
+    }
+}
+
+impl<H: Hasher + Clone> Hasher for BufferedHasher<H> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        if self.len + bytes.len() > BUFFER_BYTES {
+            self.flush();
+            if bytes.len() > BUFFER_BYTES {
+                self.hasher.write(bytes);
+                return;
+            }
+        }
+        self.buffer[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    fn finish(&self) -> u64 {
+        let mut hasher = self.hasher.clone();
+        hasher.write(&self.buffer[..self.len]);
+        hasher.finish()
     }
 }
 
@@ -88,6 +136,21 @@ mod tests {
         assert_eq!(hash64(0, b""), 0x2d06_8005_38d3_94c2);
         let key = HashKey::new(std::array::from_fn(|at| at as u8));
         assert_eq!(key.hash64(0, b""), 0xabac_0158_050f_c4dc);
+    }
+
+    #[test]
+    fn a_buffered_hash_is_that_of_the_values_one_by_one() {
+        let key = HashKey::new([7; 16]);
+        let mut collected = BufferedHasher::new(key.hasher(3));
+        let mut direct = key.hasher(3);
+        for length in [0, 1, 7, 8, 9, 400, 511, 512, 513, 2_000, 3, 500, 12] {
+            let text: Vec<u8> = (0..length).map(|at| (at * 31 + length) as u8).collect();
+            for hasher in [&mut collected as &mut dyn Hasher, &mut direct] {
+                hasher.write_usize(text.len());
+                hasher.write(&text);
+            }
+            assert_eq!(collected.finish(), direct.finish(), "{length}");
+        }
     }
 
     #[test]

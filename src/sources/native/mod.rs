@@ -190,7 +190,7 @@ pub fn decode<'r>(record: &'r [u8], redactor: &Redactor) -> Result<Decoded<'r>, 
             }
         },
     };
-    redactor.redact(&mut event);
+    redactor.redact(&mut event, record);
     Ok(Decoded {
         event,
         unknown_fields: unknown_members,
