@@ -1,6 +1,6 @@
 //! Progress of each partition, shared by the workers and the readiness endpoint.
 
-use dashmap::DashMap;
+use dashmap::{DashMap, DashSet};
 use std::time::Duration;
 
 use crate::clock::Stopwatch;
@@ -19,26 +19,30 @@ struct PartitionProgress {
 /// A commit that takes longer than this is reported: Kafka is slow or down.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
 
-/// Partitions by topic and number, halted ones with the reason, commits in progress by committer, and failing
-/// stages.
+/// Partitions by topic and number, halted ones with the reason, commits in progress by committer, workers
+/// that join their group, and failing stages.
 #[derive(Debug, Default)]
 pub struct Status {
     failures: DashMap<String, String>,
     partitions: DashMap<(String, i32), PartitionProgress>,
     halted: DashMap<(String, i32), String>,
     commits: DashMap<String, Stopwatch>,
+    joining: DashSet<String>,
 }
 
 /// Readiness, as `/readyz` reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// Partitions are assigned and make progress.
+    /// Every worker is a member of its group, and its partitions make progress.
     Ready {
         /// Number of partitions.
         partitions: usize,
     },
-    /// Nothing is assigned.
-    Unassigned,
+    /// A worker is not yet a member of its group, or its shards are still being restored.
+    Joining {
+        /// Worker.
+        worker: String,
+    },
     /// A stage failed, and will be retried.
     Failing {
         /// Stage.
@@ -122,6 +126,16 @@ impl Status {
         self.failures.remove(stage);
     }
 
+    /// `worker` begins to join its group.
+    pub fn begin_join(&self, worker: &str) {
+        self.joining.insert(worker.to_owned());
+    }
+
+    /// `worker` has its partitions, if there are any for it, and their shards are restored.
+    pub fn end_join(&self, worker: &str) {
+        self.joining.remove(worker);
+    }
+
     /// `who` begins a commit.
     pub fn begin_commit(&self, who: &str) {
         self.commits.insert(who.to_owned(), Stopwatch::start());
@@ -177,9 +191,13 @@ impl Status {
                 };
             }
         }
-        match self.partitions.len() {
-            0 => Readiness::Unassigned,
-            partitions => Readiness::Ready { partitions },
+        let mut joining: Vec<String> = self.joining.iter().map(|name| name.clone()).collect();
+        joining.sort_unstable();
+        match joining.into_iter().next() {
+            Some(worker) => Readiness::Joining { worker },
+            None => Readiness::Ready {
+                partitions: self.partitions.len(),
+            },
         }
     }
 }
@@ -189,10 +207,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ready_means_assigned() {
+    fn ready_means_that_every_worker_is_a_member_of_its_group() {
         let status = Status::default();
-        assert_eq!(status.readiness(), Readiness::Unassigned);
+        let joining = |worker: &str| Readiness::Joining {
+            worker: worker.to_owned(),
+        };
+        status.begin_join("events-0");
+        status.begin_join("sightings-0");
+        assert_eq!(status.readiness(), joining("events-0"));
         status.assign("t", 0);
+        status.end_join("events-0");
+        assert_eq!(status.readiness(), joining("sightings-0"));
+        status.end_join("sightings-0");
         status.report("t", 0, 5, 100);
         assert_eq!(status.readiness(), Readiness::Ready { partitions: 1 });
         assert!(status.owns("t", 0) && !status.owns("t", 1));
@@ -203,6 +229,6 @@ mod tests {
         ));
         status.revoke("t", 2);
         status.revoke("t", 0);
-        assert_eq!(status.readiness(), Readiness::Unassigned);
+        assert_eq!(status.readiness(), Readiness::Ready { partitions: 0 });
     }
 }

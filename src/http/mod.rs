@@ -193,9 +193,11 @@ async fn ready(State(pages): State<AppState>) -> impl IntoResponse {
         Readiness::Ready { partitions } => {
             (StatusCode::OK, format!("ready: {partitions} partitions\n"))
         }
-        Readiness::Unassigned => (
+        Readiness::Joining { worker } => (
             StatusCode::SERVICE_UNAVAILABLE,
-            "not ready: no partition is assigned (is the broker reachable?)\n".to_owned(),
+            format!(
+                "not ready: {worker} joins its group or restores its shards (is the broker reachable?)\n"
+            ),
         ),
         Readiness::Failing { stage, why } => (
             StatusCode::SERVICE_UNAVAILABLE,

@@ -32,6 +32,15 @@ use tracing::{info, warn};
 /// Reason for a record of a partition that was never assigned, which the client rules out.
 const NOT_ASSIGNED: &str = "record of a partition that this worker does not own";
 
+/// A record that is neither an event nor a sighting.
+enum OtherRecord {
+    IngestGap(RetentionGap),
+    Rejected(String),
+}
+
+/// What a record contains.
+type Content<'r> = Result<PendingRecord<'r>, OtherRecord>;
+
 /// Shards of one worker.
 pub struct Detect {
     entity: EntityView,
@@ -106,19 +115,24 @@ impl Detect {
         shard.is_some_and(|shard| record.offset < shard.next_offset())
     }
 
-    fn decode<'r>(&self, record: &Record<'r>) -> Result<PendingRecord<'r>, String> {
-        let shard = self.shard_of(record).ok_or(NOT_ASSIGNED)?;
-        let read = shard.decode(record.payload, record.offset, record.appended_at);
-        read.map_err(|error| error.to_string())
+    fn decode<'r>(&self, record: &Record<'r>) -> Content<'r> {
+        let Some(shard) = self.shard_of(record) else {
+            return Err(OtherRecord::Rejected(NOT_ASSIGNED.to_owned()));
+        };
+        if let Some(gap) = shard.ingest_gap(record.payload) {
+            return Err(OtherRecord::IngestGap(gap));
+        }
+        let decoded = shard.decode(record.payload, record.offset, record.appended_at);
+        decoded.map_err(|error| OtherRecord::Rejected(error.to_string()))
     }
 
     /// Prefetches the records of the next events in each shard.
-    fn prefetch(&self, records: &[Record<'_>], pending: &[Result<PendingRecord<'_>, String>]) {
+    fn prefetch(&self, records: &[Record<'_>], contents: &[Content<'_>]) {
         for (id, shard) in &self.shards {
-            let of_shard = records.iter().zip(pending);
+            let of_shard = records.iter().zip(contents);
             let of_shard = of_shard.filter(|(record, _)| self.id_of(record.partition) == *id);
             let keys: Vec<Keys> = of_shard
-                .filter_map(|(_, pending)| pending.as_ref().ok().map(|pending| pending.keys))
+                .filter_map(|(_, content)| content.as_ref().ok().map(|pending| pending.keys))
                 .collect();
             shard.prefetch(&keys);
         }
@@ -251,13 +265,20 @@ impl Stage for Detect {
             .filter(|record| !self.is_known(record))
             .copied()
             .collect();
-        let pending: Vec<_> = records.iter().map(|record| self.decode(record)).collect();
-        self.prefetch(&records, &pending);
+        let contents: Vec<_> = records.iter().map(|record| self.decode(record)).collect();
+        self.prefetch(&records, &contents);
         let mut processed = Processed::default();
-        for (record, pending) in records.iter().zip(pending) {
-            match pending {
+        for (record, content) in records.iter().zip(contents) {
+            match content {
                 Ok(pending) => self.process_record(record, pending, &mut processed),
-                Err(reason) => processed.outputs.push(self.dead_letter(record, &reason)),
+                Err(OtherRecord::IngestGap(gap)) => {
+                    let shard = self.shards.get_mut(&self.id_of(record.partition));
+                    let audited = shard.map(|shard| shard.audit_ingest_gap(&gap, record.offset));
+                    processed.outputs.extend(audited);
+                }
+                Err(OtherRecord::Rejected(reason)) => {
+                    processed.outputs.push(self.dead_letter(record, &reason));
+                }
             }
         }
         Ok(processed)
@@ -297,11 +318,12 @@ impl Stage for Detect {
         }
     }
 
-    fn skip_deleted(&mut self, gap: &RetentionGap) {
+    fn skip_deleted(&mut self, gap: &RetentionGap) -> Option<OutputRecord> {
         let id = self.id_of(gap.partition);
         if let Some(shard) = self.shards.get_mut(&id) {
             shard.skip_deleted(gap.clone());
         }
+        None
     }
 
     fn serve_queries(&mut self) {

@@ -8,6 +8,7 @@ use crate::kafka::KafkaError;
 use crate::kafka::stage::{Processed, Record, Stage};
 use crate::metrics::Metrics;
 use crate::outputs::dead_letter::DeadLetter;
+use crate::outputs::retention_gap::RetentionGap;
 use crate::schema_registry::{DecodeError, RegistryError, SchemaRegistry, SchemaSource};
 use crate::shard::{OutputRecord, Stream};
 use crate::token_redaction::Redactor;
@@ -207,6 +208,10 @@ impl Stage for Ingest {
     }
 
     fn revoke(&mut self, _: i32) {}
+
+    fn skip_deleted(&mut self, gap: &RetentionGap) -> Option<OutputRecord> {
+        Some(OutputRecord::retention_gap(gap))
+    }
 
     fn serve_queries(&mut self) {}
 

@@ -3,6 +3,7 @@
 //! runs ([`ingest`], [`detect`]), their restart ([`supervisor`]), the handoff of shards within a process
 //! ([`shard_handoff`]) and their recovery ([`shard_recovery`]).
 
+mod batch_consumer;
 pub mod checkpoint;
 pub mod client;
 pub mod console_reader;

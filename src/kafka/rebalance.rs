@@ -2,6 +2,7 @@
 //! they are released.
 
 use crate::kafka::KafkaError;
+use crate::kafka::batch_consumer::RecordQueue;
 use crate::kafka::transaction::Transaction;
 use crate::metrics::Metrics;
 use crate::mutex::lock;
@@ -9,6 +10,7 @@ use crate::status::Status;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::{ClientContext, Statistics, TopicPartitionList};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A partition assigned or revoked inside `poll`.
@@ -21,8 +23,12 @@ pub(super) struct PartitionChange {
 /// Shared between the loop and the rebalance callback, which runs inside the loop's own `poll`.
 pub(super) struct RebalanceState {
     pub(super) transaction: Mutex<Transaction>,
+    /// Where the records of assigned partitions go.
+    pub(super) queue: Mutex<Option<RecordQueue>>,
     pub(super) changes: Mutex<Vec<PartitionChange>>,
     pub(super) failed: Mutex<Option<KafkaError>>,
+    /// Whether the group assigned partitions, or none, since this was last looked at.
+    pub(super) was_assigned: AtomicBool,
     /// Assigned partitions whose state cannot be restored: they are not consumed.
     pub(super) halted: Mutex<BTreeSet<(String, i32)>>,
     pub(super) status: Arc<Status>,
@@ -78,8 +84,17 @@ impl ClientContext for Context {
 
 impl ConsumerContext for Context {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        let Rebalance::Revoke(partitions) = rebalance else {
-            return;
+        let partitions = match rebalance {
+            Rebalance::Revoke(partitions) => partitions,
+            Rebalance::Assign(partitions) => {
+                if let Some(queue) = lock(&self.0.queue).as_ref() {
+                    for (topic, partition) in names(partitions) {
+                        queue.forward(consumer, &topic, partition);
+                    }
+                }
+                return;
+            }
+            Rebalance::Error(_) => return,
         };
         let mut transaction = lock(&self.0.transaction);
         if consumer.assignment_lost() {
@@ -109,6 +124,7 @@ impl ConsumerContext for Context {
 
     fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         if let Rebalance::Assign(partitions) = rebalance {
+            self.0.was_assigned.store(true, Ordering::Relaxed);
             for (topic, partition) in names(partitions) {
                 lock(&self.0.changes).push(PartitionChange {
                     topic,

@@ -70,8 +70,11 @@ pub trait Stage {
     /// A record without value was read.
     fn pass_over(&mut self, _tombstone: &Record<'_>) {}
 
-    /// Offsets of an assigned partition were deleted before they were read.
-    fn skip_deleted(&mut self, _gap: &RetentionGap) {}
+    /// Offsets of an assigned partition were deleted before they were read. Returns what a stage without
+    /// audit trail publishes of it.
+    fn skip_deleted(&mut self, _gap: &RetentionGap) -> Option<OutputRecord> {
+        None
+    }
 
     /// State that is checkpointed; `None` for a stateless stage.
     fn state(&mut self) -> Option<&mut dyn CheckpointSource> {
@@ -125,22 +128,5 @@ pub(super) fn appended_at(message: &BorrowedMessage<'_>) -> Option<EventTime> {
     match message.timestamp() {
         Timestamp::LogAppendTime(ms) => EventTime::from_epoch_ms(ms),
         Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
-    }
-}
-
-/// `message` as a stage receives it.
-pub(super) fn record<'m>(message: &'m BorrowedMessage<'_>) -> Record<'m> {
-    Record {
-        topic: message.topic(),
-        partition: message.partition(),
-        offset: message.offset(),
-        appended_at: appended_at(message),
-        stamped_at: message
-            .timestamp()
-            .to_millis()
-            .and_then(EventTime::from_epoch_ms),
-        key: message.key().unwrap_or_default(),
-        payload: message.payload().unwrap_or_default(),
-        is_tombstone: message.payload().is_none(),
     }
 }

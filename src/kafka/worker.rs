@@ -8,20 +8,23 @@
 
 use crate::checkpointing::duty_cycle::DutyCycle;
 use crate::clock::{ClockJumpDetector, Stopwatch, wall_time};
+use crate::kafka::batch_consumer::BatchConsumer;
 use crate::kafka::checkpoint::{Checkpoints, Scope};
 use crate::kafka::producer::TransactionalProducer;
-use crate::kafka::rebalance::{Context, PartitionChange, RebalanceState, names};
+use crate::kafka::rebalance::{PartitionChange, RebalanceState, names};
 use crate::kafka::retention_watch::RetentionWatch;
-use crate::kafka::stage::{Processed, Record, Shared, Stage, record};
+use crate::kafka::stage::{Processed, Record, Shared, Stage};
 use crate::kafka::transaction::Transaction;
 use crate::kafka::{KafkaError, client};
 use crate::metrics::Metrics;
 use crate::mutex::lock;
 use crate::outputs::retention_gap::RetentionGap;
 use crate::shard::RestoreError;
+use arrayvec::ArrayVec;
+use credwatch_core::units::EventTime;
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::consumer::Consumer;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tracing::{error, info, info_span, warn};
@@ -63,18 +66,18 @@ pub fn run(
     };
     let owner = Arc::new(RebalanceState {
         transaction: Mutex::new(transaction),
+        queue: Mutex::default(),
         changes: Mutex::default(),
         failed: Mutex::default(),
+        was_assigned: AtomicBool::default(),
         halted: Mutex::default(),
         status: Arc::clone(&shared.status),
         metrics: shared.metrics.clone(),
     });
-    let consumer: BaseConsumer<Context> = client::consumer(kafka, group)
-        .create_with_context(Context(Arc::clone(&owner)))
-        .map_err(KafkaError::Client)?;
+    shared.status.begin_join(transactional_id);
     let topics = stage.topics();
     let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-    consumer.subscribe(&topics).map_err(KafkaError::Consumer)?;
+    let consumer = BatchConsumer::subscribe(&client::consumer(kafka, group), &owner, &topics)?;
     let mut worker = Worker {
         stage,
         owner,
@@ -102,7 +105,7 @@ pub fn run(
 struct Worker<'w> {
     stage: &'w mut dyn Stage,
     owner: Arc<RebalanceState>,
-    consumer: BaseConsumer<Context>,
+    consumer: BatchConsumer,
     commits: DutyCycle,
     checkpoints: Option<Checkpoints<'w>>,
     name: String,
@@ -125,7 +128,6 @@ impl Worker<'_> {
                 false => POLL_TIMEOUT,
             };
             urgent |= self.take(self.commits.wait().min(within))?;
-            self.settle_rebalance()?;
             self.stage.serve_queries();
             if self.stage.state().is_some_and(|state| state.has_urgent()) {
                 self.checkpoint_now(Scope::Urgent)?;
@@ -154,7 +156,7 @@ impl Worker<'_> {
     }
 
     fn finish_checkpoint(&mut self) -> Result<(), KafkaError> {
-        let group = || self.consumer.group_metadata();
+        let group = || self.consumer.client().group_metadata();
         match (&mut self.checkpoints, self.stage.state()) {
             (Some(checkpoints), Some(state)) => checkpoints.commit_if_written(state, group),
             _ => Ok(()),
@@ -164,49 +166,32 @@ impl Worker<'_> {
     /// Commits everything, and writes a whole checkpoint.
     fn checkpoint_now(&mut self, scope: Scope) -> Result<(), KafkaError> {
         self.commit()?;
-        let group = || self.consumer.group_metadata();
+        let group = || self.consumer.client().group_metadata();
         match (&mut self.checkpoints, self.stage.state()) {
             (Some(checkpoints), Some(state)) => checkpoints.checkpoint_now(state, scope, group),
             _ => Ok(()),
         }
     }
 
-    /// Waits for a record, and processes it with those that are available.
+    /// Serves events of the client, waits for a record, and processes it with those that are available.
     fn take(&mut self, wait: Duration) -> Result<bool, KafkaError> {
-        let mut messages: Vec<BorrowedMessage<'_>> = Vec::with_capacity(MAX_BATCH);
-        let mut within = wait;
-        while messages.len() < MAX_BATCH {
-            let polled = self.consumer.poll(within);
-            // Partitions may have been revoked inside `poll`: unprocessed records of those are their next
-            // owner's.
-            for moved in lock(&self.owner.changes)
-                .iter()
-                .filter(|moved| !moved.is_assigned)
-            {
-                let went = |m: &BorrowedMessage<'_>| {
-                    m.partition() == moved.partition && m.topic() == moved.topic
-                };
-                messages.retain(|message| !went(message));
-            }
-            match polled {
-                None => break,
-                Some(Ok(message)) => messages.push(message),
-                Some(Err(error)) => Self::log_consumer_error(&error)?,
-            }
-            within = Duration::ZERO;
+        if let Err(error) = self.consumer.serve_events() {
+            Self::log_consumer_error(&error)?;
         }
-        Self::apply_rebalance(
-            &self.owner,
-            &self.consumer,
-            self.stage,
-            self.checkpoints.as_mut(),
-            &mut self.retention,
-        )?;
-        messages.retain(|message| !self.owner.is_halted(message.topic(), message.partition()));
-        if messages.is_empty() {
+        self.apply_rebalance()?;
+        let batch = self.consumer.take(wait);
+        let mut records: ArrayVec<Record<'_>, MAX_BATCH> = ArrayVec::new();
+        for record in batch.records() {
+            match record {
+                Ok(record) if self.owner.is_halted(record.topic, record.partition) => {}
+                Ok(record) => records.push(record),
+                Err(error) => Self::log_consumer_error(&error)?,
+            }
+        }
+        let Some(first) = records.first() else {
             return Ok(false);
-        }
-        let records: Vec<Record<'_>> = messages.iter().map(record).collect();
+        };
+        let first_ms = first.stamped_at.map(EventTime::epoch_ms);
         let processed = Self::process(self.stage, &self.shared.metrics, &records)?;
         let mut transaction = lock(&self.owner.transaction);
         for record in &records {
@@ -218,9 +203,8 @@ impl Worker<'_> {
                 .advance(&self.topic_name, record.partition, record.offset);
         }
         transaction.push(processed.outputs);
-        let first_ms = messages.first().and_then(|m| m.timestamp().to_millis());
         self.oldest_ms = self.oldest_ms.or(first_ms);
-        self.taken += messages.len() as u64;
+        self.taken += records.len() as u64;
         Ok(processed.urgent || transaction.len() >= MAX_OUTPUTS)
     }
 
@@ -243,63 +227,56 @@ impl Worker<'_> {
         Ok(processed)
     }
 
-    fn settle_rebalance(&mut self) -> Result<(), KafkaError> {
-        Self::apply_rebalance(
-            &self.owner,
-            &self.consumer,
-            self.stage,
-            self.checkpoints.as_mut(),
-            &mut self.retention,
-        )
-    }
-
-    /// Completes a rebalance that happened inside `poll`. Where its commit failed, the stage has processed
-    /// more than is committed and must stop.
-    fn apply_rebalance(
-        owner: &RebalanceState,
-        consumer: &BaseConsumer<Context>,
-        stage: &mut dyn Stage,
-        checkpoints: Option<&mut Checkpoints<'_>>,
-        retention: &mut RetentionWatch,
-    ) -> Result<(), KafkaError> {
-        if let Some(error) = lock(&owner.failed).take() {
+    /// Completes a rebalance that happened while events were served. Where its commit failed, the stage has
+    /// processed more than is committed and must stop.
+    fn apply_rebalance(&mut self) -> Result<(), KafkaError> {
+        if let Some(error) = lock(&self.owner.failed).take() {
             return Err(error);
         }
-        let moves: Vec<PartitionChange> = lock(&owner.changes).drain(..).collect();
-        if moves.iter().any(|moved| !moved.is_assigned)
-            && let (Some(checkpoints), Some(state)) = (checkpoints, stage.state())
+        let changes: Vec<PartitionChange> = lock(&self.owner.changes).drain(..).collect();
+        if changes.iter().any(|change| !change.is_assigned)
+            && let (Some(checkpoints), Some(state)) = (&mut self.checkpoints, self.stage.state())
         {
             checkpoints.abort_in_flight(state)?;
         }
-        for moved in moves {
-            let (topic, partition) = (moved.topic.as_str(), moved.partition);
-            let stage_name = stage.name();
-            if moved.is_assigned {
-                info!(topic, partition, stage = stage_name, "partition assigned");
-                match stage.assign(partition) {
-                    Err(KafkaError::Restore(why)) => {
-                        Self::halt(owner, consumer, (topic, partition), &why)?;
-                    }
-                    assigned => {
-                        assigned?;
-                        owner.status.assign(topic, partition);
-                        if let Some(gap) = retention.assign(consumer, topic, partition)? {
-                            Self::skip_deleted(owner, stage, &gap);
-                        }
-                    }
-                }
-                owner.status.recover(stage_name);
+        for change in changes {
+            let (topic, partition) = (change.topic.as_str(), change.partition);
+            let stage = self.stage.name();
+            if change.is_assigned {
+                info!(topic, partition, stage, "partition assigned");
+                self.assign(topic, partition)?;
+                self.owner.status.recover(stage);
             } else {
-                info!(topic, partition, stage = stage_name, "partition revoked");
-                stage.revoke(partition);
-                retention.revoke(topic, partition);
+                info!(topic, partition, stage, "partition revoked");
+                self.stage.revoke(partition);
+                self.retention.revoke(topic, partition);
             }
+        }
+        if self.owner.was_assigned.swap(false, Ordering::Relaxed) {
+            self.shared.status.end_join(&self.name);
         }
         Ok(())
     }
 
-    /// Reports offsets that were deleted before they were read, and continues after them.
-    fn skip_deleted(owner: &RebalanceState, stage: &mut dyn Stage, gap: &RetentionGap) {
+    fn assign(&mut self, topic: &str, partition: i32) -> Result<(), KafkaError> {
+        match self.stage.assign(partition) {
+            Err(KafkaError::Restore(why)) => return self.halt(topic, partition, &why),
+            assigned => assigned?,
+        }
+        self.owner.status.assign(topic, partition);
+        let client = self.consumer.client();
+        if let Some(gap) = self.retention.assign(client, topic, partition)?
+            && Self::skip_deleted(&self.owner, self.stage, &gap)
+        {
+            let next_offset = gap.last_offset + 1;
+            lock(&self.owner.transaction).advance(&Arc::from(topic), partition, next_offset);
+        }
+        Ok(())
+    }
+
+    /// Reports offsets that were deleted before they were read, and continues after them. Returns whether the
+    /// next transaction contains the report.
+    fn skip_deleted(owner: &RebalanceState, stage: &mut dyn Stage, gap: &RetentionGap) -> bool {
         warn!("{gap}; lengthen the topic's retention, or add capacity");
         let labels = [gap.topic.as_str(), &gap.partition.to_string()];
         let deleted = owner
@@ -307,22 +284,21 @@ impl Worker<'_> {
             .records_deleted_unread
             .with_label_values(&labels);
         deleted.inc_by(gap.records());
-        stage.skip_deleted(gap);
+        let output = stage.skip_deleted(gap);
+        let is_published = output.is_some();
+        lock(&owner.transaction).push(output);
+        is_published
     }
 
     /// Stops consuming a partition whose state cannot be restored. The others continue; its events stay in
     /// Kafka until a person decides.
-    fn halt(
-        owner: &RebalanceState,
-        consumer: &BaseConsumer<Context>,
-        (topic, partition): (&str, i32),
-        why: &RestoreError,
-    ) -> Result<(), KafkaError> {
+    fn halt(&self, topic: &str, partition: i32, why: &RestoreError) -> Result<(), KafkaError> {
         error!(topic, partition, "shard halted: {why}");
-        owner.halt(topic, partition, &why.to_string());
+        self.owner.halt(topic, partition, &why.to_string());
         let mut paused = TopicPartitionList::new();
         paused.add_partition(topic, partition);
-        consumer.pause(&paused).map_err(KafkaError::Consumer)
+        let client = self.consumer.client();
+        client.pause(&paused).map_err(KafkaError::Consumer)
     }
 
     /// Logs transient errors; others stop the worker.
@@ -339,7 +315,7 @@ impl Worker<'_> {
         let since = Stopwatch::start();
         let status = &self.shared.status;
         status.begin_commit(&self.name);
-        let group = || self.consumer.group_metadata();
+        let group = || self.consumer.client().group_metadata();
         let committed = lock(&self.owner.transaction).commit(group);
         status.end_commit(&self.name);
         committed?;
@@ -373,10 +349,10 @@ impl Worker<'_> {
     }
 
     fn watch_retention(&mut self) {
-        match self.retention.check(&self.consumer) {
-            Ok(gaps) => gaps
-                .iter()
-                .for_each(|gap| Self::skip_deleted(&self.owner, self.stage, gap)),
+        match self.retention.check(self.consumer.client()) {
+            Ok(gaps) => gaps.iter().for_each(|gap| {
+                Self::skip_deleted(&self.owner, self.stage, gap);
+            }),
             Err(error) => warn!(%error, "checking the start of the log"),
         }
     }
@@ -390,12 +366,12 @@ impl Worker<'_> {
 
     /// Leaves the group, so that others take over at once.
     fn leave(&mut self) {
-        if let Ok(assignment) = self.consumer.assignment() {
+        if let Ok(assignment) = self.consumer.client().assignment() {
             for (topic, partition) in names(&assignment) {
                 self.shared.status.revoke(&topic, partition);
             }
         }
-        self.consumer.unsubscribe();
+        self.consumer.client().unsubscribe();
         lock(&self.owner.transaction).discard();
     }
 }

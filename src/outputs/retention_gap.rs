@@ -1,10 +1,11 @@
 //! Offsets that the broker deleted before they were read.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A range of deleted offsets. The broker's transaction markers occupy offsets too, so that
 /// [`RetentionGap::records`] is the largest possible number of records.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetentionGap {
     /// Topic.
     pub topic: String,

@@ -1,6 +1,8 @@
 //! Sightings (`credential.sightings`): one authentication under its source; one JSON object per record, keyed
-//! by the network. Written and read by credwatch only.
+//! by the network. Beside them, [`RetentionGap`]s that the ingest stage found, for the audit trail of the
+//! shard that reads them: ingest has no trail of its own. Written and read by credwatch only.
 
+use crate::outputs::retention_gap::RetentionGap;
 use crate::sources::json_object::{JsonFault, Str, parse_record};
 use credwatch_core::enrich::source_network;
 use credwatch_core::event::{
@@ -104,6 +106,31 @@ pub fn of_event(
     Some((network, record))
 }
 
+/// How the record of a retention gap begins.
+const GAP_PREFIX: &[u8] = br#"{"retention_gap":"#;
+
+#[derive(Serialize, Deserialize)]
+struct GapRecord {
+    retention_gap: RetentionGap,
+}
+
+/// The record of `gap`.
+#[must_use]
+pub fn of_retention_gap(gap: &RetentionGap) -> Vec<u8> {
+    let retention_gap = gap.clone();
+    serde_json::to_vec(&GapRecord { retention_gap }).unwrap_or_default()
+}
+
+/// The retention gap of a record; `None` for a sighting.
+#[must_use]
+pub fn retention_gap(record: &[u8]) -> Option<RetentionGap> {
+    if !record.starts_with(GAP_PREFIX) {
+        return None;
+    }
+    let record: GapRecord = serde_json::from_slice(record).ok()?;
+    Some(record.retention_gap)
+}
+
 /// Parses one record.
 ///
 /// # Errors
@@ -180,6 +207,19 @@ mod tests {
         );
         assert_eq!(sighting.position, (3, 12));
         assert!(sighting.is_known_source);
+    }
+
+    #[test]
+    fn a_written_retention_gap_is_read_back_and_no_sighting_is_one() {
+        let gap = RetentionGap::between("raw\"", 2, 10, 40).unwrap();
+        let record = of_retention_gap(&gap);
+        assert_eq!(retention_gap(&record), Some(gap));
+        assert!(decode(&record).is_err());
+        let event = native::decode(EVENT.as_bytes(), &Redactor::default())
+            .unwrap()
+            .event;
+        let (_, sighting) = of_event(&event, true, (3, 12)).unwrap();
+        assert_eq!(retention_gap(&sighting), None);
     }
 
     #[test]

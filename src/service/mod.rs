@@ -114,11 +114,12 @@ pub fn run(config: Config, stages: Stages) -> Result<(), RunError> {
     };
     let server = runtime.block_on(Server::bind(listen, pages))?;
     info!("HTTP listening on http://{}", server.address()?);
-    runtime.spawn(server.serve());
     runtime.spawn(publish_feedback::serve(Arc::clone(config), wished));
     let (mode, hash) = (config.guardrails.mode, &config.hash);
     info!("model {model_hash}, configuration {hash}, containment {mode}");
     let mut threads = start(&shared, &model, stages, &poll_queues, runtime.handle())?;
+    // Not before: whoever asks for readiness is to hear of the workers.
+    runtime.spawn(server.serve());
     if let Some(console) = console {
         let model = Arc::clone(&console.model);
         threads.push(spawn("console", 0, &shared, move |shared, _| {
@@ -155,6 +156,7 @@ fn start(
     let mut threads = Vec::new();
     let config = &shared.config;
     if stages.ingest && !config.ingest.is_empty() {
+        begin_join(shared, "ingest", 0);
         threads.push(spawn("ingest", 0, shared, ingest_once)?);
         for realm in config.realms.iter().filter(|realm| !realm.topic.is_empty()) {
             let (realm, runtime) = (realm.clone(), runtime.clone());
@@ -186,6 +188,7 @@ fn start(
             for worker in 0..workers {
                 let (model, handoff) = (model.clone(), Arc::clone(&handoff));
                 let runtime = runtime.clone();
+                begin_join(shared, client::detect_name(entity), worker);
                 let work = move |shared: &Shared, worker| {
                     detect_once(shared, &model, entity, &handoff, worker, &runtime)
                 };
@@ -194,6 +197,12 @@ fn start(
         }
     }
     Ok(threads)
+}
+
+/// Until it is a member of its group, the service is not ready.
+fn begin_join(shared: &Shared, stage: &str, worker: usize) {
+    let name = client::transactional_id(&shared.config.kafka, stage, worker);
+    shared.status.begin_join(&name);
 }
 
 /// Starts one worker.

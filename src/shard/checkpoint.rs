@@ -121,15 +121,33 @@ impl Shard {
     pub fn audit_retention_gaps(&mut self) -> Vec<OutputRecord> {
         let gaps = std::mem::take(&mut self.retention_gaps);
         self.has_unlogged_change |= !gaps.is_empty();
-        let (view, partition, time) = (self.entity, self.position.partition, self.engine.now());
+        let (view, partition) = (self.entity, self.position.partition);
         let audit = |gap: &RetentionGap| {
-            let payload = self.audit.retention_gap(time, gap);
             let id = format!("retention-gap-{view}-{partition}-{}", gap.first_offset);
-            let stream = Stream::Decisions;
-            OutputRecord::cloud_event(stream, "", "retention_gap.v1", id, time, payload)
-                .in_partition(partition)
+            self.audit_retention_gap(gap, id)
         };
         gaps.iter().map(audit).collect()
+    }
+
+    /// Audits records of a raw topic that were deleted unread, as the record at `offset` of its log states.
+    pub fn audit_ingest_gap(&mut self, gap: &RetentionGap, offset: i64) -> OutputRecord {
+        self.skip(offset);
+        let RetentionGap {
+            topic,
+            partition,
+            first_offset,
+            ..
+        } = gap;
+        let id = format!("retention-gap-{topic}-{partition}-{first_offset}");
+        self.audit_retention_gap(gap, id)
+    }
+
+    fn audit_retention_gap(&mut self, gap: &RetentionGap, id: String) -> OutputRecord {
+        let time = self.engine.now();
+        let payload = self.audit.retention_gap(time, gap);
+        let stream = Stream::Decisions;
+        OutputRecord::cloud_event(stream, "", "retention_gap.v1", id, time, payload)
+            .in_partition(self.position.partition)
     }
 
     /// The time of its events.

@@ -26,8 +26,8 @@ use crate::sources::native;
 use crate::sources::native::{Decoded, NativeError};
 use crate::token_redaction::Redactor;
 use credwatch_core::engine::{
-    Alert, Detail, Engine, FeedbackEffect, Health, ProfileReport, SourcePosition, StepOutput,
-    UnusedPrivileges,
+    Alert, Detail, Engine, FeedbackEffect, Health, IdentityHygiene, ProfileReport, SourcePosition,
+    StepOutput,
 };
 use credwatch_core::enrich::Keys;
 use credwatch_core::event::Event;
@@ -170,6 +170,14 @@ impl Shard {
         Ok(self.accept(native::decode(record, &self.redactor)?, offset, record_time))
     }
 
+    /// The gap in a raw topic that a record of its log states.
+    #[must_use]
+    pub fn ingest_gap(&self, record: &[u8]) -> Option<RetentionGap> {
+        (self.entity == EntityView::Source)
+            .then(|| sighting_record::retention_gap(record))
+            .flatten()
+    }
+
     /// Takes an event that was decoded from the record at `offset`.
     pub fn accept<'r>(
         &self,
@@ -295,6 +303,10 @@ impl Shard {
 
     /// Replays a record whose outputs were published before: its outputs are suppressed.
     pub fn replay(&mut self, record: &[u8], offset: i64, record_time: Option<EventTime>) {
+        if let Some(gap) = self.ingest_gap(record) {
+            self.audit_ingest_gap(&gap, offset);
+            return;
+        }
         match self.handle(record, offset, record_time, Detail::Score) {
             Ok(handled) => {
                 let alerts = handled.step.alerts;
@@ -380,8 +392,8 @@ impl Shard {
 
     /// Privileges that identities have not used for `days` days; O(identities).
     #[must_use]
-    pub fn unused_privileges(&self, days: u16) -> Vec<UnusedPrivileges> {
-        self.engine.unused_privileges(days)
+    pub fn hygiene(&self, days: u16) -> Vec<IdentityHygiene> {
+        self.engine.hygiene(days)
     }
 
     /// Alert threshold, and weight of the estimate in it, 0 to 1.

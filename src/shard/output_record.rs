@@ -2,6 +2,8 @@
 
 use crate::config::Topics;
 use crate::outputs::dead_letter::DeadLetter;
+use crate::outputs::retention_gap::RetentionGap;
+use crate::outputs::sighting_record;
 use crate::sources::time::format_rfc3339;
 use credwatch_core::units::EventTime;
 
@@ -99,6 +101,13 @@ impl OutputRecord {
             headers: Vec::new(),
             payload,
         }
+    }
+
+    /// A gap in a raw topic, for the audit trail of the shard that its key selects.
+    #[must_use]
+    pub fn retention_gap(gap: &RetentionGap) -> Self {
+        let key = format!("{}-{}", gap.topic, gap.partition);
+        Self::sighting(key, sighting_record::of_retention_gap(gap))
     }
 
     /// A rejected record.

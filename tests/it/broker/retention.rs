@@ -94,14 +94,7 @@ fn events_deleted_before_they_were_read_are_reported_in_numbers() {
     let entry = &gaps_in_audit(&setup)[0];
     assert_eq!(entry["events_not_judged"], 401);
     assert_eq!(entry["reason"], words.as_str());
-    let trail = setup.folder.path().join("audit.jsonl");
-    let lines = setup.read("decisions").into_iter();
-    let lines: Vec<u8> = lines
-        .flat_map(|record| [record.raw, b"\n".to_vec()].concat())
-        .collect();
-    std::fs::write(&trail, lines).unwrap();
-    let verified = credwatch().args(["verify", "audit"]).arg(&trail).output();
-    assert_eq!(verified.unwrap().status.code(), Some(0));
+    verify_audit(&setup);
     let running = setup.start("three");
     setup.produce("events", [event(700)]);
     running.wait_for("detect", 1);
@@ -124,5 +117,27 @@ fn raw_records_deleted_before_they_were_read_are_reported() {
     let words = format!("offsets 10 to 39 of {topic}-0 were deleted before they were read");
     assert_reports(&running, &topic, &words, 30.0);
     running.wait_for("ingest", 20);
+    wait_until("the audit record", || gaps_in_audit(&setup).len() == 1);
     assert_eq!(running.terminate(), Some(0));
+    let entry = &gaps_in_audit(&setup)[0];
+    assert_eq!(entry["topic"], topic.as_str());
+    assert_eq!(entry["events_not_judged"], 30);
+    let running = setup.start("three");
+    setup.produce("raw", [event(60)]);
+    running.wait_for("ingest", 1);
+    assert_eq!(running.terminate(), Some(0));
+    assert_eq!(gaps_in_audit(&setup).len(), 1, "a gap is audited once");
+    verify_audit(&setup);
+}
+
+/// The audit trail as a file passes `credwatch verify audit`.
+fn verify_audit(setup: &Setup) {
+    let trail = setup.folder.path().join("audit.jsonl");
+    let lines = setup.read("decisions").into_iter();
+    let lines: Vec<u8> = lines
+        .flat_map(|record| [record.raw, b"\n".to_vec()].concat())
+        .collect();
+    std::fs::write(&trail, lines).unwrap();
+    let verified = credwatch().args(["verify", "audit"]).arg(&trail).output();
+    assert_eq!(verified.unwrap().status.code(), Some(0));
 }

@@ -113,6 +113,21 @@ fn files_stay_small_and_lines_short() {
 }
 
 #[test]
+fn unsafe_code_is_in_one_file_and_says_why_it_is_sound() {
+    for folder in CRATES {
+        for (file, text) in texts(folder, &["rs"]) {
+            let mut lines = text.lines().map(str::trim_start);
+            let is_unsafe = lines.any(|line| {
+                let code = line.split("//").next().unwrap_or_default();
+                code.split_whitespace().any(|word| word == "unsafe")
+            });
+            let is_permitted = file.ends_with("src/kafka/batch_consumer.rs");
+            assert_eq!(is_unsafe, is_permitted, "{file}");
+        }
+    }
+}
+
+#[test]
 fn every_file_opens_with_a_summary() {
     for folder in CRATES {
         for (file, text) in texts(folder, &["rs"]) {
