@@ -71,7 +71,7 @@ need_cargo_tool() {
 # wait_for_port PORT PID NAME LOG: waits until PORT is open; fails if the process PID ends before.
 wait_for_port() {
   local _
-  for _ in $(seq 1 240); do
+  for _ in $(seq 1 1200); do
     if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then return; fi
     kill -0 "$2" 2>/dev/null || fail "$3 ended; see $4"
     sleep 0.5

@@ -18,7 +18,7 @@ const START_MS: i64 = 1_767_571_200_000;
 const DAYS: i64 = 5;
 /// Histories of the view by identity; each is some hundred records with about ten faults.
 /// `CREDWATCH_TEST_SEEDS` runs more.
-const SEEDS: u64 = 800;
+const SEEDS: u64 = 400;
 /// Histories of the view by source, as a part of these.
 const SOURCES_SHARE: u64 = 3;
 
