@@ -4,9 +4,10 @@ use crate::reports::explanation::BaselineExplanation;
 use crate::reports::hygiene::HygieneReport;
 use crate::shard::partitioner::partition_of;
 use crate::shard::{QueryError, Shard};
-use credwatch_core::engine::Portrait;
+use credwatch_core::engine::{IdentitySample, Portrait};
 use dashmap::DashMap;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
@@ -98,6 +99,32 @@ impl QueryRouter {
         let target = identity.to_owned();
         let ask = move |shard: &Shard| Ok(shard.portrait(&target));
         self.query_identity(identity, ask, Option::is_some).await
+    }
+
+    /// Identities in the shards of this process whose baseline contains the network prefix of `ip`.
+    pub async fn users_of_network(&self, ip: IpAddr) -> IdentitySample {
+        let mut users = IdentitySample::default();
+        for partition in self.owned() {
+            let ask = move |shard: &Shard| Ok(shard.users_of_network(ip));
+            if let Ok(of_shard) = self.query_shard(partition, ask).await {
+                users.merge(of_shard);
+            }
+        }
+        users
+    }
+
+    /// The threshold that a budget of `alerts_per_day` would have, the mean over the shards of this process;
+    /// `None` where none has an estimate.
+    pub async fn threshold_nats_for(&self, alerts_per_day: f64) -> Option<f64> {
+        let (mut sum, mut shards) = (0.0, 0.0);
+        for partition in self.owned() {
+            let ask = move |shard: &Shard| Ok(shard.threshold_nats_for(alerts_per_day));
+            if let Ok(Some(nats)) = self.query_shard(partition, ask).await {
+                sum += nats;
+                shards += 1.0;
+            }
+        }
+        (shards > 0.0).then(|| sum / shards)
     }
 
     /// Asks the shard that knows `identity`. Producers may partition differently, so the partition of Kafka's

@@ -28,6 +28,8 @@ pub struct Status {
     halted: DashMap<(String, i32), String>,
     commits: DashMap<String, Stopwatch>,
     joining: DashSet<String>,
+    /// How far workers are behind, in milliseconds.
+    lags_ms: DashMap<String, i64>,
 }
 
 /// Readiness, as `/readyz` reports it.
@@ -136,6 +138,22 @@ impl Status {
         self.joining.remove(worker);
     }
 
+    /// `worker` committed records of which the oldest was `lag_ms` old; 0 where it had none to commit.
+    pub fn report_lag(&self, worker: &str, lag_ms: i64) {
+        match self.lags_ms.get_mut(worker) {
+            Some(mut known) => *known = lag_ms,
+            None => {
+                self.lags_ms.insert(worker.to_owned(), lag_ms);
+            }
+        }
+    }
+
+    /// How far the worker is behind that is furthest behind, in milliseconds.
+    #[must_use]
+    pub fn lag_ms(&self) -> i64 {
+        self.lags_ms.iter().map(|lag| *lag).max().unwrap_or(0)
+    }
+
     /// `who` begins a commit.
     pub fn begin_commit(&self, who: &str) {
         self.commits.insert(who.to_owned(), Stopwatch::start());
@@ -230,5 +248,16 @@ mod tests {
         status.revoke("t", 2);
         status.revoke("t", 0);
         assert_eq!(status.readiness(), Readiness::Ready { partitions: 0 });
+    }
+
+    #[test]
+    fn the_lag_is_that_of_the_worker_furthest_behind() {
+        let status = Status::default();
+        assert_eq!(status.lag_ms(), 0);
+        status.report_lag("a", 12_000);
+        status.report_lag("b", 40);
+        assert_eq!(status.lag_ms(), 12_000);
+        status.report_lag("a", 0);
+        assert_eq!(status.lag_ms(), 40);
     }
 }

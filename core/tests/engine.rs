@@ -242,6 +242,19 @@ fn identities_with_the_same_habits_are_named_as_peers() {
 }
 
 #[test]
+fn a_network_is_usual_for_those_who_use_it() {
+    let mut engine = Engine::new(settings());
+    for (number, identity) in ["svc-a", "svc-b"].into_iter().enumerate() {
+        let mut event = event(identity, identity, 0, "s3:GetObject");
+        event.source.ip = Some(std::net::IpAddr::from([203, 0, 113, number as u8]));
+        step(&mut engine, &event, number as i64);
+    }
+    let users = |ip: [u8; 4]| engine.users_of_network(ip.into());
+    assert_eq!(users([203, 0, 113, 77]).sample, ["svc-a", "svc-b"]);
+    assert_eq!(users([203, 0, 114, 77]).identities, 0);
+}
+
+#[test]
 fn a_rotation_is_overdue_once_it_is_later_than_the_intervals_before_it() {
     let rotated_every_week = |days_in_use: i64| {
         let mut engine = Engine::new(settings());

@@ -178,6 +178,8 @@ async fn metrics(State(pages): State<AppState>) -> impl IntoResponse {
             .metrics
             .assigned_partitions
             .set(status.assigned() as f64);
+        let lag_secs = status.lag_ms() as f64 / 1_000.0;
+        pages.metrics.lag_seconds.set(lag_secs);
         let halted = i64::try_from(status.halted()).unwrap_or(i64::MAX);
         pages.metrics.halted_partitions.set(halted);
     }

@@ -333,13 +333,14 @@ impl Worker<'_> {
             .with_label_values(&[name])
             .inc_by(self.taken);
         self.taken = 0;
-        if let Some(stamped_ms) = self.oldest_ms.take() {
-            let waited_ms = (wall_time().epoch_ms() - stamped_ms).max(0);
-            self.shared
-                .metrics
-                .record_to_commit_seconds
-                .observe(waited_ms as f64 / 1_000.0);
+        let oldest_ms = self.oldest_ms.take();
+        let waited_ms = oldest_ms.map(|stamped| (wall_time().epoch_ms() - stamped).max(0));
+        if let Some(waited_ms) = waited_ms {
+            let metric = &self.shared.metrics.record_to_commit_seconds;
+            metric.observe(waited_ms as f64 / 1_000.0);
         }
+        let status = &self.shared.status;
+        status.report_lag(&self.name, waited_ms.unwrap_or(0));
         if self.since_tick.elapsed() >= Duration::from_secs(1) {
             self.since_tick = Stopwatch::start();
             self.watch_clock();

@@ -188,6 +188,8 @@ metrics! {
         "Alerts per day relative to the alert budget.";
     pub lag: IntGaugeVec = "credwatch_consumer_lag_records" ["topic", "partition"]
         "Consumer lag in records.";
+    pub lag_seconds: Gauge = "credwatch_consumer_lag_seconds" []
+        "Age of the oldest record of the latest commit, of the worker that is furthest behind; 0 when idle.";
     pub assigned_partitions: Gauge = "credwatch_assigned_partitions" []
         "Partitions assigned to this process.";
     pub records_left_out: IntCounterVec = "credwatch_records_left_out_total" ["format", "reason"]

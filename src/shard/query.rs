@@ -4,7 +4,8 @@ use super::Shard;
 use crate::ingest::RecordMapper;
 use crate::reports::explanation::{BaselineExplanation, ProfileSummary, ScoredEvent};
 use crate::sources::source_format::Format;
-use credwatch_core::engine::Portrait;
+use credwatch_core::engine::{IdentitySample, Portrait};
+use std::net::IpAddr;
 
 /// Why a query has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +68,20 @@ impl Shard {
     #[must_use]
     pub fn portrait(&self, identity: &str) -> Option<Portrait> {
         self.engine.portrait(identity)
+    }
+
+    /// Identities whose baseline contains the network prefix of `ip`. O(identities).
+    #[must_use]
+    pub fn users_of_network(&self, ip: IpAddr) -> IdentitySample {
+        self.engine.users_of_network(ip)
+    }
+
+    /// The threshold that a budget of `alerts_per_day` alerts of all shards would have; `None` before it is
+    /// estimated.
+    #[must_use]
+    pub fn threshold_nats_for(&self, alerts_per_day: f64) -> Option<f64> {
+        let of_shard = alerts_per_day / f64::from(self.partitions.max(1));
+        self.engine.threshold_nats_for(of_shard)
     }
 
     fn score_events(&self, identity: &str, document: &[u8]) -> Vec<ScoredEvent> {

@@ -28,7 +28,7 @@ pub use crate::baseline::state_record::{RecordKey, StateSink};
 pub use crate::baseline::store::PREFETCH_MAX;
 pub use health::Health;
 pub use hygiene::{IdentityHygiene, OverdueRotation};
-pub use portrait::{LearnedPeers, LogNormal, Portrait, ValueShare};
+pub use portrait::{IdentitySample, LogNormal, Portrait, ValueShare};
 pub use profile_report::{IncidentSummary, ProfileReport};
 pub use replay_guard::SignerKey;
 pub use settings::Settings;
@@ -156,6 +156,16 @@ impl Engine {
     #[must_use]
     pub fn threshold_nats(&self) -> f64 {
         self.scoring.threshold.nats(self.scoring.store.len())
+    }
+
+    /// The alert threshold that a budget of `alerts_per_day` alerts of this shard would have, in nats; `None`
+    /// before it is estimated.
+    #[must_use]
+    pub fn threshold_nats_for(&self, alerts_per_day: f64) -> Option<f64> {
+        let scoring = &self.scoring;
+        scoring
+            .threshold
+            .nats_for(alerts_per_day, scoring.store.len())
     }
 
     /// Weight of the estimate in the threshold, 0 to 1; the rest is the initial value.

@@ -4,14 +4,16 @@ use super::Engine;
 use crate::baseline::label_dictionary::LabelDictionary;
 use crate::baseline::profile::Profile;
 use crate::baseline::store::Entry;
+use crate::enrich::prefix_key;
 use crate::stats::category::CategoryTable;
 use crate::stats::hour_of_week::HourRates;
 use crate::stats::student::Moments;
+use std::net::IpAddr;
 
 /// Strength of the even prior of the hours, in days.
 const PRIOR_DAYS: f32 = 0.5;
-/// Peers that are named.
-const MAX_PEERS_NAMED: usize = 5;
+/// Identities that are named.
+const MAX_NAMED: usize = 5;
 
 /// A value and its share of the observations, 0 to 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,9 +36,9 @@ pub struct LogNormal {
     pub sd_log: f64,
 }
 
-/// Identities of a shard whose habits are like those of one of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LearnedPeers {
+/// Identities of a shard that have something in common.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdentitySample {
     /// Number of them.
     pub identities: usize,
     /// Ids of a few, in ascending order.
@@ -73,7 +75,7 @@ pub struct Portrait {
     /// Share of uses that failed, 0 to 1; `None` before the first use.
     pub failure_share: Option<f64>,
     /// Identities with the same learned group; `None` before one is learned.
-    pub peers: Option<LearnedPeers>,
+    pub peers: Option<IdentitySample>,
 }
 
 impl Engine {
@@ -91,7 +93,15 @@ impl Engine {
         })
     }
 
-    fn learned_peers(&self, slot: usize) -> Option<LearnedPeers> {
+    /// Identities whose baseline contains the network prefix of `ip`. O(identities).
+    #[must_use]
+    pub fn users_of_network(&self, ip: IpAddr) -> IdentitySample {
+        let key = prefix_key(ip, &self.settings.hash_key);
+        let entries = self.scoring.store.entries();
+        IdentitySample::of(entries.filter(|entry| entry.profile.prefix.slot(key).is_some()))
+    }
+
+    fn learned_peers(&self, slot: usize) -> Option<IdentitySample> {
         let store = &self.scoring.store;
         let (id, group) = {
             let entry = store.entry(slot);
@@ -103,14 +113,28 @@ impl Engine {
         let others = store
             .entries()
             .filter(|other| other.profile.learned_group == group && other.id() != id);
-        let mut ids: Vec<&str> = others.map(Entry::id).collect();
+        Some(IdentitySample::of(others))
+    }
+}
+
+impl IdentitySample {
+    fn of<'e>(entries: impl Iterator<Item = &'e Entry>) -> Self {
+        let mut ids: Vec<&str> = entries.map(Entry::id).collect();
         let identities = ids.len();
         ids.sort_unstable();
-        ids.truncate(MAX_PEERS_NAMED);
-        Some(LearnedPeers {
+        ids.truncate(MAX_NAMED);
+        Self {
             identities,
             sample: ids.into_iter().map(str::to_owned).collect(),
-        })
+        }
+    }
+
+    /// Adds those of another shard.
+    pub fn merge(&mut self, other: Self) {
+        self.identities += other.identities;
+        self.sample.extend(other.sample);
+        self.sample.sort_unstable();
+        self.sample.truncate(MAX_NAMED);
     }
 }
 

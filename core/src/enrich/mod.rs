@@ -246,6 +246,12 @@ fn address_key(ip: IpAddr, space: u64, v4_bits: u32, v6_bits: u32, hash_key: &Ha
     }
 }
 
+/// Key of the network prefix of `ip`, as baselines count it where it is not a place with a name.
+#[must_use]
+pub fn prefix_key(ip: IpAddr, hash_key: &HashKey) -> u32 {
+    address_key(ip, Feature::Prefix as u64, 24, 48, hash_key)
+}
+
 /// Key of the autonomous system, else of the /16 or /32.
 fn network_key(event: &Event<'_>, space: u64, hash_key: &HashKey) -> Option<u32> {
     match (event.source.asn, event.source.ip) {
@@ -272,10 +278,7 @@ fn key(event: &Event<'_>, feature: Feature, hash_key: &HashKey) -> Option<u32> {
         Feature::Prefix | Feature::Network if is_one_place(event) => {
             place_key(event, space, hash_key)
         }
-        Feature::Prefix => event
-            .source
-            .ip
-            .map(|ip| address_key(ip, space, 24, 48, hash_key)),
+        Feature::Prefix => event.source.ip.map(|ip| prefix_key(ip, hash_key)),
         Feature::Network => network_key(event, space, hash_key),
         Feature::Client => {
             let agent = event.source.user_agent.as_deref()?;

@@ -108,11 +108,24 @@ impl Threshold {
     /// `min_nats_of_few` to `min_nats` with that logarithm.
     #[must_use]
     pub fn nats(&self, identities: usize) -> f64 {
-        let by_chance = self.params.chance_share_of_budget * self.alerts_per_day;
         let margin = (1.0 - self.learned_share()) * WARMUP_MARGIN_NATS;
+        let bound = self.bound(self.alerts_per_day, identities, margin);
+        self.state.nats.max(bound)
+    }
+
+    /// The threshold that a budget of `alerts_per_day` would have; `None` where the tail is not estimated.
+    #[must_use]
+    pub fn nats_for(&self, alerts_per_day: f64, identities: usize) -> Option<f64> {
+        let level = self.state.tail.level_for_rate(alerts_per_day)?;
+        let bound = self.bound(alerts_per_day, identities, 0.0);
+        Some(level.nats.max(self.params.min_nats_of_few).max(bound))
+    }
+
+    fn bound(&self, alerts_per_day: f64, identities: usize, margin: f64) -> f64 {
+        let by_chance = self.params.chance_share_of_budget * alerts_per_day;
         let chance_nats = libm::log(identities.max(1) as f64 / by_chance);
         let strength = (chance_nats + EXCESS_OF_SCORES_NATS).min(self.params.min_nats);
-        self.state.nats.max(chance_nats + margin).max(strength)
+        strength.max(chance_nats + margin)
     }
 
     /// The state, for a snapshot.
@@ -358,8 +371,9 @@ mod tests {
     }
 
     #[test]
-    fn it_converges_to_the_budget() {
+    fn it_converges_to_the_budget_and_tells_that_of_another() {
         let mut threshold = threshold();
+        let threshold_without_peaks = threshold.clone();
         threshold.advance_to_day(0);
         for day in 1..=60 {
             for draw in 0..20_000 {
@@ -372,6 +386,15 @@ mod tests {
             "{}",
             threshold.nats(0)
         );
+        let of_budget = |alerts: f64| threshold.nats_for(alerts, 100).unwrap();
+        assert!((of_budget(5.0) - threshold.nats(0)).abs() < 0.2);
+        assert!((of_budget(1.0) - libm::log(20_000.0)).abs() < 0.6);
+        let bound = Parameters::default().threshold.min_nats_of_few;
+        assert!(
+            (of_budget(1_000.0) - bound).abs() < 1e-9,
+            "weaker evidence is none"
+        );
+        assert_eq!(threshold_without_peaks.nats_for(5.0, 100), None);
     }
 
     #[test]

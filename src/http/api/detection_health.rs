@@ -63,6 +63,8 @@ pub(in crate::http) struct Health {
     throughput: Rates,
     events: u64,
     lag_records: u64,
+    /// Age of the oldest record of the latest commit, milliseconds; 0 when idle.
+    lag_ms: i64,
     partitions: Partitions,
     /// Alerts opened since midnight, UTC.
     pub alerts_today: usize,
@@ -141,6 +143,7 @@ pub(in crate::http) fn health_of(state: &AppState, console: &ConsoleService) -> 
         },
         events: metrics.sum("credwatch_records_total", &[("stage", "detect")]) as u64,
         lag_records: metrics.sum("credwatch_consumer_lag_records", &[]) as u64,
+        lag_ms: state.status.as_ref().map_or(0, |status| status.lag_ms()),
         partitions: Partitions { ready, of },
         alerts_today: per_day.get(&today).copied().unwrap_or(0),
         alerts_per_day: settings.alerts_per_day,

@@ -4,8 +4,11 @@ use super::ConsoleService;
 use super::incidents::read_events;
 use crate::console::event_history::{EventPage, EventQuery, EventRow};
 use crate::console::incident::IncidentSummary;
+use crate::http::AppState;
 use crate::http::extract::Segment;
+use crate::query_router::QueryRouter;
 use axum::Json;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use credwatch_core::units::{MS_PER_DAY, MS_PER_MINUTE};
 use credwatch_core::verdict::EntityView;
@@ -28,6 +31,14 @@ pub(super) struct TriedIdentity {
     last: i64,
 }
 
+/// For whom a network is usual, in the partitions of this instance.
+#[derive(Serialize, ToSchema)]
+pub(super) struct UsualFor {
+    n: usize,
+    /// A few of them.
+    sample: Vec<String>,
+}
+
 /// A source network.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SourceDetail {
@@ -35,6 +46,8 @@ pub(super) struct SourceDetail {
     network: String,
     country: Option<String>,
     asn: Option<u32>,
+    /// Null where this process has no baselines.
+    usual_for: Option<UsualFor>,
     tried: usize,
     failed: usize,
     identities: Vec<TriedIdentity>,
@@ -48,7 +61,11 @@ pub(super) struct SourceDetail {
 #[utoipa::path(get, path = "/v1/sources/{network}", tag = "sources",
     params(("network" = String, Path, description = "A network prefix, percent-encoded")),
     responses((status = 200, body = SourceDetail)))]
-pub(super) async fn source(Segment(network): Segment, console: ConsoleService) -> Response {
+pub(super) async fn source(
+    Segment(network): Segment,
+    State(state): State<AppState>,
+    console: ConsoleService,
+) -> Response {
     let model = &console.model;
     let now = model.now_ms();
     let query = EventQuery {
@@ -73,6 +90,7 @@ pub(super) async fn source(Segment(network): Segment, console: ConsoleService) -
         as_of: now,
         country: latest(|row| row.country.is_some()).and_then(|row| row.country.clone()),
         asn: latest(|row| row.asn.is_some()).and_then(|row| row.asn),
+        usual_for: usual_for(state.query_router.as_deref(), &network).await,
         tried: events.rows.len(),
         failed: events
             .rows
@@ -86,6 +104,15 @@ pub(super) async fn source(Segment(network): Segment, console: ConsoleService) -
         incidents,
     })
     .into_response()
+}
+
+async fn usual_for(router: Option<&QueryRouter>, network: &str) -> Option<UsualFor> {
+    let (address, _) = network.split_once('/')?;
+    let users = router?.users_of_network(address.parse().ok()?).await;
+    Some(UsualFor {
+        n: users.identities,
+        sample: users.sample,
+    })
 }
 
 fn tried(events: &EventPage) -> Vec<TriedIdentity> {

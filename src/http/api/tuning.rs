@@ -1,7 +1,7 @@
-//! `GET /v1/tuning`: what a smaller alert budget would not have raised.
+//! `GET /v1/tuning`: what another alert budget would have raised.
 //!
-//! The index holds what was raised, so a smaller budget can be answered from it; what a larger one would have
-//! raised needs the events, and `credwatch backtest`.
+//! The index holds what was raised, so a smaller budget can be answered from it. Of a larger one the shards
+//! know the threshold; which alerts it would have raised needs the events, and `credwatch backtest`.
 
 use super::ConsoleService;
 use super::detection_health::mean_of_shards;
@@ -37,10 +37,11 @@ pub(super) struct Tuning {
     as_of: i64,
     /// The present threshold.
     threshold_nats: f64,
-    /// The smallest score that the budget would have raised; the present threshold where it would have
-    /// raised all.
+    /// The smallest score that the budget would have raised; of a budget larger than what was raised the
+    /// threshold that it would have, where that is known, otherwise the present one.
     budget_nats: f64,
-    /// Whether the budget is larger than what was raised, so that what it would add is not known here.
+    /// Whether the budget is larger than what was raised, so that the alerts that it would add are not known
+    /// here.
     needs_backtest: bool,
     /// Epoch day, alerts raised, and alerts that the budget would have raised.
     per_day: Vec<(i64, usize, usize)>,
@@ -101,12 +102,16 @@ pub(super) async fn tuning(
         verdict.is_some_and(|verdict| verdict.verdict == "true_positive")
     };
     let is_larger = lost.is_empty() && kept > raised.len();
+    let of_shards = match &state.query_router {
+        Some(router) if is_larger => router.threshold_nats_for(query.alerts_per_day).await,
+        _ => None,
+    };
     Json(Tuning {
         as_of: now,
         threshold_nats,
         budget_nats: match raised.last() {
             Some(last) if !lost.is_empty() => last.nats,
-            _ => threshold_nats,
+            _ => of_shards.map_or(threshold_nats, |nats| nats.min(threshold_nats)),
         },
         needs_backtest: is_larger,
         per_day: per_day

@@ -1,20 +1,20 @@
 /* The strip of vital signs and the live stream, on every page. One stream a browser: the tab that holds the lock shares it. */
-import { $, DATA, R, btn, chart, el, icon, inUtc, isPaused, oneIn, pause, setNow, setPaused, store, sv, theme, when, zone } from './app.js';
+import { $, DATA, R, btn, chart, el, icon, inUtc, isPaused, oneIn, pause, setNow, setPaused, span, store, sv, theme, when, zone } from './app.js';
 const strip = $('.strip'), listeners = {}, channel = new BroadcastChannel('credwatch');
 let heard = performance.now(), health = null, backOff = 0;
 const vital = (cls, top, sub) => el('div.vital' + cls, {}, el('b', {}, top), el('span', {}, sub));
-const isStale = () => performance.now() - heard > 15000;
+const MAX_LAG_MS = 10000, isStale = () => performance.now() - heard > 15000;
 const whole = n => Math.round(n).toLocaleString('en');
 
 function vitals() {
   const h = health; if (!h) return;
-  const c = h.containment, mode = c.paused ? 'paused' : c.mode, used = h.alerts_today, rates = h.throughput.per_s, top = Math.max(...rates, 1e-9), ready = h.partitions.ready >= h.partitions.of;
+  const c = h.containment, mode = c.paused ? 'paused' : c.mode, used = h.alerts_today, rates = h.throughput.per_s, top = Math.max(...rates, 1e-9), ready = h.partitions.ready >= h.partitions.of, late = h.lag_ms > MAX_LAG_MS;
   const pm = rates.slice(-10).reduce((a, b) => a + b, 0) * 6;
   const budget = chart(64, 8, `${used} of ${h.alerts_per_day}`, R(0, 0, 64, 8, 'c-us', 3), R(0, 0, Math.min(64, 64 * used / h.alerts_per_day), 8, used > h.alerts_per_day ? 'c-w' : 'c-a', 3));
   const points = rates.map((v, i) => `${i * 1.05},${16 - 14 * v / top}`).join(' ');
   const modes = { enforce: ['Enforcing', `${whole(c.hour.used)} of ${whole(c.hour.max)} this hour`], paused: [`Paused by ${c.paused?.by}`, 'nothing is enforced'], dry_run: ['Dry run', 'nobody acts on orders'] };
-  strip.replaceChildren(vital('', [el('i.dot' + (isStale() ? '.bad' : ready ? '' : '.warn'), {}), isStale() ? 'Stale' : DATA.readonly ? 'Files' : 'Live'], isStale() ? 'no word from the service' : h.partitions.of ? `${h.partitions.ready}/${h.partitions.of} partitions` : ''),
-    vital('.mob', [sv('svg', { width: 62, height: 17, 'aria-hidden': 'true' }, sv('polyline', { points, class: 'c-la' })), `${whole(pm)}/min`], `events · ${h.lag_records ? whole(h.lag_records) + ' behind' : 'none behind'}`),
+  strip.replaceChildren(vital('', [el('i.dot' + (isStale() ? '.bad' : ready && !late ? '' : '.warn'), {}), isStale() ? 'Stale' : DATA.readonly ? 'Files' : late ? 'Lagging' : 'Live'], isStale() ? 'no word from the service' : h.partitions.of ? `${h.partitions.ready}/${h.partitions.of} partitions` : ''),
+    vital('.mob', [sv('svg', { width: 62, height: 17, 'aria-hidden': 'true' }, sv('polyline', { points, class: 'c-la' })), `${whole(pm)}/min`], `events · ${late ? span(h.lag_ms) + ' behind' : h.lag_records ? whole(h.lag_records) + ' behind' : 'none behind'}`),
     vital('', [budget, `${used} of ${h.alerts_per_day}`], 'alerts today'),
     vital('.opt.mob', oneIn(h.threshold_nats), `threshold, ${h.threshold_nats.toFixed(1)} nats`),
     vital('.mob', [el('i.dot' + (mode === 'enforce' ? '' : '.warn'), {}), modes[mode][0]], modes[mode][1]),
