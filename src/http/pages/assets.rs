@@ -1,9 +1,12 @@
 //! Styles and scripts, embedded, under a path that names their content: they never change, and are cached for
-//! ever.
+//! ever. They are compressed once.
 
 use axum::extract::Path;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::io::Write;
 use std::sync::LazyLock;
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -46,20 +49,55 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     hasher.finalize().to_hex()[..16].to_owned()
 });
 
+/// The assets in their order, compressed; `None` for one that cannot be.
+static COMPRESSED: LazyLock<Vec<Option<Vec<u8>>>> = LazyLock::new(|| {
+    let compressed = |content: &str| {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        gzip.write_all(content.as_bytes()).ok()?;
+        gzip.finish().ok()
+    };
+    ASSETS
+        .iter()
+        .map(|(_, _, content)| compressed(content))
+        .collect()
+});
+
 /// Path of an asset.
 pub(super) fn path(name: &str) -> String {
     format!("/assets/{}/{name}", *VERSION)
 }
 
+/// Whether the client accepts gzip; `gzip;q=0` says that it does not.
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT_ENCODING);
+    let accepted = accepted.and_then(|value| value.to_str().ok());
+    let mut codings = accepted.unwrap_or_default().split(',');
+    codings.any(|coding| {
+        let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
+        name.trim() == "gzip" && !matches!(quality.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000")
+    })
+}
+
 /// Serves an asset.
-pub(super) async fn asset(Path((version, name)): Path<(String, String)>) -> Response {
-    let found = ASSETS.iter().find(|(known, ..)| *known == name);
-    let Some((_, kind, content)) = found.filter(|_| version == *VERSION) else {
+pub(super) async fn asset(
+    Path((version, name)): Path<(String, String)>,
+    request: HeaderMap,
+) -> Response {
+    let found = ASSETS.iter().position(|(known, ..)| *known == name);
+    let Some(at) = found.filter(|_| version == *VERSION) else {
         return StatusCode::NOT_FOUND.into_response();
     };
+    let (_, kind, content) = ASSETS[at];
     let headers = [
-        (header::CONTENT_TYPE, *kind),
+        (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        (header::VARY, "accept-encoding"),
     ];
-    (headers, *content).into_response()
+    match &COMPRESSED[at] {
+        Some(compressed) if accepts_gzip(&request) => {
+            let encoding = [(header::CONTENT_ENCODING, "gzip")];
+            (headers, encoding, compressed.as_slice()).into_response()
+        }
+        _ => (headers, content).into_response(),
+    }
 }

@@ -1,6 +1,9 @@
 //! Pages as the server writes them.
 
 use super::{alert, get, open_console};
+use flate2::read::GzDecoder;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 const PAGES: [&str; 9] = [
     "/",
@@ -63,6 +66,51 @@ fn assets_are_cached_for_ever_and_known_by_their_content() {
         get(&served.url("/assets/0000000000000000/app.js"), &[]).status,
         404
     );
+}
+
+/// What a browser that accepts gzip gets: head and body.
+fn compressed(address: &str, path: &str) -> (String, Vec<u8>) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let accept = "Accept-Encoding: br;q=1.0, gzip;q=0.8";
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{accept}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|at| at == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+    (head, answer.split_off(end + 4))
+}
+
+/// What the page of open incidents needs fits into 30 KB on the wire.
+#[test]
+fn assets_are_compressed_for_those_who_accept_it() {
+    let served = open_console(false);
+    let page = get(&served.url("/"), &[]).body;
+    let (_, rest) = page.split_once("/assets/").unwrap();
+    let version = rest.split('/').next().unwrap();
+    let mut bytes = 0;
+    for name in [
+        "app.css",
+        "app.js",
+        "frame.js",
+        "parts.js",
+        "now.js",
+        "icons.svg",
+    ] {
+        let path = format!("/assets/{version}/{name}");
+        let plain = get(&served.url(&path), &[("accept-encoding", "gzip;q=0")]).body;
+        let (head, body) = compressed(&served.address.to_string(), &path);
+        assert!(head.contains("content-encoding: gzip"), "{name}: {head}");
+        assert!(head.contains("vary: accept-encoding"), "{name}: {head}");
+        let mut unpacked = String::new();
+        GzDecoder::new(&*body)
+            .read_to_string(&mut unpacked)
+            .unwrap();
+        assert_eq!(unpacked, plain, "{name}");
+        bytes += body.len();
+    }
+    assert!(bytes <= 30_000, "{bytes} bytes");
 }
 
 #[test]
