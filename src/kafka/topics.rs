@@ -108,7 +108,11 @@ pub fn partitions(config: &Config, names: &[String]) -> Result<Vec<Option<usize>
 /// Topics that the given stages read or write.
 #[must_use]
 pub fn needed(topics: &Topics, config: &Config, ingest: bool, detect: bool) -> Vec<String> {
-    let mut names = vec![topics.events.clone(), topics.deadletter.clone()];
+    let mut names = vec![
+        topics.events.clone(),
+        topics.deadletter.clone(),
+        topics.sightings.clone(),
+    ];
     if ingest {
         names.extend(config.ingest.iter().map(|ingest| ingest.topic.clone()));
     }
@@ -118,7 +122,6 @@ pub fn needed(topics: &Topics, config: &Config, ingest: bool, detect: bool) -> V
             &topics.revocations,
             &topics.decisions,
             &topics.baselines,
-            &topics.sightings,
             &topics.feedback,
         ];
         names.extend(outputs.into_iter().cloned());
