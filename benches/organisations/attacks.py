@@ -46,7 +46,8 @@ class Attacker:
         return midnight + self.rng.uniform(1, 22) * HOUR
 
     def victim(self, *works):
-        return self.rng.choice([m for m in self.o.members if m.work in works and m.last_day > 1_000 and m.keys] or self.o.members)
+        return self.rng.choice([m for m in self.o.members if m.work in works and m.last_day > 1_000 and m.keys]
+                               or [m for m in self.o.members if m.sites] or self.o.members)
 
     def within(self, credential, time):
         """A time at which the credential is valid, `time` where it is."""
