@@ -101,6 +101,19 @@ impl QueryRouter {
         self.query_identity(identity, ask, Option::is_some).await
     }
 
+    /// Identities of its shard with habits like those of `identity`; `None` before they are learned.
+    ///
+    /// # Errors
+    /// The partition is owned by another instance, or is moving.
+    pub async fn learned_peers(
+        &self,
+        identity: &str,
+    ) -> Result<Option<IdentitySample>, QueryError> {
+        let target = identity.to_owned();
+        let ask = move |shard: &Shard| Ok(shard.learned_peers(&target));
+        self.query_identity(identity, ask, Option::is_some).await
+    }
+
     /// Identities in the shards of this process whose baseline contains the network prefix of `ip`.
     pub async fn users_of_network(&self, ip: IpAddr) -> IdentitySample {
         let mut users = IdentitySample::default();
@@ -165,12 +178,12 @@ impl QueryRouter {
     pub async fn hygiene(&self, days: u16) -> Result<HygieneReport, QueryError> {
         let here = self.owned();
         let all = self.partitions.load(Ordering::Relaxed).max(1);
-        let mut unused = HygieneReport::new(days, here.len(), all as usize);
+        let mut report = HygieneReport::new(days, here.len(), all as usize);
         for partition in here {
             let look = move |shard: &Shard| Ok(shard.hygiene(days));
-            unused.add(self.query_shard(partition, look).await?);
+            report.add(self.query_shard(partition, look).await?);
         }
-        Ok(unused)
+        Ok(report)
     }
 
     async fn query_shard<T: Send + 'static>(

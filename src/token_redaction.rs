@@ -154,7 +154,7 @@ impl Redactor {
         });
         let all = [event_id, &mut identity.id].into_iter();
         for text in all.chain(optional).chain(of_credential) {
-            let is_suspect = may_begin || text.len() >= AWS_SECRET_LENGTH;
+            let is_suspect = may_begin || aws_secret(text.as_bytes(), 0).is_some();
             if let Some(clean) = is_suspect.then(|| self.without_tokens(text)).flatten() {
                 *text = Cow::Owned(clean);
             }

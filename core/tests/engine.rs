@@ -228,7 +228,7 @@ fn privileges_are_unused_after_days_without_use() {
 #[test]
 fn identities_with_the_same_habits_are_named_as_peers() {
     let mut engine = Engine::new(settings());
-    let peers = |engine: &Engine, of: &str| engine.portrait(of).unwrap().peers;
+    let peers = |engine: &Engine, of: &str| engine.learned_peers(of);
     for identity in ["svc-a", "svc-b", "svc-c"] {
         run(&mut engine, identity, "s3:GetObject", 0, 20);
         assert_eq!(peers(&engine, identity), None, "too young");

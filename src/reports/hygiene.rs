@@ -1,8 +1,7 @@
 //! Unused privileges and overdue rotations: as JSON and as text.
 
-use crate::sources::time::format_rfc3339;
+use crate::sources::time::format_day;
 use credwatch_core::engine::IdentityHygiene as OfIdentity;
-use credwatch_core::units::EventTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fmt;
@@ -51,10 +50,6 @@ impl IdentityHygieneReport {
     }
 }
 
-fn day_of(at: EventTime) -> String {
-    format_rfc3339(at)[..10].to_owned()
-}
-
 impl HygieneReport {
     /// An empty report.
     #[must_use]
@@ -75,13 +70,13 @@ impl HygieneReport {
                 unused: of
                     .actions
                     .into_iter()
-                    .map(|(action, at)| (action, day_of(at)))
+                    .map(|(action, at)| (action, format_day(at)))
                     .collect(),
                 scopes_without_use: of.scopes,
                 proposed: of.still_used,
                 overdue_rotation: of.overdue_rotation.map(|overdue| OverdueRotation {
-                    last: day_of(overdue.last),
-                    due: day_of(overdue.due),
+                    last: format_day(overdue.last),
+                    due: format_day(overdue.due),
                 }),
             }
         }));

@@ -70,6 +70,12 @@ impl Shard {
         self.engine.portrait(identity)
     }
 
+    /// Identities with habits like those of `identity`; `None` before they are learned. O(identities).
+    #[must_use]
+    pub fn learned_peers(&self, identity: &str) -> Option<IdentitySample> {
+        self.engine.learned_peers(identity)
+    }
+
     /// Identities whose baseline contains the network prefix of `ip`. O(identities).
     #[must_use]
     pub fn users_of_network(&self, ip: IpAddr) -> IdentitySample {

@@ -182,14 +182,20 @@ pub fn parse_aws_expiration(text: &str) -> Option<i64> {
     epoch_ms((year, month, day), (hour, minute, second))
 }
 
+/// The day in UTC, such as `2026-11-23`.
+#[must_use]
+pub fn format_day(time: EventTime) -> String {
+    let (year, month, day) = civil_from_days(time.epoch_ms().div_euclid(MS_PER_DAY));
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// RFC 3339 in UTC with milliseconds.
 #[must_use]
 pub fn format_rfc3339(time: EventTime) -> String {
-    let ms = time.epoch_ms();
-    let (year, month, day) = civil_from_days(ms.div_euclid(MS_PER_DAY));
-    let of_day = ms.rem_euclid(MS_PER_DAY);
+    let of_day = time.epoch_ms().rem_euclid(MS_PER_DAY);
     format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
+        "{}T{:02}:{:02}:{:02}.{:03}Z",
+        format_day(time),
         of_day / MS_PER_HOUR,
         of_day / MS_PER_MIN % 60,
         of_day / MS_PER_SEC % 60,

@@ -74,12 +74,10 @@ pub struct Portrait {
     pub refresh_secs: Option<LogNormal>,
     /// Share of uses that failed, 0 to 1; `None` before the first use.
     pub failure_share: Option<f64>,
-    /// Identities with the same learned group; `None` before one is learned.
-    pub peers: Option<IdentitySample>,
 }
 
 impl Engine {
-    /// What is usual for `identity`; `None` where it has no baseline. O(identities).
+    /// What is usual for `identity`; `None` where it has no baseline. O(values).
     #[must_use]
     pub fn portrait(&self, identity: &str) -> Option<Portrait> {
         let store = &self.scoring.store;
@@ -87,10 +85,7 @@ impl Engine {
         let profile = &store.entry(slot).profile;
         let half_life = self.settings.parameters.decay.baseline_half_life;
         let weight = profile.landmark.weight_at(profile.last_seen, half_life);
-        Some(Portrait {
-            peers: self.learned_peers(slot),
-            ..portrait(profile, weight, &store.labels)
-        })
+        Some(portrait(profile, weight, &store.labels))
     }
 
     /// Identities whose baseline contains the network prefix of `ip`. O(identities).
@@ -101,18 +96,18 @@ impl Engine {
         IdentitySample::of(entries.filter(|entry| entry.profile.prefix.slot(key).is_some()))
     }
 
-    fn learned_peers(&self, slot: usize) -> Option<IdentitySample> {
+    /// Identities with the same learned group as `identity`; `None` before one is learned. O(identities).
+    #[must_use]
+    pub fn learned_peers(&self, identity: &str) -> Option<IdentitySample> {
         let store = &self.scoring.store;
-        let (id, group) = {
-            let entry = store.entry(slot);
-            (entry.id(), entry.profile.learned_group)
-        };
+        let slot = store.find(self.identity_key(identity), identity)?;
+        let group = store.entry(slot).profile.learned_group;
         if group == 0 {
             return None;
         }
         let others = store
             .entries()
-            .filter(|other| other.profile.learned_group == group && other.id() != id);
+            .filter(|other| other.profile.learned_group == group && other.id() != identity);
         Some(IdentitySample::of(others))
     }
 }
@@ -158,7 +153,6 @@ fn portrait(profile: &Profile, weight: f32, labels: &LabelDictionary) -> Portrai
         refresh_secs: log_normal(&profile.log_refresh, weight),
         failure_share: (failures.tried > 0.0)
             .then(|| f64::from(failures.failed) / f64::from(failures.tried)),
-        peers: None,
     }
 }
 

@@ -17,7 +17,7 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use credwatch_core::engine::{LogNormal, Portrait, ValueShare};
+use credwatch_core::engine::{IdentitySample, LogNormal, Portrait, ValueShare};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{debug, warn};
+use utoipa::ToSchema;
 
 /// A page waits no longer than this for another instance.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,6 +52,22 @@ impl Baseline {
     }
 }
 
+/// How many identities have something in common, and a few of them.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(super) struct NamedIdentities {
+    n: usize,
+    sample: Vec<String>,
+}
+
+impl From<IdentitySample> for NamedIdentities {
+    fn from(of: IdentitySample) -> Self {
+        Self {
+            n: of.identities,
+            sample: of.sample,
+        }
+    }
+}
+
 /// The shard that answered.
 #[derive(Debug)]
 pub(super) enum Owner {
@@ -73,6 +90,16 @@ pub(super) struct Instance {
 pub(super) async fn baseline(Segment(id): Segment, Shards(router): Shards) -> Response {
     match read(&router, &id).await {
         Ok(baseline) => Json(baseline).into_response(),
+        Err(error) => query_problem(&error),
+    }
+}
+
+#[utoipa::path(get, path = "/v1/identities/{id}/peers", tag = "identities",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, body = Option<NamedIdentities>)))]
+pub(super) async fn peers(Segment(id): Segment, Shards(router): Shards) -> Response {
+    match router.learned_peers(&id).await {
+        Ok(peers) => Json(peers.map(NamedIdentities::from)).into_response(),
         Err(error) => query_problem(&error),
     }
 }
@@ -212,6 +239,20 @@ impl Owner {
     }
 }
 
+impl Owner {
+    /// Identities with habits like those of `id`; `None` where they are not known.
+    pub(super) async fn peers(&self, id: &str) -> Option<NamedIdentities> {
+        match self {
+            Self::Here(router) => router.learned_peers(id).await.ok()?.map(Into::into),
+            Self::Other(instance) => {
+                let segment = utf8_percent_encode(id, NON_ALPHANUMERIC);
+                let path = format!("/v1/identities/{segment}/peers");
+                instance.ask(&path, Vec::new(), None).await.ok()?
+            }
+        }
+    }
+}
+
 impl Instance {
     /// The baseline of `id` and the scores of `events`, from its own shards.
     async fn explain(
@@ -271,8 +312,5 @@ fn portrait_json(portrait: &Portrait) -> Value {
         "lifetimes": portrait.lifetimes_secs.iter().map(log_normal).collect::<Vec<_>>(),
         "refresh": optional(&portrait.refresh_secs),
         "failure_share": portrait.failure_share,
-        "peers": portrait.peers.as_ref().map(|peers| {
-            json!({"n": peers.identities, "sample": peers.sample})
-        }),
     })
 }

@@ -5,10 +5,11 @@ use crate::clock::wall_time;
 use crate::console::pause_json;
 use crate::http::AppState;
 use crate::metrics::Metrics;
+use crate::sources::time::format_day;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use credwatch_core::units::{MS_PER_DAY, MS_PER_HOUR};
+use credwatch_core::units::{EventTime, MS_PER_DAY, MS_PER_HOUR};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -179,9 +180,6 @@ pub(super) fn mean_of_shards(metrics: &Metrics, name: &str) -> f64 {
 }
 
 fn day_name(day: i64) -> String {
-    let time = credwatch_core::units::EventTime::from_epoch_ms(day * MS_PER_DAY);
-    let text = time
-        .map(crate::sources::time::format_rfc3339)
-        .unwrap_or_default();
-    text.get(..10).unwrap_or_default().to_owned()
+    let time = EventTime::from_epoch_ms(day * MS_PER_DAY);
+    time.map(format_day).unwrap_or_default()
 }

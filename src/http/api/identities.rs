@@ -1,7 +1,7 @@
 //! `GET /v1/identities` and one of them: what is normal for it, and what would be unusual.
 
 use super::ConsoleService;
-use super::baselines::{Baseline, Baselines, Owner, query_problem};
+use super::baselines::{Baseline, Baselines, NamedIdentities, Owner, query_problem};
 use super::incidents::read_events;
 use crate::console::event_history::{EventPage, EventQuery, EventRow};
 use crate::console::incident::{IncidentSummary, Subject};
@@ -86,6 +86,8 @@ pub(super) struct IdentityDetail {
     known: Value,
     /// Why it has no baseline; null where it has one.
     baseline_missing: Option<String>,
+    /// Identities of its shard with habits like its own; null before they are learned.
+    peers: Option<NamedIdentities>,
     /// Its baseline in numbers; null where there is none.
     #[schema(value_type = Option<Object>)]
     portrait: Value,
@@ -173,12 +175,17 @@ pub(super) async fn identity(
             .flatten()
     });
     let made = made.unwrap_or_default();
+    let peers = match &owner {
+        Some(owner) => owner.peers(&id).await,
+        None => None,
+    };
     let probes = score(owner.as_ref(), &id, made).await;
     Json(IdentityDetail {
         as_of: now,
         identity: subject(&id, &history, &events),
         known: json!(explained.known),
         baseline_missing: missing,
+        peers,
         portrait: baseline.portrait,
         threshold_nats: explained.threshold_nats,
         credentials: credentials(&events),

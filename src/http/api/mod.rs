@@ -85,6 +85,7 @@ pub(super) fn routes(state: &AppState) -> Router<AppState> {
         .route("/v1/identities", get(identities::list))
         .route("/v1/identities/{id}", get(identities::identity))
         .route("/v1/identities/{id}/baseline", get(baselines::baseline))
+        .route("/v1/identities/{id}/peers", get(baselines::peers))
         .route("/v1/sources/{network}", get(sources::source))
         .route("/v1/approvals", get(approvals::list))
         .route("/v1/hygiene", get(queries::hygiene))

@@ -1,6 +1,7 @@
 //! `GET /v1/sources/{network}`: whom a network reached.
 
 use super::ConsoleService;
+use super::baselines::NamedIdentities;
 use super::incidents::read_events;
 use crate::console::event_history::{EventPage, EventQuery, EventRow};
 use crate::console::incident::IncidentSummary;
@@ -31,14 +32,6 @@ pub(super) struct TriedIdentity {
     last: i64,
 }
 
-/// For whom a network is usual, in the partitions of this instance.
-#[derive(Serialize, ToSchema)]
-pub(super) struct UsualFor {
-    n: usize,
-    /// A few of them.
-    sample: Vec<String>,
-}
-
 /// A source network.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SourceDetail {
@@ -46,8 +39,8 @@ pub(super) struct SourceDetail {
     network: String,
     country: Option<String>,
     asn: Option<u32>,
-    /// Null where this process has no baselines.
-    usual_for: Option<UsualFor>,
+    /// For whom it is usual, in the partitions of this instance; null where this process has no baselines.
+    usual_for: Option<NamedIdentities>,
     tried: usize,
     failed: usize,
     identities: Vec<TriedIdentity>,
@@ -106,13 +99,10 @@ pub(super) async fn source(
     .into_response()
 }
 
-async fn usual_for(router: Option<&QueryRouter>, network: &str) -> Option<UsualFor> {
+async fn usual_for(router: Option<&QueryRouter>, network: &str) -> Option<NamedIdentities> {
     let (address, _) = network.split_once('/')?;
     let users = router?.users_of_network(address.parse().ok()?).await;
-    Some(UsualFor {
-        n: users.identities,
-        sample: users.sample,
-    })
+    Some(users.into())
 }
 
 fn tried(events: &EventPage) -> Vec<TriedIdentity> {

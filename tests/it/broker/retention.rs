@@ -127,6 +127,18 @@ fn raw_records_deleted_before_they_were_read_are_reported() {
     running.wait_for("ingest", 1);
     assert_eq!(running.terminate(), Some(0));
     assert_eq!(gaps_in_audit(&setup).len(), 1, "a gap is audited once");
+    // Nothing follows this one: its end is committed with its report.
+    setup.produce("raw", (61..70).map(event));
+    delete_before(&topic, 70);
+    let running = setup.start("four");
+    wait_until("the second", || gaps_in_audit(&setup).len() == 2);
+    assert_eq!(running.terminate(), Some(0));
+    let running = setup.start("five");
+    setup.produce("raw", [event(70)]);
+    running.wait_for("ingest", 1);
+    assert!(!running.log_text().contains("were deleted"));
+    assert_eq!(running.terminate(), Some(0));
+    assert_eq!(gaps_in_audit(&setup).len(), 2);
     verify_audit(&setup);
 }
 

@@ -8,6 +8,8 @@ export const table = (label, heads, rows) => region(label, el('table', {}, heads
 export const lower = t => /^[A-Z][a-z]/.test(t) ? t[0].toLowerCase() + t.slice(1) : t, upper = t => t ? t[0].toUpperCase() + t.slice(1) : t;
 /* what a sentence says, without the history that follows it; a client's own name may hold semicolons */
 export const first = sentence => clean(sentence || '').split(/; (?:about|no history|used by attackers)/)[0];
+/* the first of some identities, and how many more */
+export const named = (ids, n) => ids.join(', ') + (n > ids.length ? ` and ${n - ids.length} more` : '');
 export const pretty = t => (t || '').replaceAll('_', ' ');
 export function sevMark(s) { const n = sev(s); n.lastChild.className = 'sr'; n.title = s; return n; }
 export function done(i) {
